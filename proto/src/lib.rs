@@ -1,0 +1,1 @@
+//! flowline control API messages.

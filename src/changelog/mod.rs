@@ -1,0 +1,186 @@
+//! Rows that come and go, as Z-sets: every row has a weight, +n for inserted and -n for retracted.
+
+use std::collections::HashMap;
+
+use arrow::array::{Array, ArrayRef, BooleanArray, Int64Array, RecordBatch, UInt32Array};
+use arrow::compute::{filter, filter_record_batch, take, take_record_batch};
+use arrow::row::{OwnedRow, RowConverter, SortField};
+
+use crate::error::Result;
+
+/// Rows moving between operators.
+#[derive(Debug, Clone)]
+pub struct Batch {
+    /// The rows.
+    pub rows: RecordBatch,
+    /// One weight a row; `None`: all are inserted once (append-only).
+    pub weights: Option<Int64Array>,
+    /// For rows at or behind the watermark of their source partition when they arrived: that watermark, in milliseconds
+    /// since the epoch. Null, or `None` for all rows, where the row was ahead of it. Lateness is judged by this value, so
+    /// it does not depend on how the partitions interleave.
+    pub behind: Option<Int64Array>,
+}
+
+impl Batch {
+    /// Append-only rows, none of them behind the watermark.
+    pub fn append(rows: RecordBatch) -> Self {
+        Self { rows, weights: None, behind: None }
+    }
+
+    /// Number of rows.
+    pub fn num_rows(&self) -> usize {
+        self.rows.num_rows()
+    }
+
+    /// Other columns for the same rows.
+    #[must_use]
+    pub fn with_rows(&self, rows: RecordBatch) -> Self {
+        Self { rows, weights: self.weights.clone(), behind: self.behind.clone() }
+    }
+
+    /// The rows where `keep` is true.
+    ///
+    /// # Errors
+    /// Where Arrow cannot filter a column.
+    pub fn filter(&self, keep: &BooleanArray) -> Result<Self> {
+        Ok(Self {
+            rows: filter_record_batch(&self.rows, keep)?,
+            weights: self.weights.as_ref().map(|w| filter_ints(w, keep)).transpose()?,
+            behind: none_if_all_null(self.behind.as_ref().map(|w| filter_ints(w, keep)).transpose()?),
+        })
+    }
+
+    /// The rows at `indices`, in that order.
+    ///
+    /// # Errors
+    /// Where an index is out of range.
+    pub fn take(&self, indices: &UInt32Array) -> Result<Self> {
+        Ok(Self {
+            rows: take_record_batch(&self.rows, indices)?,
+            weights: self.weights.as_ref().map(|w| take_ints(w, indices)).transpose()?,
+            behind: none_if_all_null(self.behind.as_ref().map(|w| take_ints(w, indices)).transpose()?),
+        })
+    }
+
+    /// The weight of row `i`.
+    pub fn weight(&self, i: usize) -> i64 {
+        self.weights.as_ref().map_or(1, |w| w.value(i))
+    }
+
+    /// The watermark row `i` was behind, if it was.
+    pub fn behind(&self, i: usize) -> Option<i64> {
+        self.behind.as_ref().filter(|b| b.is_valid(i)).map(|b| b.value(i))
+    }
+}
+
+fn none_if_all_null(array: Option<Int64Array>) -> Option<Int64Array> {
+    array.filter(|a| a.null_count() < a.len())
+}
+
+fn filter_ints(array: &Int64Array, keep: &BooleanArray) -> Result<Int64Array> {
+    Ok(as_ints(&filter(array, keep)?))
+}
+
+fn take_ints(array: &Int64Array, indices: &UInt32Array) -> Result<Int64Array> {
+    Ok(as_ints(&take(array, indices, None)?))
+}
+
+fn as_ints(array: &ArrayRef) -> Int64Array {
+    use arrow::array::AsArray;
+    array.as_primitive::<arrow::datatypes::Int64Type>().clone()
+}
+
+/// Flink's four kinds of change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RowKind {
+    /// +I
+    Insert,
+    /// -U: the row before an update
+    UpdateBefore,
+    /// +U: the row after an update
+    UpdateAfter,
+    /// -D
+    Delete,
+}
+
+impl RowKind {
+    /// `+I`, `-U`, `+U` or `-D`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Insert => "+I",
+            Self::UpdateBefore => "-U",
+            Self::UpdateAfter => "+U",
+            Self::Delete => "-D",
+        }
+    }
+}
+
+/// Reads weights as row kinds: within one batch, a retraction and an insertion of the same `key` are an update. The rows
+/// come out as (row index, kind); those whose weights cancel do not come out. Without a key there are no updates.
+///
+/// # Errors
+/// Where a column type has no order (Arrow's row format).
+pub fn row_kinds(batch: &Batch, key: Option<&[usize]>) -> Result<Vec<(usize, RowKind)>> {
+    let Some(weights) = &batch.weights else {
+        return Ok((0..batch.num_rows()).map(|i| (i, RowKind::Insert)).collect());
+    };
+    let all: Vec<usize> = (0..batch.rows.num_columns()).collect();
+    let whole = rows_of(&batch.rows, &all)?;
+    let mut net: HashMap<&OwnedRow, (i64, usize)> = HashMap::new();
+    for (i, row) in whole.iter().enumerate() {
+        let entry = net.entry(row).or_insert((0, i));
+        entry.0 += weights.value(i);
+        entry.1 = i;
+    }
+    let keys = match key {
+        Some(columns) => rows_of(&batch.rows, columns)?,
+        None => Vec::new(),
+    };
+    // Changes in the order of each row's last mention; a retraction comes before the insertion that replaces it.
+    let mut changes: Vec<(usize, i64)> = net.values().filter(|(w, _)| *w != 0).map(|(w, i)| (*i, *w)).collect();
+    changes.sort_unstable();
+    let mut inserted: HashMap<&OwnedRow, i64> = HashMap::new();
+    let mut retracted: HashMap<&OwnedRow, usize> = HashMap::new();
+    if key.is_some() {
+        for (i, w) in &changes {
+            if *w > 0 {
+                *inserted.entry(&keys[*i]).or_default() += w;
+            } else {
+                retracted.insert(&keys[*i], *i);
+            }
+        }
+    }
+    let mut out = Vec::with_capacity(changes.len());
+    for (i, w) in changes {
+        let k = keys.get(i);
+        let is_update = k.is_some_and(|k| inserted.contains_key(k) && retracted.contains_key(k));
+        match (w > 0, is_update) {
+            (true, true) => {
+                let before = k.and_then(|k| retracted.get(k));
+                if let Some(before) = before {
+                    out.push((*before, RowKind::UpdateBefore));
+                }
+                out.push((i, RowKind::UpdateAfter));
+            }
+            (true, false) => out.extend((0..w).map(|_| (i, RowKind::Insert))),
+            (false, true) => {}
+            (false, false) => out.extend((0..-w).map(|_| (i, RowKind::Delete))),
+        }
+    }
+    Ok(out)
+}
+
+/// The values of `columns`, one comparable and hashable value a row.
+///
+/// # Errors
+/// Where a column type has no order.
+pub fn rows_of(rows: &RecordBatch, columns: &[usize]) -> Result<Vec<OwnedRow>> {
+    if columns.is_empty() {
+        let converter = RowConverter::new(vec![SortField::new(arrow::datatypes::DataType::Null)])?;
+        let nulls: ArrayRef = std::sync::Arc::new(arrow::array::NullArray::new(rows.num_rows()));
+        return Ok(converter.convert_columns(&[nulls])?.iter().map(|r| r.owned()).collect());
+    }
+    let arrays: Vec<ArrayRef> = columns.iter().map(|c| rows.column(*c).clone()).collect();
+    let converter = RowConverter::new(arrays.iter().map(|a| SortField::new(a.data_type().clone())).collect())?;
+    Ok(converter.convert_columns(&arrays)?.iter().map(|r| r.owned()).collect())
+}

@@ -1,0 +1,286 @@
+//! What all Kafka clients share: listening to librdkafka, naming what went wrong, and looking at the cluster.
+
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
+use rdkafka::ClientContext;
+use rdkafka::client::Client;
+use rdkafka::config::RDKafkaLogLevel;
+use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::statistics::Statistics;
+use rdkafka::types::RDKafkaRespErr;
+
+use super::properties::Properties;
+use crate::catalog::closest;
+use crate::error::{Error, Result};
+
+/// How long a cluster may take to answer at the start.
+pub(super) const PATIENCE: Duration = Duration::from_secs(10);
+
+/// At most one line is logged in this time.
+const LOG_INTERVAL: Duration = Duration::from_secs(10);
+
+/// Listens to a librdkafka client: logs now and then, remembers the last reason of trouble.
+#[derive(Debug)]
+pub(super) struct Listener {
+    bootstrap: String,
+    state: Mutex<Heard>,
+}
+
+#[derive(Debug, Default)]
+struct Heard {
+    last: Option<String>,
+    logged: Option<Instant>,
+}
+
+impl Listener {
+    pub(super) fn new(bootstrap: &str) -> Self {
+        Self { bootstrap: bootstrap.to_string(), state: Mutex::default() }
+    }
+
+    /// The last reason of trouble heard.
+    pub(super) fn last(&self) -> Option<String> {
+        self.state.lock().ok()?.last.clone()
+    }
+
+    /// Remembers a reason of trouble; logs it if nothing was logged just now.
+    pub(super) fn trouble(&self, reason: &str) {
+        let Ok(mut state) = self.state.lock() else { return };
+        let is_news = !reason.contains("brokers are down");
+        if is_news || state.last.is_none() {
+            state.last = Some(reason.to_string());
+        }
+        if is_news && state.logged.is_none_or(|at| at.elapsed() >= LOG_INTERVAL) {
+            state.logged = Some(Instant::now());
+            tracing::warn!("Kafka at {}: {reason} (going on trying)", self.bootstrap);
+        }
+    }
+}
+
+impl ClientContext for Listener {
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        match level {
+            // Properties of consumers given to a producer and the like: tables are read and written with the same ones.
+            _ if facility == "CONFWARN" => tracing::debug!("{message}"),
+            RDKafkaLogLevel::Emerg
+            | RDKafkaLogLevel::Alert
+            | RDKafkaLogLevel::Critical
+            | RDKafkaLogLevel::Error
+            | RDKafkaLogLevel::Warning => self.trouble(message),
+            _ => tracing::debug!("{message}"),
+        }
+    }
+
+    fn error(&self, _error: KafkaError, reason: &str) {
+        self.trouble(reason);
+    }
+
+    fn stats(&self, _statistics: Statistics) {}
+
+    fn stats_raw(&self, _statistics: &[u8]) {}
+}
+
+impl ConsumerContext for Listener {}
+
+/// A consumer and its listener in one.
+pub(super) type KafkaConsumer = BaseConsumer<Listener>;
+
+/// A consumer for `partitions` partitions. It connects in the background.
+///
+/// # Errors
+/// Properties that do not go together.
+pub(super) fn consumer(properties: &Properties, partitions: usize) -> Result<KafkaConsumer> {
+    properties
+        .consumer(partitions)
+        .create_with_context(Listener::new(&properties.bootstrap))
+        .map_err(|e| cannot_create(&properties.bootstrap, e))
+}
+
+/// A client that could not be made.
+pub(super) fn cannot_create(bootstrap: &str, error: KafkaError) -> Error {
+    let reason = match &error {
+        KafkaError::ClientCreation(reason) => reason.clone(),
+        KafkaError::ClientConfig(_, reason, key, _) => format!("{key}: {reason}"),
+        other => other.to_string(),
+    };
+    Error::usage(format!("the Kafka client for {bootstrap} cannot be made: {reason}"))
+        .with_help("check the 'properties.*' options of the table")
+        .caused_by(error)
+}
+
+/// Nobody answers.
+pub(super) fn unreachable(bootstrap: &str, listener: &Listener) -> Error {
+    let error = Error::external(format!("no Kafka broker answers at {bootstrap}")).with_help(
+        "is the broker running, and is this its address? Set 'properties.bootstrap.servers', or --kafka on the command line",
+    );
+    match listener.last() {
+        Some(reason) => error.caused_by(reason),
+        None => error,
+    }
+}
+
+/// A request that failed. `what` completes "cannot ...".
+pub(super) fn failed(bootstrap: &str, what: &str, error: KafkaError, listener: &Listener) -> Error {
+    use RDKafkaErrorCode as Code;
+    match error.rdkafka_error_code() {
+        Some(
+            Code::BrokerTransportFailure
+            | Code::AllBrokersDown
+            | Code::OperationTimedOut
+            | Code::Resolve
+            | Code::NodeUpdate
+            | Code::RequestTimedOut,
+        ) => unreachable(bootstrap, listener),
+        Some(code) => {
+            let error = Error::external(format!("Kafka at {bootstrap}: cannot {what}: {code}"));
+            let error = match code {
+                Code::TopicAuthorizationFailed
+                | Code::GroupAuthorizationFailed
+                | Code::ClusterAuthorizationFailed
+                | Code::SaslAuthenticationFailed
+                | Code::Authentication => error.with_help("check the user of 'properties.sasl.*' and what it may do"),
+                _ => error.with_help("see the broker's log"),
+            };
+            match listener.last() {
+                Some(reason) => error.caused_by(reason),
+                None => error,
+            }
+        }
+        None => Error::external(format!("Kafka at {bootstrap}: cannot {what}: {error}")).caused_by(error),
+    }
+}
+
+/// Lets the listener hear what is waiting, after a request has failed.
+pub(super) fn listen(consumer: &KafkaConsumer) {
+    while consumer.poll(Duration::ZERO).is_some() {}
+}
+
+/// The number of partitions of each topic, or of one, as far as they exist.
+///
+/// # Errors
+/// Nobody answers in time, or access is denied.
+pub(super) fn topics<C: ClientContext>(
+    client: &Client<C>,
+    topic: Option<&str>,
+    timeout: Duration,
+) -> std::result::Result<BTreeMap<String, i32>, KafkaError> {
+    use RDKafkaRespErr as Code;
+    let deadline = Instant::now() + timeout;
+    loop {
+        let left = deadline.saturating_duration_since(Instant::now());
+        let metadata = client.fetch_metadata(topic, left.max(Duration::from_millis(100)))?;
+        let mut found = BTreeMap::new();
+        let mut denied = None;
+        let mut is_early = false;
+        for topic in metadata.topics() {
+            match topic.error() {
+                None => {
+                    let partitions = i32::try_from(topic.partitions().len()).unwrap_or(i32::MAX);
+                    found.insert(topic.name().to_string(), partitions);
+                }
+                // It has just been created.
+                Some(Code::RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE) => is_early = true,
+                Some(
+                    Code::RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART
+                    | Code::RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_ID
+                    | Code::RD_KAFKA_RESP_ERR_TOPIC_EXCEPTION
+                    | Code::RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC,
+                ) => {}
+                Some(other) => denied = Some(KafkaError::MetadataFetch(other.into())),
+            }
+        }
+        match denied {
+            Some(error) if topic.is_some() => return Err(error),
+            _ if is_early && Instant::now() < deadline => std::thread::sleep(Duration::from_millis(100)),
+            _ => return Ok(found),
+        }
+    }
+}
+
+/// The error for a topic that does not exist, with the nearest one that does.
+pub(super) fn unknown_topic<C: ClientContext>(bootstrap: &str, topic: &str, client: &Client<C>) -> Error {
+    let error = Error::external(format!("there is no topic '{topic}' at {bootstrap}"));
+    let all = topics(client, None, Duration::from_secs(5)).unwrap_or_default();
+    let mine: Vec<&str> = all.keys().map(String::as_str).filter(|name| !is_internal(name)).collect();
+    let help = match closest(topic, mine.iter().copied()) {
+        Some(near) => format!("did you mean '{near}'?"),
+        None if mine.is_empty() => "there are no topics yet: create it first".to_string(),
+        None => {
+            let shown: Vec<&str> = mine.iter().take(20).copied().collect();
+            let more = if mine.len() > shown.len() { ", ..." } else { "" };
+            format!("create it, or set the option 'topic' to one that exists: {}{more}", shown.join(", "))
+        }
+    };
+    error.with_help(help)
+}
+
+/// Topics that Kafka keeps for itself.
+pub(super) fn is_internal(topic: &str) -> bool {
+    topic == "__consumer_offsets" || topic == "__transaction_state" || topic == "__share_group_state"
+}
+
+/// Runs a blocking request off the async threads.
+///
+/// # Errors
+/// The request's.
+pub(super) async fn blocking<T: Send + 'static>(run: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
+    tokio::task::spawn_blocking(run)
+        .await
+        .map_err(|e| Error::internal("a request to Kafka was cut off").caused_by(e))?
+}
+
+/// Whether trouble with a partition goes away by itself.
+pub(super) fn is_passing(code: RDKafkaErrorCode) -> bool {
+    use RDKafkaErrorCode as Code;
+    matches!(
+        code,
+        Code::BrokerTransportFailure
+            | Code::AllBrokersDown
+            | Code::Resolve
+            | Code::OperationTimedOut
+            | Code::TimedOutQueue
+            | Code::RequestTimedOut
+            | Code::LeaderNotAvailable
+            | Code::NotLeaderForPartition
+            | Code::BrokerNotAvailable
+            | Code::ReplicaNotAvailable
+            | Code::NetworkException
+            | Code::CoordinatorLoadInProgress
+            | Code::CoordinatorNotAvailable
+            | Code::NotCoordinator
+            | Code::WaitingForCoordinator
+            | Code::KafkaStorageError
+            | Code::OffsetNotAvailable
+            | Code::FencedLeaderEpoch
+            | Code::UnknownLeaderEpoch
+            | Code::PreferredLeaderNotAvailable
+            | Code::UnknownTopicOrPartition
+            | Code::UnknownTopic
+            | Code::UnknownPartition
+            | Code::PollExceeded
+            | Code::QueueFull
+    )
+}
+
+impl Properties {
+    /// The partitions of `topics`, which must all exist.
+    ///
+    /// # Errors
+    /// Nobody answers, or a topic does not exist.
+    pub(super) fn partitions(&self, consumer: &KafkaConsumer, names: &[String]) -> Result<Vec<(String, i32)>> {
+        let mut partitions = Vec::new();
+        for name in names {
+            let found = topics(consumer.client(), Some(name), PATIENCE).map_err(|e| {
+                listen(consumer);
+                failed(&self.bootstrap, &format!("look for the topic '{name}'"), e, consumer.context())
+            })?;
+            let Some(count) = found.get(name) else {
+                return Err(unknown_topic(&self.bootstrap, name, consumer.client()));
+            };
+            partitions.extend((0..*count).map(|p| (name.clone(), p)));
+        }
+        Ok(partitions)
+    }
+}

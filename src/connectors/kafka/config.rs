@@ -1,0 +1,336 @@
+//! The options of a Kafka table, checked.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::layout::Layout;
+use super::properties::Properties;
+use crate::catalog::Table;
+use crate::catalog::options::{OptionError, Options};
+
+/// Flink's default for how often new partitions are looked for.
+const DISCOVERY: Duration = Duration::from_secs(300);
+
+/// Which topics a table stands for.
+#[derive(Debug, Clone)]
+pub(super) enum Topics {
+    /// These.
+    Named(Vec<String>),
+    /// All whose whole name matches.
+    Pattern(regex::Regex),
+}
+
+/// A place in each partition.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Place {
+    /// The first record there is.
+    Earliest,
+    /// Behind the last record there is.
+    Latest,
+    /// What the consumer group has committed.
+    Group,
+    /// The first record of this time or later, in milliseconds since the epoch.
+    Timestamp(i64),
+    /// These offsets, by partition.
+    Offsets(BTreeMap<i32, i64>),
+}
+
+/// How rows are spread over partitions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Partitioner {
+    /// By key where there is one, else anyhow.
+    Default,
+    /// Each writer has one partition.
+    Fixed,
+}
+
+/// A Kafka table.
+#[derive(Clone)]
+pub(super) struct KafkaTable {
+    pub(super) name: String,
+    pub(super) properties: Properties,
+    pub(super) topics: Topics,
+    pub(super) layout: Layout,
+    pub(super) start: Place,
+    /// `None`: it never ends.
+    pub(super) end: Option<Place>,
+    /// How often new partitions are looked for.
+    pub(super) discovery: Option<Duration>,
+    pub(super) partitioner: Partitioner,
+    /// Whether it is an upsert table.
+    pub(super) is_upsert: bool,
+    pub(super) single_writer: bool,
+}
+
+impl KafkaTable {
+    /// Reads and checks the options of a `kafka` table. Those of sources are checked for sinks too and the other way
+    /// round, for a table may be both.
+    ///
+    /// # Errors
+    /// The first option that is missing or wrong.
+    pub(super) fn read(table: &Table, options: &Options, is_source: bool) -> Result<Self, OptionError> {
+        let properties = Properties::read(options)?;
+        let topics = topics(options)?;
+        let layout = Layout::of_kafka(table, options)?;
+        let start = place(options, &Mode::START, &topics, &properties, is_source)?;
+        let end = place(options, &Mode::END, &topics, &properties, is_source)?;
+        let discovery = options.duration("scan.topic-partition-discovery.interval", Some(DISCOVERY))?;
+        no_scan_parallelism(options)?;
+        let partitioner = partitioner(options, &layout)?;
+        guarantee(options)?;
+        for key in ["sink.transactional-id-prefix", "sink.transaction-naming-strategy"] {
+            options.get(key);
+        }
+        Ok(Self {
+            name: table.name.clone(),
+            properties,
+            topics,
+            layout,
+            start: start.unwrap_or(Place::Group),
+            end,
+            discovery: discovery.filter(|interval| !interval.is_zero()),
+            partitioner,
+            is_upsert: false,
+            single_writer: crate::connectors::single_writer(options)?,
+        })
+    }
+
+    /// Reads and checks the options of an `upsert-kafka` table.
+    ///
+    /// # Errors
+    /// The first option that is missing or wrong.
+    pub(super) fn read_upsert(table: &Table, options: &Options) -> Result<Self, OptionError> {
+        let properties = Properties::read(options)?;
+        let topics = topics(options)?;
+        let layout = Layout::of_upsert(table, options)?;
+        let end = place(options, &Mode::END, &topics, &properties, false)?;
+        no_scan_parallelism(options)?;
+        for key in ["sink.buffer-flush.max-rows", "sink.buffer-flush.interval"] {
+            let given = options.get(key);
+            if given.is_some_and(|v| !v.starts_with('0')) {
+                return Err(OptionError::new(key, format!("'{key}' is not supported"))
+                    .with_help("leave it out: updates of a batch are already folded into one record a key"));
+            }
+        }
+        guarantee(options)?;
+        options.get("sink.transactional-id-prefix");
+        Ok(Self {
+            name: table.name.clone(),
+            properties,
+            topics,
+            layout,
+            start: Place::Earliest,
+            end,
+            discovery: None,
+            partitioner: Partitioner::Default,
+            is_upsert: true,
+            single_writer: crate::connectors::single_writer(options)?,
+        })
+    }
+}
+
+fn no_scan_parallelism(options: &Options) -> Result<(), OptionError> {
+    match options.get("scan.parallelism") {
+        None => Ok(()),
+        Some(_) => Err(OptionError::new("scan.parallelism", "'scan.parallelism' is not supported")
+            .with_help("leave it out: a topic is read with the parallelism of the job")),
+    }
+}
+
+fn topics(options: &Options) -> Result<Topics, OptionError> {
+    match (options.get("topic"), options.get("topic-pattern")) {
+        (Some(_), Some(_)) => {
+            Err(OptionError::new("topic-pattern", "a table has either 'topic' or 'topic-pattern', not both"))
+        }
+        (None, None) => options.require("topic").map(|_| Topics::Named(Vec::new())),
+        (Some(text), None) => {
+            let mut names: Vec<String> =
+                text.split(';').map(|name| name.trim().to_string()).filter(|name| !name.is_empty()).collect();
+            names.sort_unstable();
+            names.dedup();
+            match names.iter().find(|name| !is_topic_name(name)) {
+                _ if names.is_empty() => Err(OptionError::new("topic", "'topic' is empty")),
+                Some(name) => Err(OptionError::new("topic", format!("'{name}' cannot be the name of a topic"))
+                    .with_help("a name has at most 249 letters, digits, '.', '_' and '-'; several names have ';' between them")),
+                None => Ok(Topics::Named(names)),
+            }
+        }
+        (None, Some(text)) => regex::Regex::new(&format!("^(?:{text})$"))
+            .map(Topics::Pattern)
+            .map_err(|e| OptionError::new("topic-pattern", format!("not a regular expression: {e}"))),
+    }
+}
+
+fn is_topic_name(name: &str) -> bool {
+    name.len() <= 249
+        && name != "."
+        && name != ".."
+        && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-'))
+}
+
+/// The names of the options that say where to start, or to stop.
+struct Mode {
+    mode: &'static str,
+    offsets: &'static str,
+    timestamp: &'static str,
+    /// The default, and the choices.
+    default: &'static str,
+    choices: &'static [&'static str],
+}
+
+impl Mode {
+    const START: Self = Self {
+        mode: "scan.startup.mode",
+        offsets: "scan.startup.specific-offsets",
+        timestamp: "scan.startup.timestamp-millis",
+        default: "group-offsets",
+        choices: &["earliest-offset", "latest-offset", "group-offsets", "timestamp", "specific-offsets"],
+    };
+    const END: Self = Self {
+        mode: "scan.bounded.mode",
+        offsets: "scan.bounded.specific-offsets",
+        timestamp: "scan.bounded.timestamp-millis",
+        default: "unbounded",
+        choices: &["unbounded", "latest-offset", "group-offsets", "timestamp", "specific-offsets"],
+    };
+}
+
+fn place(
+    options: &Options,
+    mode: &Mode,
+    topics: &Topics,
+    properties: &Properties,
+    is_source: bool,
+) -> Result<Option<Place>, OptionError> {
+    let chosen = options.choice(mode.mode, mode.default, mode.choices)?;
+    let (offsets, timestamp) = (options.get(mode.offsets), options.get(mode.timestamp));
+    for (key, value, belongs) in
+        [(mode.offsets, offsets, "specific-offsets"), (mode.timestamp, timestamp, "timestamp")]
+    {
+        match value {
+            None if chosen == belongs => {
+                let error = OptionError::new(mode.mode, format!("'{}' = '{chosen}' needs '{key}'", mode.mode));
+                return Err(error.with_help(match belongs {
+                    "timestamp" => format!("for example '{key}' = '1735689600000'"),
+                    _ => format!("for example '{key}' = 'partition:0,offset:42;partition:1,offset:300'"),
+                }));
+            }
+            Some(_) if chosen != belongs => {
+                return Err(OptionError::new(key, format!("'{key}' is only read with '{}' = '{belongs}'", mode.mode))
+                    .with_help(format!("remove it, or set '{}' = '{belongs}'", mode.mode)));
+            }
+            _ => {}
+        }
+    }
+    Ok(Some(match chosen {
+        "unbounded" => return Ok(None),
+        "earliest-offset" => Place::Earliest,
+        "latest-offset" => Place::Latest,
+        "timestamp" => match options.int(mode.timestamp, 0)? {
+            millis @ 0.. => Place::Timestamp(millis),
+            _ => return Err(OptionError::new(mode.timestamp, format!("'{}' must not be negative", mode.timestamp))),
+        },
+        "specific-offsets" => {
+            if !matches!(topics, Topics::Named(names) if names.len() == 1) {
+                return Err(OptionError::new(mode.mode, "'specific-offsets' needs a table of one topic"));
+            }
+            Place::Offsets(specific_offsets(mode.offsets, offsets.unwrap_or_default())?)
+        }
+        _ => {
+            if is_source && properties.group.is_none() {
+                let is_default = options.get(mode.mode).is_none();
+                let default = if is_default { " (the default)" } else { "" };
+                let error = format!("'{}' = '{chosen}'{default} needs 'properties.group.id'", mode.mode);
+                return Err(OptionError::new(mode.mode, error).with_help(if is_default {
+                    "set 'scan.startup.mode' = 'earliest-offset' to read the topic from its beginning"
+                } else {
+                    "name the consumer group whose committed offsets are meant"
+                }));
+            }
+            Place::Group
+        }
+    }))
+}
+
+/// Reads `partition:0,offset:42;partition:1,offset:300`.
+fn specific_offsets(key: &str, text: &str) -> Result<BTreeMap<i32, i64>, OptionError> {
+    let mut offsets = BTreeMap::new();
+    for pair in text.split(';').map(str::trim).filter(|pair| !pair.is_empty()) {
+        let parsed = pair.split_once(',').and_then(|(partition, offset)| {
+            let partition: i32 = partition.trim().strip_prefix("partition:")?.trim().parse().ok()?;
+            let offset: i64 = offset.trim().strip_prefix("offset:")?.trim().parse().ok()?;
+            (partition >= 0 && offset >= 0).then_some((partition, offset))
+        });
+        let Some((partition, offset)) = parsed else {
+            return Err(OptionError::new(key, format!("'{key}': cannot read '{pair}'"))
+                .with_help("write 'partition:0,offset:42;partition:1,offset:300'"));
+        };
+        offsets.insert(partition, offset);
+    }
+    if offsets.is_empty() {
+        return Err(OptionError::new(key, format!("'{key}' is empty")));
+    }
+    Ok(offsets)
+}
+
+fn partitioner(options: &Options, layout: &Layout) -> Result<Partitioner, OptionError> {
+    let key = "sink.partitioner";
+    match options.get(key).unwrap_or("default") {
+        "default" => Ok(Partitioner::Default),
+        "fixed" => Ok(Partitioner::Fixed),
+        "round-robin" if layout.has_key() => {
+            Err(OptionError::new(key, "'round-robin' cannot be used with 'key.fields'")
+                .with_help("leave 'sink.partitioner' out to spread rows by their key"))
+        }
+        // As in Flink: batch after batch to another partition.
+        "round-robin" => Ok(Partitioner::Default),
+        other => Err(OptionError::new(key, format!("'{key}' = '{other}': expected one of default, fixed, round-robin"))
+            .with_help("classes cannot be loaded here")),
+    }
+}
+
+fn guarantee(options: &Options) -> Result<(), OptionError> {
+    let key = "sink.delivery-guarantee";
+    match options.choice(key, "at-least-once", &["none", "at-least-once", "exactly-once"])? {
+        "exactly-once" => Err(OptionError::new(key, "'exactly-once' comes with checkpoints, which are not there yet")
+            .with_help("set 'sink.delivery-guarantee' = 'at-least-once'")),
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    fn read(pairs: &[(&str, &str)]) -> Result<Option<Place>, OptionError> {
+        let options = Options::new(pairs.iter().map(|(k, v)| (k.to_string(), v.to_string())).collect());
+        let topics = Topics::Named(vec!["t".to_string()]);
+        place(&options, &Mode::START, &topics, &Properties::of("localhost:9092"), true)
+    }
+
+    #[test]
+    fn places_to_start_from() {
+        let offsets = "partition:0,offset:42; partition:1,offset:300;";
+        let specific = [("scan.startup.mode", "specific-offsets"), ("scan.startup.specific-offsets", offsets)];
+        assert_eq!(read(&specific).unwrap(), Some(Place::Offsets(BTreeMap::from([(0, 42), (1, 300)]))));
+        assert_eq!(read(&[("scan.startup.mode", "earliest-offset")]).unwrap(), Some(Place::Earliest));
+        let timestamp = [("scan.startup.mode", "timestamp"), ("scan.startup.timestamp-millis", "12")];
+        assert_eq!(read(&timestamp).unwrap(), Some(Place::Timestamp(12)));
+    }
+
+    #[test]
+    fn what_is_missing_or_too_much_is_said() {
+        let message = |pairs: &[(&str, &str)]| read(pairs).unwrap_err().message;
+        assert_eq!(message(&[]), "'scan.startup.mode' = 'group-offsets' (the default) needs 'properties.group.id'");
+        assert_eq!(
+            message(&[("scan.startup.mode", "timestamp")]),
+            "'scan.startup.mode' = 'timestamp' needs 'scan.startup.timestamp-millis'"
+        );
+        assert_eq!(
+            message(&[("scan.startup.mode", "earliest-offset"), ("scan.startup.timestamp-millis", "1")]),
+            "'scan.startup.timestamp-millis' is only read with 'scan.startup.mode' = 'timestamp'"
+        );
+        assert!(read(&[("scan.startup.mode", "earliest")]).unwrap_err().message.contains("expected one of"));
+    }
+}

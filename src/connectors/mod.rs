@@ -1,0 +1,294 @@
+//! Where rows come from and go to: one module a connector, the only async edges of a job.
+
+mod blackhole;
+pub mod capture;
+mod datagen;
+mod filesystem;
+pub mod kafka;
+mod print;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use arrow::array::{RecordBatch, UInt32Array};
+use arrow::datatypes::{DataType, SchemaRef};
+use async_trait::async_trait;
+
+use crate::catalog::Table;
+use crate::catalog::options::OptionError;
+use crate::changelog::Batch;
+use crate::error::Result;
+
+pub use filesystem::file_source;
+
+/// The names of all connectors.
+pub const NAMES: &[&str] = &["blackhole", "datagen", "filesystem", "kafka", "print", "upsert-kafka"];
+
+/// What a source reader says next.
+#[derive(Debug)]
+pub enum SourceEvent {
+    /// These partitions are now read by this reader (at the start, and when new ones are found).
+    Assigned(Vec<Arc<str>>),
+    /// Rows of one partition, in its order.
+    Rows {
+        /// The partition.
+        partition: Arc<str>,
+        /// The rows, columns as asked for.
+        rows: RecordBatch,
+    },
+    /// The partition has no more rows, ever.
+    PartitionEnd(Arc<str>),
+    /// There is nothing to read right now.
+    Quiet,
+    /// All partitions have ended.
+    End,
+}
+
+/// Reads some partitions of a table.
+#[async_trait]
+pub trait SourceReader: Send {
+    /// The next event. Dropping the future loses nothing.
+    ///
+    /// # Errors
+    /// A row that does not decode (naming partition, position, field and reason), or an outside system that failed for good.
+    async fn next(&mut self) -> Result<SourceEvent>;
+
+    /// For each partition of this reader where to go on: behind the last row returned. Also of partitions that have ended.
+    fn positions(&self) -> Vec<(Arc<str>, String)>;
+}
+
+/// What a reader is asked for.
+#[derive(Debug, Clone)]
+pub struct ReadRequest {
+    /// Stored and metadata columns to read, as indexes into the table's columns, ascending.
+    pub columns: Vec<usize>,
+    /// Their rows.
+    pub schema: SchemaRef,
+    /// Which of the readers this is.
+    pub instance: usize,
+    /// How many readers there are; each partition is read by exactly one.
+    pub parallelism: usize,
+    /// Where to go on, by partition, when a snapshot is restored.
+    pub restored: HashMap<String, String>,
+    /// Rows a batch at most.
+    pub batch_rows: usize,
+    /// Read up to the present end and stop, whatever the table says (a snapshot query).
+    pub bounded: bool,
+    /// Counters.
+    pub metrics: Arc<SourceMetrics>,
+}
+
+/// Counters of a source, read from outside while it runs.
+#[derive(Debug, Default)]
+pub struct SourceMetrics {
+    /// Rows read.
+    pub rows: AtomicU64,
+    /// Bytes read.
+    pub bytes: AtomicU64,
+    /// Bytes (or, for Kafka, records) there are in all, where the input is bounded; 0 where that is not known.
+    pub total: AtomicU64,
+    /// How many of `total` are done.
+    pub done: AtomicU64,
+    /// Rows or fields that did not decode and were skipped.
+    pub bad_rows: AtomicU64,
+    /// The first of them, as text: place and reason.
+    pub first_bad_rows: std::sync::Mutex<Vec<String>>,
+}
+
+/// How many bad rows are kept to be shown.
+const KEPT_BAD_ROWS: usize = 20;
+
+impl SourceMetrics {
+    /// Counts a skipped row and keeps the first few; logs each power of ten.
+    pub fn bad_row(&self, place: &str, row: &crate::formats::BadRow) {
+        let text = bad_row_text(place, row);
+        let count = self.bad_rows.fetch_add(1, Ordering::Relaxed) + 1;
+        if count == 10u64.pow(count.ilog10()) {
+            tracing::warn!(count, "skipped (ignore-parse-errors): {text}");
+        }
+        if let Ok(mut kept) = self.first_bad_rows.lock()
+            && kept.len() < KEPT_BAD_ROWS
+        {
+            kept.push(text);
+        }
+    }
+}
+
+/// `place: field 'f': reason`.
+pub fn bad_row_text(place: &str, row: &crate::formats::BadRow) -> String {
+    match &row.field {
+        Some(field) => format!("{place}: field '{field}': {}", row.reason),
+        None => format!("{place}: {}", row.reason),
+    }
+}
+
+/// A table that can be read: its options checked.
+#[async_trait]
+pub trait Source: Send + Sync {
+    /// Whether it ends by itself.
+    fn is_bounded(&self) -> bool;
+
+    /// A reader.
+    ///
+    /// # Errors
+    /// Missing files, unreachable brokers, unknown topics.
+    async fn reader(&self, request: ReadRequest) -> Result<Box<dyn SourceReader>>;
+}
+
+/// Which changes a sink takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SinkMode {
+    /// Inserted rows only.
+    Append,
+    /// The latest row per primary key, and its deletion.
+    Upsert,
+    /// All four row kinds.
+    Retract,
+}
+
+/// A table that can be written: its options checked.
+#[async_trait]
+pub trait Sink: Send + Sync {
+    /// Which changes it takes.
+    fn mode(&self) -> SinkMode;
+
+    /// What it promises over failures, in words for EXPLAIN.
+    fn guarantee(&self) -> &'static str;
+
+    /// Whether all rows must go through one writer.
+    fn is_single(&self) -> bool {
+        false
+    }
+
+    /// A writer for one instance. `key`: the columns that identify a row, where the table has them.
+    ///
+    /// # Errors
+    /// Where the outside system cannot be reached.
+    async fn writer(&self, instance: usize, schema: SchemaRef, key: Option<Vec<usize>>) -> Result<Box<dyn SinkWriter>>;
+}
+
+/// Writes rows of one instance.
+#[async_trait]
+pub trait SinkWriter: Send {
+    /// Takes rows; they may be buffered.
+    ///
+    /// # Errors
+    /// Where a row cannot be encoded or the outside system failed for good.
+    async fn write(&mut self, batch: &Batch) -> Result<()>;
+
+    /// Everything taken so far is safely out when this returns.
+    ///
+    /// # Errors
+    /// Where the outside system failed for good.
+    async fn flush(&mut self) -> Result<()>;
+
+    /// Flushes and ends the writer.
+    ///
+    /// # Errors
+    /// Where the outside system failed for good.
+    async fn close(&mut self) -> Result<()> {
+        self.flush().await
+    }
+}
+
+/// A metadata column a connector offers.
+#[derive(Debug, Clone)]
+pub struct MetadataKey {
+    /// Its key.
+    pub key: &'static str,
+    /// Its type.
+    pub data_type: DataType,
+    /// Whether it can also be written.
+    pub writable: bool,
+}
+
+/// The metadata a connector offers.
+pub fn metadata_keys(connector: &str) -> Vec<MetadataKey> {
+    match connector {
+        "kafka" | "upsert-kafka" => kafka::metadata_keys(),
+        "filesystem" => filesystem::metadata_keys(),
+        _ => Vec::new(),
+    }
+}
+
+/// The table as a source.
+///
+/// # Errors
+/// Options that are missing, unknown or wrong, all of them; a connector that cannot be read.
+pub fn source(table: &Table) -> std::result::Result<Arc<dyn Source>, Vec<OptionError>> {
+    let options = table.options();
+    let made = match connector(table, &options)? {
+        "kafka" => kafka::source(table, &options),
+        "filesystem" => filesystem::source(table, &options),
+        "datagen" => datagen::source(table, &options),
+        other => Err(OptionError::new("connector", format!("a table of connector '{other}' cannot be read"))),
+    };
+    checked(made, &options)
+}
+
+/// The table as a sink.
+///
+/// # Errors
+/// Options that are missing, unknown or wrong, all of them; a connector that cannot be written.
+pub fn sink(table: &Table) -> std::result::Result<Arc<dyn Sink>, Vec<OptionError>> {
+    let options = table.options();
+    let made = match connector(table, &options)? {
+        "kafka" | "upsert-kafka" => kafka::sink(table, &options),
+        "filesystem" => filesystem::sink(table, &options),
+        "print" => print::sink(table, &options),
+        "blackhole" => blackhole::sink(table, &options),
+        other => Err(OptionError::new("connector", format!("a table of connector '{other}' cannot be written"))),
+    };
+    checked(made, &options)
+}
+
+fn connector<'a>(
+    table: &Table,
+    options: &'a crate::catalog::options::Options,
+) -> std::result::Result<&'a str, Vec<OptionError>> {
+    let name = options.require("connector").map_err(|e| vec![e])?;
+    if NAMES.contains(&name) {
+        return Ok(name);
+    }
+    let error = OptionError::new("connector", format!("table '{}': unknown connector '{name}'", table.name));
+    Err(vec![match crate::catalog::closest(name, NAMES.iter().copied()) {
+        Some(near) => error.with_help(format!("did you mean '{near}'?")),
+        None => error.with_help(format!("the connectors are: {}", NAMES.join(", "))),
+    }])
+}
+
+/// Reads `sink.parallelism`: whether all rows go through one writer. Other numbers than 1 are the job's to choose.
+fn single_writer(options: &crate::catalog::options::Options) -> std::result::Result<bool, OptionError> {
+    match options.int("sink.parallelism", 0)? {
+        0 if options.get("sink.parallelism").is_none() => Ok(false),
+        1 => Ok(true),
+        other => Err(OptionError::new("sink.parallelism", format!("'sink.parallelism' = '{other}' is not supported"))
+            .with_help("write '1' for a single writer, or leave it out for as many as the job has")),
+    }
+}
+
+/// Row numbers as Arrow wants them to take rows by.
+fn row_indices(rows: impl Iterator<Item = usize>) -> UInt32Array {
+    // A batch has far fewer rows than 2^32; a number that does not fit would be refused by `take` as out of range.
+    UInt32Array::from_iter_values(rows.map(|row| u32::try_from(row).unwrap_or(u32::MAX)))
+}
+
+fn checked<T: ?Sized>(
+    made: std::result::Result<Arc<T>, OptionError>,
+    options: &crate::catalog::options::Options,
+) -> std::result::Result<Arc<T>, Vec<OptionError>> {
+    match made {
+        Ok(made) => {
+            let unknown = options.finish();
+            if unknown.is_empty() { Ok(made) } else { Err(unknown) }
+        }
+        // Keys read so far are known; the others may only seem unknown because reading stopped early.
+        Err(error) => Err(vec![error]),
+    }
+}
+
+/// A sink that keeps nothing: of a table that is only passed on in process.
+pub fn discard(mode: SinkMode) -> Arc<dyn Sink> {
+    blackhole::discard(mode)
+}

@@ -1,0 +1,20 @@
+//! flowline runs Flink SQL files as continuous queries in one native process built on DataFusion and Arrow, over Kafka.
+//!
+//! The modules, in the order in which a SQL file passes through them:
+
+pub mod sql; // text -> spanned AST
+pub mod catalog; // tables, views and their options
+pub mod planner; // AST + catalog -> checked streaming plan -> graph
+pub mod graph; // the dataflow as data; EXPLAIN
+pub mod operators; // the steps of the dataflow, synchronous
+pub mod changelog; // rows with weights, row kinds
+pub mod time; // watermarks and windows
+pub mod state; // keyed state, key groups, snapshots
+pub mod formats; // bytes <-> rows
+pub mod connectors; // where rows come from and go to
+pub mod runtime; // tasks, channels, barriers, shutdown
+pub mod session; // the main path: SQL files -> running job
+
+pub mod clock; // the clock, injected
+pub mod error; // what went wrong, where, and what to do
+pub mod settings; // SET keys

@@ -1,0 +1,2 @@
+//! flowline binary.
+fn main() {}

@@ -1,0 +1,172 @@
+//! Groups and their accumulators: DataFusion's vectorised machinery, used for partial and final results alike.
+
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, AsArray, BooleanArray, RecordBatch, RecordBatchOptions};
+use arrow::datatypes::{Field, Schema};
+use datafusion::logical_expr::{EmitTo, GroupsAccumulator};
+use datafusion::physical_expr::GroupsAccumulatorAdapter;
+use datafusion::physical_plan::aggregates::group_values::{GroupValues, new_group_values};
+use datafusion::physical_plan::aggregates::order::GroupOrdering;
+
+use crate::error::{Error, Result};
+use crate::graph::{Aggregate, AggregateCall};
+
+/// Groups of one aggregate and what they have accumulated.
+pub struct Aggregator {
+    aggregate: Arc<Aggregate>,
+    /// `None` where there are no grouping columns: then there is one group.
+    groups: Option<Box<dyn GroupValues>>,
+    accumulators: Vec<Box<dyn GroupsAccumulator>>,
+    indices: Vec<usize>,
+    any: bool,
+}
+
+impl Aggregator {
+    /// No groups yet.
+    ///
+    /// # Errors
+    /// Where a grouping type or function is not supported.
+    pub fn new(aggregate: Arc<Aggregate>) -> Result<Self> {
+        let keys = aggregate.group.len();
+        let groups = if keys == 0 {
+            None
+        } else {
+            let fields: Vec<Field> = aggregate.partial_schema.fields().iter().take(keys).map(|f| f.as_ref().clone()).collect();
+            Some(new_group_values(Arc::new(Schema::new(fields)), &GroupOrdering::None)?)
+        };
+        let accumulators = aggregate.calls.iter().map(accumulator).collect::<Result<Vec<_>>>()?;
+        Ok(Self { aggregate, groups, accumulators, indices: Vec::new(), any: false })
+    }
+
+    /// Number of groups.
+    pub fn len(&self) -> usize {
+        match &self.groups {
+            Some(groups) => groups.len(),
+            None => usize::from(self.any),
+        }
+    }
+
+    /// Whether there are no groups.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Adds rows: evaluates grouping and argument expressions on them.
+    ///
+    /// # Errors
+    /// Where an expression or accumulator fails on a row.
+    pub fn update(&mut self, rows: &RecordBatch, keys: &[ArrayRef]) -> Result<()> {
+        let n = rows.num_rows();
+        if n == 0 {
+            return Ok(());
+        }
+        let total = self.intern(keys, n)?;
+        for (call, accumulator) in self.aggregate.calls.iter().zip(&mut self.accumulators) {
+            let values = call
+                .function
+                .expressions()
+                .iter()
+                .map(|e| Ok(e.evaluate(rows)?.into_array(n)?))
+                .collect::<Result<Vec<_>>>()?;
+            let filter = call.filter.as_ref().map(|f| f.evaluate(rows)?.into_array(n)).transpose()?;
+            let filter: Option<&BooleanArray> = filter.as_ref().and_then(|f| f.as_boolean_opt());
+            accumulator.update_batch(&values, &self.indices, filter, total)?;
+        }
+        Ok(())
+    }
+
+    /// Adds partial results: rows of the aggregate's partial schema.
+    ///
+    /// # Errors
+    /// Where an accumulator fails.
+    pub fn merge(&mut self, partials: &RecordBatch) -> Result<()> {
+        let n = partials.num_rows();
+        if n == 0 {
+            return Ok(());
+        }
+        let keys = self.aggregate.group.len();
+        let total = self.intern(&partials.columns()[..keys], n)?;
+        let mut from = keys;
+        for (call, accumulator) in self.aggregate.calls.iter().zip(&mut self.accumulators) {
+            let width = call.function.state_fields()?.len();
+            accumulator.merge_batch(&partials.columns()[from..from + width], &self.indices, total)?;
+            from += width;
+        }
+        Ok(())
+    }
+
+    /// Takes everything out as partial results.
+    ///
+    /// # Errors
+    /// Where an accumulator fails.
+    pub fn take_partials(&mut self) -> Result<RecordBatch> {
+        let n = self.len();
+        let mut columns = self.take_keys()?;
+        for accumulator in &mut self.accumulators {
+            columns.extend(accumulator.state(EmitTo::All)?);
+        }
+        self.any = false;
+        batch(&self.aggregate.partial_schema, columns, n)
+    }
+
+    /// Takes everything out as results.
+    ///
+    /// # Errors
+    /// Where a result cannot be had, such as a sum out of range.
+    pub fn take_results(&mut self) -> Result<RecordBatch> {
+        let n = self.len();
+        let mut columns = self.take_keys()?;
+        for accumulator in &mut self.accumulators {
+            columns.push(accumulator.evaluate(EmitTo::All)?);
+        }
+        self.any = false;
+        batch(&self.aggregate.result_schema, columns, n)
+    }
+
+    fn take_keys(&mut self) -> Result<Vec<ArrayRef>> {
+        match &mut self.groups {
+            Some(groups) => Ok(groups.emit(EmitTo::All)?),
+            None => Ok(Vec::new()),
+        }
+    }
+
+    fn intern(&mut self, keys: &[ArrayRef], n: usize) -> Result<usize> {
+        self.any = true;
+        match &mut self.groups {
+            Some(groups) => {
+                groups.intern(keys, &mut self.indices)?;
+                Ok(groups.len())
+            }
+            None => {
+                self.indices.clear();
+                self.indices.resize(n, 0);
+                Ok(1)
+            }
+        }
+    }
+}
+
+impl Aggregate {
+    /// The grouping columns of rows.
+    ///
+    /// # Errors
+    /// Where an expression fails on a row.
+    pub fn keys(&self, rows: &RecordBatch) -> Result<Vec<ArrayRef>> {
+        self.group.iter().map(|(e, _)| Ok(e.evaluate(rows)?.into_array(rows.num_rows())?)).collect()
+    }
+}
+
+fn accumulator(call: &AggregateCall) -> Result<Box<dyn GroupsAccumulator>> {
+    if call.function.groups_accumulator_supported() {
+        return Ok(call.function.create_groups_accumulator()?);
+    }
+    let function = Arc::clone(&call.function);
+    Ok(Box::new(GroupsAccumulatorAdapter::new(move || function.create_accumulator())))
+}
+
+fn batch(schema: &Arc<Schema>, columns: Vec<ArrayRef>, rows: usize) -> Result<RecordBatch> {
+    let options = RecordBatchOptions::new().with_row_count(Some(rows));
+    RecordBatch::try_new_with_options(Arc::clone(schema), columns, &options)
+        .map_err(|e| Error::internal(format!("an aggregate gave other columns than planned: {e}")))
+}

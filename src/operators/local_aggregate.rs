@@ -1,0 +1,92 @@
+//! The first phase of an aggregation: partial results per key (and window) before rows are shuffled.
+
+use std::sync::Arc;
+
+use arrow::array::BooleanArray;
+use arrow::compute::filter;
+
+use super::aggregator::Aggregator;
+use super::{Metrics, Operator, Output, event_times};
+use crate::changelog::Batch;
+use crate::error::Result;
+use crate::graph::Aggregate;
+use crate::time::{Millis, Watermark};
+
+/// Partial results are passed on at the latest when there are so many groups.
+const MAX_GROUPS: usize = 1 << 16;
+
+/// Holds partial results until the watermark ends a window; without windows, until the batch is over.
+pub struct LocalAggregate {
+    aggregate: Arc<Aggregate>,
+    aggregator: Aggregator,
+    /// The earliest window end held, in milliseconds.
+    first_end: Millis,
+    metrics: Arc<Metrics>,
+}
+
+impl LocalAggregate {
+    /// No rows yet.
+    ///
+    /// # Errors
+    /// Where a grouping type or function is not supported.
+    pub fn new(aggregate: Arc<Aggregate>, metrics: Arc<Metrics>) -> Result<Self> {
+        let aggregator = Aggregator::new(Arc::clone(&aggregate))?;
+        Ok(Self { aggregate, aggregator, first_end: Millis::MAX, metrics })
+    }
+
+    fn flush(&mut self, out: &mut Output) -> Result<()> {
+        if !self.aggregator.is_empty() {
+            out.batch(Batch::append(self.aggregator.take_partials()?));
+        }
+        self.first_end = Millis::MAX;
+        Ok(())
+    }
+}
+
+impl Operator for LocalAggregate {
+    fn on_batch(&mut self, _port: usize, mut batch: Batch, out: &mut Output) -> Result<()> {
+        let mut keys = self.aggregate.keys(&batch.rows)?;
+        let Some((_, end)) = self.aggregate.window else {
+            self.aggregator.update(&batch.rows, &keys)?;
+            return self.flush(out);
+        };
+        let mut ends = event_times(&keys[end])?;
+        if batch.behind.is_some() {
+            // Late (Flink): the window had fired, its last millisecond was at or before the row's watermark.
+            let keep: BooleanArray =
+                (0..batch.num_rows()).map(|i| Some(batch.behind(i).is_none_or(|w| ends.value(i) - 1 > w))).collect();
+            let late = batch.num_rows() - keep.true_count();
+            if late > 0 {
+                self.metrics.count_late(late);
+                batch = batch.filter(&keep)?;
+                keys = keys.iter().map(|k| filter(k, &keep)).collect::<std::result::Result<_, _>>()?;
+                ends = event_times(&keys[end])?;
+            }
+        }
+        self.aggregator.update(&batch.rows, &keys)?;
+        self.first_end = ends.values().iter().copied().fold(self.first_end, Millis::min);
+        if self.aggregator.len() >= MAX_GROUPS {
+            self.flush(out)?;
+        }
+        Ok(())
+    }
+
+    fn on_watermark(&mut self, watermark: Watermark, out: &mut Output) -> Result<()> {
+        // An idle input may be passed over by the others: nothing may be held back here then.
+        if matches!(watermark, Watermark::At(t) if t < self.first_end - 1) {
+            out.watermark(watermark);
+            return Ok(());
+        }
+        self.flush(out)?;
+        out.watermark(watermark);
+        Ok(())
+    }
+
+    fn on_end(&mut self, out: &mut Output) -> Result<()> {
+        self.flush(out)
+    }
+
+    fn before_barrier(&mut self, out: &mut Output) -> Result<()> {
+        self.flush(out)
+    }
+}

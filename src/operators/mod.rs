@@ -1,0 +1,172 @@
+//! The operators: synchronous state machines without clock, IO or threads. Element in, elements out.
+
+mod aggregator;
+mod calc;
+mod event_time_sort;
+mod expand;
+mod group_aggregate;
+mod local_aggregate;
+mod session_assign;
+mod watermark_assign;
+mod window_aggregate;
+mod window_assign;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::changelog::Batch;
+use crate::error::{Error, Result};
+use crate::graph::Operation;
+use crate::state::StatePart;
+use crate::time::Watermark;
+
+pub use calc::Calc;
+pub use watermark_assign::event_times;
+
+/// What travels through a channel, in order.
+#[derive(Debug, Clone)]
+pub enum Element {
+    /// Rows.
+    Batch(Batch),
+    /// Event time has come this far.
+    Watermark(Watermark),
+    /// Everything before belongs to this epoch.
+    Barrier(u64),
+    /// Nothing follows.
+    End,
+}
+
+/// Where an operator puts what it emits.
+#[derive(Debug, Default)]
+pub struct Output {
+    /// Rows and watermarks in order.
+    pub elements: Vec<Element>,
+}
+
+impl Output {
+    /// Emits rows; no rows, nothing emitted.
+    pub fn batch(&mut self, batch: Batch) {
+        if batch.num_rows() > 0 {
+            self.elements.push(Element::Batch(batch));
+        }
+    }
+
+    /// Emits a watermark.
+    pub fn watermark(&mut self, watermark: Watermark) {
+        self.elements.push(Element::Watermark(watermark));
+    }
+}
+
+/// Counters of one operator, read from outside while it runs.
+#[derive(Debug, Default)]
+pub struct Metrics {
+    /// Rows dropped because their window was over.
+    pub late_rows: AtomicU64,
+}
+
+impl Metrics {
+    /// Counts late rows.
+    pub fn count_late(&self, rows: usize) {
+        self.late_rows.fetch_add(rows as u64, Ordering::Relaxed);
+    }
+}
+
+/// A step of the dataflow on one instance.
+///
+/// The runtime merges the watermarks of all inputs before it calls `on_watermark`, aligns barriers, calls
+/// `before_barrier` and then `snapshot`; `on_end` follows the final watermark.
+pub trait Operator: Send {
+    /// Takes rows of input `port`.
+    ///
+    /// # Errors
+    /// A row that cannot be processed.
+    fn on_batch(&mut self, port: usize, batch: Batch, out: &mut Output) -> Result<()>;
+
+    /// Event time has moved. The default passes it on.
+    ///
+    /// # Errors
+    /// A row that cannot be processed.
+    fn on_watermark(&mut self, watermark: Watermark, out: &mut Output) -> Result<()> {
+        out.watermark(watermark);
+        Ok(())
+    }
+
+    /// All inputs have ended.
+    ///
+    /// # Errors
+    /// A row that cannot be processed.
+    fn on_end(&mut self, _out: &mut Output) -> Result<()> {
+        Ok(())
+    }
+
+    /// A barrier is about to pass: emits what is only buffered for speed.
+    ///
+    /// # Errors
+    /// A row that cannot be processed.
+    fn before_barrier(&mut self, _out: &mut Output) -> Result<()> {
+        Ok(())
+    }
+
+    /// The state, complete, without changing it.
+    ///
+    /// # Errors
+    /// Where state cannot be written as rows.
+    fn snapshot(&mut self) -> Result<Vec<StatePart>> {
+        Ok(Vec::new())
+    }
+
+    /// Takes state that snapshots (of any parallelism) gave for this instance's key groups, before any element.
+    ///
+    /// # Errors
+    /// Where the state is of another operator or version.
+    fn restore(&mut self, parts: Vec<StatePart>) -> Result<()> {
+        match parts.first() {
+            None => Ok(()),
+            Some(part) => Err(Error::internal(format!("state '{}' has no operator to take it", part.name))),
+        }
+    }
+}
+
+/// The operator of a node; `None` for sources and sinks, which are the runtime's.
+///
+/// # Errors
+/// Where its parts cannot be set up.
+pub fn operator(
+    operation: &Operation,
+    input: Option<&arrow::datatypes::SchemaRef>,
+    schema: &arrow::datatypes::SchemaRef,
+    metrics: &Arc<Metrics>,
+) -> Result<Option<Box<dyn Operator>>> {
+    let input = input.unwrap_or(schema);
+    let metrics = || Arc::clone(metrics);
+    Ok(Some(match operation {
+        Operation::Source(_) | Operation::Values(_) | Operation::Sink(_) => return Ok(None),
+        Operation::Calc(steps) => Box::new(Calc::new(steps.clone())),
+        Operation::Union => Box::new(Calc::new(Vec::new())),
+        Operation::Expand(lists) => Box::new(expand::Expand::new(lists.clone(), Arc::clone(schema))),
+        Operation::WindowAssign { windows, time } => {
+            Box::new(window_assign::WindowAssign::new(windows.clone(), *time, Arc::clone(schema)))
+        }
+        Operation::SessionAssign { gap, time, keys } => Box::new(session_assign::SessionAssign::new(
+            *gap,
+            *time,
+            keys.clone(),
+            Arc::clone(input),
+            Arc::clone(schema),
+            metrics(),
+        )?),
+        Operation::LocalAggregate(aggregate) => {
+            Box::new(local_aggregate::LocalAggregate::new(Arc::clone(aggregate), metrics())?)
+        }
+        Operation::WindowAggregate(aggregate) => {
+            Box::new(window_aggregate::WindowAggregate::new(Arc::clone(aggregate), metrics())?)
+        }
+        Operation::GroupAggregate(aggregate) => {
+            Box::new(group_aggregate::GroupAggregate::new(Arc::clone(aggregate))?)
+        }
+        Operation::EventTimeSort { column, complete_after } => {
+            Box::new(event_time_sort::EventTimeSort::new(*column, *complete_after, Arc::clone(schema)))
+        }
+        Operation::WatermarkAssign(rule) => Box::new(watermark_assign::WatermarkAssign::new(rule.clone())),
+    }))
+}

@@ -1,0 +1,68 @@
+//! Gives every row the windows it falls into (TUMBLE, HOP, CUMULATE).
+
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, Int64Array, RecordBatch, UInt32Array};
+use arrow::compute::cast;
+use arrow::datatypes::{DataType, SchemaRef, TimeUnit, TimestampMillisecondType};
+
+use super::{Operator, Output, event_times};
+use crate::changelog::Batch;
+use crate::error::{Error, Result};
+use crate::time::{WindowKind, WindowSpec};
+
+/// Appends window_start, window_end and window_time to rows, once per window.
+pub struct WindowAssign {
+    windows: WindowSpec,
+    time: usize,
+    schema: SchemaRef,
+}
+
+impl WindowAssign {
+    /// Windows over the time column `time`; `schema` is the input's with the three columns behind it.
+    pub fn new(windows: WindowSpec, time: usize, schema: SchemaRef) -> Self {
+        Self { windows, time, schema }
+    }
+}
+
+impl Operator for WindowAssign {
+    fn on_batch(&mut self, _port: usize, batch: Batch, out: &mut Output) -> Result<()> {
+        let times = event_times(batch.rows.column(self.time))?;
+        let n = batch.num_rows();
+        let mut starts = Vec::with_capacity(n);
+        let mut ends = Vec::with_capacity(n);
+        let mut origins = Vec::with_capacity(n);
+        for i in 0..n {
+            if arrow::array::Array::is_null(&times, i) {
+                return Err(Error::data("the time attribute of a window is NULL")
+                    .with_help("RowTime field should not be null: filter such rows away before the window"));
+            }
+            self.windows.windows_of(times.value(i), |start, end| {
+                starts.push(start);
+                ends.push(end);
+                origins.push(i as u32);
+            });
+        }
+        let one_each = matches!(self.windows.kind, WindowKind::Tumble { .. }) && origins.len() == n;
+        let batch = if one_each { batch } else { batch.take(&UInt32Array::from(origins))? };
+        let rows = with_windows(&batch.rows, starts, ends, &self.schema)?;
+        out.batch(batch.with_rows(rows));
+        Ok(())
+    }
+}
+
+/// The rows with window_start, window_end and window_time behind them, as `schema` says.
+pub(super) fn with_windows(rows: &RecordBatch, starts: Vec<i64>, ends: Vec<i64>, schema: &SchemaRef) -> Result<RecordBatch> {
+    let times: Vec<i64> = ends.iter().map(|e| e - 1).collect();
+    let mut columns = rows.columns().to_vec();
+    for values in [starts, ends, times] {
+        let millis: ArrayRef =
+            Arc::new(Int64Array::from(values).reinterpret_cast::<TimestampMillisecondType>());
+        let wanted = schema.field(columns.len()).data_type();
+        columns.push(match wanted {
+            DataType::Timestamp(TimeUnit::Millisecond, None) => millis,
+            other => cast(&millis, other)?,
+        });
+    }
+    Ok(RecordBatch::try_new(Arc::clone(schema), columns)?)
+}

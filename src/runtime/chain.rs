@@ -1,0 +1,138 @@
+//! One task instance without its channels: merges watermarks, aligns barriers, drives the operators. Synchronous.
+
+use crate::error::Result;
+use crate::graph::NodeId;
+use crate::operators::{Element, Operator, Output};
+use crate::state::StatePart;
+use crate::time::{Millis, Watermark, WatermarkMerge};
+
+/// The operators of a task instance and the state of its input channels.
+pub struct Chain {
+    operators: Vec<(NodeId, Box<dyn Operator>)>,
+    merge: WatermarkMerge,
+    ports: Vec<usize>,
+    ended: Vec<bool>,
+    /// The barrier being aligned: its epoch and which channels have brought it.
+    barrier: Option<(u64, Vec<bool>)>,
+}
+
+/// What an element led to.
+#[derive(Debug, Default)]
+pub struct Step {
+    /// What goes on to the next task, in order.
+    pub out: Vec<Element>,
+    /// The operators' state, where a barrier was aligned.
+    pub snapshot: Option<Vec<(NodeId, Vec<StatePart>)>>,
+}
+
+impl Chain {
+    /// `ports`: the input of the first operator that each channel belongs to.
+    pub fn new(operators: Vec<(NodeId, Box<dyn Operator>)>, ports: Vec<usize>) -> Self {
+        let n = ports.len();
+        Self { operators, merge: WatermarkMerge::new(n), ports, ended: vec![false; n], barrier: None }
+    }
+
+    /// Whether nothing may be taken from a channel now: it has brought a barrier that others have not, or has ended.
+    pub fn is_blocked(&self, channel: usize) -> bool {
+        self.ended[channel] || self.barrier.as_ref().is_some_and(|(_, arrived)| arrived[channel])
+    }
+
+    /// Whether all channels have ended.
+    pub fn is_done(&self) -> bool {
+        self.ended.iter().all(|e| *e)
+    }
+
+    /// Takes state before the first element.
+    ///
+    /// # Errors
+    /// Where the state is of another operator.
+    pub fn restore(&mut self, mut parts: impl FnMut(NodeId) -> Result<Vec<StatePart>>) -> Result<()> {
+        for (id, operator) in &mut self.operators {
+            operator.restore(parts(*id)?)?;
+        }
+        Ok(())
+    }
+
+    /// Takes one element of a channel.
+    ///
+    /// # Errors
+    /// A row that cannot be processed.
+    pub fn on_element(&mut self, channel: usize, element: Element) -> Result<Step> {
+        let mut step = Step::default();
+        match element {
+            Element::Batch(batch) => {
+                let port = self.ports.get(channel).copied().unwrap_or(0);
+                self.run(0, port, Element::Batch(batch), &mut step.out)?;
+            }
+            Element::Watermark(watermark) => {
+                if let Some(merged) = self.merge.update(channel, watermark) {
+                    self.run(0, 0, Element::Watermark(merged), &mut step.out)?;
+                }
+            }
+            Element::Barrier(epoch) => {
+                let (_, arrived) = self.barrier.get_or_insert_with(|| (epoch, vec![false; self.ended.len()]));
+                arrived[channel] = true;
+                self.try_align(&mut step)?;
+            }
+            Element::End => {
+                self.ended[channel] = true;
+                if let Some(merged) = self.merge.end(channel) {
+                    self.run(0, 0, Element::Watermark(merged), &mut step.out)?;
+                }
+                self.try_align(&mut step)?;
+                if self.is_done() {
+                    self.run(0, 0, Element::Watermark(Watermark::At(Millis::MAX)), &mut step.out)?;
+                    self.run(0, 0, Element::End, &mut step.out)?;
+                }
+            }
+        }
+        Ok(step)
+    }
+
+    fn try_align(&mut self, step: &mut Step) -> Result<()> {
+        let Some((epoch, arrived)) = &self.barrier else { return Ok(()) };
+        if !arrived.iter().zip(&self.ended).all(|(a, e)| *a || *e) {
+            return Ok(());
+        }
+        let epoch = *epoch;
+        self.barrier = None;
+        self.run(0, 0, Element::Barrier(epoch), &mut step.out)?;
+        let mut parts = Vec::new();
+        for (id, operator) in &mut self.operators {
+            parts.push((*id, operator.snapshot()?));
+        }
+        step.snapshot = Some(parts);
+        Ok(())
+    }
+
+    /// Gives an element to operator `at` and what it emits to those behind it.
+    fn run(&mut self, at: usize, port: usize, element: Element, out: &mut Vec<Element>) -> Result<()> {
+        let Some((_, operator)) = self.operators.get_mut(at) else {
+            out.push(element);
+            return Ok(());
+        };
+        let mut output = Output::default();
+        let last = match element {
+            Element::Batch(batch) => {
+                operator.on_batch(port, batch, &mut output)?;
+                None
+            }
+            Element::Watermark(watermark) => {
+                operator.on_watermark(watermark, &mut output)?;
+                None
+            }
+            Element::Barrier(epoch) => {
+                operator.before_barrier(&mut output)?;
+                Some(Element::Barrier(epoch))
+            }
+            Element::End => {
+                operator.on_end(&mut output)?;
+                Some(Element::End)
+            }
+        };
+        for element in output.elements.into_iter().chain(last) {
+            self.run(at + 1, 0, element, out)?;
+        }
+        Ok(())
+    }
+}

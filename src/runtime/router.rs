@@ -1,0 +1,81 @@
+//! Which instances of the next tasks an element goes to.
+
+use arrow::array::UInt32Array;
+
+use crate::changelog::Batch;
+use crate::error::Result;
+use crate::graph::{Exchange, Graph};
+use crate::operators::Element;
+use crate::runtime::topology::Task;
+use crate::state::{KeyHasher, instance_of};
+
+/// Where an element goes: task, instance, channel.
+pub type Address = (usize, usize, usize);
+
+/// Spreads what one task instance emits.
+pub struct Router {
+    routes: Vec<Route>,
+}
+
+struct Route {
+    targets: Vec<Address>,
+    hash: Option<(Vec<usize>, KeyHasher)>,
+}
+
+impl Router {
+    /// For instance `instance` of task `task`.
+    ///
+    /// # Errors
+    /// Where a key type cannot be hashed.
+    pub fn new(graph: &Graph, tasks: &[Task], task: usize, instance: usize) -> Result<Self> {
+        let mut routes = Vec::new();
+        for output in &tasks[task].outputs {
+            let consumer = &tasks[output.to];
+            let edge = &consumer.inputs[output.port];
+            let channel = edge.channel_from(instance);
+            let target = |i: usize| (output.to, i, channel);
+            let (targets, hash) = match &edge.exchange {
+                Exchange::Forward => (vec![target(instance)], None),
+                Exchange::Gather => (vec![target(0)], None),
+                Exchange::Hash(columns) => {
+                    let last = tasks[task].nodes.last().copied().unwrap_or(0);
+                    let schema = &graph.nodes[last].schema;
+                    let hasher = KeyHasher::new(columns.iter().map(|c| schema.field(*c).data_type().clone()))?;
+                    ((0..consumer.parallelism).map(target).collect(), Some((columns.clone(), hasher)))
+                }
+            };
+            routes.push(Route { targets, hash });
+        }
+        Ok(Self { routes })
+    }
+
+    /// Calls `send` with every address an element goes to and what goes there.
+    ///
+    /// # Errors
+    /// Where a key cannot be hashed.
+    pub fn route(&self, element: &Element, mut send: impl FnMut(Address, Element)) -> Result<()> {
+        for route in &self.routes {
+            match (element, &route.hash) {
+                (Element::Batch(batch), Some((columns, hasher))) if route.targets.len() > 1 => {
+                    for (target, part) in split(batch, columns, hasher, &route.targets)? {
+                        send(target, Element::Batch(part));
+                    }
+                }
+                (other, _) => route.targets.iter().for_each(|t| send(*t, other.clone())),
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The rows of a batch by the instance that owns their key.
+fn split(batch: &Batch, columns: &[usize], hasher: &KeyHasher, targets: &[Address]) -> Result<Vec<(Address, Batch)>> {
+    let keys: Vec<_> = columns.iter().map(|c| batch.rows.column(*c).clone()).collect();
+    let groups = hasher.key_groups(&keys, batch.num_rows())?;
+    let mut rows: Vec<Vec<u32>> = vec![Vec::new(); targets.len()];
+    for (row, group) in (0u32..).zip(groups.values()) {
+        rows[instance_of(*group, targets.len())].push(row);
+    }
+    let parts = targets.iter().zip(rows).filter(|(_, rows)| !rows.is_empty());
+    parts.map(|(target, rows)| Ok((*target, batch.take(&UInt32Array::from(rows))?))).collect()
+}

@@ -1,0 +1,155 @@
+//! The head of a source task: reader events to elements, with computed columns and watermarks.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use arrow::array::RecordBatch;
+use async_trait::async_trait;
+
+use super::PartitionSnapshot;
+use crate::changelog::Batch;
+use crate::connectors::{SourceEvent, SourceMetrics, SourceReader};
+use crate::error::Result;
+use crate::graph::{self, CalcStep};
+use crate::operators::{Calc, Element};
+use crate::time::PartitionWatermarks;
+
+/// Turns what a reader says into elements.
+pub struct SourceHead {
+    reader: Box<dyn SourceReader>,
+    compute: Option<Calc>,
+    rule: Option<graph::WatermarkRule>,
+    watermarks: PartitionWatermarks,
+    restored: HashMap<String, Option<i64>>,
+    metrics: Arc<SourceMetrics>,
+}
+
+impl SourceHead {
+    /// For one instance of a source node; `restored` where it goes on from a snapshot.
+    pub fn new(
+        reader: Box<dyn SourceReader>,
+        source: Option<&graph::Source>,
+        schema: &arrow::datatypes::SchemaRef,
+        restored: &[PartitionSnapshot],
+        metrics: Arc<SourceMetrics>,
+    ) -> Self {
+        let compute = source
+            .and_then(|s| s.compute.clone())
+            .map(|exprs| Calc::new(vec![CalcStep::Project(exprs, Arc::clone(schema))]));
+        Self {
+            reader,
+            compute,
+            rule: source.and_then(|s| s.watermark.clone()),
+            watermarks: PartitionWatermarks::default(),
+            restored: restored.iter().map(|p| (p.partition.clone(), p.watermark)).collect(),
+            metrics,
+        }
+    }
+
+    /// The reader's next event. Dropping the future loses nothing.
+    ///
+    /// # Errors
+    /// As the reader's.
+    pub async fn next(&mut self) -> Result<SourceEvent> {
+        self.reader.next().await
+    }
+
+    /// How often idleness must be looked at while nothing is read, in milliseconds.
+    pub fn idle_check(&self) -> Option<u64> {
+        let timeout = self.rule.as_ref()?.idle_timeout?;
+        Some((timeout.as_millis() as u64 / 4).clamp(10, 1000))
+    }
+
+    /// The elements of an event; `now` is the clock in milliseconds.
+    ///
+    /// # Errors
+    /// A computed column or watermark that fails on a row.
+    pub fn on_event(&mut self, event: SourceEvent, now: i64, out: &mut Vec<Element>) -> Result<()> {
+        match event {
+            SourceEvent::Assigned(partitions) => {
+                for partition in partitions {
+                    let watermark = self.restored.get(partition.as_ref()).copied().flatten();
+                    self.watermarks.assign(partition, watermark, now);
+                }
+            }
+            SourceEvent::Rows { partition, rows } => {
+                self.metrics.rows.fetch_add(rows.num_rows() as u64, Ordering::Relaxed);
+                let mut batch = Batch::append(rows);
+                if let Some(compute) = &self.compute {
+                    batch = compute.apply(batch).map_err(|e| e.at(&partition))?;
+                }
+                if batch.num_rows() == 0 {
+                    return Ok(());
+                }
+                if let Some(rule) = &self.rule {
+                    let (times, marks) = rule.evaluate(&batch.rows).map_err(|e| e.at(&partition))?;
+                    batch.behind = self.watermarks.observe(&partition, times.values(), &marks, now);
+                }
+                out.push(Element::Batch(batch));
+            }
+            SourceEvent::PartitionEnd(partition) => self.watermarks.end(&partition),
+            SourceEvent::Quiet => {}
+            SourceEvent::End => {
+                out.push(Element::End);
+                return Ok(());
+            }
+        }
+        self.on_tick(now, out);
+        Ok(())
+    }
+
+    /// Marks idle partitions and emits the watermark where it moved.
+    pub fn on_tick(&mut self, now: i64, out: &mut Vec<Element>) {
+        let Some(rule) = &self.rule else { return };
+        if let Some(timeout) = rule.idle_timeout {
+            self.watermarks.mark_idle(timeout.as_millis() as i64, now);
+        }
+        out.extend(self.watermarks.merged().map(Element::Watermark));
+    }
+
+    /// Where every partition stands.
+    pub fn snapshot(&self) -> Vec<PartitionSnapshot> {
+        let watermarks: HashMap<&Arc<str>, i64> = self.watermarks.positions().collect();
+        self.reader
+            .positions()
+            .into_iter()
+            .map(|(partition, position)| PartitionSnapshot {
+                watermark: watermarks.get(&partition).copied(),
+                partition: partition.to_string(),
+                position,
+            })
+            .collect()
+    }
+}
+
+/// Reads the rows of a VALUES list.
+pub struct ValuesReader {
+    rows: Option<RecordBatch>,
+    partition: Arc<str>,
+}
+
+impl ValuesReader {
+    /// All rows, unless a snapshot says that they were read.
+    pub fn new(rows: RecordBatch, restored: &HashMap<String, String>) -> Self {
+        let rows = Some(rows).filter(|_| restored.get("values").is_none_or(|p| p != "read"));
+        Self { rows, partition: Arc::from("values") }
+    }
+}
+
+#[async_trait]
+impl SourceReader for ValuesReader {
+    async fn next(&mut self) -> Result<SourceEvent> {
+        Ok(match self.rows.take() {
+            Some(rows) if rows.num_rows() > 0 => {
+                SourceEvent::Rows { partition: Arc::clone(&self.partition), rows }
+            }
+            _ => SourceEvent::End,
+        })
+    }
+
+    fn positions(&self) -> Vec<(Arc<str>, String)> {
+        let position = if self.rows.is_some() { "unread" } else { "read" };
+        vec![(Arc::clone(&self.partition), position.to_string())]
+    }
+}

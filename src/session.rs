@@ -1,0 +1,691 @@
+//! The main path: SQL text -> statements -> catalog and inserts -> logical plans -> graph -> running job.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use datafusion::logical_expr::{LogicalPlan, TableSource};
+use sqlparser::ast::{Query, Spanned as _};
+use sqlparser::tokenizer::Span;
+
+use crate::catalog::options::OptionError;
+use crate::catalog::{Catalog, Column, ColumnKind, Relation, Table, View};
+use crate::clock::SystemClock;
+use crate::connectors::capture::Capture;
+use crate::connectors::{self, Sink, SinkMode, Source};
+use crate::error::{Error, Result};
+use crate::graph::{self, Graph};
+use crate::planner::{
+    self, Functions, InsertPlan, Lowering, Mistakes, PlanContext, SinkCheck, StreamTable, analyze, diagnose, object_name,
+};
+use crate::runtime::{self, Connect, Job, JobOptions};
+use crate::settings::Settings;
+use crate::sql::ast::{DropKind, Insert, Script, Show, Statement, StatementKind};
+use crate::sql::{Diagnostic, SourceFile};
+
+/// What is decided outside the SQL files.
+#[derive(Debug, Clone, Default)]
+pub struct SessionConfig {
+    /// Options put over those of a table (`*`: of every table that has the connector `kafka` or `upsert-kafka`).
+    pub table_options: BTreeMap<String, BTreeMap<String, String>>,
+    /// Tables whose rows are read from a file or folder whatever their connector.
+    pub sources: BTreeMap<String, PathBuf>,
+    /// Keeps results instead of writing them.
+    pub capture: Option<Arc<Capture>>,
+    /// Number of instances of each operator, over what SET says.
+    pub parallelism: Option<usize>,
+    /// Rows a batch at most.
+    pub batch_rows: usize,
+    /// Sources end at their present end.
+    pub bounded: bool,
+}
+
+/// Makes the sink that shows the rows of a bare SELECT: by name and table.
+pub type SelectSink = dyn Fn(&str, &Table) -> Arc<dyn Sink> + Send + Sync;
+
+/// Something a statement says to the person.
+#[derive(Debug, Clone)]
+pub enum Message {
+    /// Columns and rows of SHOW and DESCRIBE.
+    Rows(Vec<String>, Vec<Vec<String>>),
+    /// The text of EXPLAIN and SHOW CREATE.
+    Text(String),
+    /// A note, such as a setting without effect.
+    Note(String),
+}
+
+/// An INSERT or SELECT that waits to be run.
+struct Pending {
+    query: Query,
+    /// The sink and the columns written; `None` for a bare SELECT.
+    into: Option<(Arc<Table>, Vec<usize>)>,
+    name: String,
+    file: Arc<SourceFile>,
+    span: Span,
+}
+
+/// SQL files being turned into a job.
+pub struct Session {
+    /// Tables and views.
+    pub catalog: Catalog,
+    /// SET values.
+    pub settings: Settings,
+    functions: Functions,
+    config: SessionConfig,
+    pending: Vec<Pending>,
+    selects: usize,
+}
+
+impl Session {
+    /// Nothing declared yet.
+    pub fn new(config: SessionConfig) -> Self {
+        Self {
+            catalog: Catalog::default(),
+            settings: Settings::default(),
+            functions: Functions::new(),
+            config,
+            pending: Vec::new(),
+            selects: 0,
+        }
+    }
+
+    /// Takes the statements of a file: declarations at once, INSERTs and SELECTs to be run as one job later.
+    ///
+    /// # Errors
+    /// All mistakes of the file.
+    pub fn load(&mut self, file: &Arc<SourceFile>) -> Result<Vec<Message>> {
+        let script = crate::sql::parse_script(file).map_err(Error::sql)?;
+        let mut messages = Vec::new();
+        let mut mistakes = Vec::new();
+        for statement in &script.statements {
+            match self.statement(&script, statement) {
+                Ok(said) => messages.extend(said),
+                Err(found) => mistakes.extend(found),
+            }
+        }
+        if mistakes.is_empty() { Ok(messages) } else { Err(Error::sql(mistakes)) }
+    }
+
+    /// Whether any INSERT or SELECT waits to be run.
+    pub fn has_jobs(&self) -> bool {
+        !self.pending.is_empty()
+    }
+
+    /// The names of what would be written: sinks and `select_N`.
+    pub fn outputs(&self) -> Vec<&str> {
+        self.pending.iter().map(|p| p.name.as_str()).collect()
+    }
+
+    /// The graph of everything loaded.
+    ///
+    /// # Errors
+    /// All mistakes of the queries.
+    pub fn graph(&self) -> Result<Graph> {
+        self.plan(&self.pending.iter().collect::<Vec<_>>())
+    }
+
+    /// Starts everything loaded as one job.
+    ///
+    /// # Errors
+    /// Mistakes of the queries; sources and sinks that cannot be opened.
+    pub async fn start(&self, selects: &SelectSink) -> Result<Job> {
+        let graph = self.graph()?;
+        runtime::start(&graph, &self.connect(selects), &self.job_options(), Arc::new(SystemClock)).await
+    }
+
+    /// What connects the graph's ends to the outside.
+    pub fn connect<'a>(&'a self, selects: &'a SelectSink) -> impl Connect + 'a {
+        Ends { config: &self.config, selects }
+    }
+
+    /// How jobs run.
+    pub fn job_options(&self) -> JobOptions {
+        JobOptions {
+            batch_rows: self.config.batch_rows.max(1),
+            drop_nulls: self.settings.drop_nulls(),
+            bounded: self.config.bounded,
+        }
+    }
+
+    /// The functions a query may call.
+    pub fn functions(&self) -> &Functions {
+        &self.functions
+    }
+
+    /// The source of a table: the file given for it, else its connector.
+    ///
+    /// # Errors
+    /// Where its options do not allow it.
+    pub fn source(&self, table: &Table) -> Result<Arc<dyn Source>> {
+        source_of(&self.config, table)
+    }
+
+    // ---- Statements ----
+
+    fn statement(&mut self, script: &Script, statement: &Statement) -> std::result::Result<Vec<Message>, Vec<Diagnostic>> {
+        let file = &script.file;
+        let span = statement.span;
+        let mistake = |span: Span, message: String, help: Option<String>| {
+            Err(vec![Diagnostic { file: Arc::clone(file), span, message, help }])
+        };
+        match &statement.kind {
+            StatementKind::CreateTable(create) => {
+                let name = object_name(&create.name);
+                if self.catalog.get(&name).is_some() {
+                    if create.if_not_exists {
+                        return Ok(Vec::new());
+                    }
+                    let help = "use CREATE TABLE IF NOT EXISTS, or DROP it first".to_string();
+                    return mistake(create.name.span(), format!("table '{name}' already exists"), Some(help));
+                }
+                let overrides = self.overrides(&name, create);
+                let make = stream_tables;
+                let context = PlanContext::new(&self.catalog, &self.functions, &make);
+                let table = planner::create_table(create, span, file, &self.catalog, &context, &overrides);
+                let table = table.map_err(Mistakes::into_diagnostics)?;
+                check_connector(&table, self.config.sources.contains_key(&name))?;
+                self.catalog.insert(&name, Relation::Table(Arc::new(table)));
+            }
+            StatementKind::CreateView(create) => {
+                let name = object_name(&create.name);
+                if self.catalog.get(&name).is_some() {
+                    if create.if_not_exists {
+                        return Ok(Vec::new());
+                    }
+                    return mistake(create.name.span(), format!("'{name}' already exists"), None);
+                }
+                self.logical(&create.query, file, span)?;
+                let view = View {
+                    name: name.clone(),
+                    columns: create.columns.iter().map(|c| c.value.clone()).collect(),
+                    query: create.query.clone(),
+                    comment: create.comment.clone(),
+                    file: Arc::clone(file),
+                };
+                self.catalog.insert(&name, Relation::View(Arc::new(view)));
+            }
+            StatementKind::Drop(drop) => {
+                let name = object_name(&drop.name);
+                let fits = match self.catalog.get(&name) {
+                    Some(Relation::Table(_)) => drop.kind == DropKind::Table,
+                    Some(Relation::View(_)) => drop.kind == DropKind::View,
+                    None => false,
+                };
+                if fits {
+                    self.catalog.remove(&name);
+                } else if !drop.if_exists {
+                    let kind = if drop.kind == DropKind::Table { "table" } else { "view" };
+                    let help = self.catalog.closest(&name).map(|n| format!("did you mean '{n}'?"));
+                    return mistake(drop.name.span(), format!("{kind} '{name}' not found"), help);
+                }
+            }
+            StatementKind::AlterTable(alter) => {
+                let name = object_name(&alter.name);
+                let Some(table) = self.catalog.table(&name) else {
+                    if alter.if_exists {
+                        return Ok(Vec::new());
+                    }
+                    let help = self.catalog.closest(&name).map(|n| format!("did you mean '{n}'?"));
+                    return mistake(alter.name.span(), format!("table '{name}' not found"), help);
+                };
+                let mut table = table.as_ref().clone();
+                for option in &alter.set {
+                    table.with.insert(option.key.value.clone(), option.value.value.clone());
+                }
+                for key in &alter.reset {
+                    table.with.remove(&key.value);
+                }
+                check_connector(&table, self.config.sources.contains_key(&name))?;
+                self.catalog.insert(&name, Relation::Table(Arc::new(table)));
+            }
+            StatementKind::Insert(insert) => self.insert(insert, file, span)?,
+            StatementKind::StatementSet(inserts) => {
+                let mut mistakes = Vec::new();
+                for (span, insert) in inserts {
+                    mistakes.extend(self.insert(insert, file, *span).err().into_iter().flatten());
+                }
+                if !mistakes.is_empty() {
+                    return Err(mistakes);
+                }
+            }
+            StatementKind::Query(query) => {
+                self.logical(query, file, span)?;
+                self.selects += 1;
+                self.pending.push(Pending {
+                    query: query.as_ref().clone(),
+                    into: None,
+                    name: format!("select_{}", self.selects),
+                    file: Arc::clone(file),
+                    span,
+                });
+            }
+            StatementKind::Set(Some(setting)) => {
+                match self.settings.set(&setting.key.value, &setting.value.value) {
+                    Ok(note) => return Ok(note.map(Message::Note).into_iter().collect()),
+                    Err(e) => return mistake(setting.key.span, e.message, e.help),
+                }
+            }
+            StatementKind::Set(None) => {
+                let rows = self.settings.iter().map(|(k, v)| vec![k.clone(), v.clone()]).collect();
+                return Ok(vec![Message::Rows(vec!["key".into(), "value".into()], rows)]);
+            }
+            StatementKind::Reset(Some(key)) => self.settings.reset(&key.value),
+            StatementKind::Reset(None) => self.settings.reset_all(),
+            StatementKind::Show(show) => return self.show(show).or_else(|(m, h)| mistake(span, m, h)),
+            StatementKind::Describe(name) => {
+                let columns = Show::Columns(name.clone());
+                return self.show(&columns).or_else(|(m, h)| mistake(span, m, h));
+            }
+            StatementKind::Explain(inner) => return self.explain(inner, file).map(|t| vec![Message::Text(t)]),
+        }
+        Ok(Vec::new())
+    }
+
+    fn overrides(&self, name: &str, create: &crate::sql::ast::CreateTable) -> BTreeMap<String, String> {
+        let connector = create.options.iter().find(|o| o.key.value == "connector").map(|o| o.value.value.as_str());
+        let mut options = BTreeMap::new();
+        if matches!(connector, Some("kafka" | "upsert-kafka")) {
+            options.extend(self.config.table_options.get("*").cloned().unwrap_or_default());
+        }
+        options.extend(self.config.table_options.get(name).cloned().unwrap_or_default());
+        options
+    }
+
+    fn insert(&mut self, insert: &Insert, file: &Arc<SourceFile>, span: Span) -> std::result::Result<(), Vec<Diagnostic>> {
+        let mut mistakes = Mistakes::new(file);
+        let name = object_name(&insert.table);
+        let Some(table) = self.catalog.table(&name) else {
+            let help = match self.catalog.get(&name) {
+                Some(_) => Some(format!("'{name}' is a view; INSERT INTO takes a table")),
+                None => self.catalog.closest(&name).map(|n| format!("did you mean '{n}'?")),
+            };
+            mistakes.add(insert.table.span(), format!("table '{name}' not found"), help);
+            return Err(mistakes.into_diagnostics());
+        };
+        let mut table = Arc::clone(table);
+        if !insert.hint_options.is_empty() {
+            let options = insert.hint_options.iter().map(|o| (o.key.value.clone(), o.value.value.clone()));
+            Arc::make_mut(&mut table).with.extend(options);
+        }
+        if let Some(action) = &insert.on_conflict
+            && action.value != crate::sql::ast::ConflictAction::Deduplicate
+        {
+            let message = "ON CONFLICT DO NOTHING and DO ERROR are not supported yet";
+            mistakes.add(action.span, message, Some("use ON CONFLICT DO DEDUPLICATE".into()));
+        }
+        let sink = table.sink_schema();
+        let mut columns = Vec::new();
+        for column in &insert.columns {
+            match sink.fields().iter().position(|f| f.name() == &column.value) {
+                Some(i) => columns.push(i),
+                None if table.column(&column.value).is_some() => {
+                    let message = format!("column '{}' of '{name}' is computed or read-only", column.value);
+                    mistakes.add(column.span, message, Some("leave it out of the list".into()));
+                }
+                None => {
+                    let names = sink.fields().iter().map(|f| f.name().as_str());
+                    let help = crate::catalog::closest(&column.value, names).map(|n| format!("did you mean `{n}`?"));
+                    mistakes.add(column.span, format!("column '{}' not found in table '{name}'", column.value), help);
+                }
+            }
+        }
+        if columns.is_empty() {
+            columns = (0..sink.fields().len()).collect();
+        }
+        mistakes.or(()).map_err(Mistakes::into_diagnostics)?;
+        self.logical(&insert.query, file, span)?;
+        self.pending.push(Pending {
+            query: insert.query.as_ref().clone(),
+            into: Some((table, columns)),
+            name,
+            file: Arc::clone(file),
+            span,
+        });
+        Ok(())
+    }
+
+    fn show(&self, show: &Show) -> std::result::Result<Vec<Message>, (String, Option<String>)> {
+        let list = |title: &str, names: Vec<String>| {
+            Ok(vec![Message::Rows(vec![title.to_string()], names.into_iter().map(|n| vec![n]).collect())])
+        };
+        let missing = |name: &str| {
+            (format!("'{name}' not found"), self.catalog.closest(name).map(|n| format!("did you mean '{n}'?")))
+        };
+        match show {
+            Show::Tables => list("table name", self.catalog.iter().map(|(n, _)| n.clone()).collect()),
+            Show::Views => {
+                let views = self.catalog.iter().filter(|(_, r)| matches!(r, Relation::View(_)));
+                list("view name", views.map(|(n, _)| n.clone()).collect())
+            }
+            Show::Functions => list("function name", self.functions.names()),
+            Show::Databases => list("database name", vec!["default_database".into()]),
+            Show::Catalogs => list("catalog name", vec!["default_catalog".into()]),
+            Show::Create(_, name) => {
+                let name = object_name(name);
+                match self.catalog.get(&name) {
+                    Some(Relation::Table(t)) => Ok(vec![Message::Text(statement_text(&t.file, t.span))]),
+                    Some(Relation::View(v)) => Ok(vec![Message::Text(format!("CREATE VIEW `{name}` AS {}", v.query))]),
+                    None => Err(missing(&name)),
+                }
+            }
+            Show::Columns(name) => {
+                let name = object_name(name);
+                let titles = ["name", "type", "null", "key", "extras", "watermark"].map(str::to_string).to_vec();
+                let rows = match self.catalog.get(&name) {
+                    Some(Relation::Table(table)) => describe(table),
+                    Some(Relation::View(view)) => {
+                        let plan = self.logical(&view.query, &view.file, Span::empty());
+                        let plan = plan.map_err(|d| (d.first().map(|d| d.message.clone()).unwrap_or_default(), None))?;
+                        let row = |f: &Arc<arrow::datatypes::Field>| {
+                            let type_name = planner::types::flink_name(f.data_type());
+                            vec![f.name().clone(), type_name, f.is_nullable().to_string(), String::new(), String::new(), String::new()]
+                        };
+                        plan.schema().fields().iter().map(row).collect()
+                    }
+                    None => return Err(missing(&name)),
+                };
+                Ok(vec![Message::Rows(titles, rows)])
+            }
+        }
+    }
+
+    fn explain(&mut self, statement: &Statement, file: &Arc<SourceFile>) -> std::result::Result<String, Vec<Diagnostic>> {
+        let before = self.pending.len();
+        let script = Script { file: Arc::clone(file), statements: Vec::new() };
+        self.statement(&script, statement)?;
+        let explained = self.pending.split_off(before);
+        if explained.iter().any(|p| p.into.is_none()) {
+            self.selects = self.selects.saturating_sub(1);
+        }
+        let explained: Vec<&Pending> = explained.iter().collect();
+        self.explain_pending(&explained).map_err(|e| e.diagnostics)
+    }
+
+    /// EXPLAIN of everything loaded: logical plans, streaming plans, graph, guarantees.
+    ///
+    /// # Errors
+    /// All mistakes of the queries.
+    pub fn explain_all(&self) -> Result<String> {
+        self.explain_pending(&self.pending.iter().collect::<Vec<_>>())
+    }
+
+    fn explain_pending(&self, pending: &[&Pending]) -> Result<String> {
+        let mut text = String::new();
+        for p in pending {
+            let make = stream_tables;
+            let context = PlanContext::new(&self.catalog, &self.functions, &make);
+            let failed = |e| Error::sql(vec![diagnose(&p.file, p.span, &e)]);
+            let logical = context.plan(&p.query).map_err(failed)?;
+            text += &format!("== {}: Logical Plan ==\n{}\n\n", p.name, logical.display_indent_schema());
+            let streaming = analyze(logical).map_err(failed)?;
+            text += &format!("== {}: Streaming Plan ==\n{}\n\n", p.name, streaming.display_indent_schema());
+        }
+        let graph = self.plan(pending)?;
+        text += &format!("== Graph ==\n{graph}\n== Sinks ==\n");
+        for node in &graph.nodes {
+            if let graph::Operation::Sink(sink) = &node.operation {
+                let guarantee = match self.sink_for(&sink.table, true) {
+                    Ok(s) => s.guarantee(),
+                    Err(_) => "shown, not kept",
+                };
+                text += &format!("{}: {guarantee}\n", sink.name);
+            }
+        }
+        Ok(text)
+    }
+
+    // ---- Plans ----
+
+    fn logical(&self, query: &Query, file: &Arc<SourceFile>, span: Span) -> std::result::Result<LogicalPlan, Vec<Diagnostic>> {
+        let make = stream_tables;
+        let context = PlanContext::new(&self.catalog, &self.functions, &make);
+        context.plan(query).and_then(analyze).map_err(|e| vec![diagnose(file, span, &e)])
+    }
+
+    fn plan(&self, pending: &[&Pending]) -> Result<Graph> {
+        let mut mistakes: Vec<Diagnostic> = Vec::new();
+        let mut inserts: Vec<InsertPlan> = Vec::new();
+        for p in pending {
+            match self.logical(&p.query, &p.file, p.span) {
+                Ok(plan) => inserts.push(insert_plan(p, plan)),
+                Err(found) => mistakes.extend(found),
+            }
+        }
+        if !mistakes.is_empty() {
+            return Err(Error::sql(mistakes));
+        }
+        let in_process = self.in_process(&inserts);
+        let inserts = writers_first(inserts, &in_process)?;
+        let make = stream_tables;
+        let context = PlanContext::new(&self.catalog, &self.functions, &make);
+        let parallelism = self.config.parallelism.or_else(|| self.settings.parallelism()).unwrap_or(1);
+        let mut lowering =
+            Lowering::new(&context, &inserts, parallelism, self.settings.idle_timeout(), in_process);
+        for insert in &inserts {
+            let check = if insert.is_select {
+                Ok(SinkCheck { mode: SinkMode::Retract, single: true })
+            } else {
+                let captured = self.config.capture.is_some();
+                match self.sink_for(&insert.sink, false) {
+                    Ok(sink) => Ok(SinkCheck { mode: sink.mode(), single: sink.is_single() || captured }),
+                    Err(errors) => Err(option_mistakes(&insert.sink, &errors)),
+                }
+            };
+            match check {
+                Ok(check) => mistakes.extend(lowering.insert(insert, check).err()),
+                Err(found) => mistakes.extend(found),
+            }
+        }
+        if mistakes.is_empty() { Ok(lowering.finish()) } else { Err(Error::sql(mistakes)) }
+    }
+
+    /// The declared sink of a table; for a table without a connector one that keeps nothing.
+    fn sink_for(&self, table: &Table, explained: bool) -> std::result::Result<Arc<dyn Sink>, Vec<OptionError>> {
+        if table.connector().is_none() && !explained {
+            let mode = if table.primary_key.is_some() { SinkMode::Upsert } else { SinkMode::Append };
+            return Ok(connectors::discard(mode));
+        }
+        connectors::sink(table)
+    }
+
+    /// Tables passed on in process: those without a connector, and while results are captured all that are also written.
+    fn in_process(&self, inserts: &[InsertPlan]) -> BTreeSet<String> {
+        inserts
+            .iter()
+            .filter(|i| !i.is_select && !self.config.sources.contains_key(&i.sink.name))
+            .filter(|i| self.config.capture.is_some() || i.sink.connector().is_none())
+            .map(|i| i.sink.name.clone())
+            .collect()
+    }
+}
+
+fn stream_tables(table: &Arc<Table>) -> datafusion::error::Result<Arc<dyn TableSource>> {
+    Ok(Arc::new(StreamTable::new(Arc::clone(table))))
+}
+
+fn insert_plan(pending: &Pending, plan: LogicalPlan) -> InsertPlan {
+    let (sink, columns) = match &pending.into {
+        Some((table, columns)) => (Arc::clone(table), columns.clone()),
+        None => {
+            let columns = plan.schema().fields().iter().map(|f| Column {
+                field: f.as_ref().clone().with_nullable(true),
+                kind: ColumnKind::Physical,
+                comment: None,
+                declared: String::new(),
+            });
+            let table = Table {
+                name: pending.name.clone(),
+                columns: columns.collect(),
+                watermark: None,
+                primary_key: None,
+                partitioned_by: Vec::new(),
+                comment: None,
+                with: BTreeMap::new(),
+                option_spans: BTreeMap::new(),
+                file: Arc::clone(&pending.file),
+                span: pending.span,
+            };
+            (Arc::new(table), Vec::new())
+        }
+    };
+    InsertPlan {
+        plan,
+        sink,
+        columns,
+        name: pending.name.clone(),
+        is_select: pending.into.is_none(),
+        file: Arc::clone(&pending.file),
+        span: pending.span,
+    }
+}
+
+/// Statements in an order in which every table passed on in process is written before it is read.
+fn writers_first(inserts: Vec<InsertPlan>, in_process: &BTreeSet<String>) -> Result<Vec<InsertPlan>> {
+    let mut waiting = inserts;
+    let mut ordered = Vec::new();
+    while !waiting.is_empty() {
+        let unwritten: BTreeSet<&String> = waiting.iter().filter(|i| !i.is_select).map(|i| &i.sink.name).collect();
+        let ready = waiting.iter().position(|i| {
+            !tables_read(&i.plan).iter().any(|t| in_process.contains(t) && unwritten.contains(t))
+        });
+        let Some(ready) = ready else {
+            let circle = waiting
+                .iter()
+                .map(|i| Diagnostic::new(&i.file, i.span, format!("INSERT INTO {} reads what it leads to: statements read each other in a circle", i.name)));
+            return Err(Error::sql(circle.collect()));
+        };
+        ordered.push(waiting.remove(ready));
+    }
+    Ok(ordered)
+}
+
+fn tables_read(plan: &LogicalPlan) -> BTreeSet<String> {
+    use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
+    let mut names = BTreeSet::new();
+    let _ = plan.apply(|node| {
+        if let LogicalPlan::TableScan(scan) = node
+            && let Some(source) = scan.source.downcast_ref::<StreamTable>()
+        {
+            names.insert(source.table.name.clone());
+        }
+        Ok(TreeNodeRecursion::Continue)
+    });
+    names
+}
+
+struct Ends<'a> {
+    config: &'a SessionConfig,
+    selects: &'a SelectSink,
+}
+
+impl Connect for Ends<'_> {
+    fn source(&self, source: &graph::Source) -> Result<Arc<dyn Source>> {
+        source_of(self.config, &source.table)
+    }
+
+    fn sink(&self, sink: &graph::Sink) -> Result<Arc<dyn Sink>> {
+        // A bare SELECT's table is made up: it has neither a connector nor a declaration in the catalog.
+        let is_select = sink.table.connector().is_none() && sink.name.starts_with("select_");
+        let declared = match sink.table.connector() {
+            Some(_) => Some(connectors::sink(&sink.table).map_err(|e| Error::sql(option_mistakes(&sink.table, &e)))?),
+            None => None,
+        };
+        match (&self.config.capture, declared) {
+            (Some(capture), declared) => {
+                let managed = if sink.table.primary_key.is_some() { SinkMode::Upsert } else { SinkMode::Retract };
+                Ok(capture.sink(&sink.name, declared.map_or(managed, |d| d.mode())))
+            }
+            (None, Some(declared)) => Ok(declared),
+            (None, None) if is_select => Ok((self.selects)(&sink.name, &sink.table)),
+            (None, None) => Ok(connectors::discard(SinkMode::Upsert)),
+        }
+    }
+}
+
+fn source_of(config: &SessionConfig, table: &Table) -> Result<Arc<dyn Source>> {
+    match config.sources.get(&table.name) {
+        Some(path) => connectors::file_source(path, table, None)
+            .map_err(|e| Error::sql(option_mistakes(table, &[e])).at(format!("--source {}", table.name))),
+        None => connectors::source(table).map_err(|e| Error::sql(option_mistakes(table, &e))),
+    }
+}
+
+/// Mistakes in a table's options, at the options.
+fn option_mistakes(table: &Table, errors: &[OptionError]) -> Vec<Diagnostic> {
+    errors
+        .iter()
+        .map(|e| {
+            let span = e.key.as_ref().and_then(|k| table.option_spans.get(k)).copied().unwrap_or(table.span);
+            let message = format!("table '{}': {}", table.name, e.message);
+            Diagnostic { file: Arc::clone(&table.file), span, message, help: e.help.clone() }
+        })
+        .collect()
+}
+
+/// Checks a table's options when it is declared: it must be good for reading or for writing.
+fn check_connector(table: &Table, from_file: bool) -> std::result::Result<(), Vec<Diagnostic>> {
+    if table.connector().is_none() {
+        let unknown = table.options().finish();
+        if unknown.is_empty() || from_file {
+            return Ok(());
+        }
+        return Err(option_mistakes(table, &unknown));
+    }
+    match (connectors::source(table), connectors::sink(table)) {
+        (Ok(_), _) | (_, Ok(_)) => Ok(()),
+        (Err(reading), Err(writing)) => {
+            // Which of the two is meant shows only later: a mistake of both is one for sure, else reading's are told.
+            let both: Vec<OptionError> = reading.iter().filter(|e| writing.contains(e)).cloned().collect();
+            let cannot_read = reading.iter().any(|e| e.key.as_deref() == Some("connector"));
+            let told = if !both.is_empty() { both } else if cannot_read { writing } else { reading };
+            Err(option_mistakes(table, &told))
+        }
+    }
+}
+
+fn describe(table: &Table) -> Vec<Vec<String>> {
+    table
+        .columns
+        .iter()
+        .enumerate()
+        .map(|(i, column)| {
+            let type_name =
+                if column.declared.is_empty() { planner::types::flink_name(column.field.data_type()) } else { column.declared.clone() };
+            let key = match &table.primary_key {
+                Some(key) if key.contains(&i) => {
+                    let names: Vec<&str> = key.iter().map(|k| table.columns[*k].field.name().as_str()).collect();
+                    format!("PRI({})", names.join(", "))
+                }
+                _ => String::new(),
+            };
+            let extras = match &column.kind {
+                ColumnKind::Physical => String::new(),
+                ColumnKind::Computed(expr) => format!("AS {expr}"),
+                ColumnKind::Metadata { key, is_virtual } => {
+                    format!("METADATA FROM '{key}'{}", if *is_virtual { " VIRTUAL" } else { "" })
+                }
+            };
+            let watermark = match &table.watermark {
+                Some((column, expr)) if *column == i => expr.to_string(),
+                _ => String::new(),
+            };
+            let null = if column.field.is_nullable() { "TRUE" } else { "FALSE" };
+            vec![column.field.name().clone(), type_name, null.to_string(), key, extras, watermark]
+        })
+        .collect()
+}
+
+/// The text of a statement.
+fn statement_text(file: &SourceFile, span: Span) -> String {
+    let (start, end) = (span.start, span.end);
+    let lines = file.text.lines().enumerate().filter_map(|(i, line)| {
+        let number = i as u64 + 1;
+        if number < start.line || number > end.line {
+            return None;
+        }
+        let from = if number == start.line { start.column.saturating_sub(1) as usize } else { 0 };
+        let to = if number == end.line { end.column.saturating_sub(1) as usize } else { usize::MAX };
+        Some(line.chars().skip(from).take(to.saturating_sub(from)).collect::<String>())
+    });
+    lines.collect::<Vec<_>>().join("\n")
+}

@@ -1,0 +1,120 @@
+//! SET keys: which there are, what they mean here, and which are Flink's without effect in flowline.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use crate::catalog::closest;
+use crate::catalog::options::parse_duration;
+
+/// A SET that cannot be taken.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SettingError {
+    /// What is wrong.
+    pub message: String,
+    /// What to write instead.
+    pub help: Option<String>,
+}
+
+/// The keys that have an effect, each with what it does.
+pub const KNOWN: &[(&str, &str)] = &[
+    ("parallelism.default", "number of instances of each operator (1 to 128)"),
+    ("table.exec.resource.default-parallelism", "the same"),
+    ("table.exec.source.idle-timeout", "a source partition without rows for so long no longer holds the watermark"),
+    ("table.exec.sink.not-null-enforcer", "ERROR or DROP: what happens to NULL in a NOT NULL column"),
+    ("table.local-time-zone", "UTC is the one supported"),
+    ("pipeline.name", "the job's name in messages"),
+];
+
+/// Flink's keys (or beginnings of keys) that are accepted because a file that also runs on Flink may set them, and that
+/// change nothing here, with the reason.
+pub const WITHOUT_EFFECT: &[(&str, &str)] = &[
+    ("execution.runtime-mode", "flowline run always streams; bounded inputs end by themselves"),
+    ("execution.checkpointing.", "checkpoints are not there yet"),
+    ("execution.target", "there is no cluster to choose"),
+    ("pipeline.auto-watermark-interval", "the watermark moves behind every row"),
+    ("pipeline.operator-chaining.", "operators are always fused where they can be"),
+    ("restart-strategy", "a failed job ends; restarts come with checkpoints"),
+    ("sql-client.", "it is about Flink's own client"),
+    ("state.", "state is kept in memory"),
+    ("table.dml-sync", "flowline run always waits for its jobs"),
+    ("table.exec.mini-batch.", "batches are chosen by load and never change the final answer"),
+    ("table.exec.sink.require-on-conflict", "ON CONFLICT may always be left out"),
+    ("table.exec.sink.upsert-materialize", "rows of one key always reach the sink in order"),
+    ("table.optimizer.", "the optimizer is flowline's own"),
+    ("taskmanager.", "there is no task manager"),
+    ("jobmanager.", "there is no job manager"),
+];
+
+/// The settings of a session.
+#[derive(Debug, Clone, Default)]
+pub struct Settings {
+    values: BTreeMap<String, String>,
+}
+
+impl Settings {
+    /// Takes `key` = `value`; returns a note where it has no effect.
+    ///
+    /// # Errors
+    /// An unknown key, or a value that the key does not take.
+    pub fn set(&mut self, key: &str, value: &str) -> Result<Option<String>, SettingError> {
+        if let Some((_, reason)) = WITHOUT_EFFECT.iter().find(|(k, _)| key.starts_with(k)) {
+            self.values.insert(key.to_string(), value.to_string());
+            return Ok(Some(format!("SET '{key}' has no effect in flowline: {reason}")));
+        }
+        let fail = |message: String, help: &str| Err(SettingError { message, help: Some(help.to_string()) });
+        let valid = match key {
+            "parallelism.default" | "table.exec.resource.default-parallelism" => {
+                value.parse().is_ok_and(|p: usize| (1..=usize::from(crate::state::KEY_GROUPS)).contains(&p))
+            }
+            "table.exec.source.idle-timeout" => parse_duration(value).is_some(),
+            "table.exec.sink.not-null-enforcer" => matches!(value.to_uppercase().as_str(), "ERROR" | "DROP"),
+            "table.local-time-zone" => matches!(value, "UTC" | "Z" | "GMT" | "Etc/UTC" | "+00:00"),
+            "pipeline.name" => true,
+            _ => {
+                let near = closest(key, KNOWN.iter().chain(WITHOUT_EFFECT).map(|(k, _)| *k));
+                let help = near.map_or_else(
+                    || format!("the keys are: {}", KNOWN.iter().map(|(k, _)| *k).collect::<Vec<_>>().join(", ")),
+                    |n| format!("did you mean '{n}'?"),
+                );
+                return fail(format!("unknown setting '{key}'"), &help);
+            }
+        };
+        if !valid {
+            let meaning = KNOWN.iter().find(|(k, _)| *k == key).map_or("", |(_, m)| m);
+            return fail(format!("'{key}' does not take '{value}'"), &format!("it means: {meaning}"));
+        }
+        self.values.insert(key.to_string(), value.to_string());
+        Ok(None)
+    }
+
+    /// Back to the default.
+    pub fn reset(&mut self, key: &str) {
+        self.values.remove(key);
+    }
+
+    /// All back to their defaults.
+    pub fn reset_all(&mut self) {
+        self.values.clear();
+    }
+
+    /// What was set.
+    pub fn iter(&self) -> impl Iterator<Item = (&String, &String)> {
+        self.values.iter()
+    }
+
+    /// Number of instances of each operator, where set.
+    pub fn parallelism(&self) -> Option<usize> {
+        let set = |k| self.values.get(k)?.parse().ok();
+        set("table.exec.resource.default-parallelism").or_else(|| set("parallelism.default"))
+    }
+
+    /// When a partition without rows is idle; `None`: never.
+    pub fn idle_timeout(&self) -> Option<Duration> {
+        parse_duration(self.values.get("table.exec.source.idle-timeout")?).filter(|d| !d.is_zero())
+    }
+
+    /// Whether NULL in a NOT NULL column of a sink leaves the row out instead of failing the job.
+    pub fn drop_nulls(&self) -> bool {
+        self.values.get("table.exec.sink.not-null-enforcer").is_some_and(|v| v.eq_ignore_ascii_case("DROP"))
+    }
+}

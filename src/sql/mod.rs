@@ -1,0 +1,29 @@
+//! Text to spanned AST: Flink's dialect of SQL, parsed without a catalog and without IO.
+
+pub mod ast;
+mod ddl;
+mod diagnostic;
+mod dialect;
+mod failure;
+mod interval;
+mod parser;
+mod reserved;
+mod special;
+mod table_function;
+mod tokens;
+mod types;
+mod utility;
+mod words;
+
+#[cfg(test)]
+mod tests;
+
+pub use diagnostic::{Diagnostic, SourceFile};
+pub use dialect::FlinkDialect;
+pub use parser::parse_script;
+pub use reserved::is_reserved;
+pub use table_function::{
+    TableArgument, TableFunctionCall, descriptor_columns, match_within, table_argument,
+    table_function_call, table_options_hint,
+};
+pub use types::{parse_data_type, parse_type_text, sql_type_of};

@@ -1,0 +1,234 @@
+//! Watermarks: of source partitions, row by row, and merged over inputs.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use arrow::array::{Int64Array, Int64Builder};
+
+use super::Millis;
+
+/// How far event time has come on one input.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Watermark {
+    /// No row at or before this time is expected any more.
+    At(Millis),
+    /// The input is quiet and does not hold the others back.
+    Idle,
+}
+
+/// Merges the watermarks of several inputs: the minimum of those that are neither idle nor ended; never goes back.
+#[derive(Debug, Clone)]
+pub struct WatermarkMerge {
+    inputs: Vec<Input>,
+    emitted: Option<Watermark>,
+    highest: Option<Millis>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Input {
+    Unknown,
+    At(Millis),
+    Idle,
+    Ended,
+}
+
+impl WatermarkMerge {
+    /// `inputs` inputs, none of which has said anything yet.
+    pub fn new(inputs: usize) -> Self {
+        Self { inputs: vec![Input::Unknown; inputs], emitted: None, highest: None }
+    }
+
+    /// Takes the watermark of one input; returns the merged one where it moved.
+    pub fn update(&mut self, input: usize, watermark: Watermark) -> Option<Watermark> {
+        match watermark {
+            Watermark::At(t) => self.set(input, Input::At(t)),
+            Watermark::Idle => self.set(input, Input::Idle),
+        }
+    }
+
+    /// The input has ended and no longer holds the others back; returns the merged watermark where it moved.
+    pub fn end(&mut self, input: usize) -> Option<Watermark> {
+        self.set(input, Input::Ended)
+    }
+
+    fn set(&mut self, input: usize, state: Input) -> Option<Watermark> {
+        let slot = self.inputs.get_mut(input)?;
+        *slot = match (*slot, state) {
+            (Input::At(old), Input::At(new)) => Input::At(old.max(new)),
+            (_, new) => new,
+        };
+        let mut lowest = None;
+        let mut active = false;
+        for i in &self.inputs {
+            match i {
+                Input::Unknown => return None,
+                Input::At(t) => {
+                    active = true;
+                    lowest = Some(lowest.map_or(*t, |l: Millis| l.min(*t)));
+                }
+                Input::Idle | Input::Ended => {}
+            }
+        }
+        let merged = match lowest {
+            Some(t) => Watermark::At(self.highest.map_or(t, |h| h.max(t))),
+            None if self.inputs.iter().all(|i| *i == Input::Ended) => return None,
+            None => Watermark::Idle,
+        };
+        debug_assert!(active || merged == Watermark::Idle);
+        if let Watermark::At(t) = merged {
+            self.highest = Some(t);
+        }
+        (self.emitted != Some(merged)).then(|| {
+            self.emitted = Some(merged);
+            merged
+        })
+    }
+}
+
+/// The watermarks of the partitions that one source task reads.
+///
+/// As in Flink a partition's watermark moves behind each row that raises it (`pipeline.auto-watermark-interval` = 0) and
+/// starts at 0, so rows before 1970 raise nothing.
+#[derive(Debug, Default)]
+pub struct PartitionWatermarks {
+    partitions: BTreeMap<Arc<str>, Partition>,
+    emitted: Option<Watermark>,
+    highest: Millis,
+}
+
+#[derive(Debug, Clone, Default)]
+struct Partition {
+    watermark: Millis,
+    idle: bool,
+    /// Clock reading of the last row, in milliseconds.
+    seen: Millis,
+}
+
+impl PartitionWatermarks {
+    /// Adds a partition that holds the merged watermark until it has rows; `watermark` where it is restored.
+    pub fn assign(&mut self, partition: Arc<str>, watermark: Option<Millis>, now: Millis) {
+        let watermark = watermark.unwrap_or(0);
+        self.partitions.entry(partition).or_insert(Partition { watermark, idle: false, seen: now });
+    }
+
+    /// The partition has ended and no longer holds the others back.
+    pub fn end(&mut self, partition: &str) {
+        self.partitions.remove(partition);
+    }
+
+    /// Each partition and its watermark, for a snapshot.
+    pub fn positions(&self) -> impl Iterator<Item = (&Arc<str>, Millis)> {
+        self.partitions.iter().map(|(p, s)| (p, s.watermark))
+    }
+
+    /// Moves the partition's watermark over rows of event time `times` whose watermark expression gave `marks` (null: the
+    /// row raises nothing). Returns, for rows at or behind the watermark as it was before them, that watermark.
+    pub fn observe(&mut self, partition: &Arc<str>, times: &[Millis], marks: &Int64Array, now: Millis) -> Option<Int64Array> {
+        let floor = self.highest;
+        let state = self.partitions.entry(Arc::clone(partition)).or_default();
+        if state.idle {
+            // While it was idle the others went on without it: what they have passed is over for this partition too.
+            state.idle = false;
+            state.watermark = state.watermark.max(floor);
+        }
+        state.seen = now;
+        let mut behind: Option<Int64Builder> = None;
+        let mut current = state.watermark;
+        for (i, time) in times.iter().enumerate() {
+            if *time <= current && current > 0 {
+                let builder = behind.get_or_insert_with(|| {
+                    let mut b = Int64Builder::with_capacity(times.len());
+                    b.append_nulls(i);
+                    b
+                });
+                builder.append_value(current);
+            } else if let Some(builder) = &mut behind {
+                builder.append_null();
+            }
+            if let Some(mark) = value(marks, i) {
+                current = current.max(mark);
+            }
+        }
+        state.watermark = current;
+        behind.map(|mut b| b.finish())
+    }
+
+    /// Marks partitions idle that had no row for `timeout` milliseconds.
+    pub fn mark_idle(&mut self, timeout: Millis, now: Millis) {
+        for state in self.partitions.values_mut() {
+            if now - state.seen >= timeout {
+                state.idle = true;
+            }
+        }
+    }
+
+    /// The merged watermark, where it moved since the last call.
+    pub fn merged(&mut self) -> Option<Watermark> {
+        let lowest = self.partitions.values().filter(|p| !p.idle).map(|p| p.watermark).min();
+        let merged = match lowest {
+            // 0 is where every partition starts: nothing is known yet.
+            Some(0) => return None,
+            Some(t) => {
+                self.highest = self.highest.max(t);
+                Watermark::At(self.highest)
+            }
+            None if self.partitions.is_empty() => return None,
+            None => Watermark::Idle,
+        };
+        (self.emitted != Some(merged)).then(|| {
+            self.emitted = Some(merged);
+            merged
+        })
+    }
+}
+
+fn value(array: &Int64Array, i: usize) -> Option<Millis> {
+    use arrow::array::Array;
+    array.is_valid(i).then(|| array.value(i))
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use arrow::array::Array;
+
+    #[test]
+    fn merge_takes_the_minimum_and_skips_idle_and_ended_inputs() {
+        let mut m = WatermarkMerge::new(2);
+        assert_eq!(m.update(0, Watermark::At(5)), None);
+        assert_eq!(m.update(1, Watermark::At(3)), Some(Watermark::At(3)));
+        assert_eq!(m.update(1, Watermark::Idle), Some(Watermark::At(5)));
+        assert_eq!(m.update(1, Watermark::At(4)), None, "never goes back");
+        assert_eq!(m.update(0, Watermark::At(9)), None);
+        assert_eq!(m.end(1), Some(Watermark::At(9)));
+        assert_eq!(m.end(0), None);
+    }
+
+    #[test]
+    fn rows_behind_their_partition_carry_its_watermark() {
+        let mut w = PartitionWatermarks::default();
+        let a: Arc<str> = "a".into();
+        w.assign(Arc::clone(&a), None, 0);
+        let marks = Int64Array::from(vec![90, 40, 110]);
+        let behind = w.observe(&a, &[100, 50, 120], &marks, 0).unwrap();
+        assert_eq!(behind.iter().collect::<Vec<_>>(), [None, Some(90), None]);
+        assert_eq!(w.merged(), Some(Watermark::At(110)));
+        assert!(w.observe(&a, &[130], &Int64Array::from(vec![120]), 0).is_none());
+    }
+
+    #[test]
+    fn a_partition_without_rows_holds_the_watermark_until_it_is_idle_or_ends() {
+        let mut w = PartitionWatermarks::default();
+        let (a, b): (Arc<str>, Arc<str>) = ("a".into(), "b".into());
+        w.assign(Arc::clone(&a), None, 0);
+        w.assign(Arc::clone(&b), None, 0);
+        w.observe(&a, &[100], &Int64Array::from(vec![90]), 50);
+        assert_eq!(w.merged(), None);
+        w.mark_idle(60, 60);
+        assert_eq!(w.merged(), Some(Watermark::At(90)));
+        let behind = w.observe(&b, &[80], &Int64Array::from(vec![70]), 61).unwrap();
+        assert_eq!(behind.value(0), 90, "passed while idle");
+        assert_eq!(behind.len(), 1);
+    }
+}

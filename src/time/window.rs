@@ -1,0 +1,117 @@
+//! Which windows a time falls into: Flink's TUMBLE, HOP and CUMULATE (SESSION windows depend on the rows).
+
+use super::Millis;
+
+/// The windows of one windowing table function. All lengths are in milliseconds and positive.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WindowSpec {
+    /// The kind and its lengths.
+    pub kind: WindowKind,
+    /// By how much windows are shifted from the epoch.
+    pub offset: Millis,
+}
+
+/// The kinds of windows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum WindowKind {
+    /// Back to back windows of `size`.
+    Tumble {
+        /// Length of a window.
+        size: Millis,
+    },
+    /// Windows of `size`, one beginning every `slide`.
+    Hop {
+        /// Distance between the beginnings.
+        slide: Millis,
+        /// Length of a window.
+        size: Millis,
+    },
+    /// Windows that share a beginning and grow by `step` up to `size`.
+    Cumulate {
+        /// By how much they grow.
+        step: Millis,
+        /// Length of the longest.
+        size: Millis,
+    },
+    /// Windows that end `gap` after the last row of their key.
+    Session {
+        /// Quiet time that ends a session.
+        gap: Millis,
+    },
+}
+
+/// A window: from its start up to, not including, its end.
+pub type Windows = (Millis, Millis);
+
+impl WindowSpec {
+    /// Calls `each` with (start, end) of every window that `time` falls into, ends ascending. A session's own window is
+    /// (time, time + gap). Windows that would leave the range of 64-bit milliseconds are left out.
+    pub fn windows_of(&self, time: Millis, mut each: impl FnMut(Millis, Millis)) {
+        match self.kind {
+            WindowKind::Tumble { size } => {
+                if let Some(start) = self.start_of(time, size)
+                    && let Some(end) = start.checked_add(size)
+                {
+                    each(start, end);
+                }
+            }
+            WindowKind::Hop { slide, size } => {
+                let Some(last) = self.start_of(time, slide) else { return };
+                // The earliest window that still holds `time` begins after `time - size`.
+                let count = size / slide;
+                for back in (0..count).rev() {
+                    let Some(start) = back.checked_mul(slide).and_then(|b| last.checked_sub(b)) else { continue };
+                    let Some(end) = start.checked_add(size) else { continue };
+                    if end > time {
+                        each(start, end);
+                    }
+                }
+            }
+            WindowKind::Cumulate { step, size } => {
+                let Some(start) = self.start_of(time, size) else { return };
+                let mut length = ((time - start) / step + 1) * step;
+                while length <= size {
+                    if let Some(end) = start.checked_add(length) {
+                        each(start, end);
+                    }
+                    length += step;
+                }
+            }
+            WindowKind::Session { gap } => {
+                if let Some(end) = time.checked_add(gap) {
+                    each(time, end);
+                }
+            }
+        }
+    }
+
+    fn start_of(&self, time: Millis, size: Millis) -> Option<Millis> {
+        let behind = time.checked_sub(self.offset)?.rem_euclid(size);
+        time.checked_sub(behind)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn windows(kind: WindowKind, offset: Millis, time: Millis) -> Vec<Windows> {
+        let mut out = Vec::new();
+        WindowSpec { kind, offset }.windows_of(time, |s, e| out.push((s, e)));
+        out
+    }
+
+    #[test]
+    fn tumble_floors_below_the_epoch_and_shifts_by_the_offset() {
+        assert_eq!(windows(WindowKind::Tumble { size: 10 }, 0, -1), [(-10, 0)]);
+        assert_eq!(windows(WindowKind::Tumble { size: 10 }, 3, 12), [(3, 13)]);
+        assert_eq!(windows(WindowKind::Tumble { size: 10 }, -3, 12), [(7, 17)]);
+        assert_eq!(windows(WindowKind::Tumble { size: 10 }, 0, i64::MIN + 1), []);
+    }
+
+    #[test]
+    fn hop_and_cumulate() {
+        assert_eq!(windows(WindowKind::Hop { slide: 5, size: 10 }, 0, 12), [(5, 15), (10, 20)]);
+        assert_eq!(windows(WindowKind::Cumulate { step: 5, size: 15 }, 0, 7), [(0, 10), (0, 15)]);
+    }
+}

@@ -1,0 +1,10 @@
+-- case: DECIMAL / 0 fails the job
+-- error: zero
+CREATE TABLE t (a DECIMAL(8, 2), b INT) WITH (
+  'connector' = 'kafka',
+  'topic' = 't',
+  'properties.bootstrap.servers' = 'localhost:9092',
+  'scan.startup.mode' = 'earliest-offset',
+  'format' = 'json'
+);
+SELECT a / b AS q FROM t;

@@ -1,0 +1,10 @@
+-- case: a mistake in the syntax
+-- error: FORM
+CREATE TABLE t (id INT) WITH (
+  'connector' = 'kafka',
+  'topic' = 't',
+  'properties.bootstrap.servers' = 'localhost:9092',
+  'scan.startup.mode' = 'earliest-offset',
+  'format' = 'json'
+);
+SELECT id FORM t;

@@ -1,0 +1,18 @@
+-- case: windows of 10 minutes every 5: each row counts twice, the first window starts before the data
+CREATE TABLE e (k STRING, v INT, ts TIMESTAMP(3), WATERMARK FOR ts AS ts - INTERVAL '10' SECOND) WITH (
+  'connector' = 'kafka',
+  'topic' = 'e',
+  'properties.bootstrap.servers' = 'localhost:9092',
+  'scan.startup.mode' = 'earliest-offset',
+  'format' = 'json'
+);
+CREATE TABLE out_w (window_start TIMESTAMP(3), window_end TIMESTAMP(3), k STRING, n BIGINT, s INT, a INT) WITH (
+  'connector' = 'kafka',
+  'topic' = 'out_w',
+  'properties.bootstrap.servers' = 'localhost:9092',
+  'format' = 'json'
+);
+INSERT INTO out_w
+SELECT window_start, window_end, k, COUNT(*), SUM(v), AVG(v)
+FROM TABLE(HOP(TABLE e, DESCRIPTOR(ts), INTERVAL '5' MINUTES, INTERVAL '10' MINUTES))
+GROUP BY k, window_start, window_end;

@@ -1,0 +1,3 @@
+-- case: the numbered pipeline: 5-minute windows per source over disordered events, some of them late
+--!include ../../../../sql/01_source_table_cloudevents.sql
+--!include ../../../../sql/02_events_aggregated_5min.sql

@@ -1,0 +1,3 @@
+-- case: the numbered pipeline: buckets without a window, upserted; late events count
+--!include ../../../../sql/01_source_table_cloudevents.sql
+--!include ../../../../sql/02a_events_aggregated_alternative.sql

@@ -1,0 +1,4 @@
+-- case: the numbered pipeline: health over the table that 02 writes
+--!include ../../../../sql/01_source_table_cloudevents.sql
+--!include ../../../../sql/02_events_aggregated_5min.sql
+--!include ../../../../sql/03_system_health_5min.sql

@@ -1,0 +1,5 @@
+-- case: the numbered pipeline: cleanup after 02 and 03
+--!include ../../../../sql/01_source_table_cloudevents.sql
+--!include ../../../../sql/02_events_aggregated_5min.sql
+--!include ../../../../sql/03_system_health_5min.sql
+--!include ../../../../sql/10_cleanup.sql

@@ -1,0 +1,18 @@
+-- case: a row between two sessions joins them, also when it is behind the watermark
+CREATE TABLE e (k STRING, v INT, ts TIMESTAMP(3), WATERMARK FOR ts AS ts - INTERVAL '30' SECOND) WITH (
+  'connector' = 'kafka',
+  'topic' = 'e',
+  'properties.bootstrap.servers' = 'localhost:9092',
+  'scan.startup.mode' = 'earliest-offset',
+  'format' = 'json'
+);
+CREATE TABLE out_w (k STRING, window_start TIMESTAMP(3), window_end TIMESTAMP(3), n BIGINT, s INT, mn INT, mx INT) WITH (
+  'connector' = 'kafka',
+  'topic' = 'out_w',
+  'properties.bootstrap.servers' = 'localhost:9092',
+  'format' = 'json'
+);
+INSERT INTO out_w
+SELECT k, window_start, window_end, COUNT(*), SUM(v), MIN(v), MAX(v)
+FROM TABLE(SESSION(TABLE e PARTITION BY k, DESCRIPTOR(ts), INTERVAL '1' MINUTE))
+GROUP BY k, window_start, window_end;

@@ -1,0 +1,15 @@
+-- case: a row whose watermark expression is NULL or lower moves nothing
+CREATE TABLE e (id INT, m BOOLEAN, ts TIMESTAMP(3), WATERMARK FOR ts AS CASE WHEN m THEN ts END) WITH (
+  'connector' = 'kafka',
+  'topic' = 'e',
+  'properties.bootstrap.servers' = 'localhost:9092',
+  'scan.startup.mode' = 'earliest-offset',
+  'format' = 'json'
+);
+CREATE TABLE out_w (window_start TIMESTAMP(3), s INT) WITH (
+  'connector' = 'kafka',
+  'topic' = 'out_w',
+  'properties.bootstrap.servers' = 'localhost:9092',
+  'format' = 'json'
+);
+INSERT INTO out_w SELECT window_start, SUM(id) FROM TABLE(TUMBLE(TABLE e, DESCRIPTOR(ts), INTERVAL '1' MINUTE)) GROUP BY window_start, window_end;
