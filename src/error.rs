@@ -138,9 +138,11 @@ pub fn datafusion_message(error: &datafusion::error::DataFusionError) -> String 
 fn arrow_message(error: &arrow::error::ArrowError) -> String {
     use arrow::error::ArrowError as A;
     match error {
-        A::CastError(m) | A::ComputeError(m) | A::ArithmeticOverflow(m) | A::ParseError(m) | A::InvalidArgumentError(m) => {
-            m.clone()
+        A::ArithmeticOverflow(m) => {
+            format!("arithmetic overflow: {}", m.trim_start_matches("Overflow happened on: "))
         }
+        A::DivideByZero => "division by zero".to_string(),
+        A::CastError(m) | A::ComputeError(m) | A::ParseError(m) | A::InvalidArgumentError(m) => m.clone(),
         A::ExternalError(e) => e.to_string(),
         other => other.to_string(),
     }

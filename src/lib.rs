@@ -13,8 +13,11 @@ pub mod state; // keyed state, key groups, snapshots
 pub mod formats; // bytes <-> rows
 pub mod connectors; // where rows come from and go to
 pub mod runtime; // tasks, channels, barriers, shutdown
+pub mod batch; // SELECTs answered once
 pub mod session; // the main path: SQL files -> running job
+pub mod cli; // flags to settings, one file a verb
 
+pub mod generate; // CloudEvents to try pipelines with
 pub mod clock; // the clock, injected
 pub mod error; // what went wrong, where, and what to do
 pub mod settings; // SET keys

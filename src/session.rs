@@ -57,6 +57,8 @@ pub enum Message {
 /// An INSERT or SELECT that waits to be run.
 struct Pending {
     query: Query,
+    /// Planned where it stands: what is declared or dropped later does not change it.
+    plan: LogicalPlan,
     /// The sink and the columns written; `None` for a bare SELECT.
     into: Option<(Arc<Table>, Vec<usize>)>,
     name: String,
@@ -160,6 +162,26 @@ impl Session {
         source_of(&self.config, table)
     }
 
+    /// Runs one SELECT over `table`, declared beside the session's, to the present end of its input, at parallelism 1;
+    /// `sink` takes the rows.
+    ///
+    /// # Errors
+    /// Mistakes of the query; a table that cannot be read.
+    pub async fn run_once(&self, table: Table, query: &str, sink: impl Fn() -> Arc<dyn Sink> + Send + Sync + 'static) -> Result<()> {
+        let config = SessionConfig {
+            capture: None,
+            parallelism: Some(1),
+            bounded: true,
+            table_options: BTreeMap::new(),
+            ..self.config.clone()
+        };
+        let mut session = Session::new(config);
+        session.functions = self.functions.clone();
+        session.catalog.insert(&table.name.clone(), Relation::Table(Arc::new(table)));
+        session.load(&SourceFile::new("<snapshot>", query))?;
+        session.start(&move |_: &str, _: &Table| sink()).await?.wait().await
+    }
+
     // ---- Statements ----
 
     fn statement(&mut self, script: &Script, statement: &Statement) -> std::result::Result<Vec<Message>, Vec<Diagnostic>> {
@@ -249,10 +271,11 @@ impl Session {
                 }
             }
             StatementKind::Query(query) => {
-                self.logical(query, file, span)?;
+                let plan = self.logical(query, file, span)?;
                 self.selects += 1;
                 self.pending.push(Pending {
                     query: query.as_ref().clone(),
+                    plan,
                     into: None,
                     name: format!("select_{}", self.selects),
                     file: Arc::clone(file),
@@ -333,9 +356,10 @@ impl Session {
             columns = (0..sink.fields().len()).collect();
         }
         mistakes.or(()).map_err(Mistakes::into_diagnostics)?;
-        self.logical(&insert.query, file, span)?;
+        let plan = self.logical(&insert.query, file, span)?;
         self.pending.push(Pending {
             query: insert.query.as_ref().clone(),
+            plan,
             into: Some((table, columns)),
             name,
             file: Arc::clone(file),
@@ -444,16 +468,7 @@ impl Session {
 
     fn plan(&self, pending: &[&Pending]) -> Result<Graph> {
         let mut mistakes: Vec<Diagnostic> = Vec::new();
-        let mut inserts: Vec<InsertPlan> = Vec::new();
-        for p in pending {
-            match self.logical(&p.query, &p.file, p.span) {
-                Ok(plan) => inserts.push(insert_plan(p, plan)),
-                Err(found) => mistakes.extend(found),
-            }
-        }
-        if !mistakes.is_empty() {
-            return Err(Error::sql(mistakes));
-        }
+        let inserts: Vec<InsertPlan> = pending.iter().map(|p| insert_plan(p, p.plan.clone())).collect();
         let in_process = self.in_process(&inserts);
         let inserts = writers_first(inserts, &in_process)?;
         let make = stream_tables;
@@ -593,7 +608,7 @@ impl Connect for Ends<'_> {
         match (&self.config.capture, declared) {
             (Some(capture), declared) => {
                 let managed = if sink.table.primary_key.is_some() { SinkMode::Upsert } else { SinkMode::Retract };
-                Ok(capture.sink(&sink.name, declared.map_or(managed, |d| d.mode())))
+                Ok(capture.sink(&sink.name, declared.map_or(managed, |d| d.mode()), &sink.table))
             }
             (None, Some(declared)) => Ok(declared),
             (None, None) if is_select => Ok((self.selects)(&sink.name, &sink.table)),

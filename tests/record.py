@@ -9,7 +9,7 @@ apache-flink-libraries: $FLINK_PYTHON, by default ~/.cache/flink/bin/python if i
 A case is a folder:
   case.sql                        the script. Leading comments may be directives:
                                     -- case: what it shows            -- error: what flowline's message must contain
-                                    -- differs: why flowline's answer is not Flink's (the answer: expected-flowline/,
+                                    -- differs: why flowline's answer is not Flink's (the whole answer: expected-flowline/,
                                        or an error where there is an '-- error:' line too; expected/ has Flink's)
                                     -- set: KEY=VALUE  a setting that the runner gives both engines before the script
                                     -- source: filesystem  decode with Flink's file connector (top-level JSON arrays)

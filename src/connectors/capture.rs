@@ -9,6 +9,7 @@ use arrow::datatypes::SchemaRef;
 use async_trait::async_trait;
 
 use super::{Sink, SinkMode, SinkWriter};
+use crate::catalog::Table;
 use crate::changelog::{Batch, RowKind, row_kinds};
 use crate::error::{Error, Result};
 use crate::formats::{Encoded, Encoder, json_row_encoder};
@@ -48,8 +49,9 @@ impl Capture {
     }
 
     /// A sink that captures under `name`. `mode` is that of the sink it stands for.
-    pub fn sink(self: &Arc<Self>, name: &str, mode: SinkMode) -> Arc<dyn Sink> {
-        Arc::new(CaptureSink { capture: Arc::clone(self), name: name.to_string(), mode })
+    /// Rows are written as the table's own `json` format would write them.
+    pub fn sink(self: &Arc<Self>, name: &str, mode: SinkMode, table: &Table) -> Arc<dyn Sink> {
+        Arc::new(CaptureSink { capture: Arc::clone(self), name: name.to_string(), mode, table: table.clone() })
     }
 
     /// The changes of a sink, in order, where they are kept in memory.
@@ -60,6 +62,11 @@ impl Capture {
     /// The names of all sinks.
     pub fn names(&self) -> Vec<String> {
         self.lock().keys().cloned().collect()
+    }
+
+    /// The key columns of a sink that goes by key.
+    pub fn key(&self, name: &str) -> Option<Vec<String>> {
+        self.lock().get(name)?.key.clone()
     }
 
     /// The rows left of a sink once its changelog is applied, sorted as text.
@@ -124,6 +131,21 @@ struct CaptureSink {
     capture: Arc<Capture>,
     name: String,
     mode: SinkMode,
+    table: Table,
+}
+
+impl CaptureSink {
+    fn encoder(&self, schema: SchemaRef) -> Box<dyn Encoder> {
+        let options = self.table.options();
+        for (key, prefix) in [("format", ""), ("value.format", "value.")] {
+            if options.get(key) == Some("json")
+                && let Ok(format) = crate::formats::format("json", prefix, &options, Arc::clone(&schema))
+            {
+                return format.encoder();
+            }
+        }
+        json_row_encoder(schema)
+    }
 }
 
 #[async_trait]
@@ -155,7 +177,7 @@ impl Sink for CaptureSink {
         captured.key = names;
         captured.file = file;
         drop(sinks);
-        let encoder = json_row_encoder(schema);
+        let encoder = self.encoder(schema);
         Ok(Box::new(CaptureWriter { capture: Arc::clone(&self.capture), name: self.name.clone(), key, encoder }))
     }
 }

@@ -6,6 +6,9 @@ mod datagen;
 mod filesystem;
 pub mod kafka;
 mod print;
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod testing;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -222,6 +225,9 @@ pub fn source(table: &Table) -> std::result::Result<Arc<dyn Source>, Vec<OptionE
         "kafka" => kafka::source(table, &options),
         "filesystem" => filesystem::source(table, &options),
         "datagen" => datagen::source(table, &options),
+        "upsert-kafka" => Err(OptionError::new("connector", "a table of connector 'upsert-kafka' cannot be read yet: \
+             that comes with changelog sources")
+            .with_help("read the topic with connector 'kafka' to see every record of a key")),
         other => Err(OptionError::new("connector", format!("a table of connector '{other}' cannot be read"))),
     };
     checked(made, &options)

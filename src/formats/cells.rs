@@ -54,7 +54,10 @@ impl<'a> Cells<'a> {
         let other = || format!("the type {} cannot be written", array.data_type());
         macro_rules! numbers {
             ($kind:ty) => {
-                &array.as_primitive_opt::<$kind>().ok_or_else(other)?.values()[..]
+                &array
+                    .as_primitive_opt::<$kind>()
+                    .ok_or_else(other)?
+                    .values()[..]
             };
         }
         let values = match array.data_type() {
@@ -65,11 +68,15 @@ impl<'a> Cells<'a> {
             DataType::Int64 => Values::Int64(numbers!(Int64Type)),
             DataType::Float32 => Values::Float32(numbers!(Float32Type)),
             DataType::Float64 => Values::Float64(numbers!(Float64Type)),
-            DataType::Decimal128(_, scale) => Values::Decimal(numbers!(Decimal128Type), i32::from(*scale)),
+            DataType::Decimal128(_, scale) => {
+                Values::Decimal(numbers!(Decimal128Type), i32::from(*scale))
+            }
             DataType::Utf8 => Values::Text(array.as_string_opt().ok_or_else(other)?),
             DataType::Binary => Values::Binary(array.as_binary_opt().ok_or_else(other)?),
             DataType::Date32 => Values::Date(numbers!(Date32Type)),
-            DataType::Time32(TimeUnit::Second) => Values::Time(numbers!(Time32SecondType), 1_000_000_000),
+            DataType::Time32(TimeUnit::Second) => {
+                Values::Time(numbers!(Time32SecondType), 1_000_000_000)
+            }
             DataType::Time32(_) => Values::Time(numbers!(Time32MillisecondType), 1_000_000),
             DataType::Timestamp(unit, zone) => {
                 let values = match unit {
@@ -93,11 +100,18 @@ impl<'a> Cells<'a> {
             DataType::Map(..) => {
                 let map = array.as_map_opt().ok_or_else(other)?;
                 let keys = map.keys().as_string_opt::<i32>().ok_or_else(other)?;
-                Values::Map(map.value_offsets(), keys, Box::new(Self::new(map.values())?))
+                Values::Map(
+                    map.value_offsets(),
+                    keys,
+                    Box::new(Self::new(map.values())?),
+                )
             }
             _ => return Err(other()),
         };
-        Ok(Self { nulls: array.nulls(), values })
+        Ok(Self {
+            nulls: array.nulls(),
+            values,
+        })
     }
 
     pub(super) fn is_null(&self, row: usize) -> bool {
@@ -107,7 +121,9 @@ impl<'a> Cells<'a> {
     /// Appends the text of a value without parts; those with parts give nothing.
     pub(super) fn write_plain(&self, row: usize, style: PlainStyle, out: &mut Vec<u8>) {
         match &self.values {
-            Values::Bool(values) => out.extend_from_slice(if values.value(row) { b"true" } else { b"false" }),
+            Values::Bool(values) => {
+                out.extend_from_slice(if values.value(row) { b"true" } else { b"false" })
+            }
             Values::Int8(values) => text::write_int(i64::from(values[row]), out),
             Values::Int16(values) => text::write_int(i64::from(values[row]), out),
             Values::Int32(values) => text::write_int(i64::from(values[row]), out),
@@ -117,7 +133,9 @@ impl<'a> Cells<'a> {
             Values::Decimal(values, scale) if style.plain_decimals => {
                 text::write_decimal_plain(values[row], *scale, out);
             }
-            Values::Decimal(values, scale) => text::write_decimal_stripped(values[row], *scale, out),
+            Values::Decimal(values, scale) => {
+                text::write_decimal_stripped(values[row], *scale, out)
+            }
             Values::Text(values) => out.extend_from_slice(values.value(row).as_bytes()),
             Values::Binary(values) => text::write_base64(values.value(row), out),
             Values::Date(values) => text::write_date(values[row], out),

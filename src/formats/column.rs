@@ -34,16 +34,45 @@ pub(super) enum Data {
     Int64(Vec<i64>),
     Float32(Vec<f32>),
     Float64(Vec<f64>),
-    Decimal { values: Vec<i128>, precision: u8, scale: i8 },
+    Decimal {
+        values: Vec<i128>,
+        precision: u8,
+        scale: i8,
+    },
     /// `binary`: any bytes; else valid UTF-8.
-    Bytes { offsets: Vec<i32>, bytes: Vec<u8>, binary: bool },
+    Bytes {
+        offsets: Vec<i32>,
+        bytes: Vec<u8>,
+        binary: bool,
+    },
     Date(Vec<i32>),
     /// TIME in seconds or milliseconds.
-    Time { values: Vec<i32>, unit: TimeUnit },
-    Timestamp { values: Vec<i64>, unit: TimeUnit, zone: Option<Arc<str>> },
-    Row { fields: Fields, children: Vec<Column> },
-    List { field: FieldRef, offsets: Vec<i32>, child: Box<Column> },
-    Map { field: FieldRef, sorted: bool, entry_fields: Fields, offsets: Vec<i32>, keys: Box<Column>, values: Box<Column> },
+    Time {
+        values: Vec<i32>,
+        unit: TimeUnit,
+    },
+    Timestamp {
+        values: Vec<i64>,
+        unit: TimeUnit,
+        zone: Option<Arc<str>>,
+    },
+    Row {
+        fields: Fields,
+        children: Vec<Column>,
+    },
+    List {
+        field: FieldRef,
+        offsets: Vec<i32>,
+        child: Box<Column>,
+    },
+    Map {
+        field: FieldRef,
+        sorted: bool,
+        entry_fields: Fields,
+        offsets: Vec<i32>,
+        keys: Box<Column>,
+        values: Box<Column>,
+    },
 }
 
 /// More bytes or elements in one batch than Arrow's 32-bit offsets can count.
@@ -60,23 +89,46 @@ impl Column {
             DataType::Int64 => Data::Int64(Vec::new()),
             DataType::Float32 => Data::Float32(Vec::new()),
             DataType::Float64 => Data::Float64(Vec::new()),
-            DataType::Decimal128(precision, scale) => {
-                Data::Decimal { values: Vec::new(), precision: *precision, scale: *scale }
-            }
-            DataType::Utf8 => Data::Bytes { offsets: vec![0], bytes: Vec::new(), binary: false },
-            DataType::Binary => Data::Bytes { offsets: vec![0], bytes: Vec::new(), binary: true },
+            DataType::Decimal128(precision, scale) => Data::Decimal {
+                values: Vec::new(),
+                precision: *precision,
+                scale: *scale,
+            },
+            DataType::Utf8 => Data::Bytes {
+                offsets: vec![0],
+                bytes: Vec::new(),
+                binary: false,
+            },
+            DataType::Binary => Data::Bytes {
+                offsets: vec![0],
+                bytes: Vec::new(),
+                binary: true,
+            },
             DataType::Date32 => Data::Date(Vec::new()),
-            DataType::Time32(unit) => Data::Time { values: Vec::new(), unit: *unit },
-            DataType::Timestamp(unit, zone) => {
-                Data::Timestamp { values: Vec::new(), unit: *unit, zone: zone.clone() }
-            }
+            DataType::Time32(unit) => Data::Time {
+                values: Vec::new(),
+                unit: *unit,
+            },
+            DataType::Timestamp(unit, zone) => Data::Timestamp {
+                values: Vec::new(),
+                unit: *unit,
+                zone: zone.clone(),
+            },
             DataType::Struct(fields) => {
-                let children = fields.iter().map(|f| Self::new(f)).collect::<Result<_, _>>()?;
-                Data::Row { fields: fields.clone(), children }
+                let children = fields
+                    .iter()
+                    .map(|f| Self::new(f))
+                    .collect::<Result<_, _>>()?;
+                Data::Row {
+                    fields: fields.clone(),
+                    children,
+                }
             }
-            DataType::List(item) => {
-                Data::List { field: item.clone(), offsets: vec![0], child: Box::new(Self::new(item)?) }
-            }
+            DataType::List(item) => Data::List {
+                field: item.clone(),
+                offsets: vec![0],
+                child: Box::new(Self::new(item)?),
+            },
             DataType::Map(entries, sorted) => match entries.data_type() {
                 DataType::Struct(fields) if fields.len() == 2 => Data::Map {
                     field: entries.clone(),
@@ -99,6 +151,7 @@ impl Column {
         })
     }
 
+    #[inline]
     pub(super) fn len(&self) -> usize {
         self.len
     }
@@ -109,7 +162,9 @@ impl Column {
             Data::Bool(values) => values.reserve(rows),
             Data::Int8(values) => values.reserve(rows),
             Data::Int16(values) => values.reserve(rows),
-            Data::Int32(values) | Data::Date(values) | Data::Time { values, .. } => values.reserve(rows),
+            Data::Int32(values) | Data::Date(values) | Data::Time { values, .. } => {
+                values.reserve(rows)
+            }
             Data::Int64(values) | Data::Timestamp { values, .. } => values.reserve(rows),
             Data::Float32(values) => values.reserve(rows),
             Data::Float64(values) => values.reserve(rows),
@@ -124,6 +179,7 @@ impl Column {
     }
 
     /// Counts the value that was just put into `data`.
+    #[inline]
     pub(super) fn mark_valid(&mut self) {
         if self.has_nulls {
             self.valid.append(true);
@@ -132,6 +188,7 @@ impl Column {
     }
 
     /// Appends NULL, whether the field allows it or not (below a NULL row it must).
+    #[inline]
     pub(super) fn append_null(&mut self) {
         if !self.has_nulls {
             self.has_nulls = true;
@@ -148,7 +205,9 @@ impl Column {
             Data::Float32(values) => values.push(0.0),
             Data::Float64(values) => values.push(0.0),
             Data::Decimal { values, .. } => values.push(0),
-            Data::Bytes { offsets, .. } | Data::List { offsets, .. } | Data::Map { offsets, .. } => {
+            Data::Bytes { offsets, .. }
+            | Data::List { offsets, .. }
+            | Data::Map { offsets, .. } => {
                 offsets.push(offsets.last().copied().unwrap_or(0));
             }
             Data::Row { children, .. } => children.iter_mut().for_each(Column::append_null),
@@ -166,14 +225,21 @@ impl Column {
             Data::Bool(values) => values.truncate(len),
             Data::Int8(values) => values.truncate(len),
             Data::Int16(values) => values.truncate(len),
-            Data::Int32(values) | Data::Date(values) | Data::Time { values, .. } => values.truncate(len),
+            Data::Int32(values) | Data::Date(values) | Data::Time { values, .. } => {
+                values.truncate(len)
+            }
             Data::Int64(values) | Data::Timestamp { values, .. } => values.truncate(len),
             Data::Float32(values) => values.truncate(len),
             Data::Float64(values) => values.truncate(len),
             Data::Decimal { values, .. } => values.truncate(len),
             Data::Bytes { offsets, bytes, .. } => bytes.truncate(cut(offsets, len)),
             Data::List { offsets, child, .. } => child.truncate(cut(offsets, len)),
-            Data::Map { offsets, keys, values, .. } => {
+            Data::Map {
+                offsets,
+                keys,
+                values,
+                ..
+            } => {
                 let entries = cut(offsets, len);
                 keys.truncate(entries);
                 values.truncate(entries);
@@ -197,7 +263,8 @@ impl Column {
     /// The array of all rows; the column is empty again.
     fn finish(&mut self) -> Result<ArrayRef, ArrowError> {
         let len = std::mem::take(&mut self.len);
-        let nulls = std::mem::take(&mut self.has_nulls).then(|| NullBuffer::new(self.valid.finish()));
+        let nulls =
+            std::mem::take(&mut self.has_nulls).then(|| NullBuffer::new(self.valid.finish()));
         Ok(match &mut self.data {
             Data::Bool(values) => Arc::new(BooleanArray::new(values.finish(), nulls)),
             Data::Int8(values) => Arc::new(Int8Array::new(scalars(values), nulls)),
@@ -207,11 +274,19 @@ impl Column {
             Data::Float32(values) => Arc::new(Float32Array::new(scalars(values), nulls)),
             Data::Float64(values) => Arc::new(Float64Array::new(scalars(values), nulls)),
             Data::Date(values) => Arc::new(Date32Array::new(scalars(values), nulls)),
-            Data::Decimal { values, precision, scale } => Arc::new(
+            Data::Decimal {
+                values,
+                precision,
+                scale,
+            } => Arc::new(
                 Decimal128Array::new(scalars(values), nulls)
                     .with_precision_and_scale(*precision, *scale)?,
             ),
-            Data::Bytes { offsets, bytes, binary } => {
+            Data::Bytes {
+                offsets,
+                bytes,
+                binary,
+            } => {
                 let offsets = finish_offsets(offsets);
                 let bytes = std::mem::take(bytes).into();
                 match binary {
@@ -230,39 +305,66 @@ impl Column {
                     TimeUnit::Second => {
                         Arc::new(TimestampSecondArray::new(values, nulls).with_timezone_opt(zone))
                     }
-                    TimeUnit::Millisecond => {
-                        Arc::new(TimestampMillisecondArray::new(values, nulls).with_timezone_opt(zone))
-                    }
-                    TimeUnit::Microsecond => {
-                        Arc::new(TimestampMicrosecondArray::new(values, nulls).with_timezone_opt(zone))
-                    }
-                    TimeUnit::Nanosecond => {
-                        Arc::new(TimestampNanosecondArray::new(values, nulls).with_timezone_opt(zone))
-                    }
+                    TimeUnit::Millisecond => Arc::new(
+                        TimestampMillisecondArray::new(values, nulls).with_timezone_opt(zone),
+                    ),
+                    TimeUnit::Microsecond => Arc::new(
+                        TimestampMicrosecondArray::new(values, nulls).with_timezone_opt(zone),
+                    ),
+                    TimeUnit::Nanosecond => Arc::new(
+                        TimestampNanosecondArray::new(values, nulls).with_timezone_opt(zone),
+                    ),
                 }
             }
             Data::Row { fields, children } => {
-                let arrays = children.iter_mut().map(Column::finish).collect::<Result<Vec<_>, _>>()?;
-                Arc::new(StructArray::try_new_with_length(fields.clone(), arrays, nulls, len)?)
+                let arrays = children
+                    .iter_mut()
+                    .map(Column::finish)
+                    .collect::<Result<Vec<_>, _>>()?;
+                Arc::new(StructArray::try_new_with_length(
+                    fields.clone(),
+                    arrays,
+                    nulls,
+                    len,
+                )?)
             }
-            Data::List { field, offsets, child } => Arc::new(ListArray::try_new(
+            Data::List {
+                field,
+                offsets,
+                child,
+            } => Arc::new(ListArray::try_new(
                 field.clone(),
                 finish_offsets(offsets),
                 child.finish()?,
                 nulls,
             )?),
-            Data::Map { field, sorted, entry_fields, offsets, keys, values } => {
-                let entries =
-                    StructArray::try_new(entry_fields.clone(), vec![keys.finish()?, values.finish()?], None)?;
+            Data::Map {
+                field,
+                sorted,
+                entry_fields,
+                offsets,
+                keys,
+                values,
+            } => {
+                let entries = StructArray::try_new(
+                    entry_fields.clone(),
+                    vec![keys.finish()?, values.finish()?],
+                    None,
+                )?;
                 let offsets = finish_offsets(offsets);
-                Arc::new(MapArray::try_new(field.clone(), offsets, entries, nulls, *sorted)?)
+                Arc::new(MapArray::try_new(
+                    field.clone(),
+                    offsets,
+                    entries,
+                    nulls,
+                    *sorted,
+                )?)
             }
         })
     }
 
-    // ------------------------------------------------------------ text to value
-    /// Puts the value that `text` stands for into a column of a plain type that json and csv read alike.
-    /// `None`: not of this kind.
+    /// Appends a whole number; false when it is out of the column's range.
+    #[inline]
     pub(super) fn append_parsed_int(&mut self, value: i64) -> bool {
         let fits = match &mut self.data {
             Data::Int8(values) => push_into(values, value),
@@ -280,16 +382,23 @@ impl Column {
     /// Appends a TIME given in nanoseconds of the day, digits finer than the column's cut off.
     pub(super) fn append_time(&mut self, nanos: u64) {
         if let Data::Time { values, unit } = &mut self.data {
-            let per = if *unit == TimeUnit::Second { 1_000_000_000 } else { 1_000_000 };
+            let per = if *unit == TimeUnit::Second {
+                1_000_000_000
+            } else {
+                1_000_000
+            };
             values.push((nanos / per) as i32);
             self.mark_valid();
         }
     }
 
     /// Appends a timestamp; false when the column's unit cannot hold it.
+    #[inline]
     pub(super) fn append_instant(&mut self, at: Instant) -> bool {
         if let Data::Timestamp { values, unit, .. } = &mut self.data {
-            let Some(value) = text::timestamp_to_unit(at, *unit) else { return false };
+            let Some(value) = text::timestamp_to_unit(at, *unit) else {
+                return false;
+            };
             values.push(value);
             self.mark_valid();
         }
@@ -302,6 +411,7 @@ fn push_into<T: TryFrom<i64>>(values: &mut Vec<T>, value: i64) -> bool {
 }
 
 /// Ends the current entry of `offsets` at `end`; false when that is more than they can count.
+#[inline]
 pub(super) fn close(offsets: &mut Vec<i32>, end: usize) -> bool {
     i32::try_from(end).map(|end| offsets.push(end)).is_ok()
 }
@@ -332,7 +442,10 @@ pub(super) fn finish(
     columns: &mut [Column],
     rows: usize,
 ) -> Result<RecordBatch, ArrowError> {
-    let arrays = columns.iter_mut().map(Column::finish).collect::<Result<Vec<_>, _>>()?;
+    let arrays = columns
+        .iter_mut()
+        .map(Column::finish)
+        .collect::<Result<Vec<_>, _>>()?;
     let options = RecordBatchOptions::new().with_row_count(Some(rows));
     let batch = RecordBatch::try_new_with_options(schema.clone(), arrays, &options)?;
     debug_assert!(batch.columns().iter().all(|c| c.len() == rows));

@@ -48,7 +48,11 @@ pub(super) mod tests {
     use super::*;
 
     /// All records of `text`, fed in pieces that grow by `step` bytes.
-    pub(in crate::formats) fn records(framer: &dyn Framer, text: &[u8], step: usize) -> Vec<String> {
+    pub(in crate::formats) fn records(
+        framer: &dyn Framer,
+        text: &[u8],
+        step: usize,
+    ) -> Vec<String> {
         let mut found = Vec::new();
         let (mut start, mut end) = (0, 0);
         loop {
@@ -77,8 +81,14 @@ pub(super) mod tests {
             ("a\rb\n", vec!["a\rb"], vec!["a\rb"]),
         ] {
             for step in 1..=text.len().max(1) {
-                assert_eq!(records(&Lines { skip_empty: false }, text.as_bytes(), step), all);
-                assert_eq!(records(&Lines { skip_empty: true }, text.as_bytes(), step), filled);
+                assert_eq!(
+                    records(&Lines { skip_empty: false }, text.as_bytes(), step),
+                    all
+                );
+                assert_eq!(
+                    records(&Lines { skip_empty: true }, text.as_bytes(), step),
+                    filled
+                );
             }
         }
     }

@@ -123,12 +123,14 @@ pub fn format(
         "json" => json::format(&prefix, options, schema),
         "csv" => csv::format(&prefix, options, schema),
         "raw" => raw::format(&prefix, options, schema),
-        _ => Err(OptionError::new("format", format!("unknown format '{name}'")).with_help(
-            match crate::catalog::closest(name, NAMES.iter().copied()) {
-                Some(near) => format!("did you mean '{near}'?"),
-                None => format!("the formats are: {}", NAMES.join(", ")),
-            },
-        )),
+        _ => Err(
+            OptionError::new("format", format!("unknown format '{name}'")).with_help(
+                match crate::catalog::closest(name, NAMES.iter().copied()) {
+                    Some(near) => format!("did you mean '{near}'?"),
+                    None => format!("the formats are: {}", NAMES.join(", ")),
+                },
+            ),
+        ),
     }
 }
 
@@ -140,13 +142,23 @@ pub fn json_row_encoder(schema: SchemaRef) -> Box<dyn Encoder> {
 
 /// The fields `projection` of `schema`; indexes beyond its end are left out.
 fn project(schema: &SchemaRef, projection: &[usize]) -> SchemaRef {
-    let fields: Vec<_> = projection.iter().filter_map(|i| schema.fields().get(*i).cloned()).collect();
+    let fields: Vec<_> = projection
+        .iter()
+        .filter_map(|i| schema.fields().get(*i).cloned())
+        .collect();
     Arc::new(Schema::new(fields))
 }
 
 /// The option that chose the format whose options begin with `prefix`: `json.` is of `format`, `value.json.` of
 /// `value.format`.
 fn format_key(prefix: &str) -> String {
-    let outer = prefix.trim_end_matches('.').rsplit_once('.').map_or("", |(outer, _)| outer);
-    if outer.is_empty() { "format".to_string() } else { format!("{outer}.format") }
+    let outer = prefix
+        .trim_end_matches('.')
+        .rsplit_once('.')
+        .map_or("", |(outer, _)| outer);
+    if outer.is_empty() {
+        "format".to_string()
+    } else {
+        format!("{outer}.format")
+    }
 }

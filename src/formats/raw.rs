@@ -9,7 +9,9 @@ use arrow::datatypes::{DataType, SchemaRef};
 
 use super::cells::{Cells, Values};
 use super::column::{self, Column, Data, TOO_LARGE};
-use super::{BadRow, Decoded, Decoder, Encoded, Encoder, Format, Framer, format_key, lines, project};
+use super::{
+    BadRow, Decoded, Decoder, Encoded, Encoder, Format, Framer, format_key, lines, project,
+};
 use crate::catalog::options::{OptionError, Options};
 
 struct Raw {
@@ -27,17 +29,22 @@ pub(super) fn format(
         && !["utf-8", "utf8"].contains(&name.trim().to_ascii_lowercase().as_str())
     {
         let message = format!("'{charset}' = '{name}': only UTF-8 is supported");
-        return Err(OptionError::new(&charset, message).with_help("declare the column as BYTES to take any bytes"));
+        return Err(OptionError::new(&charset, message)
+            .with_help("declare the column as BYTES to take any bytes"));
     }
     let endianness = format!("{prefix}endianness");
-    let big_endian =
-        options.choice(&endianness, "big-endian", &["big-endian", "little-endian"])? == "big-endian";
+    let big_endian = options.choice(&endianness, "big-endian", &["big-endian", "little-endian"])?
+        == "big-endian";
     let key = format_key(prefix);
     let [field] = &schema.fields()[..] else {
         let names: Vec<_> = schema.fields().iter().map(|f| f.name().as_str()).collect();
         return Err(OptionError::new(
             &key,
-            format!("the raw format takes exactly one physical column, not {} ({})", names.len(), names.join(", ")),
+            format!(
+                "the raw format takes exactly one physical column, not {} ({})",
+                names.len(),
+                names.join(", ")
+            ),
         ));
     };
     match field.data_type() {
@@ -52,7 +59,10 @@ pub(super) fn format(
         | DataType::Binary => Ok(Box::new(Raw { schema, big_endian })),
         other => Err(OptionError::new(
             &key,
-            format!("column '{}': the raw format does not support the type {other}", field.name()),
+            format!(
+                "column '{}': the raw format does not support the type {other}",
+                field.name()
+            ),
         )),
     }
 }
@@ -61,11 +71,18 @@ impl Format for Raw {
     fn decoder(&self, projection: &[usize]) -> Box<dyn Decoder> {
         let schema = project(&self.schema, projection);
         let columns = column::columns(&schema).unwrap_or_default();
-        Box::new(RawDecoder { schema, columns, big_endian: self.big_endian })
+        Box::new(RawDecoder {
+            schema,
+            columns,
+            big_endian: self.big_endian,
+        })
     }
 
     fn encoder(&self) -> Box<dyn Encoder> {
-        Box::new(RawEncoder { schema: self.schema.clone(), big_endian: self.big_endian })
+        Box::new(RawEncoder {
+            schema: self.schema.clone(),
+            big_endian: self.big_endian,
+        })
     }
 
     fn framer(&self) -> Box<dyn Framer> {
@@ -89,13 +106,27 @@ impl Decoder for RawDecoder {
             for (column, field) in self.columns.iter_mut().zip(self.schema.fields()) {
                 if let Err(reason) = append(column, payload, self.big_endian) {
                     self.columns.iter_mut().for_each(|c| c.truncate(0));
-                    return Err(BadRow { payload: index, field: Some(field.name().clone()), reason });
+                    return Err(BadRow {
+                        payload: index,
+                        field: Some(field.name().clone()),
+                        reason,
+                    });
                 }
             }
         }
-        let rows = column::finish(&self.schema, &mut self.columns, payloads.len())
-            .map_err(|e| BadRow { payload: 0, field: None, reason: e.to_string() })?;
-        Ok(Decoded { rows, origins: None, skipped: Vec::new() })
+        let rows =
+            column::finish(&self.schema, &mut self.columns, payloads.len()).map_err(|e| {
+                BadRow {
+                    payload: 0,
+                    field: None,
+                    reason: e.to_string(),
+                }
+            })?;
+        Ok(Decoded {
+            rows,
+            origins: None,
+            skipped: Vec::new(),
+        })
     }
 }
 
@@ -104,15 +135,28 @@ fn append(column: &mut Column, payload: &[u8], big: bool) -> Result<(), String> 
         ($values:expr, $kind:ty, $name:literal) => {{
             let Ok(bytes) = payload.try_into() else {
                 let expected = size_of::<$kind>();
-                return Err(format!("expected {expected} bytes for {}, found {}", $name, payload.len()));
+                return Err(format!(
+                    "expected {expected} bytes for {}, found {}",
+                    $name,
+                    payload.len()
+                ));
             };
-            $values.push(if big { <$kind>::from_be_bytes(bytes) } else { <$kind>::from_le_bytes(bytes) });
+            $values.push(if big {
+                <$kind>::from_be_bytes(bytes)
+            } else {
+                <$kind>::from_le_bytes(bytes)
+            });
         }};
     }
     match &mut column.data {
         Data::Bool(values) => match payload {
             [byte] => values.append(*byte != 0),
-            _ => return Err(format!("expected 1 byte for BOOLEAN, found {}", payload.len())),
+            _ => {
+                return Err(format!(
+                    "expected 1 byte for BOOLEAN, found {}",
+                    payload.len()
+                ));
+            }
         },
         Data::Int8(values) => number!(values, i8, "TINYINT"),
         Data::Int16(values) => number!(values, i16, "SMALLINT"),
@@ -122,9 +166,16 @@ fn append(column: &mut Column, payload: &[u8], big: bool) -> Result<(), String> 
         Data::Float64(values) => number!(values, f64, "DOUBLE"),
         Data::Bytes { binary, .. } => {
             if !*binary && simdutf8::basic::from_utf8(payload).is_err() {
-                return Err("the payload is not valid UTF-8; declare the column as BYTES to take any bytes".to_string());
+                return Err(
+                    "the payload is not valid UTF-8; declare the column as BYTES to take any bytes"
+                        .to_string(),
+                );
             }
-            return if column.append_bytes(payload) { Ok(()) } else { Err(TOO_LARGE.to_string()) };
+            return if column.append_bytes(payload) {
+                Ok(())
+            } else {
+                Err(TOO_LARGE.to_string())
+            };
         }
         _ => return Err("the raw format does not support the column's type".to_string()),
     }
@@ -144,13 +195,20 @@ impl Encoder for RawEncoder {
             field: self.schema.fields().first().map(|f| f.name().clone()),
             reason,
         };
-        let array = rows.columns().first().ok_or_else(|| bad("the batch has no column".to_string()))?;
+        let array = rows
+            .columns()
+            .first()
+            .ok_or_else(|| bad("the batch has no column".to_string()))?;
         let cells = Cells::new(array).map_err(bad)?;
         let big = self.big_endian;
         let bytes = &mut out.bytes;
         macro_rules! number {
             ($value:expr) => {
-                bytes.extend_from_slice(&if big { $value.to_be_bytes() } else { $value.to_le_bytes() })
+                bytes.extend_from_slice(&if big {
+                    $value.to_be_bytes()
+                } else {
+                    $value.to_le_bytes()
+                })
             };
         }
         for row in 0..rows.num_rows() {
@@ -165,7 +223,11 @@ impl Encoder for RawEncoder {
                     Values::Float64(values) => number!(values[row]),
                     Values::Text(values) => bytes.extend_from_slice(values.value(row).as_bytes()),
                     Values::Binary(values) => bytes.extend_from_slice(values.value(row)),
-                    _ => return Err(bad("the raw format does not support the column's type".to_string())),
+                    _ => {
+                        return Err(bad(
+                            "the raw format does not support the column's type".to_string()
+                        ));
+                    }
                 }
             }
             out.ends.push(bytes.len());
@@ -184,13 +246,19 @@ mod tests {
     use super::*;
 
     fn schema(types: &[DataType]) -> SchemaRef {
-        let fields: Vec<_> =
-            types.iter().enumerate().map(|(i, t)| Field::new(format!("c{i}"), t.clone(), true)).collect();
+        let fields: Vec<_> = types
+            .iter()
+            .enumerate()
+            .map(|(i, t)| Field::new(format!("c{i}"), t.clone(), true))
+            .collect();
         Arc::new(Schema::new(fields))
     }
 
     fn raw(types: &[DataType], options: &[(&str, &str)]) -> Result<Box<dyn Format>, OptionError> {
-        let options = options.iter().map(|(k, v)| (k.to_string(), v.to_string())).collect();
+        let options = options
+            .iter()
+            .map(|(k, v)| (k.to_string(), v.to_string()))
+            .collect();
         format("raw.", &Options::new(options), schema(types))
     }
 
@@ -208,18 +276,41 @@ mod tests {
             (DataType::Utf8, false, b""),
             (DataType::Binary, false, b"\xff\x00"),
         ] {
-            let endianness = if little { "little-endian" } else { "big-endian" };
-            let format = raw(std::slice::from_ref(&kind), &[("raw.endianness", endianness)]).unwrap();
+            let endianness = if little {
+                "little-endian"
+            } else {
+                "big-endian"
+            };
+            let format = raw(
+                std::slice::from_ref(&kind),
+                &[("raw.endianness", endianness)],
+            )
+            .unwrap();
             let decoded = format.decoder(&[0]).decode(&[payload, payload]).unwrap();
             assert_eq!((decoded.rows.num_rows(), decoded.origins), (2, None));
             let mut out = Encoded::default();
             format.encoder().encode(&decoded.rows, &mut out).unwrap();
-            assert_eq!(out.payloads().collect::<Vec<_>>(), [payload, payload], "{kind}");
+            assert_eq!(
+                out.payloads().collect::<Vec<_>>(),
+                [payload, payload],
+                "{kind}"
+            );
         }
         let format = raw(&[DataType::Int32], &[]).unwrap();
         let decoded = format.decoder(&[0]).decode(&[b"\0\0\x01\0"]).unwrap();
-        assert_eq!(format!("{:?}", decoded.rows.column(0)), "PrimitiveArray<Int32>\n[\n  256,\n]");
-        assert_eq!(format.decoder(&[]).decode(&[b"x", b""]).unwrap().rows.num_rows(), 2);
+        assert_eq!(
+            format!("{:?}", decoded.rows.column(0)),
+            "PrimitiveArray<Int32>\n[\n  256,\n]"
+        );
+        assert_eq!(
+            format
+                .decoder(&[])
+                .decode(&[b"x", b""])
+                .unwrap()
+                .rows
+                .num_rows(),
+            2
+        );
     }
 
     #[test]
@@ -228,17 +319,33 @@ mod tests {
             (vec![], vec![], "exactly one physical column"),
             (vec![DataType::Utf8, DataType::Utf8], vec![], "c0, c1"),
             (vec![DataType::Date32], vec![], "does not support the type"),
-            (vec![DataType::Utf8], vec![("raw.charset", "latin1")], "only UTF-8"),
-            (vec![DataType::Utf8], vec![("raw.endianness", "middle")], "expected one of"),
+            (
+                vec![DataType::Utf8],
+                vec![("raw.charset", "latin1")],
+                "only UTF-8",
+            ),
+            (
+                vec![DataType::Utf8],
+                vec![("raw.endianness", "middle")],
+                "expected one of",
+            ),
         ] {
             let error = raw(&types, &options).err().unwrap();
             assert!(error.message.contains(part), "{error:?}");
         }
-        let mut decoder = raw(&[DataType::Int32], &[("raw.charset", "UTF-8")]).unwrap().decoder(&[0]);
+        let mut decoder = raw(&[DataType::Int32], &[("raw.charset", "UTF-8")])
+            .unwrap()
+            .decoder(&[0]);
         let bad = decoder.decode(&[b"1234", b"123"]).unwrap_err();
         assert_eq!((bad.payload, bad.field.as_deref()), (1, Some("c0")));
         assert_eq!(decoder.decode(&[b"1234"]).unwrap().rows.num_rows(), 1);
         let mut decoder = raw(&[DataType::Utf8], &[]).unwrap().decoder(&[0]);
-        assert!(decoder.decode(&[b"\xff"]).unwrap_err().reason.contains("UTF-8"));
+        assert!(
+            decoder
+                .decode(&[b"\xff"])
+                .unwrap_err()
+                .reason
+                .contains("UTF-8")
+        );
     }
 }

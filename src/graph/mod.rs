@@ -161,6 +161,8 @@ pub struct WatermarkRule {
 pub struct Aggregate {
     /// Grouping expressions over the input.
     pub group: Vec<NamedExpr>,
+    /// Positions of the grouping columns that rows are spread by: all but those of the window.
+    pub key: Vec<usize>,
     /// Positions of window_start and window_end among them, for a window aggregate.
     pub window: Option<(usize, usize)>,
     /// The calls.

@@ -102,6 +102,9 @@ impl Aggregator {
     /// Where an accumulator fails.
     pub fn take_partials(&mut self) -> Result<RecordBatch> {
         let n = self.len();
+        if n == 0 {
+            return Ok(RecordBatch::new_empty(Arc::clone(&self.aggregate.partial_schema)));
+        }
         let mut columns = self.take_keys()?;
         for accumulator in &mut self.accumulators {
             columns.extend(accumulator.state(EmitTo::All)?);
@@ -116,6 +119,9 @@ impl Aggregator {
     /// Where a result cannot be had, such as a sum out of range.
     pub fn take_results(&mut self) -> Result<RecordBatch> {
         let n = self.len();
+        if n == 0 {
+            return Ok(RecordBatch::new_empty(Arc::clone(&self.aggregate.result_schema)));
+        }
         let mut columns = self.take_keys()?;
         for accumulator in &mut self.accumulators {
             columns.push(accumulator.evaluate(EmitTo::All)?);
@@ -126,7 +132,12 @@ impl Aggregator {
 
     fn take_keys(&mut self) -> Result<Vec<ArrayRef>> {
         match &mut self.groups {
-            Some(groups) => Ok(groups.emit(EmitTo::All)?),
+            Some(groups) => {
+                let keys = groups.emit(EmitTo::All)?;
+                // What was emitted stays known by hash until it is cleared.
+                groups.clear_shrink(0);
+                Ok(keys)
+            }
             None => Ok(Vec::new()),
         }
     }

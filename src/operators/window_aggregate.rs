@@ -87,7 +87,7 @@ impl Operator for WindowAggregate {
     }
 
     fn snapshot(&mut self) -> Result<Vec<StatePart>> {
-        let keys: Vec<usize> = (0..self.aggregate.group.len()).filter(|i| *i != self.start && *i != self.end).collect();
+        let keys = &self.aggregate.key;
         let hasher = KeyHasher::new(keys.iter().map(|k| self.aggregate.partial_schema.field(*k).data_type().clone()))?;
         let mut parts = Vec::new();
         for aggregator in self.windows.values_mut() {

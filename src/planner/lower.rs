@@ -644,12 +644,6 @@ impl<'a> Lowering<'a> {
             changes: Changes::default(),
             parallelism,
         });
-        // A row has one time attribute: that of its window.
-        for role in &mut input.roles {
-            if *role == Role::Rowtime {
-                *role = Role::Plain;
-            }
-        }
         input.roles.extend([Role::WindowStart(id, size), Role::WindowEnd(id), Role::WindowTime(id)]);
         Ok(Lowered { node: id, roles: input.roles })
     }
@@ -707,6 +701,7 @@ impl<'a> Lowering<'a> {
         let order_dependent = calls.iter().any(|c| is_order_dependent(c.function.fun().name()));
         let aggregate = Arc::new(Aggregate {
             group,
+            key: key.clone(),
             window,
             calls,
             partial_schema: Arc::new(Schema::new(fields)),
@@ -772,7 +767,7 @@ impl<'a> Lowering<'a> {
         sets: &GroupingSet,
         result: &Schema,
     ) -> Planned<usize> {
-        let GroupingSet::GroupingSets(sets) = sets else { return Err(self.unsupported("this grouping set")) };
+        let sets = &grouping_sets(sets);
         let node = &self.graph.nodes[input.node];
         let (from, parallelism) = (input.node, node.parallelism);
         let width = node.schema.fields().len();
@@ -814,10 +809,47 @@ impl<'a> Lowering<'a> {
 
     // ---- Sinks ----
 
+    /// Text and numbers in the types that Flink has: DataFusion's functions also give views and unsigned numbers.
+    fn plain_types(&mut self, query: Lowered) -> Planned<Lowered> {
+        let schema = Arc::clone(&self.graph.nodes[query.node].schema);
+        let plain: Vec<DataType> = schema.fields().iter().map(|f| plain_type(f.data_type())).collect();
+        if schema.fields().iter().zip(&plain).all(|(f, p)| f.data_type() == p) {
+            return Ok(query);
+        }
+        let df = self.datafusion(DFSchema::try_from(unique_names(&schema)))?;
+        let mut exprs = Vec::new();
+        for ((column, field), data_type) in df.columns().into_iter().zip(schema.fields()).zip(&plain) {
+            let cast = Expr::Cast(Cast::new(Box::new(Expr::Column(column)), data_type.clone()));
+            exprs.push((self.expression(&cast, &df)?, field.name().clone()));
+        }
+        let fields = schema.fields().iter().zip(plain).map(|(f, t)| Field::new(f.name(), t, f.is_nullable()));
+        let schema: SchemaRef = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
+        let key = self.graph.nodes[query.node].changes.upsert_key.clone();
+        let node = self.calc(query.node, CalcStep::Project(exprs, Arc::clone(&schema)), schema, key);
+        Ok(Lowered { node, roles: query.roles })
+    }
+
     /// The query's rows as rows of the sink.
     fn sink_rows(&mut self, query: Lowered, insert: &InsertPlan) -> Planned<Lowered> {
         if insert.is_select {
-            return Ok(query);
+            return self.plain_types(query);
+        }
+        let rowtimes: Vec<&str> = query
+            .roles
+            .iter()
+            .zip(insert.plan.schema().fields())
+            .filter(|(r, _)| r.is_time_attribute())
+            .map(|(_, f)| f.name().as_str())
+            .collect();
+        if rowtimes.len() > 1 {
+            return Err(self.mistake(
+                format!(
+                    "The query contains more than one rowtime attribute column [{}] for writing into table '{}'",
+                    rowtimes.join(", "),
+                    insert.name
+                ),
+                format!("Please select the column that should be used as the event-time timestamp by casting all other columns to TIMESTAMP or TIMESTAMP_LTZ: CAST(`{}` AS TIMESTAMP(3))", rowtimes[1]),
+            ));
         }
         let from = insert.plan.schema();
         let sink = insert.sink.sink_schema();
@@ -848,8 +880,10 @@ impl<'a> Lowering<'a> {
             let (expr, role) = match given {
                 None => (Expr::Literal(ScalarValue::Null, None), Role::Plain),
                 Some(i) => {
-                    let have = from.field(i).data_type();
-                    if !fits(have, field.data_type()) {
+                    let have = &plain_type(from.field(i).data_type());
+                    let declared = declared_length(&insert.sink, field.name());
+                    let too_short = matches!(declared, Some(("CHAR", _))) && have == &DataType::Utf8;
+                    if too_short || !fits(have, field.data_type()) {
                         return Err(self.mistake(
                             format!(
                                 "Column types of query result and sink for '{}' do not match. Cause: Incompatible types for sink column '{}' at position {position}: {} given, {} expected.",
@@ -861,7 +895,16 @@ impl<'a> Lowering<'a> {
                             format!("CAST it to {}\n{schemas}", flink_name(field.data_type())),
                         ));
                     }
-                    (Expr::Column(df.columns()[i].clone()), query.roles[i])
+                    let value = Expr::Column(df.columns()[i].clone());
+                    let value = match declared {
+                        // As Flink, an INSERT cuts text to the length of the column.
+                        Some(("VARCHAR", n)) => {
+                            let length = Expr::Literal(ScalarValue::Int64(Some(n)), None);
+                            datafusion::functions::unicode::left().call(vec![value, length])
+                        }
+                        _ => value,
+                    };
+                    (value, query.roles[i])
                 }
             };
             let typed = match expr.get_type(&df) {
@@ -880,6 +923,18 @@ impl<'a> Lowering<'a> {
         let key = key.and_then(|k| k.iter().map(|c| sources.iter().position(|s| *s == Some(*c))).collect());
         let node = self.calc(query.node, CalcStep::Project(exprs, Arc::clone(&schema)), schema, key);
         Ok(Lowered { node, roles })
+    }
+}
+
+/// The sets that ROLLUP, CUBE or GROUPING SETS stands for.
+fn grouping_sets(set: &GroupingSet) -> Vec<Vec<Expr>> {
+    match set {
+        GroupingSet::GroupingSets(sets) => sets.clone(),
+        GroupingSet::Rollup(exprs) => (0..=exprs.len()).rev().map(|n| exprs[..n].to_vec()).collect(),
+        GroupingSet::Cube(exprs) => (0..1usize << exprs.len())
+            .rev()
+            .map(|bits| exprs.iter().enumerate().filter(|(i, _)| bits >> i & 1 == 1).map(|(_, e)| e.clone()).collect())
+            .collect(),
     }
 }
 
@@ -905,6 +960,30 @@ fn fits(from: &DataType, to: &DataType) -> bool {
         (Map(a, _), Map(b, _)) => fits(a.data_type(), b.data_type()),
         (Struct(a), Struct(b)) => a.len() == b.len() && a.iter().zip(b).all(|(a, b)| fits(a.data_type(), b.data_type())),
         (a, b) => matches!((rank(a), rank(b)), (Some(a), Some(b)) if a <= b),
+    }
+}
+
+/// The type without DataFusion's other representations of text, bytes and numbers.
+pub(super) fn plain_type(data_type: &DataType) -> DataType {
+    match data_type {
+        DataType::Utf8View | DataType::LargeUtf8 => DataType::Utf8,
+        DataType::BinaryView | DataType::LargeBinary => DataType::Binary,
+        DataType::UInt8 => DataType::Int16,
+        DataType::UInt16 => DataType::Int32,
+        DataType::UInt32 | DataType::UInt64 => DataType::Int64,
+        other => other.clone(),
+    }
+}
+
+/// CHAR or VARCHAR and its length, where a sink column is declared so.
+fn declared_length(table: &Table, column: &str) -> Option<(&'static str, i64)> {
+    let declared = &table.columns[table.column(column)?].declared;
+    let (name, rest) = declared.split_once('(')?;
+    let length = rest.split_once(')')?.0.parse().ok()?;
+    match name {
+        "CHAR" => Some(("CHAR", length)),
+        "VARCHAR" => Some(("VARCHAR", length)),
+        _ => None,
     }
 }
 

@@ -109,7 +109,29 @@ pub fn diagnose(file: &Arc<SourceFile>, span: Span, error: &DataFusionError) -> 
         help = Some(format!("did you mean {near}"));
         message = head.to_string();
     }
-    Diagnostic { file: Arc::clone(file), span: place, message, help }
+    Diagnostic { file: Arc::clone(file), span: place, message: flink_words(&message), help }
+}
+
+/// A message of DataFusion's with Arrow's type names in Flink's words.
+fn flink_words(message: &str) -> String {
+    const NAMES: &[(&str, &str)] = &[
+        ("Boolean", "BOOLEAN"),
+        ("Int8", "TINYINT"),
+        ("Int16", "SMALLINT"),
+        ("Int32", "INT"),
+        ("Int64", "BIGINT"),
+        ("Float32", "FLOAT"),
+        ("Float64", "DOUBLE"),
+        ("Utf8", "STRING"),
+        ("Binary", "BYTES"),
+        ("Date32", "DATE"),
+        ("Decimal128", "DECIMAL"),
+        ("Timestamp(s)", "TIMESTAMP(0)"),
+        ("Timestamp(ms)", "TIMESTAMP(3)"),
+        ("Timestamp(µs)", "TIMESTAMP(6)"),
+        ("Timestamp(ns)", "TIMESTAMP(9)"),
+    ];
+    NAMES.iter().fold(message.to_string(), |m, (arrow, flink)| m.replace(arrow, flink))
 }
 
 /// Types a plan as Flink does and brings it into the form the graph is made from.
@@ -117,13 +139,7 @@ pub fn diagnose(file: &Arc<SourceFile>, span: Span, error: &DataFusionError) -> 
 /// # Errors
 /// Types that do not fit.
 pub fn analyze(plan: LogicalPlan) -> DfResult<LogicalPlan> {
-    let config = ConfigOptions::new();
-    let analyzer = Analyzer::with_rules(vec![
-        Arc::new(rewrite::FlinkTyping),
-        Arc::new(ResolveGroupingFunction::new()),
-        Arc::new(TypeCoercion::new()),
-    ]);
-    let plan = analyzer.execute_and_check(plan, &config, |_, _| {})?;
+    let plan = analyze_types(plan)?;
     let optimizer = Optimizer::with_rules(vec![
         Arc::new(OptimizeUnions::new()),
         Arc::new(SimplifyExpressions::new()),
@@ -133,6 +149,20 @@ pub fn analyze(plan: LogicalPlan) -> DfResult<LogicalPlan> {
         Arc::new(OptimizeProjections::new()),
     ]);
     optimizer.optimize(plan, &OptimizerContext::new().with_skip_failing_rules(false), |_, _| {})
+}
+
+/// Types a plan as Flink does.
+///
+/// # Errors
+/// Types that do not fit.
+pub fn analyze_types(plan: LogicalPlan) -> DfResult<LogicalPlan> {
+    let config = ConfigOptions::new();
+    let analyzer = Analyzer::with_rules(vec![
+        Arc::new(rewrite::FlinkTyping),
+        Arc::new(ResolveGroupingFunction::new()),
+        Arc::new(TypeCoercion::new()),
+    ]);
+    analyzer.execute_and_check(plan, &config, |_, _| {})
 }
 
 /// Types an expression outside a plan, as [`analyze`] does inside.

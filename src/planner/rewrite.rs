@@ -10,10 +10,11 @@ use datafusion::error::Result as DfResult;
 use datafusion::logical_expr::expr_rewriter::NamePreserver;
 use datafusion::logical_expr::planner::{ExprPlanner, PlannerResult};
 use datafusion::logical_expr::utils::merge_schema;
-use datafusion::logical_expr::{BinaryExpr, Cast, Expr, ExprSchemable, LogicalPlan, Operator};
+use datafusion::logical_expr::{BinaryExpr, Cast, Expr, ExprSchemable, LogicalPlan, Operator, TryCast};
 use datafusion::optimizer::AnalyzerRule;
 use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_expr::expressions as physical;
+use super::types::flink_name;
 use sqlparser::ast::{self, Query, SelectItem, SetExpr, VisitMut, VisitorMut};
 
 /// Gives the unnamed expressions of every SELECT list Flink's names, EXPR$0, EXPR$1 ... by position.
@@ -25,6 +26,35 @@ pub fn name_columns(query: &mut Query) {
             name_body(&mut query.body);
             std::ops::ControlFlow::Continue(())
         }
+        fn pre_visit_expr(&mut self, expr: &mut ast::Expr) -> std::ops::ControlFlow<()> {
+            // ROW(a, b) has fields EXPR$0, EXPR$1.
+            if let ast::Expr::Function(function) = expr
+                && function.name.to_string().eq_ignore_ascii_case("ROW")
+                && let ast::FunctionArguments::List(list) = &mut function.args
+            {
+                function.name = ast::ObjectName::from(vec![ast::Ident::new("named_struct")]);
+                let args = std::mem::take(&mut list.args);
+                list.args = args
+                    .into_iter()
+                    .enumerate()
+                    .flat_map(|(i, arg)| {
+                        let name = ast::Value::SingleQuotedString(format!("EXPR${i}")).with_empty_span();
+                        let name = ast::FunctionArgExpr::Expr(ast::Expr::Value(name));
+                        [ast::FunctionArg::Unnamed(name), arg]
+                    })
+                    .collect();
+            }
+            // A field behind a dot is a name; DataFusion takes it as a text.
+            if let ast::Expr::CompoundFieldAccess { access_chain, .. } = expr {
+                for access in access_chain {
+                    if let ast::AccessExpr::Dot(ast::Expr::Identifier(field)) = access {
+                        let name = ast::Value::SingleQuotedString(field.value.clone()).with_span(field.span);
+                        *access = ast::AccessExpr::Dot(ast::Expr::Value(name));
+                    }
+                }
+            }
+            std::ops::ControlFlow::Continue(())
+        }
     }
     let _ = query.visit(&mut Namer);
 }
@@ -32,23 +62,51 @@ pub fn name_columns(query: &mut Query) {
 fn name_body(body: &mut SetExpr) {
     match body {
         SetExpr::Select(select) => {
+            let mut taken: Vec<String> = Vec::new();
+            let mut behind_star = false;
             for (i, item) in select.projection.iter_mut().enumerate() {
-                match item {
-                    SelectItem::Wildcard(_) | SelectItem::QualifiedWildcard(..) => break,
-                    SelectItem::UnnamedExpr(
-                        ast::Expr::Identifier(_) | ast::Expr::CompoundIdentifier(_) | ast::Expr::CompoundFieldAccess { .. },
-                    )
-                    | SelectItem::ExprWithAlias { .. }
-                    | SelectItem::ExprWithAliases { .. } => {}
-                    SelectItem::UnnamedExpr(expr) => {
-                        let alias = ast::Ident::with_quote('`', format!("EXPR${i}"));
-                        *item = SelectItem::ExprWithAlias { expr: expr.clone(), alias };
+                let (expr, name) = match item {
+                    SelectItem::Wildcard(_) => {
+                        behind_star = true;
+                        continue;
                     }
+                    SelectItem::QualifiedWildcard(..) => break,
+                    SelectItem::ExprWithAliases { .. } => continue,
+                    SelectItem::ExprWithAlias { expr, alias } => (expr, alias.value.clone()),
+                    SelectItem::UnnamedExpr(expr) => {
+                        let name = column_name(expr).unwrap_or_else(|| format!("EXPR${i}"));
+                        (expr, name)
+                    }
+                };
+                // A name given twice gets a number, as Calcite does.
+                let is_column = matches!(expr, ast::Expr::Identifier(_) | ast::Expr::CompoundIdentifier(_));
+                let unique = if taken.contains(&name) || behind_star && is_column {
+                    (0..).map(|n| format!("{name}{n}")).find(|n| !taken.contains(n)).unwrap_or_default()
+                } else {
+                    name.clone()
+                };
+                if unique != name || !is_column {
+                    let alias = ast::Ident::with_quote('`', unique.clone());
+                    *item = SelectItem::ExprWithAlias { expr: expr.clone(), alias };
                 }
+                taken.push(unique);
             }
         }
         SetExpr::SetOperation { left, .. } => name_body(left),
         _ => {}
+    }
+}
+
+/// The name of a column or field that stands in a SELECT list without an alias.
+fn column_name(expr: &ast::Expr) -> Option<String> {
+    match expr {
+        ast::Expr::Identifier(name) => Some(name.value.clone()),
+        ast::Expr::CompoundIdentifier(names) => names.last().map(|n| n.value.clone()),
+        ast::Expr::CompoundFieldAccess { access_chain, .. } => match access_chain.last() {
+            Some(ast::AccessExpr::Dot(ast::Expr::Identifier(field))) => Some(field.value.clone()),
+            _ => None,
+        },
+        _ => None,
     }
 }
 
@@ -82,6 +140,9 @@ fn type_plan(plan: LogicalPlan) -> DfResult<Transformed<LogicalPlan>> {
     if matches!(plan, LogicalPlan::Limit(_) | LogicalPlan::Extension(_)) {
         return Ok(Transformed::no(plan.recompute_schema()?));
     }
+    if let LogicalPlan::Union(union) = &plan {
+        same_types(union)?;
+    }
     let mut schema = merge_schema(&plan.inputs());
     if let LogicalPlan::TableScan(scan) = &plan {
         schema.merge(&scan.projected_schema);
@@ -92,6 +153,24 @@ fn type_plan(plan: LogicalPlan) -> DfResult<Transformed<LogicalPlan>> {
         Ok(expr.transform_up(|e| type_expr(e, &schema))?.update_data(|e| name.restore(e)))
     })?
     .map_data(LogicalPlan::recompute_schema)
+}
+
+/// The inputs of a UNION have columns of the same kind: numbers, or the same type.
+fn same_types(union: &datafusion::logical_expr::Union) -> DfResult<()> {
+    let Some(first) = union.inputs.first() else { return Ok(()) };
+    for input in &union.inputs {
+        for (i, (a, b)) in first.schema().fields().iter().zip(input.schema().fields()).enumerate() {
+            let (a, b) = (a.data_type(), b.data_type());
+            let same = a == b || a.is_numeric() && b.is_numeric() || a.is_null() || b.is_null()
+                || std::mem::discriminant(a) == std::mem::discriminant(b);
+            if !same {
+                return datafusion::common::plan_err!(
+                    "Type mismatch in column {} of UNION ALL: {} and {}", i + 1, flink_name(a), flink_name(b)
+                );
+            }
+        }
+    }
+    Ok(())
 }
 
 /// One expression outside a plan (a computed column, a watermark), typed like those inside.
@@ -108,7 +187,18 @@ fn type_expr(expr: Expr, schema: &DFSchema) -> DfResult<Transformed<Expr>> {
         Expr::Literal(ScalarValue::Int64(Some(v)), meta) if i32::try_from(v).is_ok() => {
             Ok(Transformed::yes(Expr::Literal(ScalarValue::Int32(i32::try_from(v).ok()), meta)))
         }
-        Expr::BinaryExpr(binary) if is_arithmetic(binary.op) => decimal_arithmetic(binary, schema),
+        Expr::BinaryExpr(binary) if is_arithmetic(binary.op) => arithmetic(binary, schema),
+        Expr::BinaryExpr(binary) if binary.op.supports_propagation() => {
+            comparable(&binary, schema)?;
+            Ok(Transformed::no(Expr::BinaryExpr(binary)))
+        }
+        // A decimal that does not fit is NULL.
+        Expr::Cast(cast)
+            if matches!(cast.field.data_type(), DataType::Decimal128(..)) && cast.expr.get_type(schema)?.is_numeric() =>
+        {
+            let field = Arc::clone(&cast.field);
+            Ok(Transformed::yes(Expr::TryCast(TryCast::new_from_field(cast.expr, field))))
+        }
         Expr::Cast(cast) if is_text(cast.field.data_type()) => {
             let from = cast.expr.get_type(schema)?;
             if prints_differently(&from) {
@@ -139,6 +229,38 @@ fn prints_differently(from: &DataType) -> bool {
     )
 }
 
+/// Flink converts nothing on its own in a comparison but between numbers, and text literals to dates and times.
+fn comparable(binary: &BinaryExpr, schema: &DFSchema) -> DfResult<()> {
+    let (left, right) = (binary.left.get_type(schema)?, binary.right.get_type(schema)?);
+    let is_literal = |e: &Expr| matches!(e, Expr::Literal(..));
+    let refused = match (&left, &right) {
+        (a, b) if a.is_numeric() && is_text(b) || is_text(a) && b.is_numeric() => true,
+        (DataType::Date32, DataType::Timestamp(..)) | (DataType::Timestamp(..), DataType::Date32) => true,
+        (a, b) if a.is_temporal() && is_text(b) => !is_literal(&binary.right),
+        (a, b) if is_text(a) && b.is_temporal() => !is_literal(&binary.left),
+        _ => false,
+    };
+    if refused {
+        let (l, r, op) = (flink_name(&left), flink_name(&right), binary.op);
+        return datafusion::common::plan_err!(
+            "Cannot apply '{op}' to arguments of type '<{l}> {op} <{r}>': implicit type conversion between {l} and {r} is not supported; CAST one of them"
+        );
+    }
+    Ok(())
+}
+
+/// Numbers of different types, as Flink computes with them.
+fn arithmetic(binary: BinaryExpr, schema: &DFSchema) -> DfResult<Transformed<Expr>> {
+    match (binary.left.get_type(schema)?, binary.right.get_type(schema)?) {
+        // FLOAT and DOUBLE: the result has the type of the left side.
+        (DataType::Float32, DataType::Float64) => {
+            let right = Expr::Cast(Cast::new(binary.right, DataType::Float32));
+            Ok(Transformed::yes(Expr::BinaryExpr(BinaryExpr::new(binary.left, binary.op, Box::new(right)))))
+        }
+        _ => decimal_arithmetic(binary, schema),
+    }
+}
+
 /// Decimal with integer: the integer counts as a decimal of its width. Division has Flink's precision and scale.
 fn decimal_arithmetic(binary: BinaryExpr, schema: &DFSchema) -> DfResult<Transformed<Expr>> {
     let (left, right) = (binary.left.get_type(schema)?, binary.right.get_type(schema)?);
@@ -158,8 +280,41 @@ fn decimal_arithmetic(binary: BinaryExpr, schema: &DFSchema) -> DfResult<Transfo
     };
     Ok(Transformed::yes(match binary.op {
         Operator::Divide => flowline_udfs::decimal_divide().call(vec![left, right]),
-        op => Expr::BinaryExpr(BinaryExpr::new(Box::new(left), op, Box::new(right))),
+        op => {
+            let (a, b) = (left.get_type(schema)?, right.get_type(schema)?);
+            match wide_decimal(op, &a, &b) {
+                // The result may not fit into 38 digits: computed with 76, and NULL where it does not fit.
+                Some((p, s)) => {
+                    let wide = |e: Expr, t: &DataType| match t {
+                        DataType::Decimal128(p, s) => Box::new(Expr::Cast(Cast::new(Box::new(e), DataType::Decimal256(*p, *s)))),
+                        _ => Box::new(e),
+                    };
+                    let result = Expr::BinaryExpr(BinaryExpr::new(wide(left, &a), op, wide(right, &b)));
+                    Expr::TryCast(TryCast::new(Box::new(result), DataType::Decimal128(p, s)))
+                }
+                None => Expr::BinaryExpr(BinaryExpr::new(Box::new(left), op, Box::new(right))),
+            }
+        }
     }))
+}
+
+/// The type of a decimal result that needs more than 38 digits (Flink: LogicalTypeMerging.adjustPrecisionScale).
+fn wide_decimal(op: Operator, left: &DataType, right: &DataType) -> Option<(u8, i8)> {
+    let (DataType::Decimal128(p1, s1), DataType::Decimal128(p2, s2)) = (left, right) else { return None };
+    let (p1, s1, p2, s2) = (i16::from(*p1), i16::from(*s1), i16::from(*p2), i16::from(*s2));
+    let (precision, scale) = match op {
+        Operator::Plus | Operator::Minus => {
+            let scale = s1.max(s2);
+            ((p1 - s1).max(p2 - s2) + scale + 1, scale)
+        }
+        Operator::Multiply => (p1 + p2 + 1, s1 + s2),
+        _ => return None,
+    };
+    if precision <= 38 {
+        return None;
+    }
+    let integral = precision - scale;
+    Some((38, i8::try_from((38 - integral).max(scale.min(6))).ok()?))
 }
 
 fn integer_width(data_type: &DataType) -> Option<u8> {

@@ -189,7 +189,7 @@ fn add_columns(table: &mut Table, statement: &ast::CreateTable, context: &PlanCo
             Ok((planned, schema)) => {
                 let field = &table.columns[i].field;
                 let nullable = planned.nullable(&schema).unwrap_or(true);
-                match planned.get_type(&schema) {
+                match planned.get_type(&schema).map(|t| super::lower::plain_type(&t)) {
                     Ok(data_type) => table.columns[i].field = Field::new(field.name(), data_type, nullable),
                     Err(e) => mistakes.datafusion(span, &e),
                 }
@@ -205,6 +205,10 @@ fn add_watermark(table: &mut Table, watermark: &ast::Watermark, context: &PlanCo
         return;
     };
     let field = table.columns[column].field.clone();
+    if field.data_type() == &DataType::Null && !mistakes.is_empty() {
+        // The column is computed and its expression has a mistake, which is told already.
+        return;
+    }
     let is_time = |t: &DataType| {
         matches!(t, DataType::Timestamp(TimeUnit::Second | TimeUnit::Millisecond, _))
     };

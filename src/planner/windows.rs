@@ -44,14 +44,13 @@ impl WindowTvf {
         let rowtime = DataType::Timestamp(TimeUnit::Millisecond, zone.clone());
         let mut fields: Vec<_> = input.schema().iter().map(|(q, f)| (q.cloned(), Arc::clone(f))).collect();
         for (name, data_type) in [("window_start", plain.clone()), ("window_end", plain), ("window_time", rowtime)] {
-            // As Calcite does, a name that is taken gets a number.
-            let taken = |n: &str| input.schema().fields().iter().any(|f| f.name() == n);
-            let unique = if taken(name) {
-                (0..).map(|i| format!("{name}{i}")).find(|n| !taken(n)).unwrap_or_default()
-            } else {
-                name.to_string()
-            };
-            fields.push((None, Arc::new(Field::new(unique, data_type, false))));
+            if input.schema().fields().iter().any(|f| f.name() == name) {
+                return plan_err!(
+                    "Column '{name}' is ambiguous: the window adds one of that name to a table that has its own; give the \
+                     table's another name in a subquery first"
+                );
+            }
+            fields.push((None, Arc::new(Field::new(name, data_type, false))));
         }
         let schema = Arc::new(DFSchema::new_with_metadata(fields, Default::default())?);
         Ok(Self { input, windows, time, keys, schema })

@@ -4,9 +4,16 @@ use std::any::type_name;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
-use datafusion::arrow::array::{Array, ArrayRef, StringArray, StringBuilder};
-use datafusion::arrow::datatypes::{ArrowPrimitiveType, DataType, Field, FieldRef};
-use datafusion::common::{Result, ScalarValue, exec_datafusion_err, plan_datafusion_err, plan_err};
+use datafusion::arrow::array::{
+    Array, ArrayRef, AsArray, BinaryArray, BooleanArray, BooleanBuilder, PrimitiveArray,
+    PrimitiveBuilder, StringArray, StringBuilder,
+};
+use datafusion::arrow::datatypes::{
+    ArrowPrimitiveType, DataType, Field, FieldRef, Float64Type, TimeUnit,
+};
+use datafusion::common::{
+    Result, ScalarValue, exec_datafusion_err, exec_err, plan_datafusion_err, plan_err,
+};
 use datafusion::logical_expr::simplify::{ExprSimplifyResult, SimplifyContext};
 use datafusion::logical_expr::{
     ColumnarValue, Expr, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature,
@@ -94,7 +101,7 @@ impl Kind {
 
 /// TIMESTAMP(3).
 pub(crate) const MILLIS: DataType =
-    DataType::Timestamp(datafusion::arrow::datatypes::TimeUnit::Millisecond, None);
+    DataType::Timestamp(TimeUnit::Millisecond, None);
 
 /// Which arguments a function takes.
 #[derive(Debug, Clone, Copy)]
@@ -374,6 +381,19 @@ impl Call {
         })
     }
 
+    /// The argument cast to the type `T`, with one value a row.
+    pub fn cast<T: ArrowPrimitiveType>(&self, at: usize) -> Result<Cast<T>> {
+        let array = datafusion::arrow::compute::cast(&self.args[at].0, &T::DATA_TYPE)?;
+        let array = array.as_primitive_opt::<T>().cloned();
+        match array {
+            Some(array) => Ok(Cast {
+                array,
+                constant: self.args[at].1,
+            }),
+            None => exec_err!("{}: argument {} is no {}", self.name(), at + 1, T::DATA_TYPE),
+        }
+    }
+
     pub fn text(&self, at: usize) -> Result<Column<'_, StringArray>> {
         self.column(at)
     }
@@ -381,7 +401,7 @@ impl Call {
     pub fn ints(
         &self,
         at: usize,
-    ) -> Result<Column<'_, datafusion::arrow::array::PrimitiveArray<BigInt>>> {
+    ) -> Result<Column<'_, PrimitiveArray<BigInt>>> {
         self.column(at)
     }
 
@@ -391,7 +411,7 @@ impl Call {
     ) -> Result<
         Column<
             '_,
-            datafusion::arrow::array::PrimitiveArray<datafusion::arrow::datatypes::Float64Type>,
+            PrimitiveArray<Float64Type>,
         >,
     > {
         self.column(at)
@@ -442,7 +462,7 @@ impl Call {
         mut row: impl FnMut(usize) -> Result<Option<T::Native>>,
     ) -> Result<ArrayRef> {
         let mut builder =
-            datafusion::arrow::array::PrimitiveBuilder::<T>::with_capacity(self.rows);
+            PrimitiveBuilder::<T>::with_capacity(self.rows);
         for i in 0..self.rows {
             builder.append_option(row(i)?);
         }
@@ -458,7 +478,7 @@ impl Call {
         &self,
         mut row: impl FnMut(usize) -> Result<Option<bool>>,
     ) -> Result<ArrayRef> {
-        let mut builder = datafusion::arrow::array::BooleanBuilder::with_capacity(self.rows);
+        let mut builder = BooleanBuilder::with_capacity(self.rows);
         for i in 0..self.rows {
             builder.append_option(row(i)?);
         }
@@ -468,6 +488,21 @@ impl Call {
 
 /// BIGINT in Arrow.
 pub(crate) type BigInt = datafusion::arrow::datatypes::Int64Type;
+
+/// An argument cast to another type.
+#[derive(Debug)]
+pub(crate) struct Cast<T: ArrowPrimitiveType> {
+    array: PrimitiveArray<T>,
+    constant: bool,
+}
+
+impl<T: ArrowPrimitiveType> Cast<T> {
+    #[inline]
+    pub fn get(&self, row: usize) -> Option<T::Native> {
+        let at = if self.constant { 0 } else { row };
+        self.array.is_valid(at).then(|| self.array.value(at))
+    }
+}
 
 /// One argument of a call.
 #[derive(Debug)]
@@ -499,21 +534,21 @@ impl<'a> Column<'a, StringArray> {
     }
 }
 
-impl<T: ArrowPrimitiveType> Column<'_, datafusion::arrow::array::PrimitiveArray<T>> {
+impl<T: ArrowPrimitiveType> Column<'_, PrimitiveArray<T>> {
     #[inline]
     pub fn get(&self, row: usize) -> Option<T::Native> {
         self.at(row).map(|at| self.array.value(at))
     }
 }
 
-impl Column<'_, datafusion::arrow::array::BooleanArray> {
+impl Column<'_, BooleanArray> {
     #[inline]
     pub fn get(&self, row: usize) -> Option<bool> {
         self.at(row).map(|at| self.array.value(at))
     }
 }
 
-impl<'a> Column<'a, datafusion::arrow::array::BinaryArray> {
+impl<'a> Column<'a, BinaryArray> {
     #[inline]
     pub fn get(&self, row: usize) -> Option<&'a [u8]> {
         self.at(row).map(|at| self.array.value(at))

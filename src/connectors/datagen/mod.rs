@@ -2,6 +2,10 @@
 
 mod generator;
 
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::panic)]
+mod tests;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -207,7 +211,6 @@ impl SourceReader for Reader {
                     self.next_batch = Instant::now();
                 }
                 let metrics = &self.request.metrics;
-                metrics.rows.fetch_add(rows, Ordering::Relaxed);
                 metrics.bytes.fetch_add(batch.get_array_memory_size() as u64, Ordering::Relaxed);
                 if self.limit.is_some() {
                     metrics.done.fetch_add(rows, Ordering::Relaxed);

@@ -4,6 +4,10 @@ mod listing;
 mod reader;
 mod sink;
 
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::panic)]
+mod tests;
+
 use std::path::PathBuf;
 use std::sync::Arc;
 

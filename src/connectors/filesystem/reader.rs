@@ -208,7 +208,6 @@ impl FileReader {
         }
         let rows = assemble(&decoded.rows, &self.origins, &self.request, &open.entry)
             .map_err(|e| e.at(place(0)))?;
-        metrics.rows.fetch_add(rows.num_rows() as u64, Ordering::Relaxed);
         open.next = last;
         let end = open.frames.get(last).map_or(open.used, |next| next.start);
         let position = Position {

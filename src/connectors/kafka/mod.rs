@@ -1,8 +1,48 @@
-//! Kafka (to come).
+//! Kafka topics as tables. The only user of rdkafka.
+
+mod admin;
+mod client;
+mod config;
+mod embedded;
+mod fetcher;
+mod layout;
+mod offsets;
+mod producer;
+mod properties;
+mod rows;
+mod sink;
+mod source;
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::panic)]
+mod tests;
+
 use std::sync::Arc;
+
+pub use admin::{create_topic, missing_topics, topics};
+pub use embedded::EmbeddedBroker;
+pub use producer::Producer;
+
 use super::{MetadataKey, Sink, Source};
 use crate::catalog::Table;
 use crate::catalog::options::{OptionError, Options};
-pub(super) fn metadata_keys() -> Vec<MetadataKey> { Vec::new() }
-pub(super) fn source(_: &Table, _: &Options) -> Result<Arc<dyn Source>, OptionError> { Err(OptionError::new("connector", "no kafka")) }
-pub(super) fn sink(_: &Table, _: &Options) -> Result<Arc<dyn Sink>, OptionError> { Err(OptionError::new("connector", "no kafka")) }
+use config::KafkaTable;
+
+/// The metadata columns that Kafka offers.
+pub(super) fn metadata_keys() -> Vec<MetadataKey> {
+    layout::metadata_keys()
+}
+
+/// The table as a source.
+pub(super) fn source(table: &Table, options: &Options) -> Result<Arc<dyn Source>, OptionError> {
+    Ok(Arc::new(source::KafkaSource { table: KafkaTable::read(table, options, true)? }))
+}
+
+/// The table as a sink.
+pub(super) fn sink(table: &Table, options: &Options) -> Result<Arc<dyn Sink>, OptionError> {
+    let kafka = match options.get("connector") {
+        Some("upsert-kafka") => KafkaTable::read_upsert(table, options)?,
+        _ => KafkaTable::read(table, options, false)?,
+    };
+    Ok(Arc::new(sink::KafkaSink::new(kafka, table)?))
+}

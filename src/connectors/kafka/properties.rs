@@ -190,6 +190,13 @@ impl Properties {
         config
     }
 
+    /// A client that creates topics.
+    pub(super) fn admin(&self) -> ClientConfig {
+        let mut config = self.base();
+        self.give(&mut config);
+        config
+    }
+
     fn give(&self, config: &mut ClientConfig) {
         for (name, value) in &self.given {
             config.set(name, value);

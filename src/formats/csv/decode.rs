@@ -45,7 +45,10 @@ struct Fault {
 }
 
 fn fault(reason: impl Into<String>) -> Fault {
-    Fault { path: String::new(), reason: reason.into() }
+    Fault {
+        path: String::new(),
+        reason: reason.into(),
+    }
 }
 
 fn ends_line(byte: Option<&u8>) -> bool {
@@ -54,7 +57,11 @@ fn ends_line(byte: Option<&u8>) -> bool {
 
 impl Splitter {
     fn text<'a>(&'a self, cell: Cell, payload: &'a [u8]) -> &'a [u8] {
-        let source = if cell.unescaped { &self.unescaped[..] } else { payload };
+        let source = if cell.unescaped {
+            &self.unescaped[..]
+        } else {
+            payload
+        };
         source.get(cell.start..cell.end).unwrap_or_default()
     }
 
@@ -67,9 +74,16 @@ impl Splitter {
             if self.trim {
                 at = self.blanks(payload, at);
             }
-            let quoted = self.quote.as_ref().is_some_and(|quote| is_at(payload, at, quote));
+            let quoted = self
+                .quote
+                .as_ref()
+                .is_some_and(|quote| is_at(payload, at, quote));
             let cell;
-            (cell, at) = if quoted { self.quoted(payload, at)? } else { self.bare(payload, at)? };
+            (cell, at) = if quoted {
+                self.quoted(payload, at)?
+            } else {
+                self.bare(payload, at)?
+            };
             self.cells.push(cell);
             if is_at(payload, at, &self.delimiter) {
                 at += self.delimiter.len();
@@ -111,10 +125,18 @@ impl Splitter {
             }
         }
         let mut cell = match copied {
-            None => Cell { start, end: at, unescaped: false },
+            None => Cell {
+                start,
+                end: at,
+                unescaped: false,
+            },
             Some(start) => {
                 self.unescaped.extend_from_slice(&payload[from..at]);
-                Cell { start, end: self.unescaped.len(), unescaped: true }
+                Cell {
+                    start,
+                    end: self.unescaped.len(),
+                    unescaped: true,
+                }
             }
         };
         if self.trim {
@@ -146,7 +168,8 @@ impl Splitter {
                     break at;
                 }
                 copied.get_or_insert(self.unescaped.len());
-                self.unescaped.extend_from_slice(&payload[from..at + quote_len]);
+                self.unescaped
+                    .extend_from_slice(&payload[from..at + quote_len]);
                 at += 2 * quote_len;
                 from = at;
             } else {
@@ -154,16 +177,26 @@ impl Splitter {
             }
         };
         let cell = match copied {
-            None => Cell { start: begin, end, unescaped: false },
+            None => Cell {
+                start: begin,
+                end,
+                unescaped: false,
+            },
             Some(start) => {
                 self.unescaped.extend_from_slice(&payload[from..end]);
-                Cell { start, end: self.unescaped.len(), unescaped: true }
+                Cell {
+                    start,
+                    end: self.unescaped.len(),
+                    unescaped: true,
+                }
             }
         };
         let at = self.blanks(payload, end + quote_len);
         if !ends_line(payload.get(at)) && !is_at(payload, at, &self.delimiter) {
             let found = text::excerpt(payload.get(at..).unwrap_or_default());
-            return Err(format!("expected the field delimiter behind a quoted value, found '{found}'"));
+            return Err(format!(
+                "expected the field delimiter behind a quoted value, found '{found}'"
+            ));
         }
         Ok((cell, at))
     }
@@ -210,7 +243,10 @@ impl CsvDecoder {
             return Err(fault("not valid UTF-8"));
         }
         if self.options.comments {
-            let blanks = payload.iter().take_while(|b| **b == b' ' || **b == b'\t').count();
+            let blanks = payload
+                .iter()
+                .take_while(|b| **b == b' ' || **b == b'\t')
+                .count();
             if payload.get(blanks) == Some(&b'#') {
                 return Ok(false);
             }
@@ -218,21 +254,38 @@ impl CsvDecoder {
         self.cells.split(payload).map_err(fault)?;
         self.width_fits(payload)?;
         for (i, position) in self.projection.iter().enumerate() {
-            let (Some(column), Some(field)) = (self.columns.get_mut(i), self.schema.fields().get(i)) else {
+            let (Some(column), Some(field)) =
+                (self.columns.get_mut(i), self.schema.fields().get(i))
+            else {
                 continue;
             };
-            let text = self.cells.cells.get(*position).map(|cell| self.cells.text(*cell, payload));
+            let text = self
+                .cells
+                .cells
+                .get(*position)
+                .map(|cell| self.cells.text(*cell, payload));
             let before = self.skipped.len();
-            let reader = Reader { options: &self.options, array_delimiter: &self.array_delimiter, payload: index };
+            let reader = Reader {
+                options: &self.options,
+                array_delimiter: &self.array_delimiter,
+                payload: index,
+            };
             let taken = reader.field(column, text, &mut self.skipped);
             let name = |path: &str| {
-                let dot = if path.is_empty() || path.starts_with('[') { "" } else { "." };
+                let dot = if path.is_empty() || path.starts_with('[') {
+                    ""
+                } else {
+                    "."
+                };
                 format!("{}{dot}{path}", field.name())
             };
             for bad in self.skipped.iter_mut().skip(before) {
                 bad.field = Some(name(bad.field.as_deref().unwrap_or("")));
             }
-            taken.map_err(|fault| Fault { path: name(&fault.path), reason: fault.reason })?;
+            taken.map_err(|fault| Fault {
+                path: name(&fault.path),
+                reason: fault.reason,
+            })?;
         }
         Ok(true)
     }
@@ -242,20 +295,30 @@ impl CsvDecoder {
         let found = self.cells.cells.len();
         let width = self.width;
         if found > width && !self.options.ignore_trailing {
-            let extra = self.cells.cells.get(width).map(|cell| self.cells.text(*cell, payload));
+            let extra = self
+                .cells
+                .cells
+                .get(width)
+                .map(|cell| self.cells.text(*cell, payload));
             let blank = extra.is_some_and(|extra| text::trim(extra).is_empty());
             if !(found == width + 1 && blank && self.options.allow_trailing_comma) {
-                return Err(fault(format!("the record has {found} fields, the table {width} columns")));
+                return Err(fault(format!(
+                    "the record has {found} fields, the table {width} columns"
+                )));
             }
         }
         if found < width && (self.options.fail_on_missing || !self.options.ignore_parse_errors) {
-            return Err(fault(format!("the record has {found} fields, the table {width} columns")));
+            return Err(fault(format!(
+                "the record has {found} fields, the table {width} columns"
+            )));
         }
         Ok(())
     }
 
     fn decode_all(&mut self, payloads: &[&[u8]]) -> Result<Decoded, BadRow> {
-        self.columns.iter_mut().for_each(|c| c.reserve(payloads.len()));
+        self.columns
+            .iter_mut()
+            .for_each(|c| c.reserve(payloads.len()));
         let mut rows = 0;
         let mut origins: Option<Vec<u32>> = None;
         for (index, payload) in payloads.iter().enumerate() {
@@ -264,7 +327,11 @@ impl CsvDecoder {
                 Ok(gave_row) => gave_row,
                 Err(Fault { path, reason }) => {
                     let field = (!path.is_empty()).then_some(path);
-                    let bad = BadRow { payload: index, field, reason };
+                    let bad = BadRow {
+                        payload: index,
+                        field,
+                        reason,
+                    };
                     if !self.options.ignore_parse_errors {
                         return Err(bad);
                     }
@@ -283,9 +350,16 @@ impl CsvDecoder {
                 origins.resize(rows, index as u32);
             }
         }
-        let batch = column::finish(&self.schema, &mut self.columns, rows)
-            .map_err(|e| BadRow { payload: 0, field: None, reason: e.to_string() })?;
-        Ok(Decoded { rows: batch, origins, skipped: std::mem::take(&mut self.skipped) })
+        let batch = column::finish(&self.schema, &mut self.columns, rows).map_err(|e| BadRow {
+            payload: 0,
+            field: None,
+            reason: e.to_string(),
+        })?;
+        Ok(Decoded {
+            rows: batch,
+            origins,
+            skipped: std::mem::take(&mut self.skipped),
+        })
     }
 }
 
@@ -313,8 +387,15 @@ struct Reader<'a> {
 
 impl Reader<'_> {
     /// Appends one field; `None` where the record has none.
-    fn field(&self, column: &mut Column, text: Option<&[u8]>, skipped: &mut Vec<BadRow>) -> Result<(), Fault> {
-        let Some(text) = text else { return null(column, "missing") };
+    fn field(
+        &self,
+        column: &mut Column,
+        text: Option<&[u8]>,
+        skipped: &mut Vec<BadRow>,
+    ) -> Result<(), Fault> {
+        let Some(text) = text else {
+            return null(column, "missing");
+        };
         let has_parts = matches!(column.data, Data::List { .. } | Data::Row { .. });
         let empty_row = matches!(column.data, Data::Row { .. }) && text.is_empty();
         if empty_row || (!has_parts && self.is_null(text)) {
@@ -332,35 +413,55 @@ impl Reader<'_> {
                 return Err(fault);
             }
             skipped.truncate(before);
-            skipped.push(BadRow { payload: self.payload, field: Some(fault.path), reason: fault.reason });
+            skipped.push(BadRow {
+                payload: self.payload,
+                field: Some(fault.path),
+                reason: fault.reason,
+            });
             column.append_null();
             Ok(())
         })
     }
 
     fn is_null(&self, text: &[u8]) -> bool {
-        self.options.null_literal.as_ref().is_some_and(|literal| literal.as_bytes() == text)
+        self.options
+            .null_literal
+            .as_ref()
+            .is_some_and(|literal| literal.as_bytes() == text)
             || (self.options.empty_is_null && text.is_empty())
     }
 
     /// The parts of an ARRAY or ROW.
-    fn parts(&self, column: &mut Column, text: &[u8], skipped: &mut Vec<BadRow>) -> Result<(), Fault> {
+    fn parts(
+        &self,
+        column: &mut Column,
+        text: &[u8],
+        skipped: &mut Vec<BadRow>,
+    ) -> Result<(), Fault> {
         let mut rest = (!text.is_empty()).then_some(text);
         let mut next = || {
             let text = rest?;
             let end = memchr::memmem::find(text, self.array_delimiter);
             rest = end.map(|end| &text[end + self.array_delimiter.len()..]);
             let part = &text[..end.unwrap_or(text.len())];
-            Some(if self.options.trim_spaces { text::trim(part) } else { part })
+            Some(if self.options.trim_spaces {
+                text::trim(part)
+            } else {
+                part
+            })
         };
-        let part = |column: &mut Column, text: Option<&[u8]>, name: &str, skipped: &mut Vec<BadRow>| {
-            let before = skipped.len();
-            let taken = self.field(column, text, skipped);
-            for bad in skipped.iter_mut().skip(before) {
-                bad.field = Some(name.to_string());
-            }
-            taken.map_err(|fault| Fault { path: name.to_string(), reason: fault.reason })
-        };
+        let part =
+            |column: &mut Column, text: Option<&[u8]>, name: &str, skipped: &mut Vec<BadRow>| {
+                let before = skipped.len();
+                let taken = self.field(column, text, skipped);
+                for bad in skipped.iter_mut().skip(before) {
+                    bad.field = Some(name.to_string());
+                }
+                taken.map_err(|fault| Fault {
+                    path: name.to_string(),
+                    reason: fault.reason,
+                })
+            };
         match &mut column.data {
             Data::List { offsets, child, .. } => {
                 let mut index = 0usize;
@@ -377,7 +478,9 @@ impl Reader<'_> {
                     let text = next();
                     if text.is_none() && !self.options.ignore_parse_errors {
                         let width = fields.len();
-                        return Err(fault(format!("the value has {found} parts, the ROW {width} fields")));
+                        return Err(fault(format!(
+                            "the value has {found} parts, the ROW {width} fields"
+                        )));
                     }
                     part(child, text, field.name(), skipped)?;
                 }
@@ -407,16 +510,23 @@ fn value(column: &mut Column, value: &[u8]) -> Result<(), Fault> {
             Data::Int64(_) => "BIGINT (-9223372036854775808 to 9223372036854775807)".to_string(),
             Data::Float32(_) => "FLOAT".to_string(),
             Data::Float64(_) => "DOUBLE".to_string(),
-            Data::Decimal { precision, scale, .. } => format!("DECIMAL({precision}, {scale})"),
+            Data::Decimal {
+                precision, scale, ..
+            } => format!("DECIMAL({precision}, {scale})"),
             Data::Bytes { binary: true, .. } => "base64 for BYTES".to_string(),
             Data::Bytes { .. } => return fault(TOO_LARGE),
             Data::Date(_) => "DATE ('2025-01-15')".to_string(),
             Data::Time { .. } => "TIME ('12:34:56')".to_string(),
-            Data::Timestamp { zone: None, .. } => "TIMESTAMP ('2025-01-15 12:34:56.789')".to_string(),
+            Data::Timestamp { zone: None, .. } => {
+                "TIMESTAMP ('2025-01-15 12:34:56.789')".to_string()
+            }
             Data::Timestamp { .. } => "TIMESTAMP_LTZ ('2025-01-15 12:34:56.789Z')".to_string(),
             _ => "another value".to_string(),
         };
-        fault(format!("expected {expected}, found '{}'", text::excerpt(value)))
+        fault(format!(
+            "expected {expected}, found '{}'",
+            text::excerpt(value)
+        ))
     })
 }
 
@@ -424,11 +534,17 @@ fn plain(column: &mut Column, value: &[u8]) -> Option<()> {
     match &mut column.data {
         Data::Bool(values) => values.append(text::parse_bool(value)),
         Data::Int8(_) | Data::Int16(_) | Data::Int32(_) | Data::Int64(_) => {
-            return column.append_parsed_int(text::parse_int(text::trim(value))?).then_some(());
+            return column
+                .append_parsed_int(text::parse_int(text::trim(value))?)
+                .then_some(());
         }
         Data::Float32(values) => values.push(text::parse_float(value)?),
         Data::Float64(values) => values.push(text::parse_double(value)?),
-        Data::Decimal { values, precision, scale } => {
+        Data::Decimal {
+            values,
+            precision,
+            scale,
+        } => {
             match text::parse_decimal(value, *precision, *scale)? {
                 Some(value) => values.push(value),
                 // Flink makes a number that does not fit NULL.
@@ -473,7 +589,11 @@ fn sql_date(text: &[u8]) -> Option<i32> {
     if !digits(year) || !digits(month) || !digits(day) {
         return None;
     }
-    let month = u32::try_from(text::parse_int(month)?).ok().filter(|m| (1..=12).contains(m))?;
-    let day = u32::try_from(text::parse_int(day)?).ok().filter(|d| (1..=31).contains(d))?;
+    let month = u32::try_from(text::parse_int(month)?)
+        .ok()
+        .filter(|m| (1..=12).contains(m))?;
+    let day = u32::try_from(text::parse_int(day)?)
+        .ok()
+        .filter(|d| (1..=31).contains(d))?;
     i32::try_from(text::days_from_civil(text::parse_int(year)?, month, day)).ok()
 }

@@ -37,19 +37,31 @@ impl CsvEncoder {
     }
 
     fn null(&self, out: &mut Vec<u8>) {
-        out.extend_from_slice(self.options.null_literal.as_deref().unwrap_or("").as_bytes());
+        out.extend_from_slice(
+            self.options
+                .null_literal
+                .as_deref()
+                .unwrap_or("")
+                .as_bytes(),
+        );
     }
 
     fn field(&mut self, cells: &Cells<'_>, row: usize, out: &mut Vec<u8>) {
         if cells.is_null(row) {
             return self.null(out);
         }
-        let quotable = match &cells.values {
-            Values::Text(_) | Values::Binary(_) | Values::Date(_) | Values::Time(..) | Values::Timestamp(..) => true,
-            Values::Row(_) | Values::List(..) | Values::Map(..) => true,
-            _ => false,
-        };
-        if !quotable {
+        let bare = matches!(
+            &cells.values,
+            Values::Bool(_)
+                | Values::Int8(_)
+                | Values::Int16(_)
+                | Values::Int32(_)
+                | Values::Int64(_)
+                | Values::Float32(_)
+                | Values::Float64(_)
+                | Values::Decimal(..)
+        );
+        if bare {
             return cells.write_plain(row, self.style, out);
         }
         let mut text = std::mem::take(&mut self.text);

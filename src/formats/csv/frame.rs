@@ -37,12 +37,18 @@ impl Records {
         let line_end = start + memchr::memchr(b'\n', text.get(start..)?)?;
         let line = text.get(start..line_end)?;
         let has = |mark: &Option<Vec<u8>>| {
-            mark.as_ref().is_some_and(|mark| memchr::memmem::find(line, mark).is_some())
+            mark.as_ref().is_some_and(|mark| match mark[..] {
+                [byte] => memchr::memchr(byte, line).is_some(),
+                _ => memchr::memmem::find(line, mark).is_some(),
+            })
         };
         if !has(&self.quote) && !has(&self.escape) {
             return Some(line_end);
         }
-        let blank = line.iter().take_while(|b| **b == b' ' || **b == b'\t').count();
+        let blank = line
+            .iter()
+            .take_while(|b| **b == b' ' || **b == b'\t')
+            .count();
         if self.options.comments && line.get(blank) == Some(&b'#') {
             return Some(line_end);
         }
@@ -56,7 +62,11 @@ impl Records {
             if let Some(escape) = self.escape.as_ref().filter(|e| is_at(text, at, e)) {
                 at += escape.len() + 1;
                 field_start = false;
-            } else if let Some(quote) = self.quote.as_ref().filter(|q| field_start && is_at(text, at, q)) {
+            } else if let Some(quote) = self
+                .quote
+                .as_ref()
+                .filter(|q| field_start && is_at(text, at, q))
+            {
                 at = self.closing(text, at + quote.len(), quote)?;
                 field_start = false;
             } else if byte == b'\n' {
@@ -101,10 +111,13 @@ impl Framer for Records {
         if at_end && start < buffer.len() {
             // The last record may lack its line end; it may also have one inside a quote that never closes.
             let rest = start..buffer.len();
-            let text = lines::without_return(buffer, match buffer.get(rest.clone()) {
-                Some([.., b'\n']) => rest.start..rest.end - 1,
-                _ => rest,
-            });
+            let text = lines::without_return(
+                buffer,
+                match buffer.get(rest.clone()) {
+                    Some([.., b'\n']) => rest.start..rest.end - 1,
+                    _ => rest,
+                },
+            );
             frames.push(text);
             start = buffer.len();
         }
@@ -121,21 +134,51 @@ mod tests {
     #[test]
     fn records_end_outside_quotes() {
         for (options, text, expected) in [
-            (&[][..], "1,x\r\n\n2,\"y\nz\"\n3,a\"b\n\"q\"\"\n\",1\nlast", vec![
-                "1,x", "", "2,\"y\nz\"", "3,a\"b", "\"q\"\"\n\",1", "last",
-            ]),
+            (
+                &[][..],
+                "1,x\r\n\n2,\"y\nz\"\n3,a\"b\n\"q\"\"\n\",1\nlast",
+                vec!["1,x", "", "2,\"y\nz\"", "3,a\"b", "\"q\"\"\n\",1", "last"],
+            ),
             (&[], "1,\"open\n2,x\n", vec!["1,\"open\n2,x"]),
             (&[], "1, \"a\n2,b\n", vec!["1, \"a", "2,b"]),
-            (&[("csv.trim-spaces", "true")], "1, \"a\n2\",b\n", vec!["1, \"a\n2\",b"]),
-            (&[("csv.disable-quote-character", "true")], "1,\"a\n2\n", vec!["1,\"a", "2"]),
-            (&[("csv.allow-comments", "true")], " #it's \"open\n1,x\n", vec![" #it's \"open", "1,x"]),
-            (&[("csv.escape-character", "\\")], "1,\"a\\\"\nb\"\n2,c\\\nd\n", vec!["1,\"a\\\"\nb\"", "2,c\\\nd"]),
-            (&[("csv.quote-character", "'")], "1,'a\nb'\n", vec!["1,'a\nb'"]),
-            (&[("csv.field-delimiter", "€")], "1€\"a\nb\"\n2€c\n", vec!["1€\"a\nb\"", "2€c"]),
+            (
+                &[("csv.trim-spaces", "true")],
+                "1, \"a\n2\",b\n",
+                vec!["1, \"a\n2\",b"],
+            ),
+            (
+                &[("csv.disable-quote-character", "true")],
+                "1,\"a\n2\n",
+                vec!["1,\"a", "2"],
+            ),
+            (
+                &[("csv.allow-comments", "true")],
+                " #it's \"open\n1,x\n",
+                vec![" #it's \"open", "1,x"],
+            ),
+            (
+                &[("csv.escape-character", "\\")],
+                "1,\"a\\\"\nb\"\n2,c\\\nd\n",
+                vec!["1,\"a\\\"\nb\"", "2,c\\\nd"],
+            ),
+            (
+                &[("csv.quote-character", "'")],
+                "1,'a\nb'\n",
+                vec!["1,'a\nb'"],
+            ),
+            (
+                &[("csv.field-delimiter", "€")],
+                "1€\"a\nb\"\n2€c\n",
+                vec!["1€\"a\nb\"", "2€c"],
+            ),
         ] {
             let format = csv(&[("a", "INT"), ("b", "STRING")], options);
             for step in [1, 2, 3, 7, 1000] {
-                assert_eq!(records(&*format.framer(), text.as_bytes(), step), expected, "{text:?}");
+                assert_eq!(
+                    records(&*format.framer(), text.as_bytes(), step),
+                    expected,
+                    "{text:?}"
+                );
             }
         }
     }

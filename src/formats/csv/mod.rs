@@ -13,7 +13,7 @@ mod decode;
 mod encode;
 mod frame;
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 
 use arrow::datatypes::{DataType, Field, SchemaRef};
 
@@ -54,7 +54,8 @@ pub(super) fn format(
     let disabled = bool("disable-quote-character", false)?;
     if disabled && quote.is_some() {
         let message = "a quote character is given, and disabled at the same time";
-        return Err(OptionError::new(&key("disable-quote-character"), message).with_help("remove one of the two"));
+        return Err(OptionError::new(&key("disable-quote-character"), message)
+            .with_help("remove one of the two"));
     }
     let read = CsvOptions {
         delimiter: character(options, &key("field-delimiter"), true)?.unwrap_or(','),
@@ -74,12 +75,17 @@ pub(super) fn format(
     for field in schema.fields() {
         check(prefix, field)?;
     }
-    Ok(Box::new(Csv { schema, options: read }))
+    Ok(Box::new(Csv {
+        schema,
+        options: read,
+    }))
 }
 
 /// An option of one character; `escapes`: it may be written as in Java source (`\t`, `\u0001`).
 fn character(options: &Options, key: &str, escapes: bool) -> Result<Option<char>, OptionError> {
-    let Some(text) = options.get(key) else { return Ok(None) };
+    let Some(text) = options.get(key) else {
+        return Ok(None);
+    };
     let mut chars = text.chars();
     let one = match (chars.next(), chars.as_str()) {
         (Some('\\'), escape) if escapes && !escape.is_empty() => java_escape(escape),
@@ -87,9 +93,10 @@ fn character(options: &Options, key: &str, escapes: bool) -> Result<Option<char>
         _ => None,
     };
     match one {
-        Some('\r' | '\n') | None => {
-            Err(OptionError::new(key, format!("'{key}' = '{text}': expected a single character, no line end")))
-        }
+        Some('\r' | '\n') | None => Err(OptionError::new(
+            key,
+            format!("'{key}' = '{text}': expected a single character, no line end"),
+        )),
         Some(c) => Ok(Some(c)),
     }
 }
@@ -115,7 +122,10 @@ fn java_escape(escape: &str) -> Option<char> {
 /// Refuses types that have no CSV form: MAP and MULTISET, and whatever has parts inside parts.
 fn check(prefix: &str, field: &Field) -> Result<(), OptionError> {
     let plain = |kind: &DataType| {
-        !matches!(kind, DataType::Struct(_) | DataType::List(_) | DataType::Map(..))
+        !matches!(
+            kind,
+            DataType::Struct(_) | DataType::List(_) | DataType::Map(..)
+        )
     };
     let fine = match field.data_type() {
         DataType::Struct(fields) => fields.iter().all(|f| plain(f.data_type())),
@@ -137,11 +147,18 @@ fn check(prefix: &str, field: &Field) -> Result<(), OptionError> {
 
 impl Format for Csv {
     fn decoder(&self, projection: &[usize]) -> Box<dyn Decoder> {
-        Box::new(decode::CsvDecoder::new(&self.schema, projection, self.options.clone()))
+        Box::new(decode::CsvDecoder::new(
+            &self.schema,
+            projection,
+            self.options.clone(),
+        ))
     }
 
     fn encoder(&self) -> Box<dyn Encoder> {
-        Box::new(encode::CsvEncoder::new(self.schema.clone(), self.options.clone()))
+        Box::new(encode::CsvEncoder::new(
+            self.schema.clone(),
+            self.options.clone(),
+        ))
     }
 
     fn framer(&self) -> Box<dyn Framer> {

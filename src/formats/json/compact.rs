@@ -35,7 +35,12 @@ pub(super) fn write_string(value: &[u8], surrogates: bool, out: &mut Vec<u8>) {
         out.extend_from_slice(&value[plain..at]);
         out.extend_from_slice(&[b'\\', escape]);
         if escape == b'u' {
-            out.extend_from_slice(&[b'0', b'0', HEX[usize::from(byte >> 4)], HEX[usize::from(byte & 15)]]);
+            out.extend_from_slice(&[
+                b'0',
+                b'0',
+                HEX[usize::from(byte >> 4)],
+                HEX[usize::from(byte & 15)],
+            ]);
         }
         at += 1;
         plain = at;
@@ -56,7 +61,11 @@ fn write_surrogates(value: &[u8], out: &mut Vec<u8>) -> usize {
                     out.extend_from_slice(b"\\u");
                 }
                 let digit = (*unit >> shift & 15) as u8;
-                out.push(if digit < 10 { b'0' + digit } else { b'A' + digit - 10 });
+                out.push(if digit < 10 {
+                    b'0' + digit
+                } else {
+                    b'A' + digit - 10
+                });
             }
         }
         return c.len_utf8();
@@ -112,10 +121,14 @@ impl Compact {
             b'"' => self.string(doc, at, out),
             _ => {
                 // The document is whole, so the scan does not fail; should it, the rest is skipped.
-                let Ok((slot, end)) = scan::value(doc, at, 0) else { return doc.len() };
+                let Ok((slot, end)) = scan::value(doc, at, 0) else {
+                    return doc.len();
+                };
                 let value = slot.of(doc);
                 match slot.kind {
-                    scan::Kind::Float => write_double(text::parse_double(value).unwrap_or(f64::NAN), out),
+                    scan::Kind::Float => {
+                        write_double(text::parse_double(value).unwrap_or(f64::NAN), out)
+                    }
                     scan::Kind::Int if value == b"-0" => out.push(b'0'),
                     _ => out.extend_from_slice(value),
                 }
@@ -125,7 +138,9 @@ impl Compact {
     }
 
     fn string(&mut self, doc: &[u8], at: usize, out: &mut Vec<u8>) -> usize {
-        let Ok((end, escapes)) = scan::string(doc, at + 1) else { return doc.len() };
+        let Ok((end, escapes)) = scan::string(doc, at + 1) else {
+            return doc.len();
+        };
         let raw = doc.get(at + 1..end).unwrap_or_default();
         if escapes {
             self.unescaped.clear();
@@ -150,7 +165,11 @@ impl Compact {
             at = space(doc, at);
             at = space(doc, at + 1);
             at = space(doc, self.write(doc, at, out));
-            self.members.push(Member { key, key_end, end: out.len() });
+            self.members.push(Member {
+                key,
+                key_end,
+                end: out.len(),
+            });
             if byte(doc, at) == b',' {
                 out.push(b',');
                 at = space(doc, at + 1);
@@ -168,7 +187,9 @@ impl Compact {
 fn equal_keys(members: &[Member], out: &[u8]) -> bool {
     let key = |m: &Member| &out[m.key..m.key_end];
     match members.len() {
-        0..=16 => (1..members.len()).any(|i| members[..i].iter().any(|m| key(m) == key(&members[i]))),
+        0..=16 => {
+            (1..members.len()).any(|i| members[..i].iter().any(|m| key(m) == key(&members[i])))
+        }
         _ => {
             let mut known = std::collections::HashSet::with_capacity(members.len());
             members.iter().any(|m| !known.insert(key(m)))
@@ -208,10 +229,18 @@ mod tests {
     #[test]
     fn values_as_jackson_prints_a_tree() {
         for (doc, expected) in [
-            (r#"{"x" : [1, 2.50,1e3,12345678901234567890123,0.1e400,"\u00e9\/\n\u0001\u007f", null,true]}"#,
-             "{\"x\":[1,2.5,1000.0,12345678901234567890123,\"Infinity\",\"é/\\n\\u0001\u{7f}\",null,true]}"),
-            ("[-0,-0.0, \"😀\" ,{\"😀\":1},1E5,1.0E+2,1e-400]", "[0,-0.0,\"😀\",{\"😀\":1},100000.0,100.0,0.0]"),
-            (r#"{"x":1,"y":2,"x":{"z":3,"z" : 4}}"#, r#"{"x":{"z":4},"y":2}"#),
+            (
+                r#"{"x" : [1, 2.50,1e3,12345678901234567890123,0.1e400,"\u00e9\/\n\u0001\u007f", null,true]}"#,
+                "{\"x\":[1,2.5,1000.0,12345678901234567890123,\"Infinity\",\"é/\\n\\u0001\u{7f}\",null,true]}",
+            ),
+            (
+                "[-0,-0.0, \"😀\" ,{\"😀\":1},1E5,1.0E+2,1e-400]",
+                "[0,-0.0,\"😀\",{\"😀\":1},100000.0,100.0,0.0]",
+            ),
+            (
+                r#"{"x":1,"y":2,"x":{"z":3,"z" : 4}}"#,
+                r#"{"x":{"z":4},"y":2}"#,
+            ),
             (r#"{"x":1,"\u0078":2}"#, r#"{"x":2}"#),
             ("[ ]", "[]"),
             ("{ }", "{}"),
@@ -221,22 +250,32 @@ mod tests {
             Compact::default().write(doc.as_bytes(), 0, &mut out);
             assert_eq!(String::from_utf8(out).unwrap(), format!("<{expected}"));
         }
-        let many = (0..40).map(|i| format!("\"k{}\":{i}", i % 20)).collect::<Vec<_>>().join(",");
+        let many = (0..40)
+            .map(|i| format!("\"k{}\":{i}", i % 20))
+            .collect::<Vec<_>>()
+            .join(",");
         let mut out = Vec::new();
         Compact::default().write(format!("{{{many}}}").as_bytes(), 0, &mut out);
-        let once = (0..20).map(|i| format!("\"k{i}\":{}", i + 20)).collect::<Vec<_>>().join(",");
+        let once = (0..20)
+            .map(|i| format!("\"k{i}\":{}", i + 20))
+            .collect::<Vec<_>>()
+            .join(",");
         assert_eq!(String::from_utf8(out).unwrap(), format!("{{{once}}}"));
     }
 
     #[test]
     fn strings_as_jackson_escapes_them() {
-        let all: String = (0..0x21u8).map(char::from).chain("\"\\/\u{7f}\u{80}é\u{2028}😀<>&'".chars()).collect();
+        let all: String = (0..0x21u8)
+            .map(char::from)
+            .chain("\"\\/\u{7f}\u{80}é\u{2028}😀<>&'".chars())
+            .collect();
         let mut out = Vec::new();
         write_string(all.as_bytes(), true, &mut out);
         let expected = concat!(
             r#""\u0000\u0001\u0002\u0003\u0004\u0005\u0006\u0007\b\t\n\u000B\f\r\u000E\u000F\u0010\u0011\u0012\u0013"#,
             r#"\u0014\u0015\u0016\u0017\u0018\u0019\u001A\u001B\u001C\u001D\u001E\u001F \"\\/"#,
-            "\u{7f}\u{80}é\u{2028}", r#"\uD83D\uDE00<>&'""#
+            "\u{7f}\u{80}é\u{2028}",
+            r#"\uD83D\uDE00<>&'""#
         );
         assert_eq!(String::from_utf8(out).unwrap(), expected);
     }

@@ -52,12 +52,19 @@ struct Fault {
 type Taken = Result<(), Box<Fault>>;
 
 fn fault(reason: impl Into<String>) -> Box<Fault> {
-    Box::new(Fault { path: String::new(), reason: reason.into() })
+    Box::new(Fault {
+        path: String::new(),
+        reason: reason.into(),
+    })
 }
 
 /// `a` and `b` are `a.b`, `a` and `[1]` are `a[1]`.
 fn join(name: &str, rest: &str) -> String {
-    let dot = if rest.is_empty() || rest.starts_with('[') { "" } else { "." };
+    let dot = if rest.is_empty() || rest.starts_with('[') {
+        ""
+    } else {
+        "."
+    };
     format!("{name}{dot}{rest}")
 }
 
@@ -80,19 +87,29 @@ impl Node {
 impl RowNode {
     fn new<'a>(fields: impl Iterator<Item = &'a Field> + Clone) -> Self {
         let names: Vec<String> = fields.clone().map(|f| f.name().clone()).collect();
-        Self { keys: Keys::new(names.iter().map(String::as_str)), names, nodes: fields.map(Node::new).collect() }
+        Self {
+            keys: Keys::new(names.iter().map(String::as_str)),
+            names,
+            nodes: fields.map(Node::new).collect(),
+        }
     }
 
     /// Appends the object whose `{` is at `at`, one value to each of `columns`; gives the place behind it.
     /// `depth`: the containers around it.
-    fn append(&mut self, state: &mut State, doc: &[u8], columns: &mut [Column], depth: usize) -> Taken {
+    fn append(
+        &mut self,
+        state: &mut State,
+        doc: &[u8],
+        columns: &mut [Column],
+        depth: usize,
+    ) -> Taken {
         for (i, (column, node)) in columns.iter_mut().zip(&mut self.nodes).enumerate() {
             let slot = self.keys.slots.get(i).copied().unwrap_or(Slot::MISSING);
             let before = state.skipped.len();
             let taken = match slot.kind {
-                Kind::Missing if state.options.fail_on_missing_field => {
-                    Err(fault("the field is missing ('fail-on-missing-field' is on)"))
-                }
+                Kind::Missing if state.options.fail_on_missing_field => Err(fault(
+                    "the field is missing ('fail-on-missing-field' is on)",
+                )),
                 _ => node.append(state, doc, column, slot, depth + 1),
             };
             if let Some(name) = self.names.get(i) {
@@ -112,10 +129,21 @@ impl RowNode {
 impl Node {
     /// Appends the value at `slot`, which is inside `depth` containers.
     #[inline]
-    fn append(&mut self, state: &mut State, doc: &[u8], column: &mut Column, slot: Slot, depth: usize) -> Taken {
+    fn append(
+        &mut self,
+        state: &mut State,
+        doc: &[u8],
+        column: &mut Column,
+        slot: Slot,
+        depth: usize,
+    ) -> Taken {
         if matches!(slot.kind, Kind::Missing | Kind::Null) {
             if !column.nullable {
-                let what = if slot.kind == Kind::Null { "NULL" } else { "missing" };
+                let what = if slot.kind == Kind::Null {
+                    "NULL"
+                } else {
+                    "missing"
+                };
                 return Err(fault(format!("the field is {what}, but declared NOT NULL")));
             }
             column.append_null();
@@ -132,7 +160,11 @@ impl Node {
                 }
                 state.skipped.truncate(before);
                 let field = Some(fault.path);
-                state.skipped.push(BadRow { payload: state.payload, field, reason: fault.reason });
+                state.skipped.push(BadRow {
+                    payload: state.payload,
+                    field,
+                    reason: fault.reason,
+                });
                 column.append_null();
                 Ok(())
             }
@@ -140,14 +172,23 @@ impl Node {
     }
 
     #[inline]
-    fn value(&mut self, state: &mut State, doc: &[u8], column: &mut Column, slot: Slot, depth: usize) -> Taken {
+    fn value(
+        &mut self,
+        state: &mut State,
+        doc: &[u8],
+        column: &mut Column,
+        slot: Slot,
+        depth: usize,
+    ) -> Taken {
         match self {
             Self::Leaf => leaf(state, doc, column, slot),
             Self::Row(row) => {
                 if slot.kind != Kind::Object {
                     return Err(unfit(&column.data, doc, slot, state));
                 }
-                row.keys.object(doc, slot.start, depth).map_err(|e| broken(e, doc))?;
+                row.keys
+                    .object(doc, slot.start, depth)
+                    .map_err(|e| broken(e, doc))?;
                 if let Data::Row { children, .. } = &mut column.data {
                     row.append(state, doc, children, depth)?;
                 }
@@ -175,7 +216,11 @@ fn broken(error: Syntax, doc: &[u8]) -> Box<Fault> {
 fn unfit(data: &Data, doc: &[u8], slot: Slot, state: &State) -> Box<Fault> {
     let quoted = matches!(slot.kind, Kind::Plain | Kind::Escaped);
     let value = text::excerpt(slot.of(doc));
-    let value = if quoted { format!("\"{value}\"") } else { value };
+    let value = if quoted {
+        format!("\"{value}\"")
+    } else {
+        value
+    };
     let expected = match data {
         Data::Bool(_) => "BOOLEAN".to_string(),
         Data::Int8(_) => "TINYINT (-128 to 127)".to_string(),
@@ -184,7 +229,9 @@ fn unfit(data: &Data, doc: &[u8], slot: Slot, state: &State) -> Box<Fault> {
         Data::Int64(_) => "BIGINT (-9223372036854775808 to 9223372036854775807)".to_string(),
         Data::Float32(_) => "FLOAT".to_string(),
         Data::Float64(_) => "DOUBLE".to_string(),
-        Data::Decimal { precision, scale, .. } => format!("DECIMAL({precision}, {scale})"),
+        Data::Decimal {
+            precision, scale, ..
+        } => format!("DECIMAL({precision}, {scale})"),
         Data::Bytes { binary: true, .. } => "base64 for BYTES".to_string(),
         Data::Bytes { .. } => "STRING".to_string(),
         Data::Date(_) => "DATE ('2025-01-15')".to_string(),
@@ -194,7 +241,11 @@ fn unfit(data: &Data, doc: &[u8], slot: Slot, state: &State) -> Box<Fault> {
                 TimestampStyle::Sql => (' ', "SQL"),
                 TimestampStyle::Iso => ('T', "ISO-8601"),
             };
-            let (kind, z) = if zone.is_some() { ("TIMESTAMP_LTZ", "Z") } else { ("TIMESTAMP", "") };
+            let (kind, z) = if zone.is_some() {
+                ("TIMESTAMP_LTZ", "Z")
+            } else {
+                ("TIMESTAMP", "")
+            };
             let mut text = format!("{kind} in {name} form ('2025-01-15{mark}12:34:56.789{z}')");
             let end = slot.of(doc);
             if quoted && end.get(10) == Some(&b'T') && end.last() == Some(&b'Z') {
@@ -217,7 +268,12 @@ fn leaf(state: &mut State, doc: &[u8], column: &mut Column, slot: Slot) -> Taken
     let raw = slot.of(doc);
     let quoted = matches!(slot.kind, Kind::Plain | Kind::Escaped);
     // STRING first: it wants escapes decoded in place.
-    if let Data::Bytes { offsets, bytes, binary: false } = &mut column.data {
+    if let Data::Bytes {
+        offsets,
+        bytes,
+        binary: false,
+    } = &mut column.data
+    {
         match slot.kind {
             Kind::Escaped => scan::unescape(raw, bytes),
             Kind::Object | Kind::Array => {
@@ -256,7 +312,13 @@ fn too_large(column: &Column, value: &[u8]) -> bool {
 
 /// The value of one plain type; `None` when the text is none of it.
 #[inline]
-fn plain(column: &mut Column, kind: Kind, quoted: bool, value: &[u8], style: TimestampStyle) -> Option<()> {
+fn plain(
+    column: &mut Column,
+    kind: Kind,
+    quoted: bool,
+    value: &[u8],
+    style: TimestampStyle,
+) -> Option<()> {
     let number = matches!(kind, Kind::Int | Kind::Float);
     match &mut column.data {
         Data::Bool(values) => {
@@ -275,7 +337,11 @@ fn plain(column: &mut Column, kind: Kind, quoted: bool, value: &[u8], style: Tim
         }
         Data::Float32(values) if number || quoted => values.push(text::parse_float(value)?),
         Data::Float64(values) if number || quoted => values.push(text::parse_double(value)?),
-        Data::Decimal { values, precision, scale } if number || quoted => {
+        Data::Decimal {
+            values,
+            precision,
+            scale,
+        } if number || quoted => {
             match text::parse_decimal(text::trim(value), *precision, *scale)? {
                 Some(value) => values.push(value),
                 // Flink makes a number that does not fit NULL.
@@ -286,7 +352,11 @@ fn plain(column: &mut Column, kind: Kind, quoted: bool, value: &[u8], style: Tim
                 None => return None,
             }
         }
-        Data::Bytes { offsets, bytes, binary: true } if quoted => {
+        Data::Bytes {
+            offsets,
+            bytes,
+            binary: true,
+        } if quoted => {
             text::parse_base64(value, bytes)?;
             if !column::close(offsets, bytes.len()) {
                 return None;
@@ -317,11 +387,20 @@ fn whole(data: &Data, value: f64) -> Option<i64> {
     (low..=high).contains(&value).then_some(value as i64)
 }
 
-fn list(item: &mut Node, state: &mut State, doc: &[u8], column: &mut Column, slot: Slot, depth: usize) -> Taken {
+fn list(
+    item: &mut Node,
+    state: &mut State,
+    doc: &[u8],
+    column: &mut Column,
+    slot: Slot,
+    depth: usize,
+) -> Taken {
     if slot.kind != Kind::Array {
         return Err(unfit(&column.data, doc, slot, state));
     }
-    let Data::List { offsets, child, .. } = &mut column.data else { return Ok(()) };
+    let Data::List { offsets, child, .. } = &mut column.data else {
+        return Ok(());
+    };
     let mut at = space(doc, slot.start + 1);
     let mut index = 0usize;
     while at < slot.end && byte(doc, at) != b']' {
@@ -329,7 +408,10 @@ fn list(item: &mut Node, state: &mut State, doc: &[u8], column: &mut Column, slo
         let before = state.skipped.len();
         let taken = item.append(state, doc, child, found, depth + 1);
         for bad in state.skipped.iter_mut().skip(before) {
-            bad.field = Some(join(&format!("[{index}]"), bad.field.as_deref().unwrap_or("")));
+            bad.field = Some(join(
+                &format!("[{index}]"),
+                bad.field.as_deref().unwrap_or(""),
+            ));
         }
         taken.map_err(|mut fault| {
             fault.path = join(&format!("[{index}]"), &fault.path);
@@ -360,7 +442,15 @@ fn map(
     if slot.kind != Kind::Object {
         return Err(unfit(&column.data, doc, slot, state));
     }
-    let Data::Map { offsets, keys, values, .. } = &mut column.data else { return Ok(()) };
+    let Data::Map {
+        offsets,
+        keys,
+        values,
+        ..
+    } = &mut column.data
+    else {
+        return Ok(());
+    };
     let first = keys.len();
     // Only kept for maps with many entries; few are compared one by one.
     let mut known: HashMap<Vec<u8>, usize> = HashMap::new();
@@ -368,7 +458,11 @@ fn map(
     while at < slot.end && byte(doc, at) != b'}' {
         let (end, escapes) = scan::string(doc, at + 1).map_err(|e| broken(e, doc))?;
         let kind = if escapes { Kind::Escaped } else { Kind::Plain };
-        let key_slot = Slot { kind, start: at + 1, end };
+        let key_slot = Slot {
+            kind,
+            start: at + 1,
+            end,
+        };
         let begin = scan::colon(doc, end + 1).map_err(|e| broken(e, doc))?;
         let (found, end) = scan::value(doc, begin, depth + 1).map_err(|e| broken(e, doc))?;
         at = space(doc, end);
@@ -409,9 +503,13 @@ fn map(
 }
 
 fn key_at(keys: &Column, index: usize) -> &[u8] {
-    let Data::Bytes { offsets, bytes, .. } = &keys.data else { return &[] };
+    let Data::Bytes { offsets, bytes, .. } = &keys.data else {
+        return &[];
+    };
     match offsets.get(index..index + 2) {
-        Some([start, end]) => bytes.get(*start as usize..*end as usize).unwrap_or_default(),
+        Some([start, end]) => bytes
+            .get(*start as usize..*end as usize)
+            .unwrap_or_default(),
         _ => &[],
     }
 }
@@ -458,22 +556,28 @@ impl JsonDecoder {
     fn payload(&mut self, doc: &[u8], rows: &mut usize) -> Result<(), BadRow> {
         if simdutf8::basic::from_utf8(doc).is_err() {
             let at = std::str::from_utf8(doc).map_or_else(|e| e.valid_up_to(), str::len);
-            return self.whole(fault(format!("not valid UTF-8 (byte {at})")));
+            return self.whole(*fault(format!("not valid UTF-8 (byte {at})")));
         }
         let mut at = space(doc, 0);
-        if byte(doc, at) == 0xEF && doc.get(at..).is_some_and(|rest| rest.starts_with(b"\xEF\xBB\xBF")) {
+        if byte(doc, at) == 0xEF
+            && doc
+                .get(at..)
+                .is_some_and(|rest| rest.starts_with(b"\xEF\xBB\xBF"))
+        {
             at = space(doc, at + 3);
         }
         match byte(doc, at) {
             b'{' => match self.row.keys.object(doc, at, 0) {
                 Ok(_) => self.append(doc, 0, rows),
-                Err(error) => self.whole(broken(error, doc)),
+                Err(error) => self.whole(*broken(error, doc)),
             },
             b'[' => self.array(doc, at, rows),
             _ if at >= doc.len() => Ok(()),
             _ => {
                 let found = text::excerpt(doc.get(at..).unwrap_or_default());
-                self.whole(fault(format!("expected a JSON object or an array of objects, found {found}")))
+                self.whole(*fault(format!(
+                    "expected a JSON object or an array of objects, found {found}"
+                )))
             }
         }
     }
@@ -482,7 +586,10 @@ impl JsonDecoder {
     #[inline]
     fn append(&mut self, doc: &[u8], depth: usize, rows: &mut usize) -> Result<(), BadRow> {
         let before = self.state.skipped.len();
-        match self.row.append(&mut self.state, doc, &mut self.columns, depth) {
+        match self
+            .row
+            .append(&mut self.state, doc, &mut self.columns, depth)
+        {
             Ok(()) => {
                 for bad in self.state.skipped.iter_mut().skip(before) {
                     bad.payload = self.state.payload;
@@ -493,16 +600,20 @@ impl JsonDecoder {
             Err(fault) => {
                 self.columns.iter_mut().for_each(|c| c.truncate(*rows));
                 self.state.skipped.truncate(before);
-                self.whole(fault)
+                self.whole(*fault)
             }
         }
     }
 
     /// A row or document that gives nothing: noted where errors are ignored, else the end of the call.
     #[cold]
-    fn whole(&mut self, fault: Box<Fault>) -> Result<(), BadRow> {
+    fn whole(&mut self, fault: Fault) -> Result<(), BadRow> {
         let field = (!fault.path.is_empty()).then_some(fault.path);
-        let bad = BadRow { payload: self.state.payload, field, reason: fault.reason };
+        let bad = BadRow {
+            payload: self.state.payload,
+            field,
+            reason: fault.reason,
+        };
         if !self.state.options.ignore_parse_errors {
             return Err(bad);
         }
@@ -523,30 +634,34 @@ impl JsonDecoder {
                         self.append(doc, 1, rows)?;
                         end
                     }
-                    Err(error) => return self.whole(broken(error, doc)),
+                    Err(error) => return self.whole(*broken(error, doc)),
                 }
             } else {
                 match scan::value(doc, at, 1) {
                     Ok((slot, end)) if slot.kind == Kind::Null => end,
                     Ok((slot, end)) => {
                         let found = text::excerpt(slot.of(doc));
-                        self.whole(fault(format!("expected an object in the array, found {found}")))?;
+                        self.whole(*fault(format!(
+                            "expected an object in the array, found {found}"
+                        )))?;
                         end
                     }
-                    Err(error) => return self.whole(broken(error, doc)),
+                    Err(error) => return self.whole(*broken(error, doc)),
                 }
             };
             at = space(doc, end);
             match byte(doc, at) {
                 b',' => at = space(doc, at + 1),
                 b']' => return Ok(()),
-                _ => return self.whole(broken(Syntax::new(at, "',' or ']'"), doc)),
+                _ => return self.whole(*broken(Syntax::new(at, "',' or ']'"), doc)),
             }
         }
     }
 
     fn decode_all(&mut self, payloads: &[&[u8]]) -> Result<Decoded, BadRow> {
-        self.columns.iter_mut().for_each(|c| c.reserve(payloads.len()));
+        self.columns
+            .iter_mut()
+            .for_each(|c| c.reserve(payloads.len()));
         let mut rows = 0;
         let mut origins: Option<Vec<u32>> = None;
         for (index, payload) in payloads.iter().enumerate() {
@@ -560,9 +675,16 @@ impl JsonDecoder {
                 origins.resize(rows, index as u32);
             }
         }
-        let batch = column::finish(&self.schema, &mut self.columns, rows)
-            .map_err(|e| BadRow { payload: 0, field: None, reason: e.to_string() })?;
-        Ok(Decoded { rows: batch, origins, skipped: std::mem::take(&mut self.state.skipped) })
+        let batch = column::finish(&self.schema, &mut self.columns, rows).map_err(|e| BadRow {
+            payload: 0,
+            field: None,
+            reason: e.to_string(),
+        })?;
+        Ok(Decoded {
+            rows: batch,
+            origins,
+            skipped: std::mem::take(&mut self.state.skipped),
+        })
     }
 }
 

@@ -1,14 +1,12 @@
 //! Rows to JSON, byte for byte as Flink writes it.
 
-use std::ops::Range;
-
-use arrow::array::{Array, RecordBatch, StringArray};
+use arrow::array::{Array, RecordBatch};
 use arrow::datatypes::{DataType, Field, SchemaRef};
 
 use super::super::cells::{Cells, PlainStyle, Values, items};
 use super::super::{BadRow, Encoded, Encoder};
+use super::JsonOptions;
 use super::compact::{write_double, write_string};
-use super::{JsonOptions, NullKey};
 
 pub(super) struct JsonEncoder {
     schema: SchemaRef,
@@ -41,64 +39,69 @@ impl Key {
     }
 }
 
-/// What cannot be written, as a path and a reason.
-type Written = Result<(), (String, String)>;
-
-fn at(name: &str, (path, reason): (String, String)) -> (String, String) {
-    let dot = if path.is_empty() || path.starts_with('[') { "" } else { "." };
-    (format!("{name}{dot}{path}"), reason)
-}
-
 impl JsonEncoder {
     pub(super) fn new(schema: SchemaRef, options: JsonOptions) -> Self {
         let keys = schema.fields().iter().map(|f| Key::new(f)).collect();
-        let style = PlainStyle { timestamps: options.style, plain_decimals: options.plain_decimals };
-        Self { schema, keys, options, style }
+        let style = PlainStyle {
+            timestamps: options.style,
+            plain_decimals: options.plain_decimals,
+        };
+        Self {
+            schema,
+            keys,
+            options,
+            style,
+        }
     }
 
-    fn value(&self, cells: &Cells<'_>, key: &Key, row: usize, out: &mut Vec<u8>) -> Written {
+    fn value(&self, cells: &Cells<'_>, key: &Key, row: usize, out: &mut Vec<u8>) {
         if cells.is_null(row) {
-            out.extend_from_slice(b"null");
-            return Ok(());
+            return out.extend_from_slice(b"null");
         }
         match &cells.values {
             Values::Text(values) => write_string(values.value(row).as_bytes(), true, out),
             Values::Float64(values) => write_double(values[row], out),
-            Values::Float32(values) if !values[row].is_finite() => write_double(f64::from(values[row]), out),
+            Values::Float32(values) if !values[row].is_finite() => {
+                write_double(f64::from(values[row]), out)
+            }
             Values::Binary(_) | Values::Date(_) | Values::Time(..) | Values::Timestamp(..) => {
                 out.push(b'"');
                 cells.write_plain(row, self.style, out);
                 out.push(b'"');
             }
-            Values::Row(members) => return self.object(members, &key.parts, row, out),
+            Values::Row(members) => self.object(members, &key.parts, row, out),
             Values::List(offsets, child) => {
-                let range = items(offsets, row);
                 out.push(b'[');
-                for item in range.clone() {
+                let range = items(offsets, row);
+                for (item, key) in range.clone().zip(key.parts.iter().cycle()) {
                     if item > range.start {
                         out.push(b',');
                     }
-                    if let Some(key) = key.parts.first() {
-                        self.value(child, key, item, out)
-                            .map_err(|error| at(&format!("[{}]", item - range.start), error))?;
-                    }
+                    self.value(child, key, item, out);
                 }
                 out.push(b']');
             }
             Values::Map(offsets, keys, values) => {
-                if let Some(key) = key.parts.first() {
-                    return self.map(items(offsets, row), keys, values, key, out);
+                out.push(b'{');
+                let range = items(offsets, row);
+                for (entry, key) in range.clone().zip(key.parts.iter().cycle()) {
+                    if entry > range.start {
+                        out.push(b',');
+                    }
+                    write_string(keys.value(entry).as_bytes(), true, out);
+                    out.push(b':');
+                    self.value(values, key, entry, out);
                 }
+                out.push(b'}');
             }
             _ => cells.write_plain(row, self.style, out),
         }
-        Ok(())
     }
 
-    fn object(&self, members: &[(&str, Cells<'_>)], keys: &[Key], row: usize, out: &mut Vec<u8>) -> Written {
+    fn object(&self, members: &[(&str, Cells<'_>)], keys: &[Key], row: usize, out: &mut Vec<u8>) {
         out.push(b'{');
         let mut first = true;
-        for ((name, cells), key) in members.iter().zip(keys) {
+        for ((_, cells), key) in members.iter().zip(keys) {
             if self.options.ignore_null_fields && cells.is_null(row) {
                 continue;
             }
@@ -106,52 +109,9 @@ impl JsonEncoder {
                 out.push(b',');
             }
             out.extend_from_slice(&key.text);
-            self.value(cells, key, row, out).map_err(|error| at(name, error))?;
+            self.value(cells, key, row, out);
         }
         out.push(b'}');
-        Ok(())
-    }
-
-    fn map(
-        &self,
-        entries: Range<usize>,
-        keys: &StringArray,
-        values: &Cells<'_>,
-        key: &Key,
-        out: &mut Vec<u8>,
-    ) -> Written {
-        let null_keys = entries.clone().any(|entry| keys.is_null(entry));
-        let literal = match &self.options.map_null_key {
-            NullKey::Literal(literal) => Some(literal.as_str()),
-            NullKey::Drop => None,
-            NullKey::Fail if !null_keys => None,
-            NullKey::Fail => {
-                let reason = "the map has a NULL key; 'map-null-key.mode' = 'DROP' or 'LITERAL' allows it";
-                return Err((String::new(), reason.to_string()));
-            }
-        };
-        let name = |entry: usize| if keys.is_null(entry) { literal } else { Some(keys.value(entry)) };
-        out.push(b'{');
-        let mut first = true;
-        for entry in entries.clone() {
-            let Some(text) = name(entry) else { continue };
-            let mut from = entry;
-            // The literal may be a key of its own: one member then, in the first one's place, with the last one's value.
-            if null_keys && Some(text) == literal {
-                if (entries.start..entry).any(|other| name(other) == literal) {
-                    continue;
-                }
-                from = entries.clone().rfind(|other| name(*other) == literal).unwrap_or(entry);
-            }
-            if !std::mem::take(&mut first) {
-                out.push(b',');
-            }
-            write_string(text.as_bytes(), true, out);
-            out.push(b':');
-            self.value(values, key, from, out).map_err(|error| at(&format!("['{text}']"), error))?;
-        }
-        out.push(b'}');
-        Ok(())
     }
 }
 
@@ -162,19 +122,21 @@ impl Encoder for JsonEncoder {
             let array: &dyn Array = array;
             match Cells::new(array) {
                 Ok(cells) => Ok((field.name().as_str(), cells)),
-                Err(reason) => Err(BadRow { payload: 0, field: Some(field.name().clone()), reason }),
+                Err(reason) => Err(BadRow {
+                    payload: 0,
+                    field: Some(field.name().clone()),
+                    reason,
+                }),
             }
         };
         let fields = self.schema.fields().iter().map(|f| &**f);
-        let members = fields.zip(rows.columns().iter().map(|c| &**c)).map(member).collect::<Result<Vec<_>, _>>()?;
-        let (bytes, ends) = (out.bytes.len(), out.ends.len());
+        let members = fields
+            .zip(rows.columns().iter().map(|c| &**c))
+            .map(member)
+            .collect::<Result<Vec<_>, _>>()?;
         out.ends.reserve(rows.num_rows());
         for row in 0..rows.num_rows() {
-            if let Err((path, reason)) = self.object(&members, &self.keys, row, &mut out.bytes) {
-                out.bytes.truncate(bytes);
-                out.ends.truncate(ends);
-                return Err(BadRow { payload: row, field: Some(path), reason });
-            }
+            self.object(&members, &self.keys, row, &mut out.bytes);
             out.ends.push(out.bytes.len());
         }
         Ok(())

@@ -4,7 +4,8 @@
 //! - `ignore-parse-errors`: a bad value becomes NULL, a bad document gives no row; both are told in `Decoded::skipped`.
 //! - `fail-on-missing-field`: a missing field is an error; not together with the option above.
 //! - `timestamp-format.standard`: `SQL` or `ISO-8601`.
-//! - `map-null-key.mode` (`FAIL`, `DROP`, `LITERAL`) and `map-null-key.literal`: a NULL key of a map that is written.
+//! - `map-null-key.mode` (`FAIL`, `DROP`, `LITERAL`) and `map-null-key.literal` say what Flink does with a NULL key of a
+//!   map that it writes. A map has no NULL keys here (Arrow has none), so they are accepted and have no effect.
 //! - `encode.decimal-as-plain-number`, `encode.ignore-null-fields`.
 //! - `decode.json-parser.enabled` chooses between two implementations in Flink; here it is accepted and has no effect.
 //!
@@ -19,7 +20,7 @@ mod encode;
 mod keys;
 mod scan;
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 
 use std::sync::Arc;
 
@@ -35,17 +36,8 @@ struct JsonOptions {
     ignore_parse_errors: bool,
     fail_on_missing_field: bool,
     style: TimestampStyle,
-    map_null_key: NullKey,
     plain_decimals: bool,
     ignore_null_fields: bool,
-}
-
-/// What becomes of a NULL key of a map.
-#[derive(Debug, Clone)]
-enum NullKey {
-    Fail,
-    Drop,
-    Literal(String),
 }
 
 impl Default for JsonOptions {
@@ -54,7 +46,6 @@ impl Default for JsonOptions {
             ignore_parse_errors: false,
             fail_on_missing_field: false,
             style: TimestampStyle::Sql,
-            map_null_key: NullKey::Fail,
             plain_decimals: false,
             ignore_null_fields: false,
         }
@@ -74,51 +65,66 @@ pub(super) fn format(
     let key = |name: &str| format!("{prefix}{name}");
     let fail = key("fail-on-missing-field");
     let ignore = key("ignore-parse-errors");
-    let style = match options.choice(&key("timestamp-format.standard"), "SQL", &["SQL", "ISO-8601"])? {
+    let style = match options.choice(
+        &key("timestamp-format.standard"),
+        "SQL",
+        &["SQL", "ISO-8601"],
+    )? {
         "SQL" => TimestampStyle::Sql,
         _ => TimestampStyle::Iso,
     };
-    let literal = options.get(&key("map-null-key.literal")).unwrap_or("null").to_string();
-    let mode = options.choice(&key("map-null-key.mode"), "FAIL", &["FAIL", "DROP", "LITERAL"])?;
+    options.get(&key("map-null-key.literal"));
+    options.choice(
+        &key("map-null-key.mode"),
+        "FAIL",
+        &["FAIL", "DROP", "LITERAL"],
+    )?;
     options.bool(&key("decode.json-parser.enabled"), true)?;
     let read = JsonOptions {
         ignore_parse_errors: options.bool(&ignore, false)?,
         fail_on_missing_field: options.bool(&fail, false)?,
         style,
-        map_null_key: match mode {
-            "DROP" => NullKey::Drop,
-            "LITERAL" => NullKey::Literal(literal),
-            _ => NullKey::Fail,
-        },
         plain_decimals: options.bool(&key("encode.decimal-as-plain-number"), false)?,
         ignore_null_fields: options.bool(&key("encode.ignore-null-fields"), false)?,
     };
     if read.fail_on_missing_field && read.ignore_parse_errors {
-        return Err(OptionError::new(&fail, format!("'{fail}' and '{ignore}' cannot both be true"))
-            .with_help("keep one of them"));
+        return Err(OptionError::new(
+            &fail,
+            format!("'{fail}' and '{ignore}' cannot both be true"),
+        )
+        .with_help("keep one of them"));
     }
     for field in schema.fields() {
         check(prefix, field.name(), field)?;
     }
-    Ok(Box::new(Json { schema, options: read }))
+    Ok(Box::new(Json {
+        schema,
+        options: read,
+    }))
 }
 
 /// Refuses types that have no JSON form.
 fn check(prefix: &str, path: &str, field: &Field) -> Result<(), OptionError> {
     let refuse = |message: String| Err(OptionError::new(&format_key(prefix), message));
     match field.data_type() {
-        DataType::Struct(fields) => {
-            fields.iter().try_for_each(|f| check(prefix, &format!("{path}.{}", f.name()), f))
-        }
+        DataType::Struct(fields) => fields
+            .iter()
+            .try_for_each(|f| check(prefix, &format!("{path}.{}", f.name()), f)),
         DataType::List(item) => check(prefix, path, item),
         DataType::Map(entries, _) => match entries.data_type() {
-            DataType::Struct(fields) if fields.len() == 2 && fields[0].data_type() == &DataType::Utf8 => {
+            DataType::Struct(fields)
+                if fields.len() == 2 && fields[0].data_type() == &DataType::Utf8 =>
+            {
                 check(prefix, path, &fields[1])
             }
-            _ => refuse(format!("column '{path}': the json format takes only STRING as the key type of a MAP or MULTISET")),
+            _ => refuse(format!(
+                "column '{path}': the json format takes only STRING as the key type of a MAP or MULTISET"
+            )),
         },
         _ => match column::unsupported(field) {
-            Some(kind) => refuse(format!("column '{path}': the json format does not support the type {kind}")),
+            Some(kind) => refuse(format!(
+                "column '{path}': the json format does not support the type {kind}"
+            )),
             None => Ok(()),
         },
     }
@@ -126,11 +132,17 @@ fn check(prefix: &str, path: &str, field: &Field) -> Result<(), OptionError> {
 
 impl Format for Json {
     fn decoder(&self, projection: &[usize]) -> Box<dyn Decoder> {
-        Box::new(decode::JsonDecoder::new(project(&self.schema, projection), self.options.clone()))
+        Box::new(decode::JsonDecoder::new(
+            project(&self.schema, projection),
+            self.options.clone(),
+        ))
     }
 
     fn encoder(&self) -> Box<dyn Encoder> {
-        Box::new(encode::JsonEncoder::new(self.schema.clone(), self.options.clone()))
+        Box::new(encode::JsonEncoder::new(
+            self.schema.clone(),
+            self.options.clone(),
+        ))
     }
 
     fn framer(&self) -> Box<dyn Framer> {
@@ -140,5 +152,8 @@ impl Format for Json {
 
 /// An encoder with the default options, for sinks that show rows as JSON whatever the table's format is.
 pub(super) fn row_encoder(schema: SchemaRef) -> Box<dyn Encoder> {
-    Box::new(encode::JsonEncoder::new(Arc::<Schema>::clone(&schema), JsonOptions::default()))
+    Box::new(encode::JsonEncoder::new(
+        Arc::<Schema>::clone(&schema),
+        JsonOptions::default(),
+    ))
 }

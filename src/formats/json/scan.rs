@@ -33,7 +33,11 @@ pub(super) enum Kind {
 }
 
 impl Slot {
-    pub(super) const MISSING: Self = Self { kind: Kind::Missing, start: 0, end: 0 };
+    pub(super) const MISSING: Self = Self {
+        kind: Kind::Missing,
+        start: 0,
+        end: 0,
+    };
 
     /// The bytes of the value.
     pub(super) fn of<'a>(&self, doc: &'a [u8]) -> &'a [u8] {
@@ -57,7 +61,9 @@ impl Syntax {
     pub(super) fn message(&self, doc: &[u8]) -> String {
         let Self { at, expected } = self;
         match doc.get(*at..) {
-            None | Some([]) => format!("not valid JSON: expected {expected}, found the end of the payload"),
+            None | Some([]) => {
+                format!("not valid JSON: expected {expected}, found the end of the payload")
+            }
             Some(rest) => {
                 let near = text::excerpt(&rest[..rest.len().min(24)]);
                 format!("not valid JSON at byte {at}: expected {expected}, found '{near}'")
@@ -201,7 +207,10 @@ pub(super) fn value(doc: &[u8], at: usize, depth: usize) -> Result<(Slot, usize)
         b'[' => container(doc, at, depth).map(|end| (slot(Kind::Array, at, end), end)),
         b'-' | b'0'..=b'9' => {
             let (end, whole) = number(doc, at)?;
-            Ok((slot(if whole { Kind::Int } else { Kind::Float }, at, end), end))
+            Ok((
+                slot(if whole { Kind::Int } else { Kind::Float }, at, end),
+                end,
+            ))
         }
         _ => {
             let rest = doc.get(at..).unwrap_or_default();
@@ -239,10 +248,17 @@ fn container(doc: &[u8], mut at: usize, depth: usize) -> Result<usize, Syntax> {
         let start = byte(doc, at);
         if start == b'{' || start == b'[' {
             if depth + open >= MAX_DEPTH {
-                return Err(Syntax::new(at, "at most 1000 objects and arrays inside each other"));
+                return Err(Syntax::new(
+                    at,
+                    "at most 1000 objects and arrays inside each other",
+                ));
             }
             let (word, bit) = (open / 64, 1u64 << (open % 64));
-            if start == b'{' { objects[word] |= bit } else { objects[word] &= !bit }
+            if start == b'{' {
+                objects[word] |= bit
+            } else {
+                objects[word] &= !bit
+            }
             open += 1;
             at = space(doc, at + 1);
             if byte(doc, at) != closer(&objects, open) {
@@ -269,7 +285,10 @@ fn container(doc: &[u8], mut at: usize, depth: usize) -> Result<usize, Syntax> {
             }
             let object = closer(&objects, open) == b'}';
             if byte(doc, at) != b',' {
-                return Err(Syntax::new(at, if object { "',' or '}'" } else { "',' or ']'" }));
+                return Err(Syntax::new(
+                    at,
+                    if object { "',' or '}'" } else { "',' or ']'" },
+                ));
             }
             at = space(doc, at + 1);
             if object {
@@ -283,7 +302,11 @@ fn container(doc: &[u8], mut at: usize, depth: usize) -> Result<usize, Syntax> {
 #[inline(always)]
 fn closer(objects: &[u64], open: usize) -> u8 {
     let last = open.saturating_sub(1);
-    if objects[last / 64] >> (last % 64) & 1 == 1 { b'}' } else { b']' }
+    if objects[last / 64] >> (last % 64) & 1 == 1 {
+        b'}'
+    } else {
+        b']'
+    }
 }
 
 fn key(doc: &[u8], at: usize) -> Result<usize, Syntax> {
@@ -349,5 +372,8 @@ pub(super) fn unescape(raw: &[u8], out: &mut Vec<u8>) {
 fn hex(text: &[u8]) -> (u32, &[u8]) {
     let (digits, rest) = text.split_at(text.len().min(4));
     let digit = |b: &u8| (*b as char).to_digit(16).unwrap_or(0);
-    (digits.iter().fold(0, |value, b| value * 16 + digit(b)), rest)
+    (
+        digits.iter().fold(0, |value, b| value * 16 + digit(b)),
+        rest,
+    )
 }

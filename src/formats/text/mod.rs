@@ -45,7 +45,10 @@ pub fn parse_base64(text: &[u8], out: &mut Vec<u8>) -> Option<()> {
 /// What Java's `String.trim` leaves: without characters up to the space on both sides.
 pub(crate) fn trim(text: &[u8]) -> &[u8] {
     let start = text.iter().position(|b| *b > b' ').unwrap_or(text.len());
-    let end = text.iter().rposition(|b| *b > b' ').map_or(start, |i| i + 1);
+    let end = text
+        .iter()
+        .rposition(|b| *b > b' ')
+        .map_or(start, |i| i + 1);
     &text[start..end]
 }
 

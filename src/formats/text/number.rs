@@ -24,67 +24,82 @@ pub fn write_int(value: i64, out: &mut Vec<u8>) {
 /// Appends a DOUBLE as Java prints it (JDK 19 and later: the shortest digits that read back as the same value):
 /// `1.0E10`, `1.0E-5`, `123.0`, `NaN`, `-Infinity`.
 pub fn write_double(value: f64, out: &mut Vec<u8>) {
-    if !special(value.is_nan(), value.is_infinite(), value == 0.0, value.is_sign_negative(), out) {
-        let mut text = [0u8; 32];
-        let shortest = print(&mut text, format_args!("{:e}", value.abs()));
-        let mut two = [0u8; 32];
-        let shortest = match one_digit(shortest) {
-            // One digit would do, but Java writes two and so takes the nearest two-digit number.
-            true => {
-                let near = print(&mut two, format_args!("{:.1e}", value.abs()));
-                if near.parse::<f64>() == Ok(value.abs()) { near } else { shortest }
+    if !special(value, out) {
+        let value = value.abs();
+        let bits = value.to_bits();
+        let fraction = bits | 1 << 52;
+        let fraction_bits = 1075 - (bits >> 52).max(1) as i32 - fraction.trailing_zeros() as i32;
+        let (mut text, mut near) = ([0u8; 40], [0u8; 40]);
+        let mut digits = print(&mut text, format_args!("{value:e}"));
+        if let Some(places) = other_choice(digits, fraction_bits) {
+            let other = print(&mut near, format_args!("{value:.places$e}"));
+            if other.parse() == Ok(value) {
+                digits = other;
             }
-            false => shortest,
-        };
-        java_layout(shortest, out);
+        }
+        java_layout(digits, out);
     }
 }
 
 /// Appends a FLOAT as Java prints it; see [`write_double`].
 pub fn write_float(value: f32, out: &mut Vec<u8>) {
-    if !special(value.is_nan(), value.is_infinite(), value == 0.0, value.is_sign_negative(), out) {
-        let mut text = [0u8; 32];
-        let shortest = print(&mut text, format_args!("{:e}", value.abs()));
-        let mut two = [0u8; 32];
-        let shortest = match one_digit(shortest) {
-            true => {
-                let near = print(&mut two, format_args!("{:.1e}", value.abs()));
-                if near.parse::<f32>() == Ok(value.abs()) { near } else { shortest }
+    if !special(f64::from(value), out) {
+        let value = value.abs();
+        let bits = value.to_bits();
+        let fraction = bits | 1 << 23;
+        let fraction_bits = 150 - (bits >> 23).max(1) as i32 - fraction.trailing_zeros() as i32;
+        let (mut text, mut near) = ([0u8; 40], [0u8; 40]);
+        let mut digits = print(&mut text, format_args!("{value:e}"));
+        if let Some(places) = other_choice(digits, fraction_bits) {
+            let other = print(&mut near, format_args!("{value:.places$e}"));
+            if other.parse() == Ok(value) {
+                digits = other;
             }
-            false => shortest,
-        };
-        java_layout(shortest, out);
+        }
+        java_layout(digits, out);
     }
+}
+
+/// Whether Java may choose other digits than these shortest ones, and how many behind the point: where one digit would
+/// do it takes the nearest number of two, and between two that are equally near the even one.
+fn other_choice(shortest: &str, fraction_bits: i32) -> Option<usize> {
+    let (mantissa, exponent) = shortest.split_once('e')?;
+    if mantissa.len() == 1 {
+        return Some(1);
+    }
+    let places = mantissa.len() - 2;
+    let odd = mantissa.ends_with(['1', '3', '5', '7', '9']);
+    // A number with n bits behind the binary point has n digits behind the decimal point, so it lies in the middle
+    // between two numbers of n - 1 digits. Whole numbers need a look.
+    let fraction_digits = places as i32 - exponent.parse::<i32>().ok()?;
+    let middle = fraction_bits <= 0 || fraction_bits == fraction_digits + 1;
+    (odd && middle).then_some(places)
 }
 
 /// Writes the sign, and the whole of what has no digits; whether the number is written.
-fn special(nan: bool, infinite: bool, zero: bool, negative: bool, out: &mut Vec<u8>) -> bool {
-    if nan {
+fn special(value: f64, out: &mut Vec<u8>) -> bool {
+    if value.is_nan() {
         out.extend_from_slice(b"NaN");
         return true;
     }
-    if negative {
+    if value.is_sign_negative() {
         out.push(b'-');
     }
-    if infinite {
+    if value.is_infinite() {
         out.extend_from_slice(b"Infinity");
-    } else if zero {
+    } else if value == 0.0 {
         out.extend_from_slice(b"0.0");
     }
-    infinite || zero
+    value.is_infinite() || value == 0.0
 }
 
-fn print<'a>(buffer: &'a mut [u8; 32], text: std::fmt::Arguments<'_>) -> &'a str {
+fn print<'a>(buffer: &'a mut [u8; 40], text: std::fmt::Arguments<'_>) -> &'a str {
     let mut rest = &mut buffer[..];
     // 17 digits, a point, `e-` and three digits of exponent always fit.
     let _ = rest.write_fmt(text);
     let left = rest.len();
     let end = buffer.len() - left;
     std::str::from_utf8(&buffer[..end]).unwrap_or_default()
-}
-
-fn one_digit(text: &str) -> bool {
-    text.as_bytes().get(1) == Some(&b'e')
 }
 
 /// `d.ddde±x` as Java lays it out: plain from 10^-3 to below 10^7, else with `E`; always a digit behind the point.
@@ -229,7 +244,11 @@ pub fn parse_int(text: &[u8]) -> Option<i64> {
         }
         value = value.checked_mul(10)?.checked_sub(i64::from(digit))?;
     }
-    if negative { Some(value) } else { value.checked_neg() }
+    if negative {
+        Some(value)
+    } else {
+        value.checked_neg()
+    }
 }
 
 /// A DOUBLE as Java's `parseDouble` reads it, without hexadecimal notation: a decimal number (`.5`, `5.`, `1e3`, with a
@@ -297,7 +316,11 @@ pub fn parse_decimal(text: &[u8], precision: u8, scale: i8) -> Option<Option<i12
         return None;
     }
 
-    let leading = whole.iter().chain(fraction).take_while(|b| **b == b'0').count();
+    let leading = whole
+        .iter()
+        .chain(fraction)
+        .take_while(|b| **b == b'0')
+        .count();
     let significant = (whole.len() + fraction.len() - leading) as i64;
     // How many of the significant digits stand before the last kept place; beyond them come zeros.
     let kept = significant + exponent - fraction.len() as i64 + i64::from(scale);
@@ -307,7 +330,11 @@ pub fn parse_decimal(text: &[u8], precision: u8, scale: i8) -> Option<Option<i12
     if kept > i64::from(precision) {
         return Some(None);
     }
-    let mut digits = whole.iter().chain(fraction).skip(leading).map(|b| i128::from(b - b'0'));
+    let mut digits = whole
+        .iter()
+        .chain(fraction)
+        .skip(leading)
+        .map(|b| i128::from(b - b'0'));
     let mut value = 0i128;
     for _ in 0..kept {
         value = value * 10 + digits.next().unwrap_or(0);
@@ -357,6 +384,7 @@ mod tests {
             (0.1, "0.1"),
             (0.001, "0.001"),
             (1.5e-9, "1.5E-9"),
+            (2f64.powi(-44), "5.684341886080802E-14"),
             (f64::NAN, "NaN"),
             (f64::INFINITY, "Infinity"),
             (f64::NEG_INFINITY, "-Infinity"),
@@ -371,6 +399,8 @@ mod tests {
             (f32::MAX, "3.4028235E38"),
             (16777216.0, "1.6777216E7"),
             (123456.79, "123456.79"),
+            (2.4414063e-4, "2.4414062E-4"),
+            (2097152.3, "2097152.2"),
             (f32::NEG_INFINITY, "-Infinity"),
         ] {
             assert_eq!(text(|out| write_float(value, out)), expected);
@@ -385,14 +415,23 @@ mod tests {
             (0, 2, "0.00", "0", "0.00"),
             (0, 18, "0E-18", "0", "0.000000000000000000"),
             (-7, 2, "-0.07", "-0.07", "-0.07"),
-            (100_000_000_000, 18, "1.00000000000E-7", "1E-7", "0.000000100000000000"),
+            (
+                100_000_000_000,
+                18,
+                "1.00000000000E-7",
+                "1E-7",
+                "0.000000100000000000",
+            ),
             (12, 8, "1.2E-7", "1.2E-7", "0.00000012"),
             (-120, 0, "-120", "-1.2E+2", "-120"),
             (0, 0, "0", "0", "0"),
             (1, -2, "1E+2", "1E+2", "100"),
         ] {
             assert_eq!(text(|out| write_decimal(unscaled, scale, out)), normal);
-            assert_eq!(text(|out| write_decimal_stripped(unscaled, scale, out)), stripped);
+            assert_eq!(
+                text(|out| write_decimal_stripped(unscaled, scale, out)),
+                stripped
+            );
             assert_eq!(text(|out| write_decimal_plain(unscaled, scale, out)), plain);
         }
     }
@@ -417,8 +456,18 @@ mod tests {
             ("5.", 5, 2, Some(Some(500))),
             ("+7", 5, 2, Some(Some(700))),
             ("00012.340", 5, 2, Some(Some(1234))),
-            ("12345678901234567890123456789012345678", 38, 0, Some(Some(12345678901234567890123456789012345678))),
-            ("99999999999999999999999999999999999999.5", 38, 0, Some(None)),
+            (
+                "12345678901234567890123456789012345678",
+                38,
+                0,
+                Some(Some(12345678901234567890123456789012345678)),
+            ),
+            (
+                "99999999999999999999999999999999999999.5",
+                38,
+                0,
+                Some(None),
+            ),
             ("1e99999999999", 5, 2, None),
             ("", 5, 2, None),
             (".", 5, 2, None),
@@ -428,7 +477,11 @@ mod tests {
             ("1e", 5, 2, None),
             ("0x10", 5, 2, None),
         ] {
-            assert_eq!(parse_decimal(input.as_bytes(), precision, scale), expected, "{input}");
+            assert_eq!(
+                parse_decimal(input.as_bytes(), precision, scale),
+                expected,
+                "{input}"
+            );
         }
     }
 
@@ -476,12 +529,18 @@ mod tests {
             ("1_0", None),
         ] {
             assert_eq!(parse_double(input.as_bytes()), expected, "{input}");
-            assert_eq!(parse_float(input.as_bytes()), expected.map(|v| v as f32), "{input}");
+            assert_eq!(
+                parse_float(input.as_bytes()),
+                expected.map(|v| v as f32),
+                "{input}"
+            );
         }
         assert!(parse_double(b"NaN").unwrap().is_nan());
     }
 
     proptest::proptest! {
+        #![proptest_config(proptest::prelude::ProptestConfig { failure_persistence: None, ..Default::default() })]
+
         #[test]
         fn printed_doubles_read_back(bits in proptest::num::u64::ANY) {
             let value = f64::from_bits(bits);

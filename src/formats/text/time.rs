@@ -36,7 +36,9 @@ pub fn timestamp_to_unit(at: Instant, unit: TimeUnit) -> Option<i64> {
     match at.seconds.checked_mul(per_second) {
         Some(whole) => whole.checked_add(fraction),
         // The first second of the range starts before it; its end does not.
-        None => (at.seconds + 1).checked_mul(per_second)?.checked_sub(per_second - fraction),
+        None => (at.seconds + 1)
+            .checked_mul(per_second)?
+            .checked_sub(per_second - fraction),
     }
 }
 
@@ -50,7 +52,14 @@ pub fn parse_timestamp(text: &[u8], style: TimestampStyle, zoned: bool) -> Optio
         (true, [rest @ .., b'Z']) => rest,
         (true, _) => return None,
     };
-    match fast_timestamp(text, if style == TimestampStyle::Sql { b' ' } else { b'T' }) {
+    match fast_timestamp(
+        text,
+        if style == TimestampStyle::Sql {
+            b' '
+        } else {
+            b'T'
+        },
+    ) {
         Some(at) => Some(at),
         None => slow_timestamp(text, style, zoned),
     }
@@ -74,7 +83,11 @@ fn fast_timestamp(text: &[u8], separator: u8) -> Option<Instant> {
     let (month, day) = (two(5), two(8));
     let (hour, minute, second) = (two(11), two(14), two(17));
     let wrong = bad != 0 || hour > 23 || minute > 59 || second > 59;
-    if wrong || !(1..=12).contains(&month) || day == 0 || day > days_in_month(i64::from(year), month) {
+    if wrong
+        || !(1..=12).contains(&month)
+        || day == 0
+        || day > days_in_month(i64::from(year), month)
+    {
         return None;
     }
     let nanos = match fraction {
@@ -103,7 +116,10 @@ fn slow_timestamp(text: &[u8], style: TimestampStyle, zoned: bool) -> Option<Ins
     }
     let days = days_from_civil(year, month, day.min(last)) + i64::from(next_day);
     let seconds = days * DAY + (nanos_of_day / 1_000_000_000) as i64;
-    Some(Instant { seconds, nanos: (nanos_of_day % 1_000_000_000) as u32 })
+    Some(Instant {
+        seconds,
+        nanos: (nanos_of_day % 1_000_000_000) as u32,
+    })
 }
 
 /// Reads a DATE (`2025-01-15`; years beyond 9999 with a sign) as days since 1970.
@@ -145,14 +161,18 @@ fn split_date(text: &[u8]) -> Option<(i64, u32, u32, &[u8])> {
     if sign == Some(b'-') {
         year = -year;
     }
-    let ([b'-', m1, m2, b'-', d1, d2], rest) = rest.split_first_chunk::<6>()? else { return None };
+    let ([b'-', m1, m2, b'-', d1, d2], rest) = rest.split_first_chunk::<6>()? else {
+        return None;
+    };
     let (month, day) = (two_digits(*m1, *m2)?, two_digits(*d1, *d2)?);
     ((1..=12).contains(&month) && (1..=31).contains(&day)).then_some((year, month, day, rest))
 }
 
 /// `HH:MM:SS[.fffffffff]` to the end of `text`: nanoseconds of the day, and whether they are of the next one.
 fn read_time(text: &[u8], seconds_optional: bool, midnight_24: bool) -> Option<(u64, bool)> {
-    let ([h1, h2, b':', m1, m2], rest) = text.split_first_chunk::<5>()? else { return None };
+    let ([h1, h2, b':', m1, m2], rest) = text.split_first_chunk::<5>()? else {
+        return None;
+    };
     let (hour, minute) = (two_digits(*h1, *h2)?, two_digits(*m1, *m2)?);
     let (second, nanos) = match rest {
         [] if seconds_optional => (0, 0),
@@ -179,8 +199,18 @@ fn two_digits(high: u8, low: u8) -> Option<u32> {
 
 /// At most nine digits behind a decimal point, as nanoseconds.
 fn fraction_nanos(digits: &[u8]) -> Option<u32> {
-    const SCALE: [u32; 10] =
-        [1_000_000_000, 100_000_000, 10_000_000, 1_000_000, 100_000, 10_000, 1_000, 100, 10, 1];
+    const SCALE: [u32; 10] = [
+        1_000_000_000,
+        100_000_000,
+        10_000_000,
+        1_000_000,
+        100_000,
+        10_000,
+        1_000,
+        100,
+        10,
+        1,
+    ];
     let mut value = 0;
     for byte in digits {
         let digit = byte.wrapping_sub(b'0');
@@ -222,7 +252,11 @@ fn civil_from_days(days: i64) -> (i64, u32, u32) {
     let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     let month_from_march = (5 * day_of_year + 2) / 153;
     let day = (day_of_year - (153 * month_from_march + 2) / 5 + 1) as u32;
-    let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 };
+    let month = if month_from_march < 10 {
+        month_from_march + 3
+    } else {
+        month_from_march - 9
+    };
     let year = era * 400 + year_of_era + i64::from(month <= 2);
     (year, month as u32, day)
 }
@@ -271,7 +305,13 @@ pub fn write_time(nanos_of_day: u64, out: &mut Vec<u8>) {
 }
 
 /// Appends a timestamp given as a count of `unit`; `zoned` puts a `Z` behind it.
-pub fn write_timestamp(value: i64, unit: TimeUnit, style: TimestampStyle, zoned: bool, out: &mut Vec<u8>) {
+pub fn write_timestamp(
+    value: i64,
+    unit: TimeUnit,
+    style: TimestampStyle,
+    zoned: bool,
+    out: &mut Vec<u8>,
+) {
     let (per_second, nanos_per) = match unit {
         TimeUnit::Second => (1, 0),
         TimeUnit::Millisecond => (1_000, 1_000_000),
@@ -281,8 +321,15 @@ pub fn write_timestamp(value: i64, unit: TimeUnit, style: TimestampStyle, zoned:
     let seconds = value.div_euclid(per_second);
     let nanos = value.rem_euclid(per_second) * nanos_per;
     write_civil(seconds.div_euclid(DAY), out);
-    out.push(if style == TimestampStyle::Sql { b' ' } else { b'T' });
-    write_time((seconds.rem_euclid(DAY) * 1_000_000_000 + nanos) as u64, out);
+    out.push(if style == TimestampStyle::Sql {
+        b' '
+    } else {
+        b'T'
+    });
+    write_time(
+        (seconds.rem_euclid(DAY) * 1_000_000_000 + nanos) as u64,
+        out,
+    );
     if zoned {
         out.push(b'Z');
     }
@@ -298,7 +345,10 @@ mod tests {
     use super::*;
 
     fn millis(text: &str, style: TimestampStyle, zoned: bool) -> Option<i64> {
-        timestamp_to_unit(parse_timestamp(text.as_bytes(), style, zoned)?, TimeUnit::Millisecond)
+        timestamp_to_unit(
+            parse_timestamp(text.as_bytes(), style, zoned)?,
+            TimeUnit::Millisecond,
+        )
     }
 
     fn printed(value: i64, unit: TimeUnit, style: TimestampStyle, zoned: bool) -> String {
@@ -312,54 +362,164 @@ mod tests {
     fn timestamps_in_both_styles() {
         use TimestampStyle::{Iso, Sql};
         for (style, zoned, input, expected) in [
-            (Sql, false, "2025-01-15 12:34:56", Some("2025-01-15 12:34:56")),
-            (Sql, false, "2025-01-15 12:34:56.1", Some("2025-01-15 12:34:56.1")),
-            (Sql, false, "2025-01-15 12:34:56.123456789", Some("2025-01-15 12:34:56.123")),
+            (
+                Sql,
+                false,
+                "2025-01-15 12:34:56",
+                Some("2025-01-15 12:34:56"),
+            ),
+            (
+                Sql,
+                false,
+                "2025-01-15 12:34:56.1",
+                Some("2025-01-15 12:34:56.1"),
+            ),
+            (
+                Sql,
+                false,
+                "2025-01-15 12:34:56.123456789",
+                Some("2025-01-15 12:34:56.123"),
+            ),
             (Sql, false, "2025-01-15 12:34:56.1234567891", None),
-            (Sql, false, "2025-01-15 12:34:56.", Some("2025-01-15 12:34:56")),
+            (
+                Sql,
+                false,
+                "2025-01-15 12:34:56.",
+                Some("2025-01-15 12:34:56"),
+            ),
             (Sql, false, "2025-01-15 12:34:56.1x", None),
             (Sql, false, "2025-01-15 12:34", None),
             (Sql, false, "2025-01-15T12:34:56", None),
             (Sql, false, "2025-01-15 12:34:56Z", None),
-            (Sql, false, "2025-01-15 24:00:00", Some("2025-01-16 00:00:00")),
+            (
+                Sql,
+                false,
+                "2025-01-15 24:00:00",
+                Some("2025-01-16 00:00:00"),
+            ),
             (Sql, false, "2025-01-15 24:00:01", None),
             (Sql, false, "2025-01-15 12:34:60", None),
-            (Sql, false, "2025-02-30 00:00:00", Some("2025-02-28 00:00:00")),
-            (Sql, false, "2024-02-30 00:00:00", Some("2024-02-29 00:00:00")),
+            (
+                Sql,
+                false,
+                "2025-02-30 00:00:00",
+                Some("2025-02-28 00:00:00"),
+            ),
+            (
+                Sql,
+                false,
+                "2024-02-30 00:00:00",
+                Some("2024-02-29 00:00:00"),
+            ),
             (Sql, false, "2025-02-32 00:00:00", None),
             (Sql, false, "2025-13-01 00:00:00", None),
             (Sql, false, "2025-00-01 00:00:00", None),
             (Sql, false, "2025-01-15 1:02:03", None),
             (Sql, false, "2025-1-15 01:02:03", None),
-            (Sql, false, "+10000-01-01 00:00:00", Some("+10000-01-01 00:00:00")),
+            (
+                Sql,
+                false,
+                "+10000-01-01 00:00:00",
+                Some("+10000-01-01 00:00:00"),
+            ),
             (Sql, false, "10000-01-01 00:00:00", None),
-            (Sql, false, "-0001-01-01 00:00:00", Some("-0001-01-01 00:00:00")),
-            (Sql, false, "0000-01-01 00:00:00", Some("0000-01-01 00:00:00")),
-            (Sql, false, "0001-01-01 00:00:00", Some("0001-01-01 00:00:00")),
-            (Sql, false, "9999-12-31 23:59:59.999999999", Some("9999-12-31 23:59:59.999")),
-            (Sql, false, "1969-12-31 23:59:59.9999", Some("1969-12-31 23:59:59.999")),
+            (
+                Sql,
+                false,
+                "-0001-01-01 00:00:00",
+                Some("-0001-01-01 00:00:00"),
+            ),
+            (
+                Sql,
+                false,
+                "0000-01-01 00:00:00",
+                Some("0000-01-01 00:00:00"),
+            ),
+            (
+                Sql,
+                false,
+                "0001-01-01 00:00:00",
+                Some("0001-01-01 00:00:00"),
+            ),
+            (
+                Sql,
+                false,
+                "9999-12-31 23:59:59.999999999",
+                Some("9999-12-31 23:59:59.999"),
+            ),
+            (
+                Sql,
+                false,
+                "1969-12-31 23:59:59.9999",
+                Some("1969-12-31 23:59:59.999"),
+            ),
             (Sql, false, " 2025-01-15 12:34:56", None),
             (Sql, false, "2025-01-15", None),
             (Sql, false, "2025-01-15  12:34:56", None),
             (Sql, false, "", None),
-            (Sql, true, "2025-01-15 12:34:56Z", Some("2025-01-15 12:34:56Z")),
-            (Sql, true, "2025-01-15 12:34:56.120Z", Some("2025-01-15 12:34:56.12Z")),
-            (Sql, true, "2025-02-30 00:00:00Z", Some("2025-02-28 00:00:00Z")),
+            (
+                Sql,
+                true,
+                "2025-01-15 12:34:56Z",
+                Some("2025-01-15 12:34:56Z"),
+            ),
+            (
+                Sql,
+                true,
+                "2025-01-15 12:34:56.120Z",
+                Some("2025-01-15 12:34:56.12Z"),
+            ),
+            (
+                Sql,
+                true,
+                "2025-02-30 00:00:00Z",
+                Some("2025-02-28 00:00:00Z"),
+            ),
             (Sql, true, "2025-01-15 12:34:56", None),
             (Sql, true, "2025-01-15 12:34:56z", None),
-            (Iso, false, "2025-01-15T12:34:56.5", Some("2025-01-15T12:34:56.5")),
+            (
+                Iso,
+                false,
+                "2025-01-15T12:34:56.5",
+                Some("2025-01-15T12:34:56.5"),
+            ),
             (Iso, false, "2025-01-15T12:34", Some("2025-01-15T12:34:00")),
-            (Iso, false, "2025-01-15t12:34:56", Some("2025-01-15T12:34:56")),
-            (Iso, false, "2025-01-15T12:34:56.", Some("2025-01-15T12:34:56")),
+            (
+                Iso,
+                false,
+                "2025-01-15t12:34:56",
+                Some("2025-01-15T12:34:56"),
+            ),
+            (
+                Iso,
+                false,
+                "2025-01-15T12:34:56.",
+                Some("2025-01-15T12:34:56"),
+            ),
             (Iso, false, "2025-01-15T12:34:56Z", None),
             (Iso, false, "2025-01-15 12:34:56", None),
             (Iso, false, "2025-02-30T00:00:00", None),
             (Iso, false, "2025-01-15T24:00:00", None),
-            (Iso, true, "2025-01-15T12:34:56Z", Some("2025-01-15T12:34:56Z")),
+            (
+                Iso,
+                true,
+                "2025-01-15T12:34:56Z",
+                Some("2025-01-15T12:34:56Z"),
+            ),
             (Iso, true, "2025-01-15T12:34Z", Some("2025-01-15T12:34:00Z")),
-            (Iso, true, "2025-02-30T00:00:00Z", Some("2025-02-28T00:00:00Z")),
+            (
+                Iso,
+                true,
+                "2025-02-30T00:00:00Z",
+                Some("2025-02-28T00:00:00Z"),
+            ),
             (Iso, true, "2025-01-15T24:00Z", Some("2025-01-16T00:00:00Z")),
-            (Iso, true, "+02025-01-01T00:00:00Z", Some("2025-01-01T00:00:00Z")),
+            (
+                Iso,
+                true,
+                "+02025-01-01T00:00:00Z",
+                Some("2025-01-01T00:00:00Z"),
+            ),
             (Iso, true, "+2025-01-01T00:00:00Z", None),
             (Iso, true, "-0000-01-01T00:00:00Z", None),
             (Iso, true, "2025-01-15t12:34:56Z", None),
@@ -376,12 +536,27 @@ mod tests {
     #[test]
     fn out_of_range_is_none_and_the_edges_are_not() {
         let at = |text: &str, unit| {
-            timestamp_to_unit(parse_timestamp(text.as_bytes(), TimestampStyle::Sql, false).unwrap(), unit)
+            timestamp_to_unit(
+                parse_timestamp(text.as_bytes(), TimestampStyle::Sql, false).unwrap(),
+                unit,
+            )
         };
-        assert_eq!(at("2262-04-11 23:47:16.854775807", TimeUnit::Nanosecond), Some(i64::MAX));
-        assert_eq!(at("2262-04-11 23:47:16.854775808", TimeUnit::Nanosecond), None);
-        assert_eq!(at("1677-09-21 00:12:43.145224192", TimeUnit::Nanosecond), Some(i64::MIN));
-        assert_eq!(at("1677-09-21 00:12:43.145224191", TimeUnit::Nanosecond), None);
+        assert_eq!(
+            at("2262-04-11 23:47:16.854775807", TimeUnit::Nanosecond),
+            Some(i64::MAX)
+        );
+        assert_eq!(
+            at("2262-04-11 23:47:16.854775808", TimeUnit::Nanosecond),
+            None
+        );
+        assert_eq!(
+            at("1677-09-21 00:12:43.145224192", TimeUnit::Nanosecond),
+            Some(i64::MIN)
+        );
+        assert_eq!(
+            at("1677-09-21 00:12:43.145224191", TimeUnit::Nanosecond),
+            None
+        );
         assert_eq!(at("9999-12-31 23:59:59", TimeUnit::Nanosecond), None);
         assert_eq!(at("+999999999-01-01 00:00:00", TimeUnit::Microsecond), None);
         assert!(at("+999999999-01-01 00:00:00", TimeUnit::Second).is_some());
@@ -389,7 +564,11 @@ mod tests {
             printed(i64::MIN, TimeUnit::Nanosecond, TimestampStyle::Sql, false),
             "1677-09-21 00:12:43.145224192"
         );
-        for unit in [TimeUnit::Second, TimeUnit::Millisecond, TimeUnit::Microsecond] {
+        for unit in [
+            TimeUnit::Second,
+            TimeUnit::Millisecond,
+            TimeUnit::Microsecond,
+        ] {
             for value in [i64::MIN, i64::MAX] {
                 assert!(!printed(value, unit, TimestampStyle::Iso, true).is_empty());
             }
@@ -424,7 +603,11 @@ mod tests {
         for (input, sql, iso) in [
             ("12:34:56", Some("12:34:56"), Some("12:34:56")),
             ("12:34:56.70", Some("12:34:56.7"), Some("12:34:56.7")),
-            ("12:34:56.000000001", Some("12:34:56.000000001"), Some("12:34:56.000000001")),
+            (
+                "12:34:56.000000001",
+                Some("12:34:56.000000001"),
+                Some("12:34:56.000000001"),
+            ),
             ("12:34:56.", Some("12:34:56"), Some("12:34:56")),
             ("12:34", None, Some("12:34:00")),
             ("24:00:00", Some("00:00:00"), None),
@@ -439,12 +622,22 @@ mod tests {
                     String::from_utf8(out).unwrap()
                 })
             };
-            assert_eq!(back(parse_time(input.as_bytes())).as_deref(), sql, "{input}");
-            assert_eq!(back(parse_iso_time(input.as_bytes())).as_deref(), iso, "{input}");
+            assert_eq!(
+                back(parse_time(input.as_bytes())).as_deref(),
+                sql,
+                "{input}"
+            );
+            assert_eq!(
+                back(parse_iso_time(input.as_bytes())).as_deref(),
+                iso,
+                "{input}"
+            );
         }
     }
 
     proptest::proptest! {
+        #![proptest_config(proptest::prelude::ProptestConfig { failure_persistence: None, ..Default::default() })]
+
         #[test]
         fn printed_timestamps_read_back(value in proptest::num::i64::ANY, zoned: bool, iso: bool) {
             let style = if iso { TimestampStyle::Iso } else { TimestampStyle::Sql };

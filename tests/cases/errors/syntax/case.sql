@@ -1,5 +1,5 @@
 -- case: a mistake in the syntax
--- error: FORM
+-- error: expected the end of the statement
 CREATE TABLE t (id INT) WITH (
   'connector' = 'kafka',
   'topic' = 't',

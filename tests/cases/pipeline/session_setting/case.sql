@@ -1,4 +1,5 @@
 -- case: SET in the script; a setting quoted or not
+-- not yet: 'table.local-time-zone' does not take
 SET 'table.local-time-zone' = 'America/New_York';
 CREATE TABLE t (id INT, l TIMESTAMP_LTZ(3), WATERMARK FOR l AS l - INTERVAL '10' SECOND) WITH (
   'connector' = 'kafka',

@@ -1,4 +1,5 @@
 -- case: day windows of a TIMESTAMP_LTZ over the days that clocks change: 23 and 25 hours
+-- not yet: 'table.local-time-zone' does not take
 SET 'table.local-time-zone' = 'Europe/Berlin';
 CREATE TABLE e (id INT, l TIMESTAMP_LTZ(3), WATERMARK FOR l AS l) WITH (
   'connector' = 'kafka',

@@ -1,4 +1,5 @@
 -- case: a TIMESTAMP_LTZ rowtime: windows are cut and labelled by the local clock of the session
+-- not yet: 'table.local-time-zone' does not take
 SET 'table.local-time-zone' = 'Asia/Kathmandu';
 CREATE TABLE e (id INT, ts TIMESTAMP_LTZ(3), WATERMARK FOR ts AS ts - INTERVAL '10' SECOND) WITH (
   'connector' = 'kafka',

@@ -1,0 +1,226 @@
+//! Flags that several verbs share, and the session they give.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use super::folder::{self, Files};
+use super::outside::{self, Flags, Outside};
+use super::{count, messages};
+use crate::catalog::options::parse_duration;
+use crate::connectors::capture::Capture;
+use crate::error::{Error, Result};
+use crate::session::{Message, Session, SessionConfig};
+use crate::sql::{Diagnostic, SourceFile};
+
+/// Rows a batch at most, unless told otherwise.
+pub const BATCH_ROWS: usize = 8192;
+const IDLE_TIMEOUT: &str = "table.exec.source.idle-timeout";
+
+/// Where a pipeline connects to, without touching its files.
+#[derive(Debug, Default, clap::Args)]
+#[command(next_help_heading = "Where a pipeline connects to (flags go over the environment, that over the settings file)")]
+pub struct OutsideArgs {
+    /// Brokers of every Kafka table, over its 'properties.bootstrap.servers' [env: FLOWLINE_KAFKA]
+    #[arg(long, value_name = "BROKERS")]
+    pub kafka: Option<String>,
+    /// An option of a table (or of every Kafka table: *.KEY=VALUE), over its WITH list [env: FLOWLINE_SET_TABLE...]
+    #[arg(long, value_name = "TABLE.KEY=VALUE")]
+    pub set_table: Vec<String>,
+    /// A TOML file with the sections [kafka], [tables.NAME] and [set] [env: FLOWLINE_SETTINGS]
+    #[arg(long, value_name = "FILE.toml")]
+    pub settings: Option<PathBuf>,
+    /// Read a table's rows from a file or folder, whatever its connector
+    #[arg(long, value_name = "TABLE=PATH")]
+    pub source: Vec<String>,
+    /// A SET value, over those of the files
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub set: Vec<String>,
+}
+
+/// How a job runs.
+#[derive(Debug, Default, clap::Args)]
+#[command(next_help_heading = "How the job runs")]
+pub struct JobArgs {
+    /// Instances of each operator, over what SET says
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=128))]
+    pub parallelism: Option<u16>,
+    /// Rows in a batch at most
+    #[arg(long, value_name = "N", default_value_t = BATCH_ROWS)]
+    pub batch_rows: usize,
+    /// A source partition without rows for so long no longer holds the watermark, such as '10 s'
+    #[arg(long, value_name = "DURATION")]
+    pub idle_timeout: Option<String>,
+    /// End every source at its present end
+    #[arg(long)]
+    pub bounded: bool,
+}
+
+/// A session with files loaded.
+pub struct Loaded {
+    /// The session.
+    pub session: Session,
+    /// What the statements said.
+    pub said: Vec<Message>,
+}
+
+/// The files of `paths` and the texts of `-e`, in that order; what is left out is told on stderr.
+///
+/// # Errors
+/// Paths that cannot be read.
+pub fn sql_files(paths: &[PathBuf], texts: &[String]) -> Result<Vec<Arc<SourceFile>>> {
+    let Files { mut run, skipped } = folder::files(paths)?;
+    if paths.iter().any(|p| p.is_dir()) {
+        for file in &run {
+            eprintln!("runs     {}", file.name);
+        }
+        for (name, reason) in skipped {
+            eprintln!("skipped  {name}: {reason}");
+        }
+    }
+    run.extend(texts.iter().map(|text| SourceFile::new("<command line>", text.clone())));
+    Ok(run)
+}
+
+/// The duration of a flag.
+///
+/// # Errors
+/// It is none.
+pub fn duration(flag: &str, text: &str) -> Result<std::time::Duration> {
+    parse_duration(text).ok_or_else(|| {
+        Error::usage(format!("{flag}: '{text}' is no duration")).with_help("write '10 s', '500 ms', '5 min' or '1 h'")
+    })
+}
+
+impl OutsideArgs {
+    /// What is set from outside, merged.
+    ///
+    /// # Errors
+    /// Flags, variables or a settings file that cannot be understood.
+    pub fn outside(&self) -> Result<Outside> {
+        let flags = Flags {
+            kafka: self.kafka.as_deref(),
+            set_table: &self.set_table,
+            set: &self.set,
+            settings: self.settings.as_deref(),
+        };
+        let is_ours = |name: &str| name.starts_with("FLOWLINE_");
+        let environment: BTreeMap<String, String> = std::env::vars_os()
+            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+            .filter(|(name, _)| is_ours(name))
+            .collect();
+        outside::merge(flags, &environment)
+    }
+
+    fn sources(&self) -> Result<BTreeMap<String, PathBuf>> {
+        let source = |text: &String| match text.split_once('=') {
+            Some((table, path)) if !table.is_empty() && !path.is_empty() => {
+                let path = PathBuf::from(path);
+                std::fs::metadata(&path)
+                    .map_err(|e| Error::usage(format!("--source {table}: cannot read {}: {e}", path.display())))?;
+                Ok((table.to_string(), path))
+            }
+            _ => Err(Error::usage(format!("--source: expected TABLE=PATH, not '{text}'"))),
+        };
+        self.source.iter().map(source).collect()
+    }
+}
+
+/// Loads files into a session and tells all mistakes of all of them at once.
+///
+/// # Errors
+/// The mistakes; flags that name what is not there.
+pub fn load(
+    files: &[Arc<SourceFile>],
+    outside_args: &OutsideArgs,
+    job: &JobArgs,
+    capture: Option<Arc<Capture>>,
+) -> Result<Loaded> {
+    let mut outside = outside_args.outside()?;
+    if let Some(text) = &job.idle_timeout {
+        duration("--idle-timeout", text)?;
+        outside.set.insert(IDLE_TIMEOUT.into(), text.clone());
+    }
+    let sources = outside_args.sources()?;
+    let mut session = Session::new(SessionConfig {
+        table_options: outside.tables.clone(),
+        sources: sources.clone(),
+        capture,
+        parallelism: job.parallelism.map(usize::from),
+        batch_rows: job.batch_rows,
+        bounded: job.bounded,
+    });
+    let mut said = set(&mut session, &outside.set)?;
+    let mut mistakes: Vec<Diagnostic> = Vec::new();
+    for file in files {
+        match session.load(file) {
+            Ok(messages) => said.extend(messages),
+            Err(error) if error.diagnostics.is_empty() => return Err(error),
+            Err(error) => mistakes.extend(error.diagnostics),
+        }
+    }
+    // Said at the beginning so that the files see it, and again so that it goes over what they say.
+    set(&mut session, &outside.set)?;
+    if let Err(error) = session.graph() {
+        if error.diagnostics.is_empty() && mistakes.is_empty() {
+            return Err(error);
+        }
+        mistakes.extend(error.diagnostics);
+    }
+    let mut told: Vec<Diagnostic> = Vec::new();
+    for mistake in mistakes {
+        if !told.contains(&mistake) {
+            told.push(mistake);
+        }
+    }
+    if !told.is_empty() {
+        return Err(Error::sql(told));
+    }
+    tables_exist(&session, &outside, &sources)?;
+    Ok(Loaded { session, said })
+}
+
+fn set(session: &mut Session, values: &BTreeMap<String, String>) -> Result<Vec<Message>> {
+    let mut notes = Vec::new();
+    for (key, value) in values {
+        let set = session.settings.set(key, value).map_err(|e| {
+            let error = Error::usage(format!("a setting from outside: {}", e.message));
+            match e.help {
+                Some(help) => error.with_help(help),
+                None => error,
+            }
+        })?;
+        notes.extend(set.map(Message::Note));
+    }
+    Ok(notes)
+}
+
+/// A flag that names a table that is not there is a mistake; a settings file may serve several pipelines.
+fn tables_exist(session: &Session, outside: &Outside, sources: &BTreeMap<String, PathBuf>) -> Result<()> {
+    let flags = outside.by_flag.iter().map(|t| ("--set-table", t)).chain(sources.keys().map(|t| ("--source", t)));
+    for (flag, table) in flags {
+        if session.catalog.table(table).is_none() {
+            let error = Error::usage(format!("{flag}: there is no table '{table}'"));
+            return Err(match session.catalog.closest(table) {
+                Some(near) => error.with_help(format!("did you mean '{near}'?")),
+                None => error,
+            });
+        }
+    }
+    for table in outside.by_others.iter().filter(|t| session.catalog.table(t).is_none()) {
+        messages::note(&format!("options are set from outside for '{table}', a table that is not declared here"));
+    }
+    Ok(())
+}
+
+/// What there is in a session, in words.
+pub fn inventory(files: usize, session: &Session) -> String {
+    let of = |is_view: bool| {
+        let relations = session.catalog.iter();
+        let matching =
+            relations.filter(|(_, r)| matches!(r, crate::catalog::Relation::View(_)) == is_view).count();
+        count(matching as u64, if is_view { "view" } else { "table" })
+    };
+    let statements = count(session.outputs().len() as u64, "statement");
+    format!("{}, {}, {}, {statements} to run", count(files as u64, "file"), of(false), of(true))
+}

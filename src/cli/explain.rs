@@ -1,0 +1,39 @@
+//! `flowline explain`: the plans, the dataflow and what each sink promises.
+
+use std::path::PathBuf;
+
+use super::args::{self, JobArgs, OutsideArgs};
+use super::print;
+use crate::error::{Error, Result};
+
+/// What to explain.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// SQL files and folders; a folder as `run` takes it
+    #[arg(value_name = "PATH")]
+    paths: Vec<PathBuf>,
+    /// SQL to explain, behind the files
+    #[arg(short, value_name = "SQL")]
+    execute: Vec<String>,
+    #[command(flatten)]
+    outside: OutsideArgs,
+    #[command(flatten)]
+    job: JobArgs,
+}
+
+/// Explains the files.
+///
+/// # Errors
+/// All mistakes.
+pub fn run(args: &Args) -> Result<()> {
+    if args.paths.is_empty() && args.execute.is_empty() {
+        return Err(Error::usage("nothing to explain").with_help("flowline explain PATH..."));
+    }
+    let files = args::sql_files(&args.paths, &args.execute)?;
+    let loaded = args::load(&files, &args.outside, &args.job, None)?;
+    if !loaded.session.has_jobs() {
+        return Err(Error::usage("nothing to explain: there is no INSERT and no SELECT")
+            .with_help("name a file with one, or add -e 'SELECT ...'"));
+    }
+    print(&loaded.session.explain_all()?)
+}

@@ -1,0 +1,155 @@
+//! The command line: flags to settings, one file a verb.
+
+mod args;
+mod check;
+mod completions;
+mod demo;
+mod explain;
+mod folder;
+mod generate;
+mod messages;
+mod outside;
+mod progress;
+mod query;
+mod report;
+mod run;
+mod screen;
+mod signals;
+mod summary;
+mod version;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::error::{Error, Result};
+
+/// Runs Flink SQL files as continuous queries in one native process.
+#[derive(Debug, Parser)]
+#[command(name = "flowline", version, max_term_width = 110, after_help = EXIT_CODES)]
+struct Cli {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0    done, or stopped by Ctrl-C or SIGTERM with everything read written out
+  1    a row could not be processed
+  2    a mistake in SQL, an option or a flag; nothing was started
+  3    a broker, file or other outside system failed
+  70   a bug in flowline
+  130  ended at once by a second Ctrl-C
+
+Logs go to stderr; FLOWLINE_LOG sets how much (error, warn, info, debug).";
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Runs SQL files as one job until their inputs end or Ctrl-C
+    Run(run::Args),
+    /// Answers queries once, over what the tables hold now
+    Query(query::Args),
+    /// Parses and plans SQL files and tells every mistake
+    Check(check::Args),
+    /// Shows the plans and the dataflow of SQL files
+    Explain(explain::Args),
+    /// Runs the pipeline of sql/ over generated events and a Kafka broker in this process
+    Demo(demo::Args),
+    /// Makes CloudEvents to try pipelines with
+    Generate(generate::Args),
+    /// Shows the versions of flowline and of what it is built on
+    Version,
+    /// Writes completions for a shell
+    Completions(completions::Args),
+}
+
+/// Runs the verb of the process's arguments and tells what went wrong.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    log_to_stderr();
+    match dispatch(cli.verb) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprint!("{}", report::render(&error));
+            ExitCode::from(error.exit_code())
+        }
+    }
+}
+
+fn dispatch(verb: Verb) -> Result<()> {
+    match verb {
+        Verb::Run(args) => block_on(run::run(&args)),
+        Verb::Query(args) => block_on(query::run(&args)),
+        Verb::Check(args) => check::run(&args),
+        Verb::Explain(args) => explain::run(&args),
+        Verb::Demo(args) => block_on(demo::run(&args)),
+        Verb::Generate(args) => block_on(generate::run(&args)),
+        Verb::Version => version::run(),
+        Verb::Completions(args) => completions::run(&args),
+    }
+}
+
+fn block_on(verb: impl Future<Output = Result<()>>) -> Result<()> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|e| Error::external("the threads of the runtime cannot be started").caused_by(e))?;
+    let result = runtime.block_on(verb);
+    // What is left may wait for ever, such as a write to a pipe that nobody reads.
+    runtime.shutdown_timeout(std::time::Duration::from_secs(1));
+    result
+}
+
+fn log_to_stderr() {
+    use std::io::IsTerminal as _;
+    let filter = tracing_subscriber::EnvFilter::try_from_env("FLOWLINE_LOG")
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn"));
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_target(false)
+        .init();
+}
+
+/// Writes to stdout; a reader that has gone away is no mistake.
+fn print(text: &str) -> Result<()> {
+    use std::io::Write as _;
+    let mut out = std::io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(e) if e.kind() != std::io::ErrorKind::BrokenPipe => {
+            Err(Error::external("cannot write to stdout").caused_by(e))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// `12 rows`, `1 row`, digits in groups of three.
+fn count(number: u64, what: &str) -> String {
+    let digits = number.to_string();
+    let mut grouped = String::new();
+    for (i, digit) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i) % 3 == 0 {
+            grouped.push(',');
+        }
+        grouped.push(digit);
+    }
+    format!("{grouped} {what}{}", if number == 1 { "" } else { "s" })
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        super::Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn counts() {
+        assert_eq!(super::count(1, "row"), "1 row");
+        assert_eq!(super::count(1_234_567, "row"), "1,234,567 rows");
+        assert_eq!(super::count(999, "row"), "999 rows");
+    }
+}

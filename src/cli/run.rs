@@ -1,0 +1,125 @@
+//! `flowline run`: SQL files as one job, until its inputs end or it is asked to stop.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::args::{self, JobArgs, Loaded, OutsideArgs};
+use super::progress::Progress;
+use super::screen::{Output, Screen};
+use super::summary::summary;
+use super::{messages, signals};
+use crate::catalog::Table;
+use crate::connectors::capture::Capture;
+use crate::error::{Error, Result};
+use crate::graph::{Graph, Operation};
+use crate::runtime::Job;
+
+/// How often progress is looked at.
+const TICK: Duration = Duration::from_millis(200);
+
+/// What to run and how.
+#[derive(Debug, clap::Args)]
+#[command(after_help = format!("The folder rule: {}.", super::folder::RULE))]
+pub struct Args {
+    /// SQL files and folders, in this order
+    #[arg(value_name = "PATH")]
+    paths: Vec<PathBuf>,
+    /// SQL to run, behind the files
+    #[arg(short, value_name = "SQL")]
+    execute: Vec<String>,
+    /// Write nothing to the declared sinks; write the changelog and the final rows of each to DIR
+    #[arg(long, value_name = "DIR")]
+    capture: Option<PathBuf>,
+    /// Rows of a SELECT as a table or as JSON lines {"op":"+I","row":{...}} [default: table on a terminal, else jsonl]
+    #[arg(long, value_enum)]
+    output: Option<Output>,
+    #[command(flatten)]
+    outside: OutsideArgs,
+    #[command(flatten)]
+    job: JobArgs,
+}
+
+/// Runs the files.
+///
+/// # Errors
+/// Mistakes in them; whatever makes the job fail.
+pub async fn run(args: &Args) -> Result<()> {
+    if args.paths.is_empty() && args.execute.is_empty() {
+        return Err(Error::usage("nothing to run").with_help("flowline run PATH..., or flowline run -e 'SELECT ...'"));
+    }
+    let output = Output::choose(args.output);
+    let files = args::sql_files(&args.paths, &args.execute)?;
+    let capture = args.capture.clone().map(Capture::to_dir).transpose()?;
+    let Loaded { session, said } = args::load(&files, &args.outside, &args.job, capture)?;
+    messages::say(&said, output)?;
+    if !session.has_jobs() {
+        messages::note("nothing to run: there is no INSERT and no SELECT");
+        return Ok(());
+    }
+    let graph = session.graph()?;
+    let screen = Screen::new(output, selects(&graph));
+    let sink = {
+        let screen = Arc::clone(&screen);
+        move |name: &str, table: &Table| screen.sink(name, table)
+    };
+    let mut stop = signals::stop_asked();
+    let job = tokio::select! {
+        job = session.start(&sink) => job?,
+        () = signals::asked(&mut stop) => return Ok(()),
+    };
+    eprintln!("running  {}", session.outputs().join(", "));
+    let metrics = job.metrics.clone();
+    let result = wait(job, &graph, &screen, stop).await;
+    eprint!("{}", summary(&graph, &metrics));
+    if let Some(dir) = &args.capture {
+        eprintln!("captured {}", dir.display());
+    }
+    result
+}
+
+async fn wait(job: Job, graph: &Graph, screen: &Screen, mut asked: tokio::sync::watch::Receiver<bool>) -> Result<()> {
+    let metrics = job.metrics.clone();
+    let stop = job.stop_handle();
+    let mut progress = Progress::default();
+    let mut ticks = tokio::time::interval(TICK);
+    let mut is_stopping = false;
+    let ended = job.wait();
+    tokio::pin!(ended);
+    let result = loop {
+        tokio::select! {
+            result = &mut ended => break result,
+            () = signals::asked(&mut asked), if !is_stopping => {
+                eprintln!("stopping: what was read is written out; Ctrl-C again ends at once");
+                is_stopping = true;
+                stop.send_replace(true);
+            }
+            () = screen.closed(), if !is_stopping => {
+                is_stopping = true;
+                stop.send_replace(true);
+            }
+            _ = ticks.tick() => {
+                if let Some(bar) = progress.update(graph, &metrics) {
+                    screen.keep_below(bar);
+                }
+            }
+        }
+    };
+    progress.finish();
+    result
+}
+
+/// The SELECTs of a job, each with whether its rows are also taken back.
+fn selects(graph: &Graph) -> HashMap<String, bool> {
+    let mut selects = HashMap::new();
+    for node in &graph.nodes {
+        if let Operation::Sink(sink) = &node.operation
+            && sink.table.connector().is_none()
+            && sink.name.starts_with("select_")
+        {
+            selects.insert(sink.name.clone(), node.changes.updating);
+        }
+    }
+    selects
+}

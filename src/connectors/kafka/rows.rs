@@ -1,0 +1,147 @@
+//! From messages to rows.
+
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions, UInt32Array};
+use arrow::compute::take;
+use rdkafka::message::{BorrowedMessage, Message};
+
+use super::layout::{Layout, Meta, Origin, Part, meta_array};
+use crate::connectors::{ReadRequest, bad_row_text};
+use crate::error::{Error, Result};
+use crate::formats::{BadRow, Decoded, Decoder};
+
+/// Where a column of the rows comes from: an index is that of the decoder's output.
+#[derive(Debug, Clone, Copy)]
+enum Column {
+    Key(usize),
+    Value(usize),
+    Meta(Meta),
+}
+
+/// Decodes the columns asked for.
+pub(super) struct Rows {
+    key: Option<Box<dyn Decoder>>,
+    value: Box<dyn Decoder>,
+    columns: Vec<Column>,
+    request: ReadRequest,
+}
+
+impl Rows {
+    /// # Errors
+    /// A column that Kafka does not have.
+    pub(super) fn new(layout: &Layout, request: &ReadRequest) -> Result<Self> {
+        let origins: Vec<Origin> = request.columns.iter().map(|c| layout.origins[*c]).collect();
+        let sorted = |pick: fn(&Origin) -> Option<usize>| {
+            let mut fields: Vec<usize> = origins.iter().filter_map(pick).collect();
+            fields.sort_unstable();
+            fields
+        };
+        let keys = sorted(|o| if let Origin::Key(i) = o { Some(*i) } else { None });
+        let values = sorted(|o| if let Origin::Value(i) = o { Some(*i) } else { None });
+        let place = |fields: &[usize], i: usize| fields.iter().position(|f| *f == i);
+        let mut columns = Vec::with_capacity(origins.len());
+        for (origin, field) in origins.iter().zip(request.schema.fields()) {
+            let column = match origin {
+                Origin::Key(i) => place(&keys, *i).map(Column::Key),
+                Origin::Value(i) => place(&values, *i).map(Column::Value),
+                Origin::Meta(meta) => Some(Column::Meta(*meta)),
+                Origin::None => None,
+            };
+            columns.push(column.ok_or_else(|| {
+                Error::internal(format!("column '{}' cannot be read from Kafka", field.name()))
+            })?);
+        }
+        let decoder = |part: &Part, fields: &[usize]| part.format.decoder(fields);
+        Ok(Self {
+            key: layout.key.as_ref().filter(|_| !keys.is_empty()).map(|part| decoder(part, &keys)),
+            value: decoder(&layout.value, &values),
+            columns,
+            request: request.clone(),
+        })
+    }
+
+    /// The rows of messages of one partition; none where none of them has a value.
+    ///
+    /// # Errors
+    /// A message that does not decode.
+    pub(super) fn decode(
+        &mut self,
+        topic: &str,
+        partition: i32,
+        messages: &[BorrowedMessage<'_>],
+    ) -> Result<Option<RecordBatch>> {
+        let metrics = Arc::clone(&self.request.metrics);
+        // Without a value there is no row: as in Flink, it is passed over.
+        let messages: Vec<&BorrowedMessage<'_>> = messages.iter().filter(|m| m.payload().is_some()).collect();
+        let payloads: Vec<&[u8]> = messages.iter().filter_map(|m| m.payload()).collect();
+        if payloads.is_empty() {
+            return Ok(None);
+        }
+        let place = |i: usize| {
+            let offset = messages.get(i).map_or(-1, |m| m.offset());
+            format!("topic '{topic}' partition {partition} offset {offset}")
+        };
+        let decoded = self.value.decode(&payloads).map_err(|bad| bad_message(&place(bad.payload), &bad))?;
+        for bad in &decoded.skipped {
+            metrics.bad_row(&place(bad.payload), bad);
+        }
+        let rows = decoded.rows.num_rows();
+        let message_of = |row: usize| decoded.origins.as_ref().map_or(row, |origins| origins[row] as usize);
+        let keys = match &mut self.key {
+            None => None,
+            Some(decoder) => {
+                let (keys, key_of) = decode_keys(&mut **decoder, &messages, &place, &metrics)?;
+                let indices: UInt32Array = (0..rows).map(|row| key_of[message_of(row)]).collect();
+                Some((keys, indices))
+            }
+        };
+        let mut columns: Vec<ArrayRef> = Vec::with_capacity(self.columns.len());
+        for (column, field) in self.columns.iter().zip(self.request.schema.fields()) {
+            columns.push(match column {
+                Column::Value(i) => Arc::clone(decoded.rows.column(*i)),
+                Column::Key(i) => match &keys {
+                    Some((keys, indices)) => take(keys.rows.column(*i), indices, None)?,
+                    None => return Err(Error::internal("the key was not decoded")),
+                },
+                Column::Meta(meta) => {
+                    meta_array(*meta, (0..rows).map(|row| messages[message_of(row)]), field.data_type())?
+                }
+            });
+        }
+        let options = RecordBatchOptions::new().with_row_count(Some(rows));
+        RecordBatch::try_new_with_options(Arc::clone(&self.request.schema), columns, &options)
+            .map(Some)
+            .map_err(|e| Error::from(e).at(place(0)))
+    }
+}
+
+/// The decoded keys, and for each message which of them is its.
+fn decode_keys(
+    decoder: &mut dyn Decoder,
+    messages: &[&BorrowedMessage<'_>],
+    place: &dyn Fn(usize) -> String,
+    metrics: &crate::connectors::SourceMetrics,
+) -> Result<(Decoded, Vec<Option<u32>>)> {
+    let with_key: Vec<usize> = (0..messages.len()).filter(|i| messages[*i].key().is_some()).collect();
+    let payloads: Vec<&[u8]> = messages.iter().filter_map(|m| m.key()).collect();
+    let place = |payload: usize| format!("{} key", place(with_key.get(payload).copied().unwrap_or(0)));
+    let decoded = decoder.decode(&payloads).map_err(|bad| bad_message(&place(bad.payload), &bad))?;
+    for bad in &decoded.skipped {
+        metrics.bad_row(&place(bad.payload), bad);
+    }
+    let mut key_of = vec![None; messages.len()];
+    for (row, number) in (0..decoded.rows.num_rows()).zip(0u32..) {
+        let payload = decoded.origins.as_ref().map_or(row, |origins| origins[row] as usize);
+        if key_of[with_key[payload]].replace(number).is_some() {
+            return Err(Error::data(format!("{}: one key gives several rows", place(payload))));
+        }
+    }
+    Ok((decoded, key_of))
+}
+
+fn bad_message(place: &str, bad: &BadRow) -> Error {
+    Error::data(bad_row_text(place, bad)).with_help(
+        "correct whoever writes it, or skip such records with the format's option 'ignore-parse-errors' = 'true'",
+    )
+}

@@ -1,0 +1,245 @@
+//! Topics as a sink: rows appended, or the latest row of each key with deletions as tombstones.
+
+use std::sync::Arc;
+
+use arrow::array::{Array, ArrayRef, AsArray, Int64Array, RecordBatch};
+use arrow::compute::{cast, take_record_batch};
+use arrow::datatypes::{DataType, Int64Type, SchemaRef, TimeUnit};
+use async_trait::async_trait;
+use rdkafka::message::{Header, OwnedHeaders};
+use rdkafka::producer::BaseRecord;
+
+use super::client;
+use super::config::{KafkaTable, Partitioner, Topics};
+use super::layout::{Meta, Origin, Part};
+use super::producer::Outbox;
+use crate::catalog::Table;
+use crate::catalog::options::OptionError;
+use crate::changelog::{Batch, RowKind, row_kinds};
+use crate::connectors::{Sink, SinkMode, SinkWriter, bad_row_text, row_indices};
+use crate::error::{Error, Result};
+use crate::formats::{Encoded, Encoder};
+
+/// A Kafka table as a sink.
+pub(super) struct KafkaSink {
+    table: KafkaTable,
+    topics: Vec<String>,
+    key: Option<Columns>,
+    value: Columns,
+    /// Metadata columns that are written, and where they are in a row.
+    meta: Vec<(Meta, usize)>,
+}
+
+/// The columns of a row that make up one half of a record.
+#[derive(Clone)]
+struct Columns {
+    part: Part,
+    indexes: Vec<usize>,
+}
+
+impl KafkaSink {
+    /// # Errors
+    /// Topics that are not named.
+    pub(super) fn new(table: KafkaTable, declared: &Table) -> std::result::Result<Self, OptionError> {
+        let insertable = declared.insertable();
+        let place = |column: &usize| insertable.iter().position(|i| i == column);
+        let columns = |part: &Part| {
+            Columns { part: part.clone(), indexes: part.columns.iter().filter_map(place).collect() }
+        };
+        let mut meta = Vec::new();
+        for (i, column) in insertable.iter().enumerate() {
+            if let Origin::Meta(kind) = table.layout.origins[*column] {
+                meta.push((kind, i));
+            }
+        }
+        let topics = match &table.topics {
+            Topics::Pattern(_) => {
+                return Err(OptionError::new("topic-pattern", "a table that is written needs 'topic'"));
+            }
+            Topics::Named(names) if names.len() > 1 && !meta.iter().any(|(kind, _)| *kind == Meta::Topic) => {
+                return Err(OptionError::new("topic", "rows cannot be written to several topics")
+                    .with_help("name one topic, or declare a column `topic` STRING METADATA that says which one"));
+            }
+            Topics::Named(names) => names.clone(),
+        };
+        let key = table.layout.key.as_ref().map(columns);
+        let value = columns(&table.layout.value);
+        Ok(Self { table, topics, key, value, meta })
+    }
+}
+
+#[async_trait]
+impl Sink for KafkaSink {
+    fn mode(&self) -> SinkMode {
+        if self.table.is_upsert { SinkMode::Upsert } else { SinkMode::Append }
+    }
+
+    fn guarantee(&self) -> &'static str {
+        "at least once"
+    }
+
+    fn is_single(&self) -> bool {
+        self.table.single_writer
+    }
+
+    async fn writer(
+        &self,
+        instance: usize,
+        _schema: SchemaRef,
+        key: Option<Vec<usize>>,
+    ) -> Result<Box<dyn SinkWriter>> {
+        let (properties, topics) = (self.table.properties.clone(), self.topics.clone());
+        let (outbox, partitions) = client::blocking(move || Outbox::open(&properties, &topics)).await?;
+        let fixed = |count: &i32| match self.table.partitioner {
+            Partitioner::Fixed if *count > 0 => i32::try_from(instance).ok().map(|i| i % count),
+            _ => None,
+        };
+        let half = |columns: &Columns| Half {
+            encoder: columns.part.format.encoder(),
+            indexes: columns.indexes.clone(),
+            encoded: Encoded::default(),
+        };
+        Ok(Box::new(KafkaWriter {
+            name: self.table.name.clone(),
+            targets: self.topics.iter().cloned().zip(partitions.iter().map(fixed)).collect(),
+            key: self.key.as_ref().map(half),
+            value: half(&self.value),
+            meta: self.meta.clone(),
+            primary_key: key.filter(|_| self.table.is_upsert),
+            is_upsert: self.table.is_upsert,
+            outbox,
+        }))
+    }
+}
+
+/// Encodes one half of a record.
+struct Half {
+    encoder: Box<dyn Encoder>,
+    indexes: Vec<usize>,
+    encoded: Encoded,
+}
+
+impl Half {
+    fn encode(&mut self, rows: &RecordBatch, table: &str) -> Result<()> {
+        self.encoded.bytes.clear();
+        self.encoded.ends.clear();
+        let rows = rows.project(&self.indexes)?;
+        self.encoder
+            .encode(&rows, &mut self.encoded)
+            .map_err(|bad| Error::data(bad_row_text(&format!("table '{table}'"), &bad)))
+    }
+}
+
+struct KafkaWriter {
+    name: String,
+    /// The topics, each with the partition that all records go to, where there is one.
+    targets: Vec<(String, Option<i32>)>,
+    key: Option<Half>,
+    value: Half,
+    meta: Vec<(Meta, usize)>,
+    primary_key: Option<Vec<usize>>,
+    is_upsert: bool,
+    outbox: Outbox,
+}
+
+impl KafkaWriter {
+    /// The rows to send, and for each whether it is a deletion (none: no row is).
+    fn changes(&self, batch: &Batch) -> Result<(RecordBatch, Option<Vec<bool>>)> {
+        if batch.weights.is_none() {
+            return Ok((batch.rows.clone(), None));
+        }
+        let mut kinds = row_kinds(batch, self.primary_key.as_deref())?;
+        if !self.is_upsert && kinds.iter().any(|(_, kind)| *kind != RowKind::Insert) {
+            return Err(Error::internal(format!("table '{}': a retraction reached an append-only sink", self.name)));
+        }
+        // The row after the update says everything.
+        kinds.retain(|(_, kind)| *kind != RowKind::UpdateBefore);
+        let indices = row_indices(kinds.iter().map(|(row, _)| *row));
+        let rows = take_record_batch(&batch.rows, &indices)?;
+        let deletions: Vec<bool> = kinds.iter().map(|(_, kind)| *kind == RowKind::Delete).collect();
+        let any = deletions.contains(&true);
+        Ok((rows, any.then_some(deletions)))
+    }
+
+    fn meta_column(&self, rows: &RecordBatch, meta: Meta) -> Option<ArrayRef> {
+        let (_, i) = self.meta.iter().find(|(kind, _)| *kind == meta)?;
+        Some(Arc::clone(rows.column(*i)))
+    }
+
+    /// Where a row goes: to the topic its column names, or to the only one there is.
+    fn target(&self, topics: Option<&ArrayRef>, row: usize) -> Result<&(String, Option<i32>)> {
+        let Some(topics) = topics else {
+            return self.targets.first().ok_or_else(|| Error::internal("a sink without a topic"));
+        };
+        let name = topics.as_string::<i32>();
+        if name.is_null(row) {
+            return Err(Error::data(format!("table '{}': the topic of a row is NULL", self.name))
+                .with_help("the metadata column 'topic' says where a row goes: fill it in each row"));
+        }
+        let name = name.value(row);
+        self.targets.iter().find(|(topic, _)| topic == name).ok_or_else(|| {
+            let known: Vec<&str> = self.targets.iter().map(|(topic, _)| topic.as_str()).collect();
+            Error::data(format!("table '{}': a row goes to the topic '{name}', which is not one of its topics", self.name))
+                .with_help(format!("the option 'topic' allows {}; add others there, with ';' between them", known.join(", ")))
+        })
+    }
+}
+
+#[async_trait]
+impl SinkWriter for KafkaWriter {
+    async fn write(&mut self, batch: &Batch) -> Result<()> {
+        self.outbox.check()?;
+        let (rows, deletions) = self.changes(batch)?;
+        if let Some(key) = &mut self.key {
+            key.encode(&rows, &self.name)?;
+        }
+        self.value.encode(&rows, &self.name)?;
+        let timestamps = self.meta_column(&rows, Meta::Timestamp).map(|column| millis(&column)).transpose()?;
+        let headers = self.meta_column(&rows, Meta::Headers);
+        let topics = self.meta_column(&rows, Meta::Topic);
+        let mut keys = self.key.as_ref().map(|key| key.encoded.payloads());
+        for (row, payload) in self.value.encoded.payloads().enumerate() {
+            let (topic, partition) = self.target(topics.as_ref(), row)?;
+            let mut record: BaseRecord<'_, [u8], [u8]> = BaseRecord::to(topic);
+            record.partition = *partition;
+            record.key = keys.as_mut().and_then(Iterator::next);
+            if !deletions.as_ref().is_some_and(|d| d[row]) {
+                record.payload = Some(payload);
+            }
+            record.timestamp = timestamps.as_ref().filter(|t| t.is_valid(row)).map(|t| t.value(row));
+            record.headers = headers.as_ref().and_then(|column| row_headers(column, row));
+            self.outbox.send(record).await?;
+        }
+        Ok(())
+    }
+
+    async fn flush(&mut self) -> Result<()> {
+        self.outbox.flush().await
+    }
+}
+
+/// A timestamp column in milliseconds.
+fn millis(column: &ArrayRef) -> Result<Int64Array> {
+    let zone = match column.data_type() {
+        DataType::Timestamp(_, zone) => zone.clone(),
+        _ => None,
+    };
+    let millis = cast(column, &DataType::Timestamp(TimeUnit::Millisecond, zone))?;
+    Ok(cast(&millis, &DataType::Int64)?.as_primitive::<Int64Type>().clone())
+}
+
+/// The headers of a row; none where they are NULL or empty.
+fn row_headers(column: &ArrayRef, row: usize) -> Option<OwnedHeaders> {
+    let maps = column.as_map_opt().filter(|maps| maps.is_valid(row))?;
+    let pairs = maps.value(row);
+    if pairs.is_empty() {
+        return None;
+    }
+    let (keys, values) = (pairs.column(0).as_string_opt::<i32>()?, pairs.column(1).as_binary_opt::<i32>()?);
+    let mut headers = OwnedHeaders::new_with_capacity(pairs.len());
+    for i in 0..pairs.len() {
+        let value = values.is_valid(i).then(|| values.value(i));
+        headers = headers.insert(Header { key: keys.value(i), value });
+    }
+    Some(headers)
+}

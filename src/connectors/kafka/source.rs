@@ -1,0 +1,155 @@
+//! Topics as a source.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::thread::JoinHandle;
+
+use async_trait::async_trait;
+use rdkafka::consumer::Consumer;
+use tokio::sync::mpsc;
+
+use super::client::{self, KafkaConsumer, PATIENCE};
+use super::config::{KafkaTable, Place, Topics};
+use super::fetcher::{Assignment, Bell, Fetcher, Update, owner};
+use super::offsets::resolve;
+use crate::connectors::{ReadRequest, Source, SourceEvent, SourceReader};
+use crate::error::{Error, Result};
+
+/// So many batches wait at most between the thread and the reader.
+const WAITING: usize = 4;
+
+/// A Kafka table as a source.
+pub(super) struct KafkaSource {
+    pub(super) table: KafkaTable,
+}
+
+#[async_trait]
+impl Source for KafkaSource {
+    fn is_bounded(&self) -> bool {
+        self.table.end.is_some()
+    }
+
+    async fn reader(&self, request: ReadRequest) -> Result<Box<dyn SourceReader>> {
+        let table = self.table.clone();
+        let reader = client::blocking(move || KafkaReader::open(table, request)).await?;
+        Ok(Box::new(reader))
+    }
+}
+
+struct KafkaReader {
+    updates: mpsc::Receiver<Result<Update>>,
+    positions: BTreeMap<Arc<str>, i64>,
+    bell: Arc<Bell>,
+    thread: Option<JoinHandle<()>>,
+    has_ended: bool,
+}
+
+impl KafkaReader {
+    /// Looks at the cluster, works out where to read from and up to where, and starts to read.
+    fn open(table: KafkaTable, request: ReadRequest) -> Result<Self> {
+        let lookup = client::consumer(&table.properties, 1)?;
+        let assignments = assignments(&table, &request, &lookup)?;
+        drop(lookup);
+        let metrics = &request.metrics;
+        for of in &assignments {
+            let total = of.end.map_or(0, |end| u64::try_from(end - of.start).unwrap_or(0));
+            metrics.total.fetch_add(total, Ordering::Relaxed);
+        }
+        let consumer = client::consumer(&table.properties, assignments.len())?;
+        let (sender, updates) = mpsc::channel(WAITING);
+        let bell = Arc::new(Bell::default());
+        let name = format!("kafka-{}", table.name);
+        let fetcher = Fetcher::new(table, request, consumer, sender, Arc::clone(&bell))?;
+        let thread = std::thread::Builder::new()
+            .name(name)
+            .spawn(move || fetcher.run(assignments))
+            .map_err(|e| Error::external(format!("a thread cannot be started: {e}")))?;
+        Ok(Self { updates, positions: BTreeMap::new(), bell, thread: Some(thread), has_ended: false })
+    }
+}
+
+/// The partitions of one reader, with where to start and stop.
+fn assignments(table: &KafkaTable, request: &ReadRequest, lookup: &KafkaConsumer) -> Result<Vec<Assignment>> {
+    let properties = &table.properties;
+    let mut partitions = match &table.topics {
+        Topics::Named(names) => properties.partitions(lookup, names)?,
+        Topics::Pattern(pattern) => {
+            let all = client::topics(lookup.client(), None, PATIENCE).map_err(|e| {
+                client::listen(lookup);
+                client::failed(&properties.bootstrap, "list the topics", e, lookup.context())
+            })?;
+            let matching = all.into_iter().filter(|(name, _)| !client::is_internal(name) && pattern.is_match(name));
+            matching.flat_map(|(name, count)| (0..count).map(move |p| (name.clone(), p))).collect()
+        }
+    };
+    partitions.retain(|(topic, partition)| owner(topic, *partition, request.parallelism) == request.instance);
+    let resolve = |partitions: &[(String, i32)], place: &Place, is_start| {
+        resolve(properties, lookup, partitions, place, is_start)
+    };
+    let mut ends: Vec<Option<i64>> = vec![None; partitions.len()];
+    let present = if request.bounded { Some(Place::Latest) } else { None };
+    for place in table.end.iter().chain(&present) {
+        for (end, found) in ends.iter_mut().zip(resolve(&partitions, place, false)?) {
+            *end = Some(end.map_or(found, |end| end.min(found)));
+        }
+    }
+    // A partition that a snapshot does not know has come since: it is read from its beginning.
+    let place = if request.restored.is_empty() { &table.start } else { &Place::Earliest };
+    let mut assignments = Vec::new();
+    let mut unknown = Vec::new();
+    for ((topic, partition), end) in partitions.into_iter().zip(ends) {
+        let mut of = Assignment { topic: topic.as_str().into(), partition, start: 0, end };
+        match request.restored.get(&*of.name()) {
+            Some(text) => {
+                of.start = text
+                    .parse()
+                    .map_err(|_| Error::internal(format!("{}: '{text}' is no offset", of.name())))?;
+            }
+            None => unknown.push((assignments.len(), (topic, partition))),
+        }
+        assignments.push(of);
+    }
+    let (indexes, unknown): (Vec<usize>, Vec<(String, i32)>) = unknown.into_iter().unzip();
+    for (i, start) in indexes.into_iter().zip(resolve(&unknown, place, true)?) {
+        assignments[i].start = start;
+    }
+    Ok(assignments)
+}
+
+#[async_trait]
+impl SourceReader for KafkaReader {
+    async fn next(&mut self) -> Result<SourceEvent> {
+        while !self.has_ended {
+            let Some(update) = self.updates.recv().await else {
+                return Err(Error::internal("the thread that reads from Kafka has stopped"));
+            };
+            let update = update?;
+            for (partition, position) in update.positions {
+                self.positions.insert(partition, position);
+            }
+            self.has_ended = matches!(update.event, Some(SourceEvent::End));
+            if let Some(event) = update.event {
+                return Ok(event);
+            }
+        }
+        Ok(SourceEvent::End)
+    }
+
+    fn positions(&self) -> Vec<(Arc<str>, String)> {
+        self.positions.iter().map(|(partition, offset)| (Arc::clone(partition), offset.to_string())).collect()
+    }
+}
+
+impl Drop for KafkaReader {
+    /// Ends the thread, which closes the connections.
+    fn drop(&mut self) {
+        self.updates.close();
+        self.bell.stop();
+        if let Some(thread) = self.thread.take()
+            && thread.join().is_err()
+        {
+            tracing::error!("the thread that read from Kafka panicked");
+        }
+    }
+}

@@ -1,0 +1,3 @@
+//! Integration tests: what crosses a process or a network, and the layout of the repository.
+
+mod tidy;
