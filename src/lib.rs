@@ -17,7 +17,6 @@ pub mod batch; // SELECTs answered once
 pub mod session; // the main path: SQL files -> running job
 pub mod cli; // flags to settings, one file a verb
 
-pub mod generate; // CloudEvents to try pipelines with
 pub mod clock; // the clock, injected
 pub mod error; // what went wrong, where, and what to do
 pub mod settings; // SET keys

@@ -599,8 +599,6 @@ impl Connect for Ends<'_> {
     }
 
     fn sink(&self, sink: &graph::Sink) -> Result<Arc<dyn Sink>> {
-        // A bare SELECT's table is made up: it has neither a connector nor a declaration in the catalog.
-        let is_select = sink.table.connector().is_none() && sink.name.starts_with("select_");
         let declared = match sink.table.connector() {
             Some(_) => Some(connectors::sink(&sink.table).map_err(|e| Error::sql(option_mistakes(&sink.table, &e)))?),
             None => None,
@@ -611,7 +609,7 @@ impl Connect for Ends<'_> {
                 Ok(capture.sink(&sink.name, declared.map_or(managed, |d| d.mode()), &sink.table))
             }
             (None, Some(declared)) => Ok(declared),
-            (None, None) if is_select => Ok((self.selects)(&sink.name, &sink.table)),
+            (None, None) if sink.is_select => Ok((self.selects)(&sink.name, &sink.table)),
             (None, None) => Ok(connectors::discard(SinkMode::Upsert)),
         }
     }

@@ -14,9 +14,14 @@ pub fn stop_asked() -> watch::Receiver<bool> {
         asked.send_replace(true);
         signals.next().await;
         eprintln!("ended at once; not everything that was read is written out");
-        std::process::exit(INTERRUPTED);
+        end_at_once();
     });
     receiver
+}
+
+#[allow(clippy::disallowed_methods, reason = "whoever asks twice does not want to wait for anything")]
+fn end_at_once() {
+    std::process::exit(INTERRUPTED);
 }
 
 /// Waits until it is asked to stop.

@@ -8,10 +8,5 @@ use crate::error::Result;
 /// # Errors
 /// stdout cannot be written.
 pub fn run() -> Result<()> {
-    print(&format!(
-        "flowline {}\nDataFusion {}\nArrow {}\n",
-        env!("CARGO_PKG_VERSION"),
-        datafusion::DATAFUSION_VERSION,
-        arrow::ARROW_VERSION
-    ))
+    print(&format!("flowline {}\nArrow {}\n", env!("CARGO_PKG_VERSION"), arrow::ARROW_VERSION))
 }

@@ -191,6 +191,8 @@ pub struct Sink {
     pub name: String,
     /// Columns that identify a row of the table.
     pub key: Option<Vec<usize>>,
+    /// It stands for a bare SELECT: the table is made up of its columns.
+    pub is_select: bool,
 }
 
 impl Graph {

@@ -183,7 +183,7 @@ impl<'a> Lowering<'a> {
             _ => (Exchange::Forward, self.parallelism),
         };
         let schema = Arc::clone(&self.graph.nodes[rows.node].schema);
-        let sink = Sink { table: Arc::clone(&insert.sink), name: insert.name.clone(), key };
+        let sink = Sink { table: Arc::clone(&insert.sink), name: insert.name.clone(), key, is_select: insert.is_select };
         self.graph.add(Node {
             operation: Operation::Sink(sink),
             inputs: vec![Input { from: rows.node, exchange }],

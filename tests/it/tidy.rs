@@ -118,3 +118,21 @@ fn every_file_says_its_duty_and_none_is_too_long() {
         .collect();
     assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
 }
+
+#[test]
+fn compat_names_tests_that_exist() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let text = std::fs::read_to_string(root.join("COMPAT.md")).unwrap_or_default();
+    let mut wrong = Vec::new();
+    for row in text.lines().filter(|l| l.starts_with("| ") && !l.starts_with("| Feature")) {
+        let cells: Vec<&str> = row.trim_matches('|').split(" | ").map(str::trim).collect();
+        for test in cells.last().into_iter().flat_map(|c| c.split(", ")) {
+            let at = test.trim_end_matches("/*");
+            let exists = [root.join(at), root.join("tests/cases").join(at)].iter().any(|p| p.exists());
+            if cells.len() != 3 || !exists {
+                wrong.push(format!("{test}: {row}"));
+            }
+        }
+    }
+    assert!(wrong.is_empty() && !text.is_empty(), "\n{}", wrong.join("\n"));
+}

@@ -267,7 +267,11 @@ impl Moment {
             Unit::Year => day(Civil::new(date.year, 1, 1)),
             Unit::Decade => day(Civil::new(date.year.div_euclid(10) * 10, 1, 1)),
             Unit::Century => day(Civil::new((date.year - 1).div_euclid(100) * 100 + 1, 1, 1)),
-            Unit::Millennium => day(Civil::new((date.year - 1).div_euclid(1000) * 1000 + 1, 1, 1)),
+            Unit::Millennium => day(Civil::new(
+                (date.year - 1).div_euclid(1000) * 1000 + 1,
+                1,
+                1,
+            )),
             _ => match unit.nanos() {
                 Some(length) => Self {
                     days: self.days,
@@ -421,7 +425,10 @@ mod tests {
         }
         assert_eq!(Civil::of(0), Civil::new(1970, 1, 1));
         assert_eq!(Civil::new(2024, 2, 29).days(), 19_782);
-        assert_eq!(Civil::new(2024, 14, 31).days(), Civil::new(2025, 3, 3).days());
+        assert_eq!(
+            Civil::new(2024, 14, 31).days(),
+            Civil::new(2025, 3, 3).days()
+        );
     }
 
     #[test]
@@ -448,7 +455,11 @@ mod tests {
             (at(2024, 1, 15, 13), at(2024, 2, 15, 12), 0),
         ];
         for (start, end, months) in table {
-            assert_eq!(months_between(start, end), Some(months), "{start:?} {end:?}");
+            assert_eq!(
+                months_between(start, end),
+                Some(months),
+                "{start:?} {end:?}"
+            );
         }
     }
 }

@@ -45,7 +45,9 @@ fn read(call: &Call) -> Result<ArrayRef> {
 pub(crate) fn now() -> Result<Moment> {
     let nanos = match SystemTime::now().duration_since(UNIX_EPOCH) {
         Ok(since) => i128::try_from(since.as_nanos()).ok(),
-        Err(before) => i128::try_from(before.duration().as_nanos()).ok().map(|n| -n),
+        Err(before) => i128::try_from(before.duration().as_nanos())
+            .ok()
+            .map(|n| -n),
     };
     match nanos.and_then(Moment::from_epoch) {
         Some(now) => Ok(now),

@@ -236,8 +236,16 @@ mod tests {
             (decimal(7, 10, 0), decimal(20, 2, 1), "3.500000"),
             (decimal(100, 10, 2), decimal(300, 10, 2), "0.3333333333333"),
             (decimal(-1, 5, 0), decimal(6, 5, 0), "-0.166667"),
-            (decimal(2 * 10_i128.pow(18), 38, 18), decimal(3 * 10_i128.pow(18), 38, 18), "0.666667"),
-            (decimal(2 * 10_i128.pow(30), 38, 30), decimal(300, 10, 2), "0.6666666666666666666666666667"),
+            (
+                decimal(2 * 10_i128.pow(18), 38, 18),
+                decimal(3 * 10_i128.pow(18), 38, 18),
+                "0.666667",
+            ),
+            (
+                decimal(2 * 10_i128.pow(30), 38, 30),
+                decimal(300, 10, 2),
+                "0.6666666666666666666666666667",
+            ),
         ];
         for (left, right, expected) in table {
             let result = evaluate_udf(&udf, vec![left.clone(), right.clone()]).unwrap();
@@ -246,7 +254,12 @@ mod tests {
         let zero = evaluate_udf(&udf, vec![decimal(2, 5, 0), decimal(0, 5, 0)]);
         assert!(zero.unwrap_err().to_string().contains("Division by zero"));
         let large = evaluate_udf(&udf, vec![decimal(MAX_DECIMAL, 38, 0), decimal(1, 10, 3)]);
-        assert!(large.unwrap_err().to_string().contains("overflows DECIMAL(38, 6)"));
+        assert!(
+            large
+                .unwrap_err()
+                .to_string()
+                .contains("overflows DECIMAL(38, 6)")
+        );
     }
 
     #[test]
@@ -257,11 +270,20 @@ mod tests {
             (4, 3, 0, 1),
             (1, 8, 2, 13),
             (125, 1, -1, 13),
-            (MAX_DECIMAL, 3, 0, 33_333_333_333_333_333_333_333_333_333_333_333_333),
+            (
+                MAX_DECIMAL,
+                3,
+                0,
+                33_333_333_333_333_333_333_333_333_333_333_333_333,
+            ),
             (MAX_DECIMAL, MAX_DECIMAL, 20, 10_i128.pow(20)),
             (1, MAX_DECIMAL, -20, 0),
         ] {
-            assert_eq!(divide(left, right, shift), Some(expected), "{left} {right} {shift}");
+            assert_eq!(
+                divide(left, right, shift),
+                Some(expected),
+                "{left} {right} {shift}"
+            );
         }
         assert_eq!(divide(MAX_DECIMAL, 1, 30), None);
     }

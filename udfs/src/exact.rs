@@ -445,5 +445,6 @@ impl<K: Kind> Accumulator for Total<K> {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 #[path = "exact_tests.rs"]
 mod tests;

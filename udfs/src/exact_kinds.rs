@@ -63,11 +63,7 @@ pub(crate) trait Kind: Debug + Send + Sync + 'static {
     fn add(sum: &mut Native<Self::State>, value: Native<Self::In>) -> bool;
     fn retract(sum: &mut Native<Self::State>, value: Native<Self::In>) -> bool;
     fn merge(sum: &mut Native<Self::State>, other: Native<Self::State>) -> bool;
-    fn finish(
-        finish: &Finish,
-        sum: Native<Self::State>,
-        count: i64,
-    ) -> Result<Native<Self::Out>>;
+    fn finish(finish: &Finish, sum: Native<Self::State>, count: i64) -> Result<Native<Self::Out>>;
 }
 
 /// A number as a key: equal numbers have equal keys.
@@ -135,7 +131,7 @@ pub(crate) struct Narrow<T>(PhantomData<T>);
 
 impl<T> Kind for Narrow<T>
 where
-    T: ArrowPrimitiveType<Native: Key + Into<i64> + TryFrom<i128>>,
+    T: ArrowPrimitiveType<Native: Key + Into<i64> + TryFrom<i128>> + std::fmt::Debug + Send + Sync,
 {
     type In = T;
     type State = Int64Type;

@@ -5,8 +5,8 @@ use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use datafusion::arrow::array::{
-    Array, ArrayRef, AsArray, BinaryArray, BooleanArray, BooleanBuilder, PrimitiveArray,
-    PrimitiveBuilder, StringArray, StringBuilder,
+    Array, ArrayRef, AsArray, BinaryArray, BooleanBuilder, PrimitiveArray, PrimitiveBuilder,
+    StringArray, StringBuilder,
 };
 use datafusion::arrow::datatypes::{
     ArrowPrimitiveType, DataType, Field, FieldRef, Float64Type, TimeUnit,
@@ -43,8 +43,6 @@ pub(crate) enum Kind {
     NumberOrText,
     /// STRING or BYTES, as it is.
     Bytes,
-    /// BOOLEAN.
-    Boolean,
     /// Anything.
     Any,
 }
@@ -77,7 +75,6 @@ impl Kind {
             Self::NumberOrText => (text || null).then_some(DataType::Utf8),
             Self::Bytes if *given == DataType::Binary => Some(DataType::Binary),
             Self::Bytes => (text || null).then_some(DataType::Utf8),
-            Self::Boolean => (null || *given == DataType::Boolean).then_some(DataType::Boolean),
             Self::Any => Some(given.clone()),
         }
     }
@@ -93,15 +90,13 @@ impl Kind {
             Self::NumberOrTime => "a number, date or time",
             Self::NumberOrText => "a number or STRING",
             Self::Bytes => "STRING or BYTES",
-            Self::Boolean => "BOOLEAN",
             Self::Any => "any value",
         }
     }
 }
 
 /// TIMESTAMP(3).
-pub(crate) const MILLIS: DataType =
-    DataType::Timestamp(TimeUnit::Millisecond, None);
+pub(crate) const MILLIS: DataType = DataType::Timestamp(TimeUnit::Millisecond, None);
 
 /// Which arguments a function takes.
 #[derive(Debug, Clone, Copy)]
@@ -390,7 +385,12 @@ impl Call {
                 array,
                 constant: self.args[at].1,
             }),
-            None => exec_err!("{}: argument {} is no {}", self.name(), at + 1, T::DATA_TYPE),
+            None => exec_err!(
+                "{}: argument {} is no {}",
+                self.name(),
+                at + 1,
+                T::DATA_TYPE
+            ),
         }
     }
 
@@ -398,22 +398,11 @@ impl Call {
         self.column(at)
     }
 
-    pub fn ints(
-        &self,
-        at: usize,
-    ) -> Result<Column<'_, PrimitiveArray<BigInt>>> {
+    pub fn ints(&self, at: usize) -> Result<Column<'_, PrimitiveArray<BigInt>>> {
         self.column(at)
     }
 
-    pub fn doubles(
-        &self,
-        at: usize,
-    ) -> Result<
-        Column<
-            '_,
-            PrimitiveArray<Float64Type>,
-        >,
-    > {
+    pub fn doubles(&self, at: usize) -> Result<Column<'_, PrimitiveArray<Float64Type>>> {
         self.column(at)
     }
 
@@ -461,8 +450,7 @@ impl Call {
         &self,
         mut row: impl FnMut(usize) -> Result<Option<T::Native>>,
     ) -> Result<ArrayRef> {
-        let mut builder =
-            PrimitiveBuilder::<T>::with_capacity(self.rows);
+        let mut builder = PrimitiveBuilder::<T>::with_capacity(self.rows);
         for i in 0..self.rows {
             builder.append_option(row(i)?);
         }
@@ -474,10 +462,7 @@ impl Call {
     }
 
     /// A BOOLEAN result, row by row.
-    pub fn booleans(
-        &self,
-        mut row: impl FnMut(usize) -> Result<Option<bool>>,
-    ) -> Result<ArrayRef> {
+    pub fn booleans(&self, mut row: impl FnMut(usize) -> Result<Option<bool>>) -> Result<ArrayRef> {
         let mut builder = BooleanBuilder::with_capacity(self.rows);
         for i in 0..self.rows {
             builder.append_option(row(i)?);
@@ -537,13 +522,6 @@ impl<'a> Column<'a, StringArray> {
 impl<T: ArrowPrimitiveType> Column<'_, PrimitiveArray<T>> {
     #[inline]
     pub fn get(&self, row: usize) -> Option<T::Native> {
-        self.at(row).map(|at| self.array.value(at))
-    }
-}
-
-impl Column<'_, BooleanArray> {
-    #[inline]
-    pub fn get(&self, row: usize) -> Option<bool> {
         self.at(row).map(|at| self.array.value(at))
     }
 }

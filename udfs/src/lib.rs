@@ -1,11 +1,60 @@
-//! Flink SQL functions as DataFusion UDFs.
+//! Flink SQL's functions as DataFusion UDFs, usable without flowline: Flink's names, result types and NULL rules.
+//!
+//! Register them over DataFusion's own; those of the same name replace them. Units of time are text arguments:
+//! `TIMESTAMPDIFF('MINUTE', a, b)`, `FLOOR(t, 'HOUR')`, `EXTRACT('YEAR', t)`.
+
+mod calendar;
+mod cast;
+mod clock;
+mod conditional;
+mod decimal;
+mod encoding;
+mod exact;
+mod exact_distinct;
+mod exact_kinds;
+mod function;
+pub mod java;
+mod numeric;
+mod pattern;
+mod regular;
+mod round;
+mod strings;
+mod temporal;
+#[cfg(test)]
+mod testing;
+mod text_time;
+
 use std::sync::Arc;
+
 use datafusion::logical_expr::{AggregateUDF, ScalarUDF};
+
 /// Scalar functions under Flink's names.
-pub fn scalar_functions() -> Vec<Arc<ScalarUDF>> { vec![] }
-/// Aggregate functions under Flink's names.
-pub fn aggregate_functions() -> Vec<Arc<AggregateUDF>> { vec![] }
-/// CAST to STRING.
-pub fn cast_to_string() -> Arc<ScalarUDF> { datafusion::functions::string::to_hex() }
-/// Decimal division.
-pub fn decimal_divide() -> Arc<ScalarUDF> { datafusion::functions::string::to_hex() }
+pub fn scalar_functions() -> Vec<Arc<ScalarUDF>> {
+    [
+        clock::FUNCTIONS,
+        conditional::FUNCTIONS,
+        encoding::FUNCTIONS,
+        numeric::FUNCTIONS,
+        regular::FUNCTIONS,
+        strings::FUNCTIONS,
+        temporal::FUNCTIONS,
+    ]
+    .into_iter()
+    .flat_map(function::udfs)
+    .collect()
+}
+
+/// Aggregate functions under Flink's names: SUM and AVG.
+pub fn aggregate_functions() -> Vec<Arc<AggregateUDF>> {
+    exact::functions()
+}
+
+/// CAST(x AS STRING) of any type, printed as Flink does.
+pub fn cast_to_string() -> Arc<ScalarUDF> {
+    function::udf(&cast::CAST)
+}
+
+/// DECIMAL / DECIMAL with Flink's result type; half up, division by zero is an error.
+pub fn decimal_divide() -> Arc<ScalarUDF> {
+    function::udf(&decimal::DIVIDE)
+}

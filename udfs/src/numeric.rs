@@ -99,7 +99,9 @@ pub(crate) static FUNCTIONS: &[Function] = &[
     real("sqrt", |call| reals(call, f64::sqrt)),
     real("ln", |call| reals(call, f64::ln)),
     real("log10", |call| reals(call, f64::log10)),
-    real("log2", |call| reals(call, |x| x.ln() / std::f64::consts::LN_2)),
+    real("log2", |call| {
+        reals(call, |x| x.ln() / std::f64::consts::LN_2)
+    }),
     real("exp", |call| reals(call, f64::exp)),
 ];
 
@@ -161,10 +163,7 @@ fn unexpected<T>(call: &Call) -> Result<T> {
 }
 
 /// Applies `f` to whole numbers, widened; a result that does not fit is an error.
-fn integers<T>(
-    call: &Call,
-    mut f: impl FnMut(usize, i128) -> Option<i128>,
-) -> Result<ArrayRef>
+fn integers<T>(call: &Call, mut f: impl FnMut(usize, i128) -> Option<i128>) -> Result<ArrayRef>
 where
     T: ArrowPrimitiveType<Native: Into<i128> + TryFrom<i128>>,
 {
@@ -284,7 +283,11 @@ fn to_whole(call: &Call, up: bool) -> Result<ArrayRef> {
             })
         }
         DataType::Decimal128(_, scale) => {
-            let rounding = if up { Rounding::Ceiling } else { Rounding::Floor };
+            let rounding = if up {
+                Rounding::Ceiling
+            } else {
+                Rounding::Floor
+            };
             let column = call.column::<Decimals>(0)?;
             call.values::<Decimal128Type>(|row| {
                 let value = column.get(row);
@@ -412,5 +415,6 @@ fn modulo(call: &Call) -> Result<ArrayRef> {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 #[path = "numeric_tests.rs"]
 mod tests;

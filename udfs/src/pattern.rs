@@ -7,7 +7,7 @@ use datafusion::common::{Result, exec_err};
 
 use crate::calendar::{
     Civil, Moment, NANOS_PER_DAY, NANOS_PER_MILLI, NANOS_PER_SECOND, day_of_week, days_in_month,
-    iso_day_of_week, iso_week,
+    iso_day_of_week,
 };
 
 /// Whose rules a pattern follows.
@@ -238,9 +238,17 @@ fn write_field(letter: char, width: usize, moment: Moment, rules: Rules, out: &m
     let name = |names: &[&str], at: i64, out: &mut String| {
         let name = usize::try_from(at).ok().and_then(|i| names.get(i)).copied();
         let name = name.unwrap_or_default();
-        out.push_str(if width >= 4 { name } else { name.get(..3).unwrap_or(name) });
+        out.push_str(if width >= 4 {
+            name
+        } else {
+            name.get(..3).unwrap_or(name)
+        });
     };
-    let year_of_era = if date.year > 0 { date.year } else { 1 - date.year };
+    let year_of_era = if date.year > 0 {
+        date.year
+    } else {
+        1 - date.year
+    };
     match letter {
         'G' => out.push_str(if date.year > 0 { "AD" } else { "BC" }),
         'u' if rules == Rules::Simple => pad(iso_day_of_week(moment.days), width, out),
@@ -280,7 +288,11 @@ fn write_field(letter: char, width: usize, moment: Moment, rules: Rules, out: &m
         'm' => pad(second / 60 % 60, width, out),
         's' => pad(second % 60, width, out),
         'S' if rules == Rules::Simple => {
-            pad(moment.nanos % NANOS_PER_SECOND / NANOS_PER_MILLI, width, out);
+            pad(
+                moment.nanos % NANOS_PER_SECOND / NANOS_PER_MILLI,
+                width,
+                out,
+            );
         }
         'S' => {
             let digits = format!("{:09}", moment.nanos % NANOS_PER_SECOND);
@@ -399,7 +411,11 @@ fn read_items<'a>(
 }
 
 fn take_digits(text: &str, least: usize, most: usize) -> Option<(i64, usize, &str)> {
-    let found = text.bytes().take(most).take_while(u8::is_ascii_digit).count();
+    let found = text
+        .bytes()
+        .take(most)
+        .take_while(u8::is_ascii_digit)
+        .count();
     if found < least {
         return None;
     }
@@ -407,7 +423,12 @@ fn take_digits(text: &str, least: usize, most: usize) -> Option<(i64, usize, &st
     Some((digits.parse().ok()?, found, rest))
 }
 
-fn take_name<'a>(text: &'a str, names: &[&str], width: usize, rules: Rules) -> Option<(i64, &'a str)> {
+fn take_name<'a>(
+    text: &'a str,
+    names: &[&str],
+    width: usize,
+    rules: Rules,
+) -> Option<(i64, &'a str)> {
     let starts = |name: &str| match rules {
         Rules::Formatter => text.starts_with(name),
         Rules::Simple => text
@@ -472,7 +493,11 @@ fn read_field<'a>(
             fields.offset = Some(offset);
             return Some(rest);
         }
-        'z' => return text.strip_prefix("UTC").or_else(|| text.strip_prefix("GMT")),
+        'z' => {
+            return text
+                .strip_prefix("UTC")
+                .or_else(|| text.strip_prefix("GMT"));
+        }
         'G' => return text.strip_prefix("AD"),
         _ => {}
     }
@@ -538,7 +563,11 @@ mod tests {
         let evening = at(2024, 3, 5, (17, 8, 9), 0);
         let midnight = at(2024, 3, 5, (0, 8, 9), 0);
         let table = [
-            (morning, "yyyy-MM-dd HH:mm:ss.SSS", "2024-03-05 07:08:09.123"),
+            (
+                morning,
+                "yyyy-MM-dd HH:mm:ss.SSS",
+                "2024-03-05 07:08:09.123",
+            ),
             (morning, "yy/M/d H:m:s", "24/3/5 7:8:9"),
             (evening, "hh:mm a", "05:08 PM"),
             (evening, "EEE EEEE MMM MMMM D", "Tue Tuesday Mar March 65"),
@@ -568,7 +597,11 @@ mod tests {
         let day = |y, m, d| Some(at(y, m, d, (0, 0, 0), 0));
         let table = [
             ("20240102", "yyyyMMdd", day(2024, 1, 2)),
-            ("2024/01/02 03-04", "yyyy/MM/dd HH-mm", Some(at(2024, 1, 2, (3, 4, 0), 0))),
+            (
+                "2024/01/02 03-04",
+                "yyyy/MM/dd HH-mm",
+                Some(at(2024, 1, 2, (3, 4, 0), 0)),
+            ),
             (
                 "2024-01-02T03:04:05.123Z",
                 "yyyy-MM-dd'T'HH:mm:ss.SSS'Z'",
@@ -598,7 +631,11 @@ mod tests {
                 Some(at(2024, 1, 2, (0, 4, 5), 0)),
             ),
             ("2024 065", "yyyy DDD", day(2024, 3, 5)),
-            ("2024-01-02 24:00:00", "yyyy-MM-dd HH:mm:ss", day(2024, 1, 3)),
+            (
+                "2024-01-02 24:00:00",
+                "yyyy-MM-dd HH:mm:ss",
+                day(2024, 1, 3),
+            ),
             (
                 "2024-01-02 03:04:05+01:00",
                 "yyyy-MM-dd HH:mm:ssXXX",
@@ -642,7 +679,10 @@ mod tests {
     #[test]
     fn refuses_bad_patterns() {
         for pattern in ["bad pattern", "'T", "z", "yyyy]", "{"] {
-            assert!(Pattern::new("F", pattern, Rules::Formatter).is_err(), "{pattern}");
+            assert!(
+                Pattern::new("F", pattern, Rules::Formatter).is_err(),
+                "{pattern}"
+            );
         }
     }
 }

@@ -14,7 +14,9 @@ pub(crate) fn truncate_double(value: f64, places: i64) -> f64 {
 
 /// The result where the printed digits cannot change it: away from the number where rounding turns.
 fn fast(value: f64, places: i64, rounding: Rounding) -> Option<f64> {
-    let power = i32::try_from(places).ok().filter(|p| (0..=15).contains(p))?;
+    let power = i32::try_from(places)
+        .ok()
+        .filter(|p| (0..=15).contains(p))?;
     let unit = 10_f64.powi(power);
     let scaled = value.abs() * unit;
     if scaled.is_nan() || scaled >= 1e9 {
@@ -29,7 +31,11 @@ fn fast(value: f64, places: i64, rounding: Rounding) -> Option<f64> {
         _ => return None,
     };
     let result = kept / unit;
-    Some(if value < 0.0 && kept > 0.0 { -result } else { result })
+    Some(if value < 0.0 && kept > 0.0 {
+        -result
+    } else {
+        result
+    })
 }
 
 fn by_digits(value: f64, places: i64, half_up: bool) -> f64 {
@@ -71,7 +77,11 @@ fn by_digits(value: f64, places: i64, half_up: bool) -> f64 {
     }
     let number = format!("{}e{}", String::from_utf8_lossy(&digits), -places);
     let result: f64 = number.parse().unwrap_or(value);
-    if value < 0.0 && result > 0.0 { -result } else { result }
+    if value < 0.0 && result > 0.0 {
+        -result
+    } else {
+        result
+    }
 }
 
 #[cfg(test)]
@@ -116,7 +126,11 @@ mod tests {
         ];
         for (value, places, expected) in table {
             assert_eq!(truncate_double(value, places), expected, "{value} {places}");
-            assert_eq!(by_digits(value, places, false), expected, "{value} {places}");
+            assert_eq!(
+                by_digits(value, places, false),
+                expected,
+                "{value} {places}"
+            );
         }
     }
 }

@@ -290,7 +290,9 @@ fn to_date(call: &Call) -> Result<ArrayRef> {
     let texts = call.text(0)?;
     let midnight = |days| Moment { days, nanos: 0 };
     if call.len() == 1 {
-        return moments(call, |row| Ok(texts.get(row).and_then(date_of).map(midnight)));
+        return moments(call, |row| {
+            Ok(texts.get(row).and_then(date_of).map(midnight))
+        });
     }
     let mut patterns = Patterns::of(call, 1, Rules::Simple, None)?;
     moments(call, |row| {
@@ -353,9 +355,7 @@ fn timestampdiff(call: &Call) -> Result<ArrayRef> {
             return Ok(None);
         };
         let units = match (unit.nanos(), unit.months()) {
-            (Some(length), _) => {
-                Some((to.since_epoch() - from.since_epoch()) / i128::from(length))
-            }
+            (Some(length), _) => Some((to.since_epoch() - from.since_epoch()) / i128::from(length)),
             (None, Some(months)) => months_between(from, to).map(|m| i128::from(m / months)),
             (None, None) => None,
         };
@@ -370,7 +370,11 @@ fn timestampdiff(call: &Call) -> Result<ArrayRef> {
 }
 
 fn timestampadd_type(types: &[DataType], scalars: &[Option<&ScalarValue>]) -> Result<DataType> {
-    let Some(Some(unit)) = scalars.first().copied().map(|s| s.and_then(|v| v.try_as_str())) else {
+    let Some(Some(unit)) = scalars
+        .first()
+        .copied()
+        .map(|s| s.and_then(|v| v.try_as_str()))
+    else {
         return Ok(types[2].clone());
     };
     let Some(unit) = unit else {
@@ -463,9 +467,7 @@ fn part_of(moment: Moment, part: Part) -> i64 {
         Part::Decade => date().year.div_euclid(10),
         Part::Century => period(100),
         Part::Millennium => period(1000),
-        Part::Epoch => {
-            moment.days * (NANOS_PER_DAY / NANOS_PER_SECOND) + moment.seconds()
-        }
+        Part::Epoch => moment.days * (NANOS_PER_DAY / NANOS_PER_SECOND) + moment.seconds(),
     }
 }
 
@@ -509,7 +511,11 @@ pub(crate) fn round_to_unit(call: &Call, up: bool) -> Result<ArrayRef> {
         let Some(time) = times.get(row) else {
             return Ok(None);
         };
-        match if up { time.ceil(unit) } else { Some(time.floor(unit)) } {
+        match if up {
+            time.ceil(unit)
+        } else {
+            Some(time.floor(unit))
+        } {
             Some(moment) => Ok(Some(moment)),
             None => exec_err!("{}: the result is out of range", call.name()),
         }
@@ -517,5 +523,6 @@ pub(crate) fn round_to_unit(call: &Call, up: bool) -> Result<ArrayRef> {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 #[path = "temporal_tests.rs"]
 mod tests;

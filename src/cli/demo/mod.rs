@@ -6,13 +6,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::generate::{Events, Target};
+use super::generate::{Events, Generator, Settings, Target};
 use super::{args, count, print, signals};
 use crate::catalog::Table;
 use crate::clock::{Clock as _, SystemClock};
 use crate::connectors::kafka::{EmbeddedBroker, Producer};
 use crate::error::{Error, Result};
-use crate::generate::{Generator, Settings};
 use crate::runtime;
 use crate::session::{Session, SessionConfig};
 use crate::sql::SourceFile;

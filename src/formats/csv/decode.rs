@@ -308,9 +308,12 @@ impl CsvDecoder {
             }
         }
         if found < width && (self.options.fail_on_missing || !self.options.ignore_parse_errors) {
-            return Err(fault(format!(
-                "the record has {found} fields, the table {width} columns"
-            )));
+            let missing = self.projection.iter().position(|column| *column >= found);
+            let path = missing.map(|i| self.schema.field(i).name().clone());
+            return Err(Fault {
+                path: path.unwrap_or_default(),
+                reason: format!("the record has {found} fields, the table {width} columns"),
+            });
         }
         Ok(())
     }

@@ -1,5 +1,7 @@
 //! `flowline generate`: CloudEvents to a file, stdout or a Kafka topic.
 
+mod events;
+
 use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::time::Duration;
@@ -7,11 +9,12 @@ use std::time::Duration;
 use chrono::{DateTime, NaiveDateTime};
 use tokio::time::MissedTickBehavior;
 
+pub use events::{Generator, Settings};
+
 use super::signals;
 use crate::clock::{Clock as _, SystemClock};
 use crate::connectors::kafka::{self, Producer};
 use crate::error::{Error, Result};
-use crate::generate::{Generator, Settings};
 
 /// Rows where neither --rows nor --rate says how many.
 const ROWS: u64 = 10_000;
@@ -111,7 +114,7 @@ impl Events {
     /// The target cannot be written.
     pub async fn send(mut self, target: &mut Target, speed: Option<f64>) -> Result<()> {
         let Some(speed) = speed else {
-            while self.left > 0 {
+            while self.left > 0 && !target.is_closed() {
                 self.some(target, i64::MAX).await?;
                 // So that Ctrl-C is heard.
                 tokio::task::yield_now().await;
@@ -122,7 +125,7 @@ impl Events {
         let mut ticks = tokio::time::interval(TICK);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Burst);
         let mut passed = 0.0;
-        while self.left > 0 {
+        while self.left > 0 && !target.is_closed() {
             ticks.tick().await;
             passed += TICK.as_secs_f64() * 1000.0 * speed;
             while self.left > 0 && self.generator.next_arrival() <= begin + passed as i64 {
@@ -150,9 +153,34 @@ impl Events {
 /// Where events go.
 pub enum Target {
     /// A file or stdout.
-    Lines(Box<dyn Write + Send>, String),
+    Lines(Lines),
     /// A topic.
     Topic(Producer),
+}
+
+/// Lines of text.
+pub struct Lines {
+    out: Box<dyn Write + Send>,
+    name: String,
+    /// Whoever read them, such as `head`, has had enough.
+    is_closed: bool,
+}
+
+impl Lines {
+    fn new(out: impl Write + Send + 'static, name: &str) -> Self {
+        Self { out: Box::new(out), name: name.to_string(), is_closed: false }
+    }
+
+    fn checked(&mut self, written: std::io::Result<()>) -> Result<()> {
+        match written {
+            Err(e) if e.kind() == std::io::ErrorKind::BrokenPipe => {
+                self.is_closed = true;
+                Ok(())
+            }
+            Err(e) => Err(Error::external(format!("cannot write {}", self.name)).caused_by(e)),
+            Ok(()) => Ok(()),
+        }
+    }
 }
 
 impl Target {
@@ -167,17 +195,25 @@ impl Target {
             return Ok(Self::Topic(Producer::connect(brokers, topic).await?));
         }
         if args.to == "-" {
-            return Ok(Self::Lines(Box::new(std::io::stdout()), "stdout".into()));
+            return Ok(Self::Lines(Lines::new(std::io::stdout(), "stdout")));
         }
         let file = File::create(&args.to)
             .map_err(|e| Error::external(format!("cannot write {}", args.to)).caused_by(e))?;
-        Ok(Self::Lines(Box::new(BufWriter::with_capacity(4 * CHUNK, file)), args.to.clone()))
+        Ok(Self::Lines(Lines::new(BufWriter::with_capacity(4 * CHUNK, file), &args.to)))
+    }
+
+    /// Nobody takes any more.
+    fn is_closed(&self) -> bool {
+        matches!(self, Self::Lines(lines) if lines.is_closed)
     }
 
     /// Takes events: their lines, and of each the number and where its line ends.
     async fn write(&mut self, lines: &[u8], ends: &[(u64, usize)]) -> Result<()> {
         match self {
-            Self::Lines(out, name) => out.write_all(lines).or_else(|e| cannot_write(name, e)),
+            Self::Lines(to) => {
+                let written = to.out.write_all(lines);
+                to.checked(written)
+            }
             Self::Topic(producer) => {
                 let mut from = 0;
                 for (number, end) in ends {
@@ -194,7 +230,10 @@ impl Target {
     /// What was taken is on its way.
     fn settle(&mut self) -> Result<()> {
         match self {
-            Self::Lines(out, name) => out.flush().or_else(|e| cannot_write(name, e)),
+            Self::Lines(to) => {
+                let written = to.out.flush();
+                to.checked(written)
+            }
             Self::Topic(_) => Ok(()),
         }
     }
@@ -209,14 +248,6 @@ impl Target {
             Self::Topic(producer) => producer.flush().await,
         }
     }
-}
-
-/// A reader that went away, such as `head`, has had enough: no mistake, but the end.
-fn cannot_write(name: &str, error: std::io::Error) -> Result<()> {
-    if error.kind() == std::io::ErrorKind::BrokenPipe {
-        std::process::exit(0);
-    }
-    Err(Error::external(format!("cannot write {name}")).caused_by(error))
 }
 
 #[cfg(test)]

@@ -1,0 +1,161 @@
+//! IF, IFNULL, GREATEST and LEAST.
+
+use datafusion::arrow::array::{ArrayRef, AsArray, BooleanArray};
+use datafusion::arrow::compute::kernels::{boolean, cmp, zip::zip};
+use datafusion::arrow::datatypes::DataType;
+use datafusion::common::{Result, exec_err, plan_datafusion_err, plan_err};
+use datafusion::logical_expr::simplify::ExprSimplifyResult;
+use datafusion::logical_expr::{Expr, when};
+use datafusion::logical_expr_common::type_coercion::binary::type_union_resolution;
+
+use crate::function::{Call, Function, Nulls, Takes};
+
+/// The functions of this file.
+pub(crate) static FUNCTIONS: &[Function] = &[
+    Function {
+        rewrite: Some(|args| match <[Expr; 3]>::try_from(args) {
+            Ok([condition, yes, no]) => Ok(ExprSimplifyResult::Simplified(
+                when(condition, yes).otherwise(no)?,
+            )),
+            Err(args) => Ok(ExprSimplifyResult::Original(args)),
+        }),
+        ..Function::new(
+            "if",
+            Takes::Own(|given| match given {
+                [condition, yes, no] => {
+                    if !matches!(condition, DataType::Boolean | DataType::Null) {
+                        return plan_err!("IF: argument 1 is {condition}, expected BOOLEAN");
+                    }
+                    let value = common("IF", &[yes.clone(), no.clone()])?;
+                    Ok(vec![DataType::Boolean, value.clone(), value])
+                }
+                _ => plan_err!("IF: {} arguments, expected 3", given.len()),
+            }),
+            |types, _| Ok(types[1].clone()),
+            Nulls::Maybe,
+            choose,
+        )
+    },
+    Function {
+        rewrite: Some(|args| {
+            Ok(ExprSimplifyResult::Simplified(
+                datafusion::functions::core::coalesce().call(args),
+            ))
+        }),
+        ..Function::new(
+            "ifnull",
+            Takes::Own(|given| match given {
+                [_, _] => Ok(vec![common("IFNULL", given)?; 2]),
+                _ => plan_err!("IFNULL: {} arguments, expected 2", given.len()),
+            }),
+            |types, _| Ok(types[0].clone()),
+            Nulls::Maybe,
+            |call| {
+                let first = call.full_array(0)?;
+                let given = boolean::is_not_null(&first)?;
+                Ok(zip(&given, &first, &call.full_array(1)?)?)
+            },
+        )
+    },
+    Function::new(
+        "greatest",
+        Takes::Own(|given| same("GREATEST", given)),
+        |types, _| Ok(types[0].clone()),
+        Nulls::Strict,
+        |call| extreme(call, |a, b| Ok(cmp::gt_eq(a, b)?)),
+    ),
+    Function::new(
+        "least",
+        Takes::Own(|given| same("LEAST", given)),
+        |types, _| Ok(types[0].clone()),
+        Nulls::Strict,
+        |call| extreme(call, |a, b| Ok(cmp::lt_eq(a, b)?)),
+    ),
+];
+
+/// The type that all values have in common.
+fn common(function: &str, given: &[DataType]) -> Result<DataType> {
+    type_union_resolution(given).ok_or_else(|| {
+        plan_datafusion_err!("{function}: the arguments {given:?} have no type in common")
+    })
+}
+
+fn same(function: &str, given: &[DataType]) -> Result<Vec<DataType>> {
+    if given.is_empty() {
+        return plan_err!("{function}: no arguments, expected one or more");
+    }
+    Ok(vec![common(function, given)?; given.len()])
+}
+
+fn choose(call: &Call) -> Result<ArrayRef> {
+    let condition = call.full_array(0)?;
+    let Some(condition) = condition.as_boolean_opt() else {
+        return exec_err!("IF: argument 1 is no BOOLEAN");
+    };
+    let condition = boolean::and(condition, &boolean::is_not_null(condition)?)?;
+    Ok(zip(&condition, &call.full_array(1)?, &call.full_array(2)?)?)
+}
+
+/// The value that stands before all others; NULL if one is NULL.
+fn extreme(
+    call: &Call,
+    keep: fn(
+        &dyn datafusion::arrow::array::Datum,
+        &dyn datafusion::arrow::array::Datum,
+    ) -> Result<BooleanArray>,
+) -> Result<ArrayRef> {
+    let mut best = call.full_array(0)?;
+    for at in 1..call.len() {
+        let next = call.full_array(at)?;
+        // Neither is kept of a pair with a NULL in it but the NULL: the mask is NULL there and takes the second.
+        let kept = keep(&best, &next)?;
+        let null = boolean::is_null(&best)?;
+        best = zip(&boolean::or_kleene(&null, &kept)?, &best, &next)?;
+    }
+    Ok(best)
+}
+
+#[cfg(test)]
+mod tests {
+    use datafusion::common::ScalarValue;
+
+    use crate::testing::{bigint, date, decimal, double, int, no_text, show, text};
+
+    #[test]
+    fn extremes() {
+        let null = ScalarValue::Int32(None);
+        let table = [
+            ("greatest", vec![int(1), int(2), int(3)], "3"),
+            ("greatest", vec![int(1), null.clone(), int(3)], "NULL"),
+            ("greatest", vec![null, int(1)], "NULL"),
+            ("least", vec![int(1), decimal(25, 2, 1), int(3)], "1.0"),
+            ("least", vec![text("a"), text("b")], "a"),
+            ("greatest", vec![text("a"), text("B")], "a"),
+            ("least", vec![bigint(1), int(2)], "1"),
+            ("greatest", vec![double(1.5), int(2)], "2.0"),
+            (
+                "greatest",
+                vec![date("2024-01-01"), date("2024-02-01")],
+                "2024-02-01",
+            ),
+        ];
+        for (name, args, expected) in table {
+            assert_eq!(show(name, &args), expected, "{name} {args:?}");
+        }
+    }
+
+    #[test]
+    fn choices() {
+        let (yes, no) = (ScalarValue::Boolean(Some(true)), ScalarValue::Boolean(None));
+        let table = [
+            ("if", vec![yes, int(1), int(2)], "1"),
+            ("if", vec![no, text("a"), text("bcd")], "bcd"),
+            ("ifnull", vec![ScalarValue::Int32(None), int(5)], "5"),
+            ("ifnull", vec![int(1), bigint(5)], "1"),
+            ("ifnull", vec![no_text(), text("x")], "x"),
+        ];
+        for (name, args, expected) in table {
+            assert_eq!(show(name, &args), expected, "{name} {args:?}");
+        }
+    }
+}
