@@ -15,8 +15,8 @@ pub struct Batch {
     pub rows: RecordBatch,
     /// One weight a row; `None`: all are inserted once (append-only).
     pub weights: Option<Int64Array>,
-    /// For rows at or behind the watermark of their source partition when they arrived: that watermark, in milliseconds
-    /// since the epoch. Null, or `None` for all rows, where the row was ahead of it. Lateness is judged by this value, so
+    /// For rows at, behind, or a millisecond ahead of the watermark of their source partition when they arrived: that
+    /// watermark, in milliseconds since the epoch. Null, or `None` for all rows, where the row was ahead of it. Lateness is judged by this value, so
     /// it does not depend on how the partitions interleave.
     pub behind: Option<Int64Array>,
 }

@@ -22,7 +22,7 @@ pub fn render(error: &Error) -> String {
 
 fn render_with(error: &Error, theme: GraphicalTheme) -> String {
     let mut text = String::new();
-    let handler = GraphicalReportHandler::new_themed(theme).with_width(100).with_context_lines(0).with_links(false);
+    let handler = GraphicalReportHandler::new_themed(theme).with_width(100).with_context_lines(1).with_links(false);
     for diagnostic in &error.diagnostics {
         let mistake = Mistake::of(diagnostic);
         if handler.render_report(&mut text, &mistake).is_err() {
@@ -126,13 +126,13 @@ mod tests {
 
     #[test]
     fn a_mistake_shows_its_place_its_line_a_caret_and_advice() {
-        let file = SourceFile::new("sql/02.sql", "SELECT 1;\nSELECT 'é', a\nFROM t;\n");
-        let span = Span::new(Location::new(2, 13), Location::new(2, 14));
+        let file = SourceFile::new("sql/02.sql", "SELECT 1;\n\nSELECT 'é', a\n\nFROM t;\n");
+        let span = Span::new(Location::new(3, 13), Location::new(3, 14));
         let first = Diagnostic::new(&file, span, "column 'a' not found").with_help("did you mean 'b'?");
-        let whole = Span::new(Location::new(2, 1), Location::new(3, 7));
+        let whole = Span::new(Location::new(3, 1), Location::new(5, 7));
         let second = Diagnostic::new(&file, whole, "something about all of it");
         let text = plain(&Error::sql(vec![first, second]));
-        assert!(text.contains("[sql/02.sql:2:13]") || text.contains("[sql/02.sql:2:14]"), "{text}");
+        assert!(text.contains("[sql/02.sql:3:13]"), "{text}");
         assert!(text.contains("SELECT 'é', a") && text.contains("did you mean 'b'?"), "{text}");
         assert!(text.contains('^') && !text.contains("FROM t"), "{text}");
         assert!(text.contains("something about all of it") && text.ends_with("error: 2 mistakes in the SQL\n"), "{text}");

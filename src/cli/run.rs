@@ -13,7 +13,7 @@ use super::{messages, signals};
 use crate::catalog::Table;
 use crate::connectors::capture::Capture;
 use crate::error::{Error, Result};
-use crate::graph::{Graph, Operation};
+use crate::graph::{Changes, Graph, Operation};
 use crate::runtime::Job;
 
 /// How often progress is looked at.
@@ -110,15 +110,15 @@ async fn wait(job: Job, graph: &Graph, screen: &Screen, mut asked: tokio::sync::
     result
 }
 
-/// The SELECTs of a job, each with whether its rows are also taken back.
-fn selects(graph: &Graph) -> HashMap<String, bool> {
+/// The SELECTs of a job, each with how its rows change.
+fn selects(graph: &Graph) -> HashMap<String, Changes> {
     let mut selects = HashMap::new();
     for node in &graph.nodes {
         if let Operation::Sink(sink) = &node.operation
             && sink.table.connector().is_none()
             && sink.name.starts_with("select_")
         {
-            selects.insert(sink.name.clone(), node.changes.updating);
+            selects.insert(sink.name.clone(), node.changes.clone());
         }
     }
     selects

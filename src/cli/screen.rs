@@ -16,6 +16,7 @@ use crate::changelog::{Batch, row_kinds};
 use crate::connectors::{Sink, SinkMode, SinkWriter, bad_row_text};
 use crate::error::{Error, Result};
 use crate::formats::{Encoded, Encoder, json_row_encoder};
+use crate::graph::Changes;
 
 /// How rows are shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -36,8 +37,8 @@ impl Output {
 /// Stdout, shared by all SELECTs of a job.
 pub struct Screen {
     output: Output,
-    /// Whether rows of a SELECT are also taken back, by its name.
-    updating: HashMap<String, bool>,
+    /// How the rows of each SELECT change.
+    selects: HashMap<String, Changes>,
     state: Mutex<State>,
     closed: watch::Sender<bool>,
 }
@@ -51,9 +52,9 @@ struct State {
 }
 
 impl Screen {
-    /// Nothing shown yet. `updating`: the SELECTs, each with whether its rows are also taken back.
-    pub fn new(output: Output, updating: HashMap<String, bool>) -> Arc<Self> {
-        Arc::new(Self { output, updating, state: Mutex::default(), closed: watch::Sender::new(false) })
+    /// Nothing shown yet. `selects`: how the rows of each SELECT change.
+    pub fn new(output: Output, selects: HashMap<String, Changes>) -> Arc<Self> {
+        Arc::new(Self { output, selects, state: Mutex::default(), closed: watch::Sender::new(false) })
     }
 
     /// The sink of a SELECT.
@@ -102,7 +103,7 @@ impl Screen {
         let mut encoded = Encoded::default();
         encoder.encode(&batch.rows, &mut encoded).map_err(|e| Error::data(bad_row_text(name, &e)))?;
         let rows: Vec<&[u8]> = encoded.payloads().collect();
-        let from = if self.updating.len() > 1 { format!("\"from\":\"{name}\",") } else { String::new() };
+        let from = if self.selects.len() > 1 { format!("\"from\":\"{name}\",") } else { String::new() };
         let mut text = String::new();
         for (row, kind) in row_kinds(batch, key)? {
             let row = String::from_utf8_lossy(rows[row]);
@@ -116,7 +117,7 @@ impl Screen {
         if kinds.is_empty() {
             return Ok(());
         }
-        let with_op = self.updating.get(name).copied().unwrap_or(true);
+        let with_op = self.selects.get(name).is_none_or(|c| c.updating);
         let cells = cells(&batch.rows)?;
         let mut state = self.lock();
         let mut text = String::new();
@@ -138,7 +139,7 @@ impl Screen {
             if state.shown.is_some() {
                 text.push('\n');
             }
-            if self.updating.len() > 1 {
+            if self.selects.len() > 1 {
                 text.push_str(&format!("{name}:\n"));
             }
             let names = schema.fields().iter().map(|f| f.name().clone()).collect::<Vec<_>>();
@@ -224,6 +225,8 @@ impl Sink for SelectSink {
 
     async fn writer(&self, _: usize, schema: SchemaRef, key: Option<Vec<usize>>) -> Result<Box<dyn SinkWriter>> {
         let encoder = json_row_encoder(schema);
+        // A SELECT has no declared key, but what its query groups by tells an update from a deletion and an insertion.
+        let key = key.or_else(|| self.screen.selects.get(&self.name)?.upsert_key.clone());
         Ok(Box::new(SelectWriter { screen: Arc::clone(&self.screen), name: self.name.clone(), key, encoder }))
     }
 }

@@ -2,8 +2,11 @@
 
 mod blackhole;
 pub mod capture;
+#[allow(clippy::disallowed_methods, reason = "measures time, and draws names and values nobody else has")]
 mod datagen;
+#[allow(clippy::disallowed_methods, reason = "measures time, and draws names and values nobody else has")]
 mod filesystem;
+#[allow(clippy::disallowed_methods, reason = "measures time, and draws names and values nobody else has")]
 pub mod kafka;
 mod print;
 #[cfg(test)]

@@ -70,10 +70,12 @@ impl SessionAssign {
     fn add(&mut self, key: OwnedRow, time: Millis, behind: Option<Millis>, row: OwnedRow) -> bool {
         let mut merged = Session { start: time, end: time.saturating_add(self.gap), rows: Vec::new() };
         let open = self.sessions.entry(key.clone()).or_default();
-        let touches = |s: &Session| s.start <= merged.end && merged.start <= s.end;
+        // A session that was over for the row's partition is closed to it, even if other partitions hold it open here.
+        let passed = behind.unwrap_or(Millis::MIN);
+        let touches = |s: &Session| s.start <= merged.end && merged.start <= s.end && s.end - 1 > passed;
         let touched: Vec<usize> = (0..open.len()).filter(|i| touches(&open[*i])).collect();
         let end = touched.iter().map(|i| open[*i].end).fold(merged.end, Millis::max);
-        if end - 1 <= behind.unwrap_or(Millis::MIN).max(self.watermark) {
+        if end - 1 <= passed.max(self.watermark) {
             if open.is_empty() {
                 self.sessions.remove(&key);
             }

@@ -47,7 +47,8 @@ impl Functions {
             }
         }
         let window = SessionStateDefaults::default_window_functions().into_iter().map(|f| (f.name().to_string(), f)).collect();
-        let mut expr_planners: Vec<Arc<dyn ExprPlanner>> = vec![Arc::new(super::rewrite::FlinkExpressions)];
+        let substring = scalar.get("substring").cloned();
+        let mut expr_planners: Vec<Arc<dyn ExprPlanner>> = vec![Arc::new(super::rewrite::FlinkExpressions { substring })];
         expr_planners.extend(SessionStateDefaults::default_expr_planners());
         Self { scalar, aggregate, window, expr_planners }
     }

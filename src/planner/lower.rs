@@ -9,6 +9,7 @@ use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::common::{DFSchema, DFSchemaRef, ScalarValue};
 use datafusion::execution::context::ExecutionProps;
+use datafusion::logical_expr::planner::ContextProvider;
 use datafusion::logical_expr::utils::grouping_set_to_exprlist;
 use datafusion::logical_expr::{Cast, Expr, ExprSchemable, GroupingSet, LogicalPlan, TableScan};
 use datafusion::physical_expr::expressions::Column as PhysicalColumn;
@@ -173,13 +174,30 @@ impl<'a> Lowering<'a> {
         if changes.updating && check.mode == SinkMode::Upsert && key.is_none() {
             return Err(self.mistake(format!("Table sink '{}' takes updates by key, but has no PRIMARY KEY", insert.name), "declare PRIMARY KEY (...) NOT ENFORCED in the table".into()));
         }
+        if let (true, SinkMode::Upsert, Some(sink_key), Some(query_key)) = (changes.updating, check.mode, &key, &changes.upsert_key)
+            && !same_columns(sink_key, query_key)
+        {
+            let schema = &self.graph.nodes[rows.node].schema;
+            let names = |columns: &[usize]| columns.iter().map(|c| schema.field(*c).name().clone()).collect::<Vec<_>>().join(", ");
+            return Err(self.mistake(
+                format!(
+                    "The query has an upsert key that differs from the primary key of the sink table '{}'. Primary key: [{}], upsert key: [{}].",
+                    insert.name,
+                    names(sink_key),
+                    names(query_key)
+                ),
+                "make them the same; ON CONFLICT over different keys is not supported yet".into(),
+            ));
+        }
         if self.in_process.contains(&insert.sink.name) && !insert.is_select {
             self.written.entry(insert.sink.name.clone()).or_default().push(rows.clone());
         }
-        let spread_by_key = changes.updating && key.is_some() && key != changes.upsert_key;
         let (exchange, parallelism) = match &key {
             _ if check.single || self.graph.nodes[rows.node].parallelism == 1 => (Exchange::Gather, 1),
-            Some(key) if spread_by_key => (Exchange::Hash(key.clone()), self.parallelism),
+            // All rows of a key go through one writer, so that they stay in order.
+            Some(key) if !changes.upsert_key.as_ref().is_some_and(|k| same_columns(key, k)) => {
+                (Exchange::Hash(key.clone()), self.parallelism)
+            }
             _ => (Exchange::Forward, self.parallelism),
         };
         let schema = Arc::clone(&self.graph.nodes[rows.node].schema);
@@ -900,7 +918,10 @@ impl<'a> Lowering<'a> {
                         // As Flink, an INSERT cuts text to the length of the column.
                         Some(("VARCHAR", n)) => {
                             let length = Expr::Literal(ScalarValue::Int64(Some(n)), None);
-                            datafusion::functions::unicode::left().call(vec![value, length])
+                            match self.context.get_function_meta("left") {
+                                Some(left) => left.call(vec![value, length]),
+                                None => value,
+                            }
                         }
                         _ => value,
                     };
@@ -924,6 +945,10 @@ impl<'a> Lowering<'a> {
         let node = self.calc(query.node, CalcStep::Project(exprs, Arc::clone(&schema)), schema, key);
         Ok(Lowered { node, roles })
     }
+}
+
+fn same_columns(a: &[usize], b: &[usize]) -> bool {
+    a.len() == b.len() && a.iter().all(|c| b.contains(c))
 }
 
 /// The sets that ROLLUP, CUBE or GROUPING SETS stands for.

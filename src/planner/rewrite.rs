@@ -10,7 +10,7 @@ use datafusion::error::Result as DfResult;
 use datafusion::logical_expr::expr_rewriter::NamePreserver;
 use datafusion::logical_expr::planner::{ExprPlanner, PlannerResult};
 use datafusion::logical_expr::utils::merge_schema;
-use datafusion::logical_expr::{BinaryExpr, Cast, Expr, ExprSchemable, LogicalPlan, Operator, TryCast};
+use datafusion::logical_expr::{BinaryExpr, Cast, Expr, ExprSchemable, Like, LogicalPlan, Operator, ScalarUDF, TryCast};
 use datafusion::optimizer::AnalyzerRule;
 use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_expr::expressions as physical;
@@ -27,6 +27,13 @@ pub fn name_columns(query: &mut Query) {
             std::ops::ControlFlow::Continue(())
         }
         fn pre_visit_expr(&mut self, expr: &mut ast::Expr) -> std::ops::ControlFlow<()> {
+            cut_to_length(expr);
+            // GROUPING_ID is another name of GROUPING.
+            if let ast::Expr::Function(function) = expr
+                && function.name.to_string().eq_ignore_ascii_case("GROUPING_ID")
+            {
+                function.name = ast::ObjectName::from(vec![ast::Ident::new("grouping")]);
+            }
             // ROW(a, b) has fields EXPR$0, EXPR$1.
             if let ast::Expr::Function(function) = expr
                 && function.name.to_string().eq_ignore_ascii_case("ROW")
@@ -97,6 +104,49 @@ fn name_body(body: &mut SetExpr) {
     }
 }
 
+/// CAST to CHAR(n) and VARCHAR(n): Arrow's text has no length, so the text is cut (and filled) by functions.
+fn cut_to_length(expr: &mut ast::Expr) {
+    use ast::DataType::{Char, CharVarying, Character, CharacterVarying, String, Varchar};
+    let ast::Expr::Cast { data_type, .. } = expr else { return };
+    let (length, fill) = match data_type {
+        Char(length) | Character(length) => (*length, true),
+        Varchar(length) | CharVarying(length) | CharacterVarying(length) => (*length, false),
+        _ => return,
+    };
+    let length = match length {
+        Some(ast::CharacterLength::IntegerLength { length, .. }) => length,
+        Some(ast::CharacterLength::Max) => return,
+        None => 1,
+    };
+    *data_type = String(None);
+    let number = |n: u64| ast::Expr::Value(ast::Value::Number(n.to_string(), false).with_empty_span());
+    let text = std::mem::replace(expr, number(0));
+    *expr = call("left", vec![text, number(length)]);
+    if fill {
+        let cut = std::mem::replace(expr, number(0));
+        let blank = ast::Expr::Value(ast::Value::SingleQuotedString(" ".into()).with_empty_span());
+        *expr = call("rpad", vec![cut, number(length), blank]);
+    }
+}
+
+fn call(name: &str, args: Vec<ast::Expr>) -> ast::Expr {
+    let args = args.into_iter().map(|a| ast::FunctionArg::Unnamed(ast::FunctionArgExpr::Expr(a))).collect();
+    ast::Expr::Function(ast::Function {
+        name: ast::ObjectName::from(vec![ast::Ident::new(name)]),
+        uses_odbc_syntax: false,
+        parameters: ast::FunctionArguments::None,
+        args: ast::FunctionArguments::List(ast::FunctionArgumentList {
+            duplicate_treatment: None,
+            args,
+            clauses: Vec::new(),
+        }),
+        filter: None,
+        null_treatment: None,
+        over: None,
+        within_group: Vec::new(),
+    })
+}
+
 /// The name of a column or field that stands in a SELECT list without an alias.
 fn column_name(expr: &ast::Expr) -> Option<String> {
     match expr {
@@ -112,13 +162,41 @@ fn column_name(expr: &ast::Expr) -> Option<String> {
 
 /// Flink's results for syntax that DataFusion plans as a function.
 #[derive(Debug)]
-pub struct FlinkExpressions;
+pub struct FlinkExpressions {
+    /// Flink's SUBSTRING, where it is registered.
+    pub substring: Option<Arc<ScalarUDF>>,
+}
 
 impl ExprPlanner for FlinkExpressions {
-    /// EXTRACT is BIGINT.
+    /// EXTRACT is BIGINT; parts of a second are those of the second, Sunday is day 1.
     fn plan_extract(&self, args: Vec<Expr>) -> DfResult<PlannerResult<Vec<Expr>>> {
-        let part = datafusion::functions::datetime::date_part().call(args);
-        Ok(PlannerResult::Planned(Expr::Cast(Cast::new(Box::new(part), DataType::Int64))))
+        let [Expr::Literal(ScalarValue::Utf8(Some(unit)), _), value] = args.as_slice() else {
+            return Ok(PlannerResult::Original(args));
+        };
+        let part = |name: &str| {
+            let args = vec![Expr::Literal(ScalarValue::Utf8(Some(name.to_string())), None), value.clone()];
+            let part = datafusion::functions::datetime::date_part().call(args);
+            Expr::Cast(Cast::new(Box::new(part), DataType::Int64))
+        };
+        let number = |n: i64| Expr::Literal(ScalarValue::Int64(Some(n)), None);
+        Ok(PlannerResult::Planned(match unit.to_lowercase().as_str() {
+            "millisecond" => part("millisecond") % number(1000),
+            "microsecond" => part("microsecond") % number(1_000_000),
+            "nanosecond" => part("nanosecond") % number(1_000_000_000),
+            "decade" => part("year") / number(10),
+            "century" => (part("year") - number(1)) / number(100) + number(1),
+            "millennium" => (part("year") - number(1)) / number(1000) + number(1),
+            "dow" => part("dow") + number(1),
+            "isodow" => (part("dow") + number(6)) % number(7) + number(1),
+            other => part(other),
+        }))
+    }
+
+    fn plan_substring(&self, args: Vec<Expr>) -> DfResult<PlannerResult<Vec<Expr>>> {
+        Ok(match &self.substring {
+            Some(function) => PlannerResult::Planned(function.call(args)),
+            None => PlannerResult::Original(args),
+        })
     }
 }
 
@@ -192,6 +270,7 @@ fn type_expr(expr: Expr, schema: &DFSchema) -> DfResult<Transformed<Expr>> {
             comparable(&binary, schema)?;
             Ok(Transformed::no(Expr::BinaryExpr(binary)))
         }
+        Expr::Like(like) => Ok(Transformed::yes(Expr::Like(backslash_escaped(like)?))),
         // A decimal that does not fit is NULL.
         Expr::Cast(cast)
             if matches!(cast.field.data_type(), DataType::Decimal128(..)) && cast.expr.get_type(schema)?.is_numeric() =>
@@ -229,6 +308,35 @@ fn prints_differently(from: &DataType) -> bool {
     )
 }
 
+/// Flink's LIKE escapes by what ESCAPE says and by nothing without it; DataFusion's by a backslash.
+fn backslash_escaped(mut like: Like) -> DfResult<Like> {
+    let Expr::Literal(value, _) = like.pattern.as_ref() else {
+        return match like.escape_char {
+            Some(_) => datafusion::common::plan_err!("LIKE ... ESCAPE takes a literal pattern"),
+            None => Ok(like),
+        };
+    };
+    let Some(Some(pattern)) = value.try_as_str() else { return Ok(like) };
+    let escape = like.escape_char.take();
+    let mut escaped = String::new();
+    let mut characters = pattern.chars();
+    while let Some(c) = characters.next() {
+        if Some(c) == escape {
+            match characters.next() {
+                Some(next) => escaped.extend(['\\', next]),
+                None => return datafusion::common::plan_err!("the LIKE pattern '{pattern}' ends in its escape character"),
+            }
+        } else {
+            if c == '\\' {
+                escaped.push('\\');
+            }
+            escaped.push(c);
+        }
+    }
+    *like.pattern = Expr::Literal(ScalarValue::Utf8(Some(escaped)), None);
+    Ok(like)
+}
+
 /// Flink converts nothing on its own in a comparison but between numbers, and text literals to dates and times.
 fn comparable(binary: &BinaryExpr, schema: &DFSchema) -> DfResult<()> {
     let (left, right) = (binary.left.get_type(schema)?, binary.right.get_type(schema)?);
@@ -252,6 +360,12 @@ fn comparable(binary: &BinaryExpr, schema: &DFSchema) -> DfResult<()> {
 /// Numbers of different types, as Flink computes with them.
 fn arithmetic(binary: BinaryExpr, schema: &DFSchema) -> DfResult<Transformed<Expr>> {
     match (binary.left.get_type(schema)?, binary.right.get_type(schema)?) {
+        // FLOAT and DECIMAL give DOUBLE.
+        (DataType::Float32, DataType::Decimal128(..)) | (DataType::Decimal128(..), DataType::Float32) => {
+            let double = |e: Box<Expr>| Box::new(Expr::Cast(Cast::new(e, DataType::Float64)));
+            let double = BinaryExpr::new(double(binary.left), binary.op, double(binary.right));
+            Ok(Transformed::yes(Expr::BinaryExpr(double)))
+        }
         // FLOAT and DOUBLE: the result has the type of the left side.
         (DataType::Float32, DataType::Float64) => {
             let right = Expr::Cast(Cast::new(binary.right, DataType::Float32));

@@ -122,7 +122,8 @@ impl PartitionWatermarks {
     }
 
     /// Moves the partition's watermark over rows of event time `times` whose watermark expression gave `marks` (null: the
-    /// row raises nothing). Returns, for rows at or behind the watermark as it was before them, that watermark.
+    /// row raises nothing). Returns, for rows at or behind the watermark as it was before them (or a millisecond ahead: such a
+    /// row still touches a session that is over), that watermark.
     pub fn observe(&mut self, partition: &Arc<str>, times: &[Millis], marks: &Int64Array, now: Millis) -> Option<Int64Array> {
         let floor = self.highest;
         let state = self.partitions.entry(Arc::clone(partition)).or_default();
@@ -135,7 +136,7 @@ impl PartitionWatermarks {
         let mut behind: Option<Int64Builder> = None;
         let mut current = state.watermark;
         for (i, time) in times.iter().enumerate() {
-            if *time <= current && current > 0 {
+            if *time <= current.saturating_add(1) && current > 0 {
                 let builder = behind.get_or_insert_with(|| {
                     let mut b = Int64Builder::with_capacity(times.len());
                     b.append_nulls(i);

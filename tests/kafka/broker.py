@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Runs an Apache Kafka broker (KRaft, one node, no containers) on free ports of the loopback interface, for tests.
 
-  broker.py start DIR [--parent PID]   starts it and prints its address once it answers; with --parent it ends with that process
+  broker.py start DIR [--parent PID]   starts it and prints its address once it answers; with --parent it ends, and
+                                       DIR goes, with that process
   broker.py stop DIR                   stops it and waits until it has ended; the data in DIR stays
   broker.py restart DIR [--parent PID] stops it and starts it on the same port with the same data
   broker.py classpath                  fetches what it needs and prints the class path
@@ -160,12 +161,12 @@ def start(directory, parent):
         time.sleep(0.05)
     write(f"{directory}/port", port)
     if parent:
-        watch(parent, broker.pid)
+        watch(parent, broker.pid, directory)
     print(f"127.0.0.1:{port}", flush=True)
 
 
-def watch(parent, broker):
-    """Leaves a process behind that stops the broker when the parent has ended."""
+def watch(parent, broker, directory):
+    """Leaves a process behind that, when the parent has ended, stops the broker and removes its folder."""
     if os.fork():
         return
     os.setsid()
@@ -175,6 +176,9 @@ def watch(parent, broker):
     while alive(broker):
         if not alive(parent):
             os.kill(broker, signal.SIGKILL)
+            while alive(broker):
+                time.sleep(0.05)
+            shutil.rmtree(directory, ignore_errors=True)
             break
         time.sleep(0.2)
     os._exit(0)

@@ -18,6 +18,9 @@ mod numeric;
 mod pattern;
 mod regular;
 mod round;
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+mod sql_tests;
 mod strings;
 mod temporal;
 #[cfg(test)]

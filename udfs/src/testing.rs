@@ -69,7 +69,7 @@ pub(crate) fn evaluate_udf(udf: &Arc<ScalarUDF>, args: Vec<ScalarValue>) -> Resu
         .iter()
         .enumerate()
         .map(|(i, v)| match v {
-            ScalarValue::Utf8(_) if i != 0 || args.len() == 3 => {
+            ScalarValue::Utf8(_) if i != 0 || args.len() == 3 || udf.name() == "extract" => {
                 Ok(ColumnarValue::Scalar(v.clone()))
             }
             _ => Ok(ColumnarValue::Array(v.to_array_of_size(3)?)),

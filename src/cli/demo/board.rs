@@ -80,7 +80,9 @@ struct WatchedWriter {
 impl SinkWriter for WatchedWriter {
     async fn write(&mut self, batch: &Batch) -> Result<()> {
         self.inner.write(batch).await?;
-        let kinds = row_kinds(batch, self.key.as_deref())?;
+        let mut kinds = row_kinds(batch, self.key.as_deref())?;
+        // Easier to compare from one window to the next.
+        kinds.sort_by_key(|(row, _)| (time(&batch.rows, "window_start", *row), string(&batch.rows, "source", *row)));
         self.board.see(&self.name, &batch.rows, &kinds)
     }
 

@@ -44,7 +44,7 @@ pub struct Args {
     #[arg(long, value_name = "R", default_value_t = 8, value_parser = clap::value_parser!(u32).range(1..=1_000))]
     per_second: u32,
     /// The same seed gives the same events
-    #[arg(long, value_name = "S", default_value_t = 7)]
+    #[arg(long, value_name = "S", default_value_t = 6)]
     seed: u64,
 }
 

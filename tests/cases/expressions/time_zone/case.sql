@@ -1,4 +1,5 @@
 -- case: TIMESTAMP_LTZ is an instant: its text, its parts and its casts are in the session's time zone
+-- not yet: 'table.local-time-zone' does not take
 -- ts of the second row is in the hour that the clocks of Berlin skip, l of the third and fourth in the one they repeat.
 SET 'table.local-time-zone' = 'Europe/Berlin';
 CREATE TABLE t (l TIMESTAMP_LTZ(3), ts TIMESTAMP(3)) WITH (

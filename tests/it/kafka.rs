@@ -1,0 +1,420 @@
+//! Kafka, with a broker of Apache's: the binary reads and writes topics that another client writes and reads.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::OnceLock;
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+/// The test broker: started once, it ends with this process.
+struct Broker {
+    dir: PathBuf,
+    bootstrap: String,
+}
+
+fn script(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/kafka").join(name)
+}
+
+fn started(dir: &Path, command: &str) -> String {
+    let parent = std::process::id().to_string();
+    let output = Command::new("python3")
+        .arg(script("broker.py"))
+        .args([command, &dir.display().to_string(), "--parent", &parent])
+        .output()
+        .expect("python3 runs");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8_lossy(&output.stdout).trim().to_string()
+}
+
+impl Broker {
+    /// The one that tests share, or the one that `FLOWLINE_TEST_KAFKA` names.
+    fn shared() -> &'static Self {
+        static BROKER: OnceLock<Broker> = OnceLock::new();
+        BROKER.get_or_init(|| match std::env::var("FLOWLINE_TEST_KAFKA") {
+            Ok(bootstrap) => Self { dir: PathBuf::new(), bootstrap },
+            Err(_) => Self::start(),
+        })
+    }
+
+    fn start() -> Self {
+        let dir = tempfile::tempdir().unwrap().keep();
+        let bootstrap = started(&dir, "start");
+        Self { dir, bootstrap }
+    }
+
+    fn command(&self, command: &str) {
+        started(&self.dir, command);
+    }
+}
+
+/// The other client: confluent-kafka for Python, in a virtual environment of its own.
+fn python() -> &'static Path {
+    static PYTHON: OnceLock<PathBuf> = OnceLock::new();
+    PYTHON.get_or_init(|| {
+        let home = PathBuf::from(std::env::var("HOME").unwrap()).join(".cache/flowline/confluent");
+        let python = home.join("bin/python");
+        if !python.exists() {
+            let run = |program: &Path, arguments: &[&str]| {
+                let output = Command::new(program).args(arguments).output().unwrap();
+                assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+            };
+            let partial = home.with_extension(std::process::id().to_string());
+            run(Path::new("python3"), &["-m", "venv", &partial.display().to_string()]);
+            run(&partial.join("bin/python"), &["-m", "pip", "install", "-q", "confluent-kafka==2.*"]);
+            // Another process may have been faster.
+            if std::fs::rename(&partial, &home).is_err() {
+                let _ = std::fs::remove_dir_all(&partial);
+            }
+        }
+        python
+    })
+}
+
+/// Runs one command of the other client.
+fn client(bootstrap: &str, arguments: &[&str], input: &str) -> String {
+    let mut child = Command::new(python())
+        .arg(script("client.py"))
+        .arg(bootstrap)
+        .args(arguments)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+/// A topic of its own and a folder for files.
+struct Case {
+    bootstrap: String,
+    topic: String,
+    dir: tempfile::TempDir,
+}
+
+impl Case {
+    fn new(name: &str, partitions: u32) -> Self {
+        Self::on(Broker::shared(), name, partitions)
+    }
+
+    fn on(broker: &Broker, name: &str, partitions: u32) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let unique = dir.path().file_name().unwrap().to_string_lossy().replace(".tmp", "");
+        let case = Self { bootstrap: broker.bootstrap.clone(), topic: format!("{name}_{unique}"), dir };
+        client(&case.bootstrap, &["create", &case.topic, &partitions.to_string()], "");
+        case
+    }
+
+    /// Produces records: objects with `key`, `value`, `timestamp`, `partition`, `headers`, all optional.
+    fn produce(&self, records: &[Value]) {
+        let lines: Vec<String> = records.iter().map(Value::to_string).collect();
+        client(&self.bootstrap, &["produce", &self.topic], &lines.join("\n"));
+    }
+
+    /// All records of a topic, by partition and offset.
+    fn consume(&self, topic: &str) -> Vec<Value> {
+        let lines = client(&self.bootstrap, &["consume", topic], "");
+        lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    }
+
+    /// Writes a SQL file; `$topic` stands for the topic.
+    fn sql(&self, text: &str) -> PathBuf {
+        let path = self.dir.path().join("case.sql");
+        std::fs::write(&path, text.replace("$topic", &self.topic)).unwrap();
+        path
+    }
+
+    fn command(&self, sql: &str, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_flowline"));
+        command.arg("run").arg(self.sql(sql)).args(["--kafka", &self.bootstrap, "--output", "jsonl"]).args(arguments);
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+    }
+
+    /// Runs a job to its end.
+    fn run(&self, sql: &str, arguments: &[&str]) -> Output {
+        let mut child = self.command(sql, arguments).spawn().unwrap();
+        let deadline = Instant::now() + Duration::from_secs(60);
+        while child.try_wait().unwrap().is_none() {
+            if Instant::now() > deadline {
+                child.kill().unwrap();
+                let output = child.wait_with_output().unwrap();
+                panic!("the job does not end:\n{}", String::from_utf8_lossy(&output.stderr));
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        child.wait_with_output().unwrap()
+    }
+
+    /// The rows of a SELECT, sorted.
+    fn rows(&self, sql: &str, arguments: &[&str]) -> Vec<Value> {
+        let output = self.run(sql, arguments);
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let mut rows = rows_of(&output.stdout);
+        rows.sort_by_key(Value::to_string);
+        rows
+    }
+
+    /// What a job that must fail says.
+    fn fails(&self, sql: &str, code: i32) -> String {
+        let output = self.run(sql, &[]);
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(code), "{said}");
+        // Messages are wrapped to the width of a terminal.
+        said.split_whitespace().filter(|word| *word != "│").collect::<Vec<_>>().join(" ")
+    }
+}
+
+/// The rows among the lines of `--output jsonl`.
+fn rows_of(stdout: &[u8]) -> Vec<Value> {
+    String::from_utf8_lossy(stdout)
+        .lines()
+        .filter_map(|line| serde_json::from_str::<Value>(line).ok()?.get("row").cloned())
+        .collect()
+}
+
+fn stop(mut child: Child) {
+    // As Ctrl-C does.
+    let _ = Command::new("kill").args(["-INT", &child.id().to_string()]).status();
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while child.try_wait().unwrap().is_none() {
+        if Instant::now() > deadline {
+            child.kill().unwrap();
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+fn eventually(what: &str, seconds: u64, mut is_so: impl FnMut() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(seconds);
+    while !is_so() {
+        assert!(Instant::now() < deadline, "{what}: not within {seconds} s");
+        std::thread::sleep(Duration::from_millis(200));
+    }
+}
+
+const TABLE: &str = "CREATE TABLE t (a INT, b STRING) WITH ('connector' = 'kafka', 'topic' = '$topic', \
+    'properties.bootstrap.servers' = 'elsewhere:1', 'format' = 'json'";
+
+fn numbers(range: std::ops::Range<i64>) -> Vec<Value> {
+    range.map(|i| json!({"value": {"a": i, "b": "x"}, "timestamp": 1000 + i * 100, "partition": i % 2})).collect()
+}
+
+fn column(rows: &[Value], name: &str) -> Vec<i64> {
+    let mut values: Vec<i64> = rows.iter().map(|row| row[name].as_i64().unwrap()).collect();
+    values.sort_unstable();
+    values
+}
+
+#[test]
+fn what_is_produced_is_read_and_written_back() {
+    let case = Case::new("roundtrip", 3);
+    let out = Case::new("roundtrip_out", 2);
+    let records: Vec<Value> =
+        (0..2000).map(|i| json!({"key": format!("{i}"), "value": {"a": i, "b": format!("ü{i}")}})).collect();
+    case.produce(&records);
+    let sql = format!(
+        "{TABLE}, 'scan.startup.mode' = 'earliest-offset', 'scan.bounded.mode' = 'latest-offset');
+         CREATE TABLE o (a INT, c STRING) WITH ('connector' = 'kafka', 'topic' = '{}',
+           'properties.bootstrap.servers' = 'elsewhere:1', 'format' = 'json', 'key.format' = 'raw', 'key.fields' = 'c');
+         INSERT INTO o SELECT a, b || '!' FROM t WHERE a >= 1000;",
+        out.topic
+    );
+    let output = case.run(&sql, &["--parallelism", "2"]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let mut written = out.consume(&out.topic);
+    written.sort_by_key(|record| record["value"]["a"].as_i64());
+    assert_eq!(written.len(), 1000);
+    for (record, i) in written.iter().zip(1000..) {
+        assert_eq!(record["value"], json!({"a": i, "c": format!("ü{i}!")}));
+        assert_eq!(record["key"], format!("ü{i}!"));
+    }
+    assert!(written.iter().any(|r| r["partition"] == 0) && written.iter().any(|r| r["partition"] == 1));
+}
+
+#[test]
+fn startup_and_bounded_modes() {
+    let case = Case::new("modes", 2);
+    case.produce(&numbers(0..10));
+    client(&case.bootstrap, &["commit", &case.topic, "modes", "2", "4"], "");
+    let read = |options: &str| column(&case.rows(&format!("{TABLE}, {options}); SELECT a FROM t;"), &[]), "a");
+    let start = |mode: &str| read(&format!("'scan.bounded.mode' = 'latest-offset', 'scan.startup.mode' = {mode}"));
+    assert_eq!(start("'earliest-offset'"), (0..10).collect::<Vec<_>>());
+    assert_eq!(start("'latest-offset'"), [0; 0]);
+    assert_eq!(start("'timestamp', 'scan.startup.timestamp-millis' = '1650'"), [7, 8, 9]);
+    // Odd numbers are in partition 1; a partition that is not named is read from its beginning.
+    assert_eq!(start("'specific-offsets', 'scan.startup.specific-offsets' = 'partition:1,offset:4'"), [0, 2, 4, 6, 8, 9]);
+    assert_eq!(start("'group-offsets', 'properties.group.id' = 'modes'"), [4, 6, 8, 9]);
+    assert_eq!(
+        start("'group-offsets', 'properties.group.id' = 'nobody', 'properties.auto.offset.reset' = 'earliest'").len(),
+        10
+    );
+    let end = |mode: &str| read(&format!("'scan.startup.mode' = 'earliest-offset', 'scan.bounded.mode' = {mode}"));
+    assert_eq!(end("'timestamp', 'scan.bounded.timestamp-millis' = '1300'"), [0, 1, 2]);
+    assert_eq!(end("'specific-offsets', 'scan.bounded.specific-offsets' = 'partition:0,offset:1;partition:1,offset:2'"), [0, 1, 3]);
+    assert_eq!(end("'group-offsets', 'properties.group.id' = 'modes'"), [0, 1, 2, 3, 5, 7]);
+}
+
+#[test]
+fn a_job_without_end_reads_what_comes() {
+    let case = Case::new("live", 2);
+    let out = Case::new("live_out", 1);
+    case.produce(&numbers(0..5));
+    let sql = format!(
+        "{TABLE}, 'scan.startup.mode' = 'latest-offset');
+         CREATE TABLE o (a INT) WITH ('connector' = 'kafka', 'topic' = '{}', 'format' = 'json',
+           'properties.bootstrap.servers' = 'elsewhere:1');
+         INSERT INTO o SELECT a FROM t;",
+        out.topic
+    );
+    let job = case.command(&sql, &[]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    // "Latest" is when the job begins to read, which cannot be seen from here: numbers go on until some arrive.
+    let mut next = 100;
+    eventually("rows arrive", 30, || {
+        case.produce(&numbers(next..next + 1));
+        next += 1;
+        !out.consume(&out.topic).is_empty()
+    });
+    case.produce(&numbers(1000..1010));
+    eventually("all rows arrive", 30, || {
+        out.consume(&out.topic).iter().filter(|r| r["value"]["a"].as_i64() >= Some(1000)).count() == 10
+    });
+    stop(job);
+    assert!(out.consume(&out.topic).iter().all(|r| r["value"]["a"].as_i64() >= Some(100)));
+}
+
+#[test]
+fn a_broker_that_restarts_loses_nothing() {
+    let broker = Broker::start();
+    let case = Case::on(&broker, "restart", 2);
+    let out = Case::on(&broker, "restart_out", 2);
+    let sql = format!(
+        "{TABLE}, 'scan.startup.mode' = 'earliest-offset');
+         CREATE TABLE o (a INT) WITH ('connector' = 'kafka', 'topic' = '{}', 'format' = 'json',
+           'properties.bootstrap.servers' = 'elsewhere:1');
+         INSERT INTO o SELECT a FROM t;",
+        out.topic
+    );
+    let written = || column(&out.consume(&out.topic).iter().map(|r| r["value"].clone()).collect::<Vec<_>>(), "a");
+    case.produce(&numbers(0..500));
+    let job = case.command(&sql, &[]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    eventually("the first rows arrive", 30, || written().len() == 500);
+    broker.command("restart");
+    case.produce(&numbers(500..1000));
+    eventually("the rows after the restart arrive", 60, || written().len() >= 1000);
+    stop(job);
+    assert_eq!(written(), (0..1000).collect::<Vec<_>>());
+    broker.command("stop");
+    std::fs::remove_dir_all(&broker.dir).unwrap();
+}
+
+#[test]
+fn what_is_missing_is_named() {
+    let case = Case::new("missing", 1);
+    let source = |options: &str| format!("{TABLE}, 'scan.startup.mode' = 'earliest-offset'{options}); SELECT * FROM t;");
+    let near = format!("{}s", case.topic);
+    let said = case.fails(&source("").replace("$topic", &near), 3);
+    assert!(said.contains(&format!("there is no topic '{near}' at {}", case.bootstrap)), "{said}");
+    assert!(said.contains(&format!("did you mean '{}'?", case.topic)), "{said}");
+    let sink = format!("{TABLE}); INSERT INTO t VALUES (CAST(1 AS INT), 'x');").replace("$topic", &near);
+    let said = case.fails(&sink, 3);
+    assert!(said.contains(&format!("there is no topic '{near}'")), "{said}");
+    let said = case.fails(&source(", 'scan.startup.mod' = 'x'"), 2);
+    assert!(said.contains("did you mean 'scan.startup.mode'?"), "{said}");
+    case.produce(&[json!({"value": {"a": "no number", "b": "x"}})]);
+    let said = case.fails(&source(", 'scan.bounded.mode' = 'latest-offset'"), 1);
+    assert!(said.contains(&format!("topic '{}' partition 0 offset 0: field 'a': ", case.topic)), "{said}");
+}
+
+#[test]
+fn an_unreachable_broker_is_named() {
+    let case = Case::new("unreachable", 1);
+    let sql = format!("{TABLE}, 'scan.startup.mode' = 'earliest-offset'); SELECT * FROM t;");
+    let nowhere = Case { bootstrap: "127.0.0.1:1".to_string(), topic: case.topic, dir: case.dir };
+    let begun = Instant::now();
+    let said = nowhere.fails(&sql, 3);
+    assert!(said.contains("no Kafka broker answers at 127.0.0.1:1"), "{said}");
+    assert!(said.contains("is the broker running"), "{said}");
+    assert!(begun.elapsed() < Duration::from_secs(20));
+}
+
+#[test]
+fn keys_metadata_and_headers() {
+    let case = Case::new("meta", 2);
+    let out = Case::new("meta_out", 1);
+    case.produce(&[
+        json!({"key": "{\"id\":7}", "value": {"b": "x"}, "timestamp": 1_736_899_200_123_i64, "partition": 1,
+               "headers": {"h": "v", "n": null}}),
+        json!({"key": "{\"id\":8}", "value": null, "partition": 1}),
+        json!({"key": "{\"id\":9}", "value": {"b": null}, "timestamp": 5, "partition": 1}),
+    ]);
+    let columns = "k_id BIGINT, b STRING, `timestamp` TIMESTAMP_LTZ(3) METADATA, headers MAP<STRING, BYTES> METADATA, \
+        p INT METADATA FROM 'partition' VIRTUAL, `offset` BIGINT METADATA VIRTUAL, topic STRING METADATA VIRTUAL, \
+        kind STRING METADATA FROM 'timestamp-type' VIRTUAL";
+    let options = "'connector' = 'kafka', 'properties.bootstrap.servers' = 'elsewhere:1', 'key.format' = 'json', \
+        'key.fields' = 'k_id', 'key.fields-prefix' = 'k_', 'value.format' = 'json', 'value.fields-include' = 'EXCEPT_KEY'";
+    let source = format!(
+        "CREATE TABLE t ({columns}) WITH ({options}, 'topic' = '$topic', 'scan.startup.mode' = 'earliest-offset', \
+         'scan.bounded.mode' = 'latest-offset');"
+    );
+    let rows = case.rows(&format!("{source} SELECT k_id, b, `timestamp`, CAST(headers['h'] AS STRING) AS h, p, `offset`, topic, kind FROM t;"), &[]);
+    let topic = &case.topic;
+    let expected = [
+        json!({"k_id": 7, "b": "x", "timestamp": "2025-01-15 00:00:00.123Z", "h": "v", "p": 1, "offset": 0, "topic": topic, "kind": "CreateTime"}),
+        json!({"k_id": 9, "b": null, "timestamp": "1970-01-01 00:00:00.005Z", "h": null, "p": 1, "offset": 2, "topic": topic, "kind": "CreateTime"}),
+    ];
+    assert_eq!(rows, expected);
+    let sql = format!(
+        "{source} CREATE TABLE o ({columns}) WITH ({options}, 'topic' = '{}');
+         INSERT INTO o SELECT k_id, b, `timestamp`, headers FROM t;",
+        out.topic
+    );
+    let output = case.run(&sql, &[]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let written = out.consume(&out.topic);
+    assert_eq!(written.len(), 2);
+    assert_eq!(written[0]["key"], json!({"id": 7}));
+    assert_eq!(written[0]["value"], json!({"b": "x"}));
+    assert_eq!(written[0]["timestamp"], 1_736_899_200_123_i64);
+    assert_eq!(written[0]["headers"], json!({"h": "v", "n": null}));
+}
+
+#[test]
+fn upserts_keep_one_record_a_key_and_tombstones() {
+    let case = Case::new("upsert", 1);
+    let out = Case::new("upsert_out", 3);
+    let values = [("a", 1), ("b", 1), ("a", 2), ("c", 5), ("b", -1)];
+    case.produce(&values.map(|(k, v)| json!({"value": {"b": k, "a": v}})));
+    let sql = format!(
+        "{TABLE}, 'scan.startup.mode' = 'earliest-offset', 'scan.bounded.mode' = 'latest-offset');
+         CREATE TABLE o (b STRING, s INT, PRIMARY KEY (b) NOT ENFORCED) WITH ('connector' = 'upsert-kafka', 'topic' = '{}',
+           'properties.bootstrap.servers' = 'elsewhere:1', 'key.format' = 'json', 'value.format' = 'json');
+         INSERT INTO o SELECT b, SUM(a) FROM t GROUP BY b HAVING SUM(a) > 0;",
+        out.topic
+    );
+    let output = case.run(&sql, &["--batch-rows", "1"]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let records = out.consume(&out.topic);
+    let mut latest = std::collections::BTreeMap::new();
+    for record in &records {
+        latest.insert(record["key"].to_string(), record["value"].clone());
+    }
+    let latest: Vec<(String, Value)> = latest.into_iter().collect();
+    assert_eq!(
+        latest,
+        [
+            ("{\"b\":\"a\"}".to_string(), json!({"b": "a", "s": 3})),
+            ("{\"b\":\"b\"}".to_string(), Value::Null),
+            ("{\"b\":\"c\"}".to_string(), json!({"b": "c", "s": 5})),
+        ]
+    );
+    // Keys are where Java's client would put them.
+    for record in &records {
+        assert_eq!(record["partition"], client(&out.bootstrap, &["partition", &record["key"].to_string(), "3"], "").trim().parse::<i64>().unwrap());
+    }
+}
