@@ -19,7 +19,9 @@ const IDLE_TIMEOUT: &str = "table.exec.source.idle-timeout";
 
 /// Where a pipeline connects to, without touching its files.
 #[derive(Debug, Default, clap::Args)]
-#[command(next_help_heading = "Where a pipeline connects to (flags go over the environment, that over the settings file)")]
+#[command(
+    next_help_heading = "Where a pipeline connects to (flags go over the environment, that over the settings file)"
+)]
 pub struct OutsideArgs {
     /// Brokers of every Kafka table, over its 'properties.bootstrap.servers' [env: FLOWLINE_KAFKA]
     #[arg(long, value_name = "BROKERS")]
@@ -78,7 +80,11 @@ pub fn sql_files(paths: &[PathBuf], texts: &[String]) -> Result<Vec<Arc<SourceFi
             eprintln!("skipped  {name}: {reason}");
         }
     }
-    run.extend(texts.iter().map(|text| SourceFile::new("<command line>", text.clone())));
+    run.extend(
+        texts
+            .iter()
+            .map(|text| SourceFile::new("<command line>", text.clone())),
+    );
     Ok(run)
 }
 
@@ -88,7 +94,8 @@ pub fn sql_files(paths: &[PathBuf], texts: &[String]) -> Result<Vec<Arc<SourceFi
 /// It is none.
 pub fn duration(flag: &str, text: &str) -> Result<std::time::Duration> {
     parse_duration(text).ok_or_else(|| {
-        Error::usage(format!("{flag}: '{text}' is no duration")).with_help("write '10 s', '500 ms', '5 min' or '1 h'")
+        Error::usage(format!("{flag}: '{text}' is no duration"))
+            .with_help("write '10 s', '500 ms', '5 min' or '1 h'")
     })
 }
 
@@ -116,11 +123,17 @@ impl OutsideArgs {
         let source = |text: &String| match text.split_once('=') {
             Some((table, path)) if !table.is_empty() && !path.is_empty() => {
                 let path = PathBuf::from(path);
-                std::fs::metadata(&path)
-                    .map_err(|e| Error::usage(format!("--source {table}: cannot read {}: {e}", path.display())))?;
+                std::fs::metadata(&path).map_err(|e| {
+                    Error::usage(format!(
+                        "--source {table}: cannot read {}: {e}",
+                        path.display()
+                    ))
+                })?;
                 Ok((table.to_string(), path))
             }
-            _ => Err(Error::usage(format!("--source: expected TABLE=PATH, not '{text}'"))),
+            _ => Err(Error::usage(format!(
+                "--source: expected TABLE=PATH, not '{text}'"
+            ))),
         };
         self.source.iter().map(source).collect()
     }
@@ -196,8 +209,16 @@ fn set(session: &mut Session, values: &BTreeMap<String, String>) -> Result<Vec<M
 }
 
 /// A flag that names a table that is not there is a mistake; a settings file may serve several pipelines.
-fn tables_exist(session: &Session, outside: &Outside, sources: &BTreeMap<String, PathBuf>) -> Result<()> {
-    let flags = outside.by_flag.iter().map(|t| ("--set-table", t)).chain(sources.keys().map(|t| ("--source", t)));
+fn tables_exist(
+    session: &Session,
+    outside: &Outside,
+    sources: &BTreeMap<String, PathBuf>,
+) -> Result<()> {
+    let flags = outside
+        .by_flag
+        .iter()
+        .map(|t| ("--set-table", t))
+        .chain(sources.keys().map(|t| ("--source", t)));
     for (flag, table) in flags {
         if session.catalog.table(table).is_none() {
             let error = Error::usage(format!("{flag}: there is no table '{table}'"));
@@ -207,8 +228,14 @@ fn tables_exist(session: &Session, outside: &Outside, sources: &BTreeMap<String,
             });
         }
     }
-    for table in outside.by_others.iter().filter(|t| session.catalog.table(t).is_none()) {
-        messages::note(&format!("options are set from outside for '{table}', a table that is not declared here"));
+    for table in outside
+        .by_others
+        .iter()
+        .filter(|t| session.catalog.table(t).is_none())
+    {
+        messages::note(&format!(
+            "options are set from outside for '{table}', a table that is not declared here"
+        ));
     }
     Ok(())
 }
@@ -217,10 +244,16 @@ fn tables_exist(session: &Session, outside: &Outside, sources: &BTreeMap<String,
 pub fn inventory(files: usize, session: &Session) -> String {
     let of = |is_view: bool| {
         let relations = session.catalog.iter();
-        let matching =
-            relations.filter(|(_, r)| matches!(r, crate::catalog::Relation::View(_)) == is_view).count();
+        let matching = relations
+            .filter(|(_, r)| matches!(r, crate::catalog::Relation::View(_)) == is_view)
+            .count();
         count(matching as u64, if is_view { "view" } else { "table" })
     };
     let statements = count(session.outputs().len() as u64, "statement");
-    format!("{}, {}, {}, {statements} to run", count(files as u64, "file"), of(false), of(true))
+    format!(
+        "{}, {}, {}, {statements} to run",
+        count(files as u64, "file"),
+        of(false),
+        of(true)
+    )
 }

@@ -29,5 +29,8 @@ pub fn run(args: &Args) -> Result<()> {
     }
     let files = args::sql_files(&args.paths, &args.execute)?;
     let loaded = args::load(&files, &args.outside, &JobArgs::default(), None)?;
-    print(&format!("ok: {}\n", args::inventory(files.len(), &loaded.session)))
+    print(&format!(
+        "ok: {}\n",
+        args::inventory(files.len(), &loaded.session)
+    ))
 }

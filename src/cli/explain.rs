@@ -32,8 +32,10 @@ pub fn run(args: &Args) -> Result<()> {
     let files = args::sql_files(&args.paths, &args.execute)?;
     let loaded = args::load(&files, &args.outside, &args.job, None)?;
     if !loaded.session.has_jobs() {
-        return Err(Error::usage("nothing to explain: there is no INSERT and no SELECT")
-            .with_help("name a file with one, or add -e 'SELECT ...'"));
+        return Err(
+            Error::usage("nothing to explain: there is no INSERT and no SELECT")
+                .with_help("name a file with one, or add -e 'SELECT ...'"),
+        );
     }
     print(&loaded.session.explain_all()?)
 }

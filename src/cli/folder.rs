@@ -59,7 +59,8 @@ fn decide(mut files: Vec<Candidate>) -> Vec<(String, Decision)> {
     let replaced_by = |file: &Candidate| {
         let (number, letter) = file.number?;
         let stands_in = |other: &&Candidate| {
-            other.is_named && matches!(other.number, Some((n, Some(_))) if n == number && letter.is_none())
+            other.is_named
+                && matches!(other.number, Some((n, Some(_))) if n == number && letter.is_none())
         };
         files.iter().find(stands_in).map(|other| other.name.clone())
     };
@@ -73,13 +74,20 @@ fn decide(mut files: Vec<Candidate>) -> Vec<(String, Decision)> {
         let name_it = "name it to run it";
         match (file.number, file.content) {
             (None, _) => Decision::Skip(format!("it is not called NN_name.sql; {name_it}")),
-            (Some((n, Some(_))), _) => Decision::Skip(format!("an alternative to {n:02}; {name_it} instead")),
+            (Some((n, Some(_))), _) => {
+                Decision::Skip(format!("an alternative to {n:02}; {name_it} instead"))
+            }
             (_, Content::Drops) => Decision::Skip(format!("it drops tables or views; {name_it}")),
-            (_, Content::Queries) => Decision::Skip(format!("queries only, for `flowline query`; {name_it}")),
+            (_, Content::Queries) => {
+                Decision::Skip(format!("queries only, for `flowline query`; {name_it}"))
+            }
             (_, Content::Pipeline) => Decision::Run,
         }
     };
-    files.iter().map(|file| (file.name.clone(), decision(file))).collect()
+    files
+        .iter()
+        .map(|file| (file.name.clone(), decision(file)))
+        .collect()
 }
 
 /// `02a_name.sql` -> (2, Some('a')).
@@ -88,25 +96,41 @@ fn number_of(name: &str) -> Option<(u64, Option<char>)> {
     let digits = front.trim_end_matches(|c: char| c.is_ascii_alphabetic());
     let mut letters = front[digits.len()..].chars();
     let letter = letters.next().map(|c| c.to_ascii_lowercase());
-    let number = digits.bytes().all(|b| b.is_ascii_digit()).then(|| digits.parse().ok()).flatten()?;
+    let number = digits
+        .bytes()
+        .all(|b| b.is_ascii_digit())
+        .then(|| digits.parse().ok())
+        .flatten()?;
     letters.next().is_none().then_some((number, letter))
 }
 
 /// What a file holds. One with mistakes counts as a part of the pipeline, so that they are told.
 fn content(file: &Arc<SourceFile>) -> Content {
-    let Ok(script) = crate::sql::parse_script(file) else { return Content::Pipeline };
+    let Ok(script) = crate::sql::parse_script(file) else {
+        return Content::Pipeline;
+    };
     let any = |test: fn(&StatementKind) -> bool| script.statements.iter().any(|s| test(&s.kind));
     if any(|kind| matches!(kind, StatementKind::Drop(_))) {
         return Content::Drops;
     }
-    let only_asks = script.statements.iter().all(|s| asks(&s.kind) || sets(&s.kind));
-    if only_asks && any(asks) { Content::Queries } else { Content::Pipeline }
+    let only_asks = script
+        .statements
+        .iter()
+        .all(|s| asks(&s.kind) || sets(&s.kind));
+    if only_asks && any(asks) {
+        Content::Queries
+    } else {
+        Content::Pipeline
+    }
 }
 
 fn asks(kind: &StatementKind) -> bool {
     matches!(
         kind,
-        StatementKind::Query(_) | StatementKind::Show(_) | StatementKind::Describe(_) | StatementKind::Explain(_)
+        StatementKind::Query(_)
+            | StatementKind::Show(_)
+            | StatementKind::Describe(_)
+            | StatementKind::Explain(_)
     )
 }
 
@@ -120,18 +144,28 @@ fn sets(kind: &StatementKind) -> bool {
 /// Paths that are not there or cannot be read, folders without a file to run.
 pub fn files(paths: &[PathBuf]) -> Result<Files> {
     let is_file = |path: &&PathBuf| !path.is_dir();
-    let named: Vec<PathBuf> = paths.iter().filter(is_file).filter_map(|p| p.canonicalize().ok()).collect();
+    let named: Vec<PathBuf> = paths
+        .iter()
+        .filter(is_file)
+        .filter_map(|p| p.canonicalize().ok())
+        .collect();
     let mut found = Files::default();
     let mut taken: Vec<PathBuf> = Vec::new();
     // A named file that lies in a named folder runs at its place in the folder.
-    let folders: Vec<PathBuf> = paths.iter().filter(|p| p.is_dir()).filter_map(|p| p.canonicalize().ok()).collect();
+    let folders: Vec<PathBuf> = paths
+        .iter()
+        .filter(|p| p.is_dir())
+        .filter_map(|p| p.canonicalize().ok())
+        .collect();
     for path in paths {
         if path.is_dir() {
             folder(path, &named, &mut taken, &mut found)?;
             continue;
         }
         let whole = path.canonicalize().map_err(|e| cannot_read(path, &e))?;
-        let is_in_folder = whole.parent().is_some_and(|p| folders.iter().any(|f| f == p));
+        let is_in_folder = whole
+            .parent()
+            .is_some_and(|p| folders.iter().any(|f| f == p));
         if is_in_folder && whole.extension().is_some_and(|e| e == "sql") || taken.contains(&whole) {
             continue;
         }
@@ -141,12 +175,20 @@ pub fn files(paths: &[PathBuf]) -> Result<Files> {
     Ok(found)
 }
 
-fn folder(path: &Path, named: &[PathBuf], taken: &mut Vec<PathBuf>, found: &mut Files) -> Result<()> {
+fn folder(
+    path: &Path,
+    named: &[PathBuf],
+    taken: &mut Vec<PathBuf>,
+    found: &mut Files,
+) -> Result<()> {
     let mut candidates = Vec::new();
     let mut texts = std::collections::HashMap::new();
     for entry in std::fs::read_dir(path).map_err(|e| cannot_read(path, &e))? {
         let file = entry.map_err(|e| cannot_read(path, &e))?.path();
-        let name = file.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
+        let name = file
+            .file_name()
+            .map(|n| n.to_string_lossy().into_owned())
+            .unwrap_or_default();
         if file.is_dir() || !name.ends_with(".sql") {
             continue;
         }
@@ -162,7 +204,9 @@ fn folder(path: &Path, named: &[PathBuf], taken: &mut Vec<PathBuf>, found: &mut 
     }
     let before = found.run.len();
     for (name, decision) in decide(candidates) {
-        let Some((text, whole)) = texts.remove(&name) else { continue };
+        let Some((text, whole)) = texts.remove(&name) else {
+            continue;
+        };
         match decision {
             Decision::Run if taken.contains(&whole) => {}
             Decision::Run => {
@@ -173,7 +217,10 @@ fn folder(path: &Path, named: &[PathBuf], taken: &mut Vec<PathBuf>, found: &mut 
         }
     }
     if found.run.len() == before {
-        return Err(Error::usage(format!("the folder {} has no file to run", path.display())).with_help(RULE));
+        return Err(
+            Error::usage(format!("the folder {} has no file to run", path.display()))
+                .with_help(RULE),
+        );
     }
     Ok(())
 }
@@ -181,10 +228,17 @@ fn folder(path: &Path, named: &[PathBuf], taken: &mut Vec<PathBuf>, found: &mut 
 fn read(path: &Path) -> Result<Arc<SourceFile>> {
     let bytes = std::fs::read(path).map_err(|e| cannot_read(path, &e))?;
     let text = String::from_utf8(bytes).map_err(|e| {
-        let line = 1 + e.as_bytes()[..e.utf8_error().valid_up_to()].iter().filter(|b| **b == b'\n').count();
-        Error::usage(format!("{}:{line}: the file is not UTF-8", path.display())).with_help("save it as UTF-8")
+        let line = 1 + e.as_bytes()[..e.utf8_error().valid_up_to()]
+            .iter()
+            .filter(|b| **b == b'\n')
+            .count();
+        Error::usage(format!("{}:{line}: the file is not UTF-8", path.display()))
+            .with_help("save it as UTF-8")
     })?;
-    let text = text.strip_prefix('\u{feff}').map(str::to_string).unwrap_or(text);
+    let text = text
+        .strip_prefix('\u{feff}')
+        .map(str::to_string)
+        .unwrap_or(text);
     Ok(SourceFile::new(path.display().to_string(), text))
 }
 
@@ -202,9 +256,15 @@ mod tests {
             ("10_cleanup.sql", "DROP TABLE IF EXISTS a;"),
             ("02_b.sql", "INSERT INTO b SELECT * FROM a;"),
             ("02a_b.sql", "INSERT INTO b SELECT * FROM a;"),
-            ("9_queries.sql", "SET 'pipeline.name' = 'x'; SELECT * FROM a; SHOW TABLES;"),
+            (
+                "9_queries.sql",
+                "SET 'pipeline.name' = 'x'; SELECT * FROM a; SHOW TABLES;",
+            ),
             ("notes.sql", "SELECT 1;"),
-            ("1_a.sql", "CREATE TABLE a (x INT) WITH ('connector' = 'datagen');"),
+            (
+                "1_a.sql",
+                "CREATE TABLE a (x INT) WITH ('connector' = 'datagen');",
+            ),
             ("README.md", "no SQL"),
             ("11_last.sql", "INSERT INTO nonsense"),
         ]
@@ -222,8 +282,18 @@ mod tests {
         let mut paths = vec![dir.path().to_path_buf()];
         paths.extend(also.iter().map(|name| dir.path().join(name)));
         let found = files(&paths).unwrap();
-        let short = |name: &str| Path::new(name).file_name().unwrap().to_string_lossy().into_owned();
-        let skipped = found.skipped.iter().map(|(n, r)| (short(n), r.clone())).collect();
+        let short = |name: &str| {
+            Path::new(name)
+                .file_name()
+                .unwrap()
+                .to_string_lossy()
+                .into_owned()
+        };
+        let skipped = found
+            .skipped
+            .iter()
+            .map(|(n, r)| (short(n), r.clone()))
+            .collect();
         (found.run.iter().map(|f| short(&f.name)).collect(), skipped)
     }
 
@@ -249,15 +319,34 @@ mod tests {
         let dir = write(&pipeline());
         let (run, skipped) = names(&dir, &["02a_b.sql"]);
         assert_eq!(run, ["1_a.sql", "02a_b.sql", "11_last.sql"]);
-        assert_eq!(skipped[0], ("02_b.sql".into(), "02a_b.sql is named and takes its place".into()));
+        assert_eq!(
+            skipped[0],
+            (
+                "02_b.sql".into(),
+                "02a_b.sql is named and takes its place".into()
+            )
+        );
     }
 
     #[test]
     fn named_files_run_whatever_they_hold_and_once() {
         let dir = write(&pipeline());
         let (run, _) = names(&dir, &["10_cleanup.sql", "9_queries.sql", "1_a.sql"]);
-        assert_eq!(run, ["1_a.sql", "02_b.sql", "9_queries.sql", "10_cleanup.sql", "11_last.sql"]);
-        let paths = [dir.path().join("notes.sql"), dir.path().join("1_a.sql"), dir.path().join("notes.sql")];
+        assert_eq!(
+            run,
+            [
+                "1_a.sql",
+                "02_b.sql",
+                "9_queries.sql",
+                "10_cleanup.sql",
+                "11_last.sql"
+            ]
+        );
+        let paths = [
+            dir.path().join("notes.sql"),
+            dir.path().join("1_a.sql"),
+            dir.path().join("notes.sql"),
+        ];
         assert_eq!(files(&paths).unwrap().run.len(), 2);
     }
 

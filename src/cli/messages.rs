@@ -17,10 +17,15 @@ pub fn say(messages: &[Message], output: Output) -> Result<()> {
         match message {
             Message::Note(text) => note(text),
             Message::Text(text) => print(&format!("{}\n", text.trim_end()))?,
-            Message::Rows(columns, rows) if output == Output::Table => print(&table(columns, rows))?,
+            Message::Rows(columns, rows) if output == Output::Table => {
+                print(&table(columns, rows))?
+            }
             Message::Rows(columns, rows) => {
                 for row in rows {
-                    let object = columns.iter().cloned().zip(row.iter().map(|v| v.clone().into()));
+                    let object = columns
+                        .iter()
+                        .cloned()
+                        .zip(row.iter().map(|v| v.clone().into()));
                     let object: serde_json::Map<String, serde_json::Value> = object.collect();
                     print(&format!("{}\n", serde_json::Value::Object(object)))?;
                 }
@@ -38,7 +43,9 @@ pub fn note(text: &str) {
 /// Rows as a table with borders, for results that are known as a whole.
 pub fn table(columns: &[String], rows: &[Vec<String>]) -> String {
     let mut table = Table::new();
-    table.load_style(UTF8_FULL_CONDENSED).set_header(columns.to_vec());
+    table
+        .load_style(UTF8_FULL_CONDENSED)
+        .set_header(columns.to_vec());
     for row in rows {
         table.add_row(row.clone());
     }

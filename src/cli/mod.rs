@@ -93,7 +93,9 @@ fn block_on(verb: impl Future<Output = Result<()>>) -> Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
-        .map_err(|e| Error::external("the threads of the runtime cannot be started").caused_by(e))?;
+        .map_err(|e| {
+            Error::external("the threads of the runtime cannot be started").caused_by(e)
+        })?;
     let result = runtime.block_on(verb);
     // What is left may wait for ever, such as a write to a pipe that nobody reads.
     runtime.shutdown_timeout(std::time::Duration::from_secs(1));

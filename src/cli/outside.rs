@@ -51,10 +51,16 @@ pub struct Flags<'a> {
 /// What is not of the form it should have; a settings file that cannot be read.
 pub fn merge(flags: Flags<'_>, environment: &BTreeMap<String, String>) -> Result<Outside> {
     let mut outside = Outside::default();
-    let file = flags.settings.or_else(|| environment.get(FILE_VARIABLE).map(Path::new));
+    let file = flags
+        .settings
+        .or_else(|| environment.get(FILE_VARIABLE).map(Path::new));
     if let Some(path) = file {
-        let text = std::fs::read_to_string(path)
-            .map_err(|e| Error::usage(format!("cannot read the settings file {}: {e}", path.display())))?;
+        let text = std::fs::read_to_string(path).map_err(|e| {
+            Error::usage(format!(
+                "cannot read the settings file {}: {e}",
+                path.display()
+            ))
+        })?;
         let (tables, set) = parse_file(&text).map_err(|e| e.at(path.display()))?;
         outside.by_others.extend(tables.keys().cloned());
         outside.put(tables);
@@ -62,29 +68,42 @@ pub fn merge(flags: Flags<'_>, environment: &BTreeMap<String, String>) -> Result
     }
     let mut given = TableOptions::new();
     if let Some(brokers) = environment.get(KAFKA_VARIABLE) {
-        given.entry(EVERY.into()).or_default().insert(BROKERS.into(), brokers.clone());
+        given
+            .entry(EVERY.into())
+            .or_default()
+            .insert(BROKERS.into(), brokers.clone());
     }
-    for (name, text) in environment.iter().filter(|(name, _)| name.starts_with(TABLE_VARIABLE)) {
-        let (table, key, value) = table_option(text).map_err(|m| Error::usage(format!("the variable {name}: {m}")))?;
+    for (name, text) in environment
+        .iter()
+        .filter(|(name, _)| name.starts_with(TABLE_VARIABLE))
+    {
+        let (table, key, value) =
+            table_option(text).map_err(|m| Error::usage(format!("the variable {name}: {m}")))?;
         outside.by_others.push(table.clone());
         given.entry(table).or_default().insert(key, value);
     }
     outside.put(given);
     let mut given = TableOptions::new();
     if let Some(brokers) = flags.kafka {
-        given.entry(EVERY.into()).or_default().insert(BROKERS.into(), brokers.to_string());
+        given
+            .entry(EVERY.into())
+            .or_default()
+            .insert(BROKERS.into(), brokers.to_string());
     }
     for text in flags.set_table {
-        let (table, key, value) = table_option(text).map_err(|m| Error::usage(format!("--set-table: {m}")))?;
+        let (table, key, value) =
+            table_option(text).map_err(|m| Error::usage(format!("--set-table: {m}")))?;
         outside.by_flag.push(table.clone());
         given.entry(table).or_default().insert(key, value);
     }
     outside.put(given);
     for text in flags.set {
-        let (key, value) = text
-            .split_once('=')
-            .ok_or_else(|| Error::usage("--set: expected KEY=VALUE, such as table.exec.source.idle-timeout=10s"))?;
-        outside.set.insert(key.trim().to_string(), value.trim().to_string());
+        let (key, value) = text.split_once('=').ok_or_else(|| {
+            Error::usage("--set: expected KEY=VALUE, such as table.exec.source.idle-timeout=10s")
+        })?;
+        outside
+            .set
+            .insert(key.trim().to_string(), value.trim().to_string());
     }
     outside.by_flag.retain(|table| table != EVERY);
     outside.by_others.retain(|table| table != EVERY);
@@ -107,7 +126,9 @@ impl Outside {
 
 /// `TABLE.KEY=VALUE`
 fn table_option(text: &str) -> std::result::Result<(String, String, String), String> {
-    let parts = text.split_once('=').and_then(|(name, value)| Some((name.split_once('.')?, value)));
+    let parts = text
+        .split_once('=')
+        .and_then(|(name, value)| Some((name.split_once('.')?, value)));
     match parts {
         Some(((table, key), value)) if !table.trim().is_empty() && !key.trim().is_empty() => {
             Ok((table.trim().to_string(), key.trim().to_string(), value.to_string()))
@@ -122,15 +143,20 @@ fn table_option(text: &str) -> std::result::Result<(String, String, String), Str
 fn parse_file(text: &str) -> Result<(TableOptions, BTreeMap<String, String>)> {
     let root: toml::Table = toml::from_str(text).map_err(|e| {
         // The whole message shows the line, which may hold a secret.
-        let line = e.span().map_or(1, |s| 1 + text[..s.start].matches('\n').count());
+        let line = e
+            .span()
+            .map_or(1, |s| 1 + text[..s.start].matches('\n').count());
         Error::usage(format!("line {line}: {}", e.message()))
     })?;
     let mut tables = TableOptions::new();
     let mut set = BTreeMap::new();
-    let section = |name: &str| Error::usage(format!("[{name}] must be a section of key = value lines"));
+    let section =
+        |name: &str| Error::usage(format!("[{name}] must be a section of key = value lines"));
     for (name, value) in root {
         let toml::Value::Table(entries) = value else {
-            return Err(Error::usage(format!("'{name}' stands outside a section")).with_help(SECTIONS));
+            return Err(
+                Error::usage(format!("'{name}' stands outside a section")).with_help(SECTIONS)
+            );
         };
         match name.as_str() {
             "kafka" => flatten("", entries, tables.entry(EVERY.into()).or_default())?,
@@ -143,13 +169,16 @@ fn parse_file(text: &str) -> Result<(TableOptions, BTreeMap<String, String>)> {
                     flatten("", options, tables.entry(table).or_default())?;
                 }
             }
-            other => return Err(Error::usage(format!("unknown section [{other}]")).with_help(SECTIONS)),
+            other => {
+                return Err(Error::usage(format!("unknown section [{other}]")).with_help(SECTIONS));
+            }
         }
     }
     Ok((tables, set))
 }
 
-const SECTIONS: &str = "the sections are [kafka] (options of every Kafka table), [tables.NAME] and [set]";
+const SECTIONS: &str =
+    "the sections are [kafka] (options of every Kafka table), [tables.NAME] and [set]";
 
 /// TOML reads `a.b = 1` as a section `a`; here it is the key `a.b`.
 fn flatten(prefix: &str, entries: toml::Table, out: &mut BTreeMap<String, String>) -> Result<()> {
@@ -165,7 +194,9 @@ fn flatten(prefix: &str, entries: toml::Table, out: &mut BTreeMap<String, String
             toml::Value::Float(number) => number.to_string(),
             toml::Value::Boolean(truth) => truth.to_string(),
             toml::Value::Array(_) | toml::Value::Datetime(_) => {
-                return Err(Error::usage(format!("'{key}' must be a text, a number or true or false")));
+                return Err(Error::usage(format!(
+                    "'{key}' must be a text, a number or true or false"
+                )));
             }
         };
         out.insert(key, text);
@@ -198,35 +229,55 @@ mod tests {
     }
 
     fn variables(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
-        pairs.iter().map(|(k, v)| (k.to_string(), v.to_string())).collect()
+        pairs
+            .iter()
+            .map(|(k, v)| (k.to_string(), v.to_string()))
+            .collect()
     }
 
     #[test]
     fn flags_go_over_the_environment_and_that_over_the_file() {
         let (_dir, path) = settings(FILE);
-        let file = Flags { settings: Some(&path), ..Flags::default() };
+        let file = Flags {
+            settings: Some(&path),
+            ..Flags::default()
+        };
         let merged = merge(file, &BTreeMap::new()).unwrap();
         assert_eq!(merged.tables["*"][BROKERS], "file:9092");
         assert_eq!(merged.tables["events"][BROKERS], "file-events:9092");
-        assert_eq!(merged.tables["*"]["properties.security.protocol"], "SASL_SSL");
+        assert_eq!(
+            merged.tables["*"]["properties.security.protocol"],
+            "SASL_SSL"
+        );
         assert_eq!(merged.set["parallelism.default"], "4");
 
         let environment = variables(&[
             (KAFKA_VARIABLE, "env:9092"),
             ("FLOWLINE_SET_TABLE_TOPIC", "events.topic=events-env"),
-            ("FLOWLINE_SET_TABLE_SECRET", "*.properties.sasl.password=a=b.c"),
+            (
+                "FLOWLINE_SET_TABLE_SECRET",
+                "*.properties.sasl.password=a=b.c",
+            ),
         ]);
         let merged = merge(file, &environment).unwrap();
         assert_eq!(merged.tables["*"][BROKERS], "env:9092");
         assert_eq!(merged.tables["events"].get(BROKERS), None);
         assert_eq!(merged.tables["events"]["topic"], "events-env");
-        assert_eq!(merged.tables["events"]["scan.bounded.mode"], "latest-offset");
+        assert_eq!(
+            merged.tables["events"]["scan.bounded.mode"],
+            "latest-offset"
+        );
         assert_eq!(merged.tables["*"]["properties.sasl.password"], "a=b.c");
         assert!(merged.by_flag.is_empty());
 
         let set_table = ["events.topic=events-flag".to_string()];
         let set = ["parallelism.default=2".to_string()];
-        let flags = Flags { kafka: Some("flag:9092"), set_table: &set_table, set: &set, ..file };
+        let flags = Flags {
+            kafka: Some("flag:9092"),
+            set_table: &set_table,
+            set: &set,
+            ..file
+        };
         let merged = merge(flags, &environment).unwrap();
         assert_eq!(merged.tables["*"][BROKERS], "flag:9092");
         assert_eq!(merged.tables["events"]["topic"], "events-flag");
@@ -238,19 +289,50 @@ mod tests {
     fn the_file_may_be_named_by_a_variable() {
         let (_dir, path) = settings(FILE);
         let environment = variables(&[(FILE_VARIABLE, path.to_str().unwrap())]);
-        assert_eq!(merge(Flags::default(), &environment).unwrap().tables["events"]["topic"], "events-file");
+        assert_eq!(
+            merge(Flags::default(), &environment).unwrap().tables["events"]["topic"],
+            "events-file"
+        );
     }
 
     #[test]
     fn mistakes_are_told_without_the_value() {
-        for text in ["events.topic", "hunter2", "=hunter2", "events=hunter2", ".x=hunter2"] {
+        for text in [
+            "events.topic",
+            "hunter2",
+            "=hunter2",
+            "events=hunter2",
+            ".x=hunter2",
+        ] {
             let set_table = [text.to_string()];
-            let error = merge(Flags { set_table: &set_table, ..Flags::default() }, &BTreeMap::new()).unwrap_err();
-            assert!(error.message.contains("TABLE.KEY=VALUE") && !error.to_string().contains("hunter2"), "{error}");
+            let error = merge(
+                Flags {
+                    set_table: &set_table,
+                    ..Flags::default()
+                },
+                &BTreeMap::new(),
+            )
+            .unwrap_err();
+            assert!(
+                error.message.contains("TABLE.KEY=VALUE") && !error.to_string().contains("hunter2"),
+                "{error}"
+            );
         }
-        for text in ["[kafka]\npassword = hunter2", "topic = 'hunter2'", "[tabels.x]\na = 'hunter2'", "[set]\na = ['hunter2']"] {
+        for text in [
+            "[kafka]\npassword = hunter2",
+            "topic = 'hunter2'",
+            "[tabels.x]\na = 'hunter2'",
+            "[set]\na = ['hunter2']",
+        ] {
             let (_dir, path) = settings(text);
-            let error = merge(Flags { settings: Some(&path), ..Flags::default() }, &BTreeMap::new()).unwrap_err();
+            let error = merge(
+                Flags {
+                    settings: Some(&path),
+                    ..Flags::default()
+                },
+                &BTreeMap::new(),
+            )
+            .unwrap_err();
             assert!(error.message.contains("settings.toml"), "{error}");
             assert!(!error.to_string().contains("hunter2"), "{error}");
         }

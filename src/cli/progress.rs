@@ -45,13 +45,21 @@ impl Progress {
             bar
         });
         let seconds = bar.elapsed().as_secs_f64();
-        let rate = if seconds > 0.0 { (state.rows as f64 / seconds) as u64 } else { 0 };
+        let rate = if seconds > 0.0 {
+            (state.rows as f64 / seconds) as u64
+        } else {
+            0
+        };
         let left = match (state.bytes_left, state.records_left) {
             (bytes, 0) => HumanBytes(bytes).to_string(),
             (0, records) => count(records, "record"),
             (bytes, records) => format!("{} and {}", HumanBytes(bytes), count(records, "record")),
         };
-        bar.set_message(format!("{}, {}/s, {left} behind", count(state.rows, "row"), count(rate, "row")));
+        bar.set_message(format!(
+            "{}, {}/s, {left} behind",
+            count(state.rows, "row"),
+            count(rate, "row")
+        ));
         bar.set_position(state.done);
         is_new.then(|| bar.clone())
     }
@@ -78,10 +86,16 @@ fn state(graph: &Graph, metrics: &JobMetrics) -> Option<State> {
         fractions.push(done as f64 / total as f64);
         let is_kafka = match &graph.nodes[*id].operation {
             // A table read by --source has bytes, but then nothing ever counts records.
-            Operation::Source(s) => s.table.connector() == Some("kafka") && source.bytes.load(Relaxed) < total,
+            Operation::Source(s) => {
+                s.table.connector() == Some("kafka") && source.bytes.load(Relaxed) < total
+            }
             _ => false,
         };
-        let left = if is_kafka { &mut state.records_left } else { &mut state.bytes_left };
+        let left = if is_kafka {
+            &mut state.records_left
+        } else {
+            &mut state.bytes_left
+        };
         *left += total - done;
     }
     if fractions.is_empty() {

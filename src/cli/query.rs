@@ -39,18 +39,29 @@ pub struct Args {
 /// Mistakes in the files; tables that cannot be read.
 pub async fn run(args: &Args) -> Result<()> {
     if args.files.is_empty() && args.execute.is_empty() {
-        return Err(Error::usage("nothing to answer")
-            .with_help("flowline query FILE --with sql/, or flowline query -e 'SELECT ...' --with sql/"));
+        return Err(Error::usage("nothing to answer").with_help(
+            "flowline query FILE --with sql/, or flowline query -e 'SELECT ...' --with sql/",
+        ));
     }
     if let Some(dir) = args.files.iter().find(|p| Path::is_dir(p)) {
-        return Err(Error::usage(format!("{} is a folder; query takes files", dir.display()))
-            .with_help("name the folder that declares the tables behind --with"));
+        return Err(
+            Error::usage(format!("{} is a folder; query takes files", dir.display()))
+                .with_help("name the folder that declares the tables behind --with"),
+        );
     }
     let output = Output::choose(args.output);
-    let Loaded { session, .. } =
-        args::load(&folder::files(&args.with)?.run, &args.outside, &JobArgs::default(), None)?;
+    let Loaded { session, .. } = args::load(
+        &folder::files(&args.with)?.run,
+        &args.outside,
+        &JobArgs::default(),
+        None,
+    )?;
     let mut queries = folder::files(&args.files)?.run;
-    queries.extend(args.execute.iter().map(|text| SourceFile::new("<command line>", text.clone())));
+    queries.extend(
+        args.execute
+            .iter()
+            .map(|text| SourceFile::new("<command line>", text.clone())),
+    );
     let mut stop = signals::stop_asked();
     let mut answers = Vec::new();
     for file in &queries {
@@ -83,18 +94,34 @@ fn show_table(name: Option<&str>, schema: &SchemaRef, batches: &[RecordBatch]) -
 
 /// A row a line; with several answers `{"from":"select_1","row":{...}}`.
 fn show_json(name: Option<&str>, schema: &SchemaRef, batches: &[RecordBatch]) -> Result<()> {
-    let types: Vec<DataType> = schema.fields().iter().map(|f| writable(f.data_type())).collect();
+    let types: Vec<DataType> = schema
+        .fields()
+        .iter()
+        .map(|f| writable(f.data_type()))
+        .collect();
     let fields = schema.fields().iter().zip(&types);
-    let schema = Schema::new(fields.map(|(f, t)| Field::new(f.name(), t.clone(), true)).collect::<Vec<_>>());
+    let schema = Schema::new(
+        fields
+            .map(|(f, t)| Field::new(f.name(), t.clone(), true))
+            .collect::<Vec<_>>(),
+    );
     let schema = SchemaRef::new(schema);
     let mut encoder = json_row_encoder(SchemaRef::clone(&schema));
     for batch in batches {
-        let columns = batch.columns().iter().zip(&types).map(|(column, to)| cast(column, to));
+        let columns = batch
+            .columns()
+            .iter()
+            .zip(&types)
+            .map(|(column, to)| cast(column, to));
         let columns: Vec<ArrayRef> = columns.collect::<std::result::Result<_, _>>()?;
-        let options = arrow::array::RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
-        let batch = RecordBatch::try_new_with_options(SchemaRef::clone(&schema), columns, &options)?;
+        let options =
+            arrow::array::RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
+        let batch =
+            RecordBatch::try_new_with_options(SchemaRef::clone(&schema), columns, &options)?;
         let mut encoded = Encoded::default();
-        encoder.encode(&batch, &mut encoded).map_err(|e| Error::data(bad_row_text("a result", &e)))?;
+        encoder
+            .encode(&batch, &mut encoded)
+            .map_err(|e| Error::data(bad_row_text("a result", &e)))?;
         let mut text = String::new();
         for row in encoded.payloads() {
             let row = String::from_utf8_lossy(row);
@@ -115,8 +142,13 @@ fn writable(data_type: &DataType) -> DataType {
         DataType::UInt16 => DataType::Int32,
         DataType::UInt32 => DataType::Int64,
         DataType::UInt64 => DataType::Decimal128(20, 0),
-        DataType::Utf8View | DataType::LargeUtf8 | DataType::Interval(_) | DataType::Duration(_) => DataType::Utf8,
-        DataType::BinaryView | DataType::LargeBinary | DataType::FixedSizeBinary(_) => DataType::Binary,
+        DataType::Utf8View
+        | DataType::LargeUtf8
+        | DataType::Interval(_)
+        | DataType::Duration(_) => DataType::Utf8,
+        DataType::BinaryView | DataType::LargeBinary | DataType::FixedSizeBinary(_) => {
+            DataType::Binary
+        }
         DataType::Dictionary(_, value) => writable(value),
         other => other.clone(),
     }

@@ -47,7 +47,8 @@ pub struct Args {
 /// Mistakes in them; whatever makes the job fail.
 pub async fn run(args: &Args) -> Result<()> {
     if args.paths.is_empty() && args.execute.is_empty() {
-        return Err(Error::usage("nothing to run").with_help("flowline run PATH..., or flowline run -e 'SELECT ...'"));
+        return Err(Error::usage("nothing to run")
+            .with_help("flowline run PATH..., or flowline run -e 'SELECT ...'"));
     }
     let output = Output::choose(args.output);
     let files = args::sql_files(&args.paths, &args.execute)?;
@@ -79,7 +80,12 @@ pub async fn run(args: &Args) -> Result<()> {
     result
 }
 
-async fn wait(job: Job, graph: &Graph, screen: &Screen, mut asked: tokio::sync::watch::Receiver<bool>) -> Result<()> {
+async fn wait(
+    job: Job,
+    graph: &Graph,
+    screen: &Screen,
+    mut asked: tokio::sync::watch::Receiver<bool>,
+) -> Result<()> {
     let metrics = job.metrics.clone();
     let stop = job.stop_handle();
     let mut progress = Progress::default();

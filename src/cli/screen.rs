@@ -30,7 +30,11 @@ pub enum Output {
 impl Output {
     /// What was asked for, else what fits stdout.
     pub fn choose(asked: Option<Self>) -> Self {
-        asked.unwrap_or(if std::io::stdout().is_terminal() { Self::Table } else { Self::Jsonl })
+        asked.unwrap_or(if std::io::stdout().is_terminal() {
+            Self::Table
+        } else {
+            Self::Jsonl
+        })
     }
 }
 
@@ -54,12 +58,20 @@ struct State {
 impl Screen {
     /// Nothing shown yet. `selects`: how the rows of each SELECT change.
     pub fn new(output: Output, selects: HashMap<String, Changes>) -> Arc<Self> {
-        Arc::new(Self { output, selects, state: Mutex::default(), closed: watch::Sender::new(false) })
+        Arc::new(Self {
+            output,
+            selects,
+            state: Mutex::default(),
+            closed: watch::Sender::new(false),
+        })
     }
 
     /// The sink of a SELECT.
     pub fn sink(self: &Arc<Self>, name: &str, _table: &Table) -> Arc<dyn Sink> {
-        Arc::new(SelectSink { screen: Arc::clone(self), name: name.to_string() })
+        Arc::new(SelectSink {
+            screen: Arc::clone(self),
+            name: name.to_string(),
+        })
     }
 
     /// Rows are printed above this bar.
@@ -99,15 +111,30 @@ impl Screen {
     }
 
     /// `{"op":"+I","row":{...}}`; with several SELECTs led by `"from":"select_2"`.
-    fn json(&self, name: &str, batch: &Batch, key: Option<&[usize]>, encoder: &mut dyn Encoder) -> Result<()> {
+    fn json(
+        &self,
+        name: &str,
+        batch: &Batch,
+        key: Option<&[usize]>,
+        encoder: &mut dyn Encoder,
+    ) -> Result<()> {
         let mut encoded = Encoded::default();
-        encoder.encode(&batch.rows, &mut encoded).map_err(|e| Error::data(bad_row_text(name, &e)))?;
+        encoder
+            .encode(&batch.rows, &mut encoded)
+            .map_err(|e| Error::data(bad_row_text(name, &e)))?;
         let rows: Vec<&[u8]> = encoded.payloads().collect();
-        let from = if self.selects.len() > 1 { format!("\"from\":\"{name}\",") } else { String::new() };
+        let from = if self.selects.len() > 1 {
+            format!("\"from\":\"{name}\",")
+        } else {
+            String::new()
+        };
         let mut text = String::new();
         for (row, kind) in row_kinds(batch, key)? {
             let row = String::from_utf8_lossy(rows[row]);
-            text.push_str(&format!("{{{from}\"op\":\"{}\",\"row\":{row}}}\n", kind.as_str()));
+            text.push_str(&format!(
+                "{{{from}\"op\":\"{}\",\"row\":{row}}}\n",
+                kind.as_str()
+            ));
         }
         self.print(&self.lock(), &text)
     }
@@ -129,7 +156,11 @@ impl Screen {
                     other if other.is_numeric() => 8,
                     _ => 12,
                 };
-                let widest = cells.iter().map(|row| row[i].chars().count()).max().unwrap_or(0);
+                let widest = cells
+                    .iter()
+                    .map(|row| row[i].chars().count())
+                    .max()
+                    .unwrap_or(0);
                 field.name().chars().count().max(least).max(widest.min(40))
             };
             schema.fields().iter().enumerate().map(column).collect()
@@ -142,21 +173,37 @@ impl Screen {
             if self.selects.len() > 1 {
                 text.push_str(&format!("{name}:\n"));
             }
-            let names = schema.fields().iter().map(|f| f.name().clone()).collect::<Vec<_>>();
+            let names = schema
+                .fields()
+                .iter()
+                .map(|f| f.name().clone())
+                .collect::<Vec<_>>();
             push_line(&mut text, with_op.then_some("op"), &names, &widths, &schema);
             let rules: Vec<String> = widths.iter().map(|w| "-".repeat(*w)).collect();
             push_line(&mut text, with_op.then_some("--"), &rules, &widths, &schema);
             state.shown = Some(name.to_string());
         }
         for (row, kind) in kinds {
-            push_line(&mut text, with_op.then_some(kind.as_str()), &cells[row], &widths, &schema);
+            push_line(
+                &mut text,
+                with_op.then_some(kind.as_str()),
+                &cells[row],
+                &widths,
+                &schema,
+            );
         }
         self.print(&state, &text)
     }
 }
 
 /// One line of a table whose later rows are not known: numbers to the right, a value that is too wide as it is.
-fn push_line(text: &mut String, op: Option<&str>, cells: &[String], widths: &[usize], schema: &SchemaRef) {
+fn push_line(
+    text: &mut String,
+    op: Option<&str>,
+    cells: &[String],
+    widths: &[usize],
+    schema: &SchemaRef,
+) {
     let mut line = String::new();
     if let Some(op) = op {
         line.push_str(op);
@@ -198,10 +245,18 @@ pub fn cells(rows: &RecordBatch) -> Result<Vec<Vec<String>>> {
         if !text.contains(char::is_control) {
             return Ok(text);
         }
-        let visible = |c: char| if c.is_control() { c.escape_default().to_string() } else { c.to_string() };
+        let visible = |c: char| {
+            if c.is_control() {
+                c.escape_default().to_string()
+            } else {
+                c.to_string()
+            }
+        };
         Ok(text.chars().map(visible).collect())
     };
-    (0..rows.num_rows()).map(|row| formatters.iter().map(|f| cell(f, row)).collect()).collect()
+    (0..rows.num_rows())
+        .map(|row| formatters.iter().map(|f| cell(f, row)).collect())
+        .collect()
 }
 
 struct SelectSink {
@@ -223,11 +278,21 @@ impl Sink for SelectSink {
         true
     }
 
-    async fn writer(&self, _: usize, schema: SchemaRef, key: Option<Vec<usize>>) -> Result<Box<dyn SinkWriter>> {
+    async fn writer(
+        &self,
+        _: usize,
+        schema: SchemaRef,
+        key: Option<Vec<usize>>,
+    ) -> Result<Box<dyn SinkWriter>> {
         let encoder = json_row_encoder(schema);
         // A SELECT has no declared key, but what its query groups by tells an update from a deletion and an insertion.
         let key = key.or_else(|| self.screen.selects.get(&self.name)?.upsert_key.clone());
-        Ok(Box::new(SelectWriter { screen: Arc::clone(&self.screen), name: self.name.clone(), key, encoder }))
+        Ok(Box::new(SelectWriter {
+            screen: Arc::clone(&self.screen),
+            name: self.name.clone(),
+            key,
+            encoder,
+        }))
     }
 }
 
@@ -243,7 +308,12 @@ impl SinkWriter for SelectWriter {
     async fn write(&mut self, batch: &Batch) -> Result<()> {
         match self.screen.output {
             Output::Table => self.screen.table(&self.name, batch, self.key.as_deref()),
-            Output::Jsonl => self.screen.json(&self.name, batch, self.key.as_deref(), self.encoder.as_mut()),
+            Output::Jsonl => self.screen.json(
+                &self.name,
+                batch,
+                self.key.as_deref(),
+                self.encoder.as_mut(),
+            ),
         }
     }
 
@@ -261,21 +331,42 @@ mod tests {
 
     fn rows() -> RecordBatch {
         let columns: Vec<(&str, ArrayRef)> = vec![
-            ("name", Arc::new(StringArray::from(vec![Some("a\u{1b}[2J\n"), None]))),
+            (
+                "name",
+                Arc::new(StringArray::from(vec![Some("a\u{1b}[2J\n"), None])),
+            ),
             ("n", Arc::new(Int64Array::from(vec![Some(7), None]))),
-            ("at", Arc::new(TimestampMillisecondArray::from(vec![Some(1_736_899_200_000), None]))),
+            (
+                "at",
+                Arc::new(TimestampMillisecondArray::from(vec![
+                    Some(1_736_899_200_000),
+                    None,
+                ])),
+            ),
             (
                 "zoned",
-                Arc::new(TimestampMillisecondArray::from(vec![Some(1_736_899_200_001), None]).with_timezone("UTC")),
+                Arc::new(
+                    TimestampMillisecondArray::from(vec![Some(1_736_899_200_001), None])
+                        .with_timezone("UTC"),
+                ),
             ),
         ];
-        RecordBatch::try_from_iter_with_nullable(columns.into_iter().map(|(n, c)| (n, c, true))).unwrap()
+        RecordBatch::try_from_iter_with_nullable(columns.into_iter().map(|(n, c)| (n, c, true)))
+            .unwrap()
     }
 
     #[test]
     fn values_as_text() {
         let found = cells(&rows()).unwrap();
-        assert_eq!(found[0], ["a\\u{1b}[2J\\n", "7", "2025-01-15 00:00:00.000", "2025-01-15 00:00:00.001Z"]);
+        assert_eq!(
+            found[0],
+            [
+                "a\\u{1b}[2J\\n",
+                "7",
+                "2025-01-15 00:00:00.000",
+                "2025-01-15 00:00:00.001Z"
+            ]
+        );
         assert_eq!(found[1], ["NULL"; 4]);
     }
 

@@ -19,7 +19,10 @@ pub fn stop_asked() -> watch::Receiver<bool> {
     receiver
 }
 
-#[allow(clippy::disallowed_methods, reason = "whoever asks twice does not want to wait for anything")]
+#[allow(
+    clippy::disallowed_methods,
+    reason = "whoever asks twice does not want to wait for anything"
+)]
 fn end_at_once() {
     std::process::exit(INTERRUPTED);
 }
@@ -41,7 +44,10 @@ struct Signals {
 impl Signals {
     fn listen() -> Self {
         use tokio::signal::unix::{SignalKind, signal};
-        Self { interrupt: signal(SignalKind::interrupt()).ok(), terminate: signal(SignalKind::terminate()).ok() }
+        Self {
+            interrupt: signal(SignalKind::interrupt()).ok(),
+            terminate: signal(SignalKind::terminate()).ok(),
+        }
     }
 
     async fn next(&mut self) {

@@ -15,12 +15,26 @@ const SHOWN: usize = 3;
 pub fn summary(graph: &Graph, metrics: &JobMetrics) -> String {
     let mut text = String::new();
     for (id, source) in &metrics.sources {
-        let Operation::Source(node) = &graph.nodes[*id].operation else { continue };
-        let _ = write!(text, "read     {}: {}", node.table.name, count(source.rows.load(Relaxed), "row"));
+        let Operation::Source(node) = &graph.nodes[*id].operation else {
+            continue;
+        };
+        let _ = write!(
+            text,
+            "read     {}: {}",
+            node.table.name,
+            count(source.rows.load(Relaxed), "row")
+        );
         let bad = source.bad_rows.load(Relaxed);
         if bad > 0 {
-            let _ = write!(text, ", {} skipped (ignore-parse-errors)", count(bad, "bad row"));
-            let first = source.first_bad_rows.lock().unwrap_or_else(PoisonError::into_inner);
+            let _ = write!(
+                text,
+                ", {} skipped (ignore-parse-errors)",
+                count(bad, "bad row")
+            );
+            let first = source
+                .first_bad_rows
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner);
             for row in first.iter().take(SHOWN) {
                 let _ = write!(text, "\n           {row}");
             }
@@ -31,12 +45,23 @@ pub fn summary(graph: &Graph, metrics: &JobMetrics) -> String {
         text.push('\n');
     }
     for (id, rows) in &metrics.sinks {
-        let Operation::Sink(sink) = &graph.nodes[*id].operation else { continue };
-        let _ = writeln!(text, "written  {}: {}", sink.name, count(rows.load(Relaxed), "row"));
+        let Operation::Sink(sink) = &graph.nodes[*id].operation else {
+            continue;
+        };
+        let _ = writeln!(
+            text,
+            "written  {}: {}",
+            sink.name,
+            count(rows.load(Relaxed), "row")
+        );
     }
     let late = metrics.late_rows();
     if late > 0 {
-        let _ = writeln!(text, "dropped  {} (behind the watermark, their windows closed)", count(late, "late row"));
+        let _ = writeln!(
+            text,
+            "dropped  {} (behind the watermark, their windows closed)",
+            count(late, "late row")
+        );
     }
     text
 }

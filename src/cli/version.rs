@@ -8,5 +8,9 @@ use crate::error::Result;
 /// # Errors
 /// stdout cannot be written.
 pub fn run() -> Result<()> {
-    print(&format!("flowline {}\nArrow {}\n", env!("CARGO_PKG_VERSION"), arrow::ARROW_VERSION))
+    print(&format!(
+        "flowline {}\nArrow {}\n",
+        env!("CARGO_PKG_VERSION"),
+        arrow::ARROW_VERSION
+    ))
 }

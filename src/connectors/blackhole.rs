@@ -12,14 +12,23 @@ use crate::changelog::Batch;
 use crate::error::Result;
 
 /// The table as a sink that keeps nothing.
-pub(super) fn sink(_table: &Table, options: &Options) -> std::result::Result<Arc<dyn Sink>, OptionError> {
+pub(super) fn sink(
+    _table: &Table,
+    options: &Options,
+) -> std::result::Result<Arc<dyn Sink>, OptionError> {
     let single = super::single_writer(options)?;
-    Ok(Arc::new(Blackhole { single, mode: SinkMode::Retract }))
+    Ok(Arc::new(Blackhole {
+        single,
+        mode: SinkMode::Retract,
+    }))
 }
 
 /// A sink of `mode` that keeps nothing.
 pub(super) fn discard(mode: SinkMode) -> Arc<dyn Sink> {
-    Arc::new(Blackhole { single: false, mode })
+    Arc::new(Blackhole {
+        single: false,
+        mode,
+    })
 }
 
 struct Blackhole {

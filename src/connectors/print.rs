@@ -6,9 +6,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use arrow::array::{Array, AsArray};
 use arrow::datatypes::{
-    DataType, Date32Type, Decimal128Type, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type,
-    SchemaRef, Time32MillisecondType, Time32SecondType, TimeUnit, TimestampMicrosecondType,
-    TimestampMillisecondType, TimestampNanosecondType, TimestampSecondType,
+    DataType, Date32Type, Decimal128Type, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type,
+    Int64Type, SchemaRef, Time32MillisecondType, Time32SecondType, TimeUnit,
+    TimestampMicrosecondType, TimestampMillisecondType, TimestampNanosecondType,
+    TimestampSecondType,
 };
 use arrow::util::display::array_value_to_string;
 use async_trait::async_trait;
@@ -21,11 +22,22 @@ use crate::changelog::{Batch, RowKind, row_kinds};
 use crate::error::{Error, Result};
 
 /// The table as a sink that prints.
-pub(super) fn sink(_table: &Table, options: &Options) -> std::result::Result<Arc<dyn Sink>, OptionError> {
-    let identifier = options.get("print-identifier").unwrap_or_default().to_string();
+pub(super) fn sink(
+    _table: &Table,
+    options: &Options,
+) -> std::result::Result<Arc<dyn Sink>, OptionError> {
+    let identifier = options
+        .get("print-identifier")
+        .unwrap_or_default()
+        .to_string();
     let to_stderr = options.bool("standard-error", false)?;
     let single = super::single_writer(options)?;
-    Ok(Arc::new(Print { identifier, to_stderr, single, writers: Arc::default() }))
+    Ok(Arc::new(Print {
+        identifier,
+        to_stderr,
+        single,
+        writers: Arc::default(),
+    }))
 }
 
 struct Print {
@@ -97,7 +109,12 @@ impl SinkWriter for Printer {
         self.text.clear();
         for (row, kind) in row_kinds(batch, self.key.as_deref())? {
             self.text.push_str(&prefix);
-            write_row(kind, batch.rows.columns().iter().map(AsRef::as_ref), row, &mut self.text)?;
+            write_row(
+                kind,
+                batch.rows.columns().iter().map(AsRef::as_ref),
+                row,
+                &mut self.text,
+            )?;
             self.text.push('\n');
         }
         let text = self.text.as_bytes();
@@ -110,7 +127,11 @@ impl SinkWriter for Printer {
     }
 
     async fn flush(&mut self) -> Result<()> {
-        let flushed = if self.to_stderr { std::io::stderr().flush() } else { std::io::stdout().flush() };
+        let flushed = if self.to_stderr {
+            std::io::stderr().flush()
+        } else {
+            std::io::stdout().flush()
+        };
         flushed.map_err(cannot_print)
     }
 }
@@ -147,17 +168,31 @@ fn write_value(array: &dyn Array, row: usize, out: &mut String) -> Result<()> {
         return Ok(());
     }
     match array.data_type() {
-        DataType::Boolean => out.push_str(if array.as_boolean().value(row) { "true" } else { "false" }),
+        DataType::Boolean => out.push_str(if array.as_boolean().value(row) {
+            "true"
+        } else {
+            "false"
+        }),
         DataType::Utf8 => out.push_str(array.as_string::<i32>().value(row)),
         DataType::Utf8View => out.push_str(array.as_string_view().value(row)),
         DataType::Int8 => push(out, array.as_primitive::<Int8Type>().value(row)),
         DataType::Int16 => push(out, array.as_primitive::<Int16Type>().value(row)),
         DataType::Int32 => push(out, array.as_primitive::<Int32Type>().value(row)),
         DataType::Int64 => push(out, array.as_primitive::<Int64Type>().value(row)),
-        DataType::Float32 => write_float(&format!("{:e}", array.as_primitive::<Float32Type>().value(row)), out),
-        DataType::Float64 => write_float(&format!("{:e}", array.as_primitive::<Float64Type>().value(row)), out),
+        DataType::Float32 => write_float(
+            &format!("{:e}", array.as_primitive::<Float32Type>().value(row)),
+            out,
+        ),
+        DataType::Float64 => write_float(
+            &format!("{:e}", array.as_primitive::<Float64Type>().value(row)),
+            out,
+        ),
         DataType::Decimal128(_, scale) => {
-            write_decimal(array.as_primitive::<Decimal128Type>().value(row), i32::from(*scale), out);
+            write_decimal(
+                array.as_primitive::<Decimal128Type>().value(row),
+                i32::from(*scale),
+                out,
+            );
         }
         DataType::Date32 => {
             let day = i64::from(array.as_primitive::<Date32Type>().value(row));
@@ -174,11 +209,21 @@ fn write_value(array: &dyn Array, row: usize, out: &mut String) -> Result<()> {
         DataType::Timestamp(unit, zone) => {
             let (value, per_second) = match unit {
                 TimeUnit::Second => (array.as_primitive::<TimestampSecondType>().value(row), 1),
-                TimeUnit::Millisecond => (array.as_primitive::<TimestampMillisecondType>().value(row), 1_000),
-                TimeUnit::Microsecond => (array.as_primitive::<TimestampMicrosecondType>().value(row), 1_000_000),
-                TimeUnit::Nanosecond => (array.as_primitive::<TimestampNanosecondType>().value(row), 1_000_000_000),
+                TimeUnit::Millisecond => (
+                    array.as_primitive::<TimestampMillisecondType>().value(row),
+                    1_000,
+                ),
+                TimeUnit::Microsecond => (
+                    array.as_primitive::<TimestampMicrosecondType>().value(row),
+                    1_000_000,
+                ),
+                TimeUnit::Nanosecond => (
+                    array.as_primitive::<TimestampNanosecondType>().value(row),
+                    1_000_000_000,
+                ),
             };
-            let nanos = u32::try_from(value.rem_euclid(per_second) * (1_000_000_000 / per_second)).unwrap_or(0);
+            let nanos = u32::try_from(value.rem_euclid(per_second) * (1_000_000_000 / per_second))
+                .unwrap_or(0);
             let at = DateTime::from_timestamp(value.div_euclid(per_second), nanos)
                 .ok_or_else(|| Error::data(format!("{value} is no timestamp")))?
                 .naive_utc();
@@ -246,7 +291,9 @@ enum Show {
 }
 
 fn write_timestamp(nanos: Option<i64>, show: Show, out: &mut String) -> Result<()> {
-    let at = nanos.map(DateTime::from_timestamp_nanos).ok_or_else(|| Error::data("a date is out of range"))?;
+    let at = nanos
+        .map(DateTime::from_timestamp_nanos)
+        .ok_or_else(|| Error::data("a date is out of range"))?;
     match show {
         Show::Date => write_date(at.date_naive(), out),
         Show::Time => write_time(at.time(), out),
@@ -312,15 +359,30 @@ fn write_float(scientific: &str, out: &mut String) {
     };
     let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
     let all = format!("{whole}{fraction}");
-    let or_zero = |text: &str| if text.is_empty() { "0".to_string() } else { text.to_string() };
+    let or_zero = |text: &str| {
+        if text.is_empty() {
+            "0".to_string()
+        } else {
+            text.to_string()
+        }
+    };
     match exponent {
         0..=6 => {
             let point = exponent as usize + 1;
             let padded = format!("{all:0<point$}");
-            push(out, format_args!("{}.{}", &padded[..point], or_zero(&padded[point..])));
+            push(
+                out,
+                format_args!("{}.{}", &padded[..point], or_zero(&padded[point..])),
+            );
         }
-        -3..=-1 => push(out, format_args!("0.{}{all}", "0".repeat((-exponent - 1) as usize))),
-        _ => push(out, format_args!("{whole}.{}E{exponent}", or_zero(fraction))),
+        -3..=-1 => push(
+            out,
+            format_args!("0.{}{all}", "0".repeat((-exponent - 1) as usize)),
+        ),
+        _ => push(
+            out,
+            format_args!("{whole}.{}E{exponent}", or_zero(fraction)),
+        ),
     }
 }
 
@@ -383,9 +445,14 @@ mod tests {
 
     #[test]
     fn decimals_as_java_prints_them() {
-        for (unscaled, scale, text) in
-            [(12345, 2, "123.45"), (-5, 2, "-0.05"), (100, 0, "100"), (1, 7, "1E-7"), (12, 8, "1.2E-7"), (0, 2, "0.00")]
-        {
+        for (unscaled, scale, text) in [
+            (12345, 2, "123.45"),
+            (-5, 2, "-0.05"),
+            (100, 0, "100"),
+            (1, 7, "1E-7"),
+            (12, 8, "1.2E-7"),
+            (0, 2, "0.00"),
+        ] {
             let mut out = String::new();
             write_decimal(unscaled, scale, &mut out);
             assert_eq!(out, text);

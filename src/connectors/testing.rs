@@ -23,7 +23,12 @@ pub fn table(columns: &[(&str, DataType)], options: &[(&str, &str)]) -> Table {
                 is_virtual: !key.starts_with('@'),
             },
         };
-        Column { field: Field::new(*name, data_type.clone(), true), kind, comment: None, declared: String::new() }
+        Column {
+            field: Field::new(*name, data_type.clone(), true),
+            kind,
+            comment: None,
+            declared: String::new(),
+        }
     };
     Table {
         name: "t".to_string(),
@@ -32,7 +37,10 @@ pub fn table(columns: &[(&str, DataType)], options: &[(&str, &str)]) -> Table {
         primary_key: None,
         partitioned_by: Vec::new(),
         comment: None,
-        with: options.iter().map(|(k, v)| (k.to_string(), v.to_string())).collect(),
+        with: options
+            .iter()
+            .map(|(k, v)| (k.to_string(), v.to_string()))
+            .collect(),
         option_spans: BTreeMap::new(),
         file: SourceFile::new("test.sql", ""),
         span: Span::empty(),
@@ -41,7 +49,10 @@ pub fn table(columns: &[(&str, DataType)], options: &[(&str, &str)]) -> Table {
 
 /// A request for some columns of a table, for the only reader.
 pub fn request(table: &Table, columns: &[usize]) -> ReadRequest {
-    let fields: Vec<Field> = columns.iter().map(|c| table.columns[*c].field.clone()).collect();
+    let fields: Vec<Field> = columns
+        .iter()
+        .map(|c| table.columns[*c].field.clone())
+        .collect();
     ReadRequest {
         columns: columns.to_vec(),
         schema: Arc::new(Schema::new(fields)),
@@ -56,9 +67,15 @@ pub fn request(table: &Table, columns: &[usize]) -> ReadRequest {
 
 /// The rows of a batch as text, `|` between columns.
 pub fn texts(batch: &RecordBatch) -> Vec<String> {
-    let cell = |column: usize, row: usize| array_value_to_string(batch.column(column), row).unwrap();
+    let cell =
+        |column: usize, row: usize| array_value_to_string(batch.column(column), row).unwrap();
     (0..batch.num_rows())
-        .map(|row| (0..batch.num_columns()).map(|c| cell(c, row)).collect::<Vec<_>>().join("|"))
+        .map(|row| {
+            (0..batch.num_columns())
+                .map(|c| cell(c, row))
+                .collect::<Vec<_>>()
+                .join("|")
+        })
         .collect()
 }
 
@@ -78,5 +95,8 @@ pub async fn read_all(reader: &mut dyn SourceReader) -> (Vec<String>, Vec<String
 
 /// The next event, which must come soon.
 pub async fn next(reader: &mut dyn SourceReader) -> SourceEvent {
-    tokio::time::timeout(Duration::from_secs(30), reader.next()).await.unwrap().unwrap()
+    tokio::time::timeout(Duration::from_secs(30), reader.next())
+        .await
+        .unwrap()
+        .unwrap()
 }

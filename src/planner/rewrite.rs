@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use arrow::datatypes::DataType;
+use arrow::datatypes::{DataType, TimeUnit};
 use datafusion::common::config::ConfigOptions;
 use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::common::{DFSchema, ScalarValue};
@@ -28,6 +28,20 @@ pub fn name_columns(query: &mut Query) {
         }
         fn pre_visit_expr(&mut self, expr: &mut ast::Expr) -> std::ops::ControlFlow<()> {
             cut_to_length(expr);
+            // A number with an exponent is a DOUBLE.
+            if let ast::Expr::Value(value) = expr
+                && let ast::Value::Number(number, _) = &value.value
+                && number.contains(['e', 'E'])
+            {
+                let text = ast::Value::SingleQuotedString(number.clone()).with_span(value.span);
+                *expr = ast::Expr::Cast {
+                    kind: ast::CastKind::Cast,
+                    expr: Box::new(ast::Expr::Value(text)),
+                    data_type: ast::DataType::Double(ast::ExactNumberInfo::None),
+                    array: false,
+                    format: None,
+                };
+            }
             // GROUPING_ID is another name of GROUPING.
             if let ast::Expr::Function(function) = expr
                 && function.name.to_string().eq_ignore_ascii_case("GROUPING_ID")
@@ -271,6 +285,29 @@ fn type_expr(expr: Expr, schema: &DFSchema) -> DfResult<Transformed<Expr>> {
             Ok(Transformed::no(Expr::BinaryExpr(binary)))
         }
         Expr::Like(like) => Ok(Transformed::yes(Expr::Like(backslash_escaped(like)?))),
+        Expr::Cast(mut cast) if reads_text(&cast.expr, cast.field.data_type(), schema)? => {
+            *cast.expr = number_text(*cast.expr, cast.field.data_type());
+            Ok(Transformed::yes(Expr::Cast(cast)))
+        }
+        Expr::TryCast(mut cast) if reads_text(&cast.expr, cast.field.data_type(), schema)? => {
+            *cast.expr = number_text(*cast.expr, cast.field.data_type());
+            Ok(Transformed::yes(Expr::TryCast(cast)))
+        }
+        Expr::Cast(Cast { ref expr, ref field }) | Expr::TryCast(TryCast { ref expr, ref field })
+            if matches!(field.data_type(), DataType::Time32(_))
+                && !matches!(expr.as_ref(), Expr::Literal(..))
+                && is_text(&expr.get_type(schema)?) =>
+        {
+            datafusion::common::not_impl_err!("CAST of STRING to TIME is not supported yet")
+        }
+        // Fewer digits of a second: cut downwards, also before 1970, where Arrow cuts towards 1970.
+        Expr::Cast(mut cast)
+            if let Some(unit) = coarser_unit(&cast.expr.get_type(schema)?, cast.field.data_type()) =>
+        {
+            let unit = Expr::Literal(ScalarValue::Utf8(Some(unit.to_string())), None);
+            *cast.expr = datafusion::functions::datetime::date_trunc().call(vec![unit, *cast.expr]);
+            Ok(Transformed::yes(Expr::Cast(cast)))
+        }
         // A decimal that does not fit is NULL.
         Expr::Cast(cast)
             if matches!(cast.field.data_type(), DataType::Decimal128(..)) && cast.expr.get_type(schema)?.is_numeric() =>
@@ -289,6 +326,38 @@ fn type_expr(expr: Expr, schema: &DFSchema) -> DfResult<Transformed<Expr>> {
             Ok(Transformed::yes(flowline_udfs::cast_to_string().call(vec![*cast.expr])))
         }
         other => Ok(Transformed::no(other)),
+    }
+}
+
+/// Whether a cast reads a number from text (that has not been made ready yet).
+fn reads_text(from: &Expr, to: &DataType, schema: &DFSchema) -> DfResult<bool> {
+    let is_ready = matches!(from, Expr::ScalarFunction(f) if f.name() == "whole_number_text" || f.name() == "decimal_text");
+    Ok((to.is_integer() || matches!(to, DataType::Decimal128(..))) && !is_ready && is_text(&from.get_type(schema)?))
+}
+
+fn number_text(text: Expr, to: &DataType) -> Expr {
+    let function = if to.is_integer() { flowline_udfs::whole_number_text() } else { flowline_udfs::decimal_text() };
+    function.call(vec![text])
+}
+
+/// The unit to cut to where a timestamp is cast to one with fewer digits behind the second.
+fn coarser_unit(from: &DataType, to: &DataType) -> Option<&'static str> {
+    let (DataType::Timestamp(from, _), DataType::Timestamp(to, _)) = (from, to) else { return None };
+    let unit = match to {
+        TimeUnit::Second => "second",
+        TimeUnit::Millisecond => "millisecond",
+        _ => "microsecond",
+    };
+    (digits(*from) > digits(*to)).then_some(unit)
+}
+
+/// Digits behind the second.
+fn digits(unit: TimeUnit) -> u8 {
+    match unit {
+        TimeUnit::Second => 0,
+        TimeUnit::Millisecond => 3,
+        TimeUnit::Microsecond => 6,
+        TimeUnit::Nanosecond => 9,
     }
 }
 

@@ -25,6 +25,7 @@ mod strings;
 mod temporal;
 #[cfg(test)]
 mod testing;
+mod text_number;
 mod text_time;
 
 use std::sync::Arc;
@@ -55,6 +56,16 @@ pub fn aggregate_functions() -> Vec<Arc<AggregateUDF>> {
 /// CAST(x AS STRING) of any type, printed as Flink does.
 pub fn cast_to_string() -> Arc<ScalarUDF> {
     function::udf(&cast::CAST)
+}
+
+/// Text that a CAST to a whole number reads: a fraction is cut off (`1.9` is 1).
+pub fn whole_number_text() -> Arc<ScalarUDF> {
+    function::udf(&text_number::WHOLE)
+}
+
+/// Text that a CAST to DECIMAL reads: exponents written out (`1e3` is 1000).
+pub fn decimal_text() -> Arc<ScalarUDF> {
+    function::udf(&text_number::DECIMAL)
 }
 
 /// DECIMAL / DECIMAL with Flink's result type; half up, division by zero is an error.

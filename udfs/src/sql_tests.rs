@@ -1,6 +1,6 @@
 //! The functions inside DataFusion: registered, planned, constants folded, aggregated in parts and merged.
 
-use datafusion::arrow::array::{Array, Int32Array, RecordBatch, StringArray};
+use datafusion::arrow::array::{Int32Array, RecordBatch, StringArray};
 use datafusion::arrow::datatypes::{DataType, Field, Schema};
 use datafusion::common::{Result, ScalarValue};
 use datafusion::datasource::MemTable;

@@ -20,7 +20,13 @@ use crate::runtime::Connect;
 
 const PER_SOURCE: &str = "events_aggregated_5min";
 const HEALTH: &str = "system_health_5min";
-const COUNTS: [&str; 5] = ["event_count", "critical_count", "error_count", "warning_count", "info_count"];
+const COUNTS: [&str; 5] = [
+    "event_count",
+    "critical_count",
+    "error_count",
+    "warning_count",
+    "info_count",
+];
 /// Length of the longest bar.
 const BAR: i64 = 24;
 
@@ -39,7 +45,11 @@ impl<C: Connect> Connect for Watched<'_, C> {
 
     fn sink(&self, sink: &graph::Sink) -> Result<Arc<dyn Sink>> {
         let inner = self.ends.sink(sink)?;
-        Ok(Arc::new(WatchedSink { inner, name: sink.name.clone(), board: Arc::clone(&self.board) }))
+        Ok(Arc::new(WatchedSink {
+            inner,
+            name: sink.name.clone(),
+            board: Arc::clone(&self.board),
+        }))
     }
 }
 
@@ -63,9 +73,19 @@ impl Sink for WatchedSink {
         self.inner.is_single()
     }
 
-    async fn writer(&self, instance: usize, schema: SchemaRef, key: Option<Vec<usize>>) -> Result<Box<dyn SinkWriter>> {
+    async fn writer(
+        &self,
+        instance: usize,
+        schema: SchemaRef,
+        key: Option<Vec<usize>>,
+    ) -> Result<Box<dyn SinkWriter>> {
         let inner = self.inner.writer(instance, schema, key.clone()).await?;
-        Ok(Box::new(WatchedWriter { inner, name: self.name.clone(), key, board: Arc::clone(&self.board) }))
+        Ok(Box::new(WatchedWriter {
+            inner,
+            name: self.name.clone(),
+            key,
+            board: Arc::clone(&self.board),
+        }))
     }
 }
 
@@ -82,7 +102,12 @@ impl SinkWriter for WatchedWriter {
         self.inner.write(batch).await?;
         let mut kinds = row_kinds(batch, self.key.as_deref())?;
         // Easier to compare from one window to the next.
-        kinds.sort_by_key(|(row, _)| (time(&batch.rows, "window_start", *row), string(&batch.rows, "source", *row)));
+        kinds.sort_by_key(|(row, _)| {
+            (
+                time(&batch.rows, "window_start", *row),
+                string(&batch.rows, "source", *row),
+            )
+        });
         self.board.see(&self.name, &batch.rows, &kinds)
     }
 
@@ -116,7 +141,12 @@ impl Board {
     pub fn new() -> Arc<Self> {
         let is_terminal = std::io::stdout().is_terminal();
         let has_colour = is_terminal && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty());
-        Arc::new(Self { has_colour, is_terminal, state: Mutex::default(), complete: watch::Sender::new(0) })
+        Arc::new(Self {
+            has_colour,
+            is_terminal,
+            state: Mutex::default(),
+            complete: watch::Sender::new(0),
+        })
     }
 
     /// How many windows are complete: the health table has counted every event of the sources.
@@ -126,7 +156,9 @@ impl Board {
 
     /// Waits for so many complete windows; for ever without a number.
     pub async fn complete(&self, windows: Option<u32>) {
-        let Some(windows) = windows else { return std::future::pending().await };
+        let Some(windows) = windows else {
+            return std::future::pending().await;
+        };
         let mut complete = self.complete.subscribe();
         if complete.wait_for(|n| *n >= windows as usize).await.is_err() {
             std::future::pending::<()>().await;
@@ -136,9 +168,15 @@ impl Board {
     fn see(&self, table: &str, rows: &RecordBatch, kinds: &[(usize, RowKind)]) -> Result<()> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let mut text = String::new();
-        let most = kinds.iter().filter_map(|(row, _)| int(rows, COUNTS[0], *row)).max().unwrap_or(1);
+        let most = kinds
+            .iter()
+            .filter_map(|(row, _)| int(rows, COUNTS[0], *row))
+            .max()
+            .unwrap_or(1);
         for (row, kind) in kinds {
-            let Some(window) = time(rows, "window_start", *row) else { continue };
+            let Some(window) = time(rows, "window_start", *row) else {
+                continue;
+            };
             if matches!(kind, RowKind::UpdateBefore | RowKind::Delete) {
                 continue;
             }
@@ -159,7 +197,11 @@ impl Board {
                 _ => {}
             }
         }
-        let complete = state.windows.values().filter(|(sources, health)| sources == health).count();
+        let complete = state
+            .windows
+            .values()
+            .filter(|(sources, health)| sources == health)
+            .count();
         let printed = tokio::task::block_in_place(|| print(&text));
         self.complete.send_replace(complete);
         printed
@@ -167,7 +209,9 @@ impl Board {
 
     fn title(&self, text: &mut String, start: i64, end: Option<i64>) {
         let shown = |time: i64, format: &str| {
-            DateTime::from_timestamp_millis(time).map(|t| t.format(format).to_string()).unwrap_or_default()
+            DateTime::from_timestamp_millis(time)
+                .map(|t| t.format(format).to_string())
+                .unwrap_or_default()
         };
         let from = shown(start, "%Y-%m-%d %H:%M");
         let to = end.map(|e| shown(e, " to %H:%M")).unwrap_or_default();
@@ -185,10 +229,16 @@ impl Board {
         let numbers = COUNTS.map(|name| int(rows, name, row).unwrap_or(0));
         let _ = write!(text, "  {source:<12} {:>8}", numbers[0]);
         for (number, (width, colour)) in
-            numbers[1..].iter().zip([(9, "31;1"), (7, "31"), (8, "33"), (7, "0")])
+            numbers[1..]
+                .iter()
+                .zip([(9, "31;1"), (7, "31"), (8, "33"), (7, "0")])
         {
             let shown = format!("{number:>width$}");
-            let shown = if *number == 0 { self.painted("2", &shown) } else { self.painted(colour, &shown) };
+            let shown = if *number == 0 {
+                self.painted("2", &shown)
+            } else {
+                self.painted(colour, &shown)
+            };
             let _ = write!(text, " {shown}");
         }
         let length = (numbers[0] * BAR / most.max(1)).clamp(0, BAR) as usize;
@@ -209,26 +259,39 @@ impl Board {
         let events = count(number("total_events"), "event");
         let sources = count(number("source_count"), "source");
         let rate = double(rows, "error_rate_percent", row).unwrap_or(0.0);
-        let _ = writeln!(text, "  {status} {events} from {sources}, {rate:.2} % errors");
+        let _ = writeln!(
+            text,
+            "  {status} {events} from {sources}, {rate:.2} % errors"
+        );
     }
 
     fn painted(&self, colour: &str, text: &str) -> String {
-        if self.has_colour { format!("\u{1b}[{colour}m{text}\u{1b}[0m") } else { text.to_string() }
+        if self.has_colour {
+            format!("\u{1b}[{colour}m{text}\u{1b}[0m")
+        } else {
+            text.to_string()
+        }
     }
 }
 
 fn time(rows: &RecordBatch, column: &str, row: usize) -> Option<i64> {
-    let array = rows.column_by_name(column)?.as_primitive_opt::<TimestampMillisecondType>()?;
+    let array = rows
+        .column_by_name(column)?
+        .as_primitive_opt::<TimestampMillisecondType>()?;
     array.is_valid(row).then(|| array.value(row))
 }
 
 fn int(rows: &RecordBatch, column: &str, row: usize) -> Option<i64> {
-    let array = rows.column_by_name(column)?.as_primitive_opt::<Int64Type>()?;
+    let array = rows
+        .column_by_name(column)?
+        .as_primitive_opt::<Int64Type>()?;
     array.is_valid(row).then(|| array.value(row))
 }
 
 fn double(rows: &RecordBatch, column: &str, row: usize) -> Option<f64> {
-    let array = rows.column_by_name(column)?.as_primitive_opt::<Float64Type>()?;
+    let array = rows
+        .column_by_name(column)?
+        .as_primitive_opt::<Float64Type>()?;
     array.is_valid(row).then(|| array.value(row))
 }
 

@@ -19,12 +19,25 @@ use board::{Board, Watched};
 
 /// The pipeline, as it stands in sql/.
 const FILES: [(&str, &str); 3] = [
-    ("sql/01_source_table_cloudevents.sql", include_str!("../../../sql/01_source_table_cloudevents.sql")),
-    ("sql/02_events_aggregated_5min.sql", include_str!("../../../sql/02_events_aggregated_5min.sql")),
-    ("sql/03_system_health_5min.sql", include_str!("../../../sql/03_system_health_5min.sql")),
+    (
+        "sql/01_source_table_cloudevents.sql",
+        include_str!("../../../sql/01_source_table_cloudevents.sql"),
+    ),
+    (
+        "sql/02_events_aggregated_5min.sql",
+        include_str!("../../../sql/02_events_aggregated_5min.sql"),
+    ),
+    (
+        "sql/03_system_health_5min.sql",
+        include_str!("../../../sql/03_system_health_5min.sql"),
+    ),
 ];
 /// Its topics, each with a number of partitions.
-const TOPICS: [(&str, i32); 3] = [("cloudevents", 3), ("events_aggregated_5min", 1), ("system_health_5min", 1)];
+const TOPICS: [(&str, i32); 3] = [
+    ("cloudevents", 3),
+    ("events_aggregated_5min", 1),
+    ("system_health_5min", 1),
+];
 const WINDOW_SECONDS: f64 = 300.0;
 const WINDOW_MILLIS: i64 = 300_000;
 
@@ -53,7 +66,11 @@ pub struct Args {
 /// # Errors
 /// The broker does not start; whatever makes the job fail.
 pub async fn run(args: &Args) -> Result<()> {
-    let limit = args.duration.as_deref().map(|text| args::duration("--for", text)).transpose()?;
+    let limit = args
+        .duration
+        .as_deref()
+        .map(|text| args::duration("--for", text))
+        .transpose()?;
     let mut asked = signals::stop_asked();
     let broker = EmbeddedBroker::start()?;
     for (topic, partitions) in TOPICS {
@@ -62,18 +79,30 @@ pub async fn run(args: &Args) -> Result<()> {
     let session = session(&broker)?;
     let graph = session.graph()?;
     let board = Board::new();
-    let nowhere = |_: &str, _: &Table| crate::connectors::discard(crate::connectors::SinkMode::Retract);
+    let nowhere =
+        |_: &str, _: &Table| crate::connectors::discard(crate::connectors::SinkMode::Retract);
     let ends = session.connect(&nowhere);
-    let watched = Watched { ends: &ends, board: Arc::clone(&board) };
+    let watched = Watched {
+        ends: &ends,
+        board: Arc::clone(&board),
+    };
     let options = session.job_options();
     let job = runtime::start(&graph, &watched, &options, Arc::new(SystemClock)).await?;
 
     let metrics = job.metrics.clone();
     let stop = job.stop_handle();
     let start = SystemClock.now().div_euclid(WINDOW_MILLIS) * WINDOW_MILLIS;
-    let settings = Settings { seed: args.seed, start, per_second: f64::from(args.per_second) };
-    let events = Events { generator: Generator::new(settings), left: u64::MAX };
-    let mut target = Target::Topic(Producer::connect(broker.bootstrap_servers(), TOPICS[0].0).await?);
+    let settings = Settings {
+        seed: args.seed,
+        start,
+        per_second: f64::from(args.per_second),
+    };
+    let events = Events {
+        generator: Generator::new(settings),
+        left: u64::MAX,
+    };
+    let mut target =
+        Target::Topic(Producer::connect(broker.bootstrap_servers(), TOPICS[0].0).await?);
     let speed = f64::from(args.speed);
     print(&introduction(&broker, speed))?;
     let generator = tokio::spawn(async move { events.send(&mut target, Some(speed)).await });
@@ -96,15 +125,25 @@ pub async fn run(args: &Args) -> Result<()> {
             ended.await
         }
     };
-    let read: u64 = metrics.sources.values().map(|s| s.rows.load(std::sync::atomic::Ordering::Relaxed)).sum();
+    let read: u64 = metrics
+        .sources
+        .values()
+        .map(|s| s.rows.load(std::sync::atomic::Ordering::Relaxed))
+        .sum();
     let windows = count(board.windows() as u64, "window");
     let late = count(metrics.late_rows(), "late row");
-    print(&format!("\n{} read, {windows} closed, {late} left out.\n", count(read, "row")))?;
+    print(&format!(
+        "\n{} read, {windows} closed, {late} left out.\n",
+        count(read, "row")
+    ))?;
     result
 }
 
 fn session(broker: &EmbeddedBroker) -> Result<Session> {
-    let brokers = ("properties.bootstrap.servers".to_string(), broker.bootstrap_servers().to_string());
+    let brokers = (
+        "properties.bootstrap.servers".to_string(),
+        broker.bootstrap_servers().to_string(),
+    );
     let every = super::outside::EVERY.to_string();
     let mut session = Session::new(SessionConfig {
         table_options: BTreeMap::from([(every, BTreeMap::from([brokers]))]),

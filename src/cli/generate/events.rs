@@ -12,17 +12,61 @@ use chrono::{DateTime, Datelike};
 const SOURCES: [(&str, &[&str]); 5] = [
     (
         "github",
-        &["push", "pull_request.opened", "pull_request.merged", "deployment.started", "deployment.finished"],
+        &[
+            "push",
+            "pull_request.opened",
+            "pull_request.merged",
+            "deployment.started",
+            "deployment.finished",
+        ],
     ),
-    ("kubernetes", &["pod.started", "pod.crashloop", "node.notready", "hpa.scaled", "pod.oomkilled"]),
-    ("datadog", &["monitor.alert", "monitor.recovered", "metric.anomaly", "synthetic.failed"]),
-    ("pagerduty", &["incident.triggered", "incident.acknowledged", "incident.resolved"]),
-    ("jenkins", &["build.started", "build.succeeded", "build.failed", "build.aborted"]),
+    (
+        "kubernetes",
+        &[
+            "pod.started",
+            "pod.crashloop",
+            "node.notready",
+            "hpa.scaled",
+            "pod.oomkilled",
+        ],
+    ),
+    (
+        "datadog",
+        &[
+            "monitor.alert",
+            "monitor.recovered",
+            "metric.anomaly",
+            "synthetic.failed",
+        ],
+    ),
+    (
+        "pagerduty",
+        &[
+            "incident.triggered",
+            "incident.acknowledged",
+            "incident.resolved",
+        ],
+    ),
+    (
+        "jenkins",
+        &[
+            "build.started",
+            "build.succeeded",
+            "build.failed",
+            "build.aborted",
+        ],
+    ),
 ];
 const JENKINS: usize = 4;
 /// Of 100 events, how many come from each source.
 const SHARES: [u32; 5] = [30, 30, 20, 8, 12];
-const CATEGORIES: [&str; 5] = ["deployment", "infrastructure", "monitoring", "incident", "ci"];
+const CATEGORIES: [&str; 5] = [
+    "deployment",
+    "infrastructure",
+    "monitoring",
+    "incident",
+    "ci",
+];
 const SEVERITIES: [&str; 4] = ["critical", "error", "warning", "info"];
 /// What a subject ends with; two need care in JSON.
 const PARTS: [&str; 5] = ["api", "worker", "db", "café", "a\\\"b\\\\c"];
@@ -140,7 +184,10 @@ impl Generator {
         let mean = (1_000_000.0 / self.settings.per_second.max(1e-3)) as u64;
         let before = self.now();
         self.schedule_incidents(before);
-        let is_busy = self.incidents.iter().any(|i| (i.from..i.to).contains(&before));
+        let is_busy = self
+            .incidents
+            .iter()
+            .any(|i| (i.from..i.to).contains(&before));
         let gap = self.rng.u64(0..=2 * mean.max(1));
         self.clock += if is_busy { gap / 2 } else { gap };
         let since = millis(self.clock) % PERIOD;
@@ -154,15 +201,30 @@ impl Generator {
         }
         let time = self.now();
         self.schedule_incidents(time);
-        let incidents: Vec<Incident> =
-            self.incidents.iter().filter(|i| (i.from..i.to).contains(&time)).cloned().collect();
+        let incidents: Vec<Incident> = self
+            .incidents
+            .iter()
+            .filter(|i| (i.from..i.to).contains(&time))
+            .cloned()
+            .collect();
         let source = self.source(time, incidents.first());
         let severity = self.severity(time, source, &incidents);
-        let incident = incidents.first().filter(|_| self.rng.u32(0..100) < 60).map(|i| i.number);
+        let incident = incidents
+            .first()
+            .filter(|_| self.rng.u32(0..100) < 60)
+            .map(|i| i.number);
         let arrival = time + self.delay();
         let index = self.made;
         self.made += 1;
-        Event { arrival, index, time, source, severity, incident, salt: self.rng.u64(..) }
+        Event {
+            arrival,
+            index,
+            time,
+            source,
+            severity,
+            incident,
+            salt: self.rng.u64(..),
+        }
     }
 
     /// Incidents begin 30 to 50 minutes after one another and last 3 to 9 minutes.
@@ -203,9 +265,17 @@ impl Generator {
     fn severity(&mut self, time: i64, source: usize, incidents: &[Incident]) -> usize {
         // One window in seven has no errors at all.
         let window = time.div_euclid(WINDOW) - self.settings.start.div_euclid(WINDOW);
-        let mut weights = if window % 7 == 3 { [0, 0, 500] } else { [1, 400, 1_600] };
+        let mut weights = if window % 7 == 3 {
+            [0, 0, 500]
+        } else {
+            [1, 400, 1_600]
+        };
         if let Some(incident) = incidents.iter().find(|i| i.source == source) {
-            weights = if incident.is_critical { [800, 5_500, 2_000] } else { [0, 6_000, 2_000] };
+            weights = if incident.is_critical {
+                [800, 5_500, 2_000]
+            } else {
+                [0, 6_000, 2_000]
+            };
         }
         pick(self.rng.u32(0..10_000), &weights)
     }
@@ -274,7 +344,14 @@ impl Generator {
         if rng.u32(0..100) >= 3 {
             text(out, "{\\\"duration_ms\\\":");
             number(out, rng.u64(1..60_000), 1);
-            text(out, if event.severity >= 2 { ",\\\"ok\\\":true" } else { ",\\\"ok\\\":false" });
+            text(
+                out,
+                if event.severity >= 2 {
+                    ",\\\"ok\\\":true"
+                } else {
+                    ",\\\"ok\\\":false"
+                },
+            );
             text(out, ",\\\"repo\\\":\\\"org/repo-");
             number(out, rng.u64(0..20), 1);
             text(out, "\\\",\\\"nested\\\":{\\\"code\\\":");
@@ -289,7 +366,10 @@ impl Generator {
         let day = time.div_euclid(DAY);
         if day != self.day.0 {
             let date = DateTime::from_timestamp_millis(time).unwrap_or_default();
-            self.day = (day, format!("{:04}-{:02}-{:02}T", date.year(), date.month(), date.day()));
+            self.day = (
+                day,
+                format!("{:04}-{:02}-{:02}T", date.year(), date.month(), date.day()),
+            );
         }
         text(out, &self.day.1);
         let of_day = time.rem_euclid(DAY);
@@ -350,7 +430,11 @@ mod tests {
     const START: i64 = 1_736_899_200_000; // 2025-01-15T00:00:00Z
 
     fn lines(seed: u64, start: i64, n: usize) -> Vec<String> {
-        let mut generator = Generator::new(Settings { seed, start, per_second: 2.0 });
+        let mut generator = Generator::new(Settings {
+            seed,
+            start,
+            per_second: 2.0,
+        });
         (0..n)
             .map(|_| {
                 let mut line = Vec::new();
@@ -361,7 +445,9 @@ mod tests {
     }
 
     fn time(event: &Value) -> i64 {
-        DateTime::parse_from_rfc3339(event["time"].as_str().unwrap()).unwrap().timestamp_millis()
+        DateTime::parse_from_rfc3339(event["time"].as_str().unwrap())
+            .unwrap()
+            .timestamp_millis()
     }
 
     #[test]
@@ -372,28 +458,55 @@ mod tests {
 
     #[test]
     fn events_are_json_with_the_fields_of_cloudevents() {
-        let events: Vec<Value> =
-            lines(1, START, 20_000).iter().map(|l| serde_json::from_str(l).unwrap()).collect();
+        let events: Vec<Value> = lines(1, START, 20_000)
+            .iter()
+            .map(|l| serde_json::from_str(l).unwrap())
+            .collect();
         let first = events[0].as_object().unwrap();
-        for field in ["id", "specversion", "type", "source", "time", "severity", "category", "subject", "data"] {
+        for field in [
+            "id",
+            "specversion",
+            "type",
+            "source",
+            "time",
+            "severity",
+            "category",
+            "subject",
+            "data",
+        ] {
             assert!(first.contains_key(field), "{field}");
         }
-        let ids: std::collections::HashSet<&str> = events.iter().map(|e| e["id"].as_str().unwrap()).collect();
+        let ids: std::collections::HashSet<&str> =
+            events.iter().map(|e| e["id"].as_str().unwrap()).collect();
         assert_eq!(ids.len(), events.len());
         assert!(events.iter().any(|e| e["severity"].is_null()));
         assert!(events.iter().any(|e| e["source"].is_null()));
-        assert!(events.iter().any(|e| e.get("correlation_id").is_some_and(Value::is_null)));
+        assert!(
+            events
+                .iter()
+                .any(|e| e.get("correlation_id").is_some_and(Value::is_null))
+        );
         assert!(events.iter().any(|e| e.get("correlation_id").is_none()));
-        assert!(events.iter().any(|e| e["subject"].as_str().unwrap().ends_with("a\"b\\c")));
+        assert!(
+            events
+                .iter()
+                .any(|e| e["subject"].as_str().unwrap().ends_with("a\"b\\c"))
+        );
         assert!(events.iter().any(|e| time(e) % WINDOW == 0));
-        assert!(events.iter().all(|e| e["time"].as_str().unwrap().len() == 24));
+        assert!(
+            events
+                .iter()
+                .all(|e| e["time"].as_str().unwrap().len() == 24)
+        );
     }
 
     #[test]
     fn disorder_stays_mostly_within_ten_seconds() {
-        let events: Vec<Value> =
-            lines(3, START, 30_000).iter().map(|l| serde_json::from_str(l).unwrap()).collect();
-        let mut newest = i64::MIN;
+        let events: Vec<Value> = lines(3, START, 30_000)
+            .iter()
+            .map(|l| serde_json::from_str(l).unwrap())
+            .collect();
+        let mut newest = START;
         let (mut behind, mut late) = (0, 0);
         for event in &events {
             let time = time(event);
@@ -407,24 +520,46 @@ mod tests {
 
     #[test]
     fn incidents_raise_errors_in_one_source_and_share_a_correlation_id() {
-        let events: Vec<Value> =
-            lines(5, START, 60_000).iter().map(|l| serde_json::from_str(l).unwrap()).collect();
-        let of_incident = |e: &&Value| e["correlation_id"].as_str().is_some_and(|c| c == "corr-inc-0002");
+        let events: Vec<Value> = lines(5, START, 60_000)
+            .iter()
+            .map(|l| serde_json::from_str(l).unwrap())
+            .collect();
+        let of_incident = |e: &&Value| {
+            e["correlation_id"]
+                .as_str()
+                .is_some_and(|c| c == "corr-inc-0002")
+        };
         let members: Vec<&Value> = events.iter().filter(of_incident).collect();
         assert!(members.len() > 50, "{}", members.len());
-        let sources: std::collections::HashSet<&str> =
-            members.iter().filter_map(|e| e["source"].as_str()).collect();
+        let sources: std::collections::HashSet<&str> = members
+            .iter()
+            .filter_map(|e| e["source"].as_str())
+            .collect();
         assert!(sources.len() > 2);
-        let errors = members.iter().filter(|e| matches!(e["severity"].as_str(), Some("error" | "critical"))).count();
-        assert!(errors * 5 > members.len(), "{errors} errors of {}", members.len());
+        let errors = members
+            .iter()
+            .filter(|e| matches!(e["severity"].as_str(), Some("error" | "critical")))
+            .count();
+        assert!(
+            errors * 5 > members.len(),
+            "{errors} errors of {}",
+            members.len()
+        );
     }
 
     #[test]
     fn times_before_1970_and_the_quiet_gap() {
         let first: Value = serde_json::from_str(&lines(1, -DAY, 1)[0]).unwrap();
-        assert!(first["time"].as_str().unwrap().starts_with("1969-12-31T00:00:0"));
-        let times: Vec<i64> =
-            lines(1, START, 40_000).iter().map(|l| time(&serde_json::from_str(l).unwrap()) - START).collect();
+        assert!(
+            first["time"]
+                .as_str()
+                .unwrap()
+                .starts_with("1969-12-31T00:00:0")
+        );
+        let times: Vec<i64> = lines(1, START, 40_000)
+            .iter()
+            .map(|l| time(&serde_json::from_str(l).unwrap()) - START)
+            .collect();
         assert!(times.iter().any(|t| *t > GAP.end));
         assert!(!times.iter().any(|t| (GAP.start..GAP.end).contains(t)));
     }

@@ -74,11 +74,20 @@ pub async fn run(args: &Args) -> Result<()> {
         None if args.rate.is_some() => SystemClock.now(),
         given => time(given.unwrap_or(START))?,
     };
-    let settings = Settings { seed: args.seed, start, per_second };
-    let rows = args.rows.unwrap_or(if args.rate.is_some() { u64::MAX } else { ROWS });
+    let settings = Settings {
+        seed: args.seed,
+        start,
+        per_second,
+    };
+    let rows = args
+        .rows
+        .unwrap_or(if args.rate.is_some() { u64::MAX } else { ROWS });
     let mut target = Target::open(args).await?;
     let mut stop = signals::stop_asked();
-    let events = Events { generator: Generator::new(settings), left: rows };
+    let events = Events {
+        generator: Generator::new(settings),
+        left: rows,
+    };
     let made = tokio::select! {
         made = events.send(&mut target, args.rate.map(|rate| rate / per_second)) => made,
         () = signals::asked(&mut stop) => Ok(()),
@@ -96,7 +105,8 @@ fn time(text: &str) -> Result<i64> {
             return Ok(time.and_utc().timestamp_millis());
         }
     }
-    Err(Error::usage(format!("--start: '{text}' is no time")).with_help(format!("write '{START}' or 'now'")))
+    Err(Error::usage(format!("--start: '{text}' is no time"))
+        .with_help(format!("write '{START}' or 'now'")))
 }
 
 /// Events that are still to be made.
@@ -140,7 +150,10 @@ impl Events {
     async fn some(&mut self, target: &mut Target, until: i64) -> Result<()> {
         let mut bytes = Vec::with_capacity(CHUNK + 1024);
         let mut ends = Vec::new();
-        while self.left > 0 && bytes.len() < CHUNK && (until == i64::MAX || self.generator.next_arrival() <= until) {
+        while self.left > 0
+            && bytes.len() < CHUNK
+            && (until == i64::MAX || self.generator.next_arrival() <= until)
+        {
             let number = self.generator.write_next(&mut bytes);
             ends.push((number, bytes.len()));
             bytes.push(b'\n');
@@ -168,7 +181,11 @@ pub struct Lines {
 
 impl Lines {
     fn new(out: impl Write + Send + 'static, name: &str) -> Self {
-        Self { out: Box::new(out), name: name.to_string(), is_closed: false }
+        Self {
+            out: Box::new(out),
+            name: name.to_string(),
+            is_closed: false,
+        }
     }
 
     fn checked(&mut self, written: std::io::Result<()>) -> Result<()> {
@@ -187,10 +204,14 @@ impl Target {
     async fn open(args: &Args) -> Result<Self> {
         if let Some(topic) = args.to.strip_prefix("kafka:") {
             let brokers = args.kafka.as_deref().ok_or_else(|| {
-                Error::usage("--to kafka:TOPIC needs the brokers").with_help("add --kafka HOST:PORT, or set FLOWLINE_KAFKA")
+                Error::usage("--to kafka:TOPIC needs the brokers")
+                    .with_help("add --kafka HOST:PORT, or set FLOWLINE_KAFKA")
             })?;
             if kafka::create_topic(brokers, topic, args.partitions).await? {
-                eprintln!("created the topic '{topic}' with {} partitions", args.partitions);
+                eprintln!(
+                    "created the topic '{topic}' with {} partitions",
+                    args.partitions
+                );
             }
             return Ok(Self::Topic(Producer::connect(brokers, topic).await?));
         }
@@ -199,7 +220,10 @@ impl Target {
         }
         let file = File::create(&args.to)
             .map_err(|e| Error::external(format!("cannot write {}", args.to)).caused_by(e))?;
-        Ok(Self::Lines(Lines::new(BufWriter::with_capacity(4 * CHUNK, file), &args.to)))
+        Ok(Self::Lines(Lines::new(
+            BufWriter::with_capacity(4 * CHUNK, file),
+            &args.to,
+        )))
     }
 
     /// Nobody takes any more.
@@ -219,7 +243,9 @@ impl Target {
                 for (number, end) in ends {
                     // Spreads them evenly over the partitions, always the same way.
                     let key = format!("evt-{number:08}");
-                    producer.send(Some(key.as_bytes()), &lines[from..*end], None).await?;
+                    producer
+                        .send(Some(key.as_bytes()), &lines[from..*end], None)
+                        .await?;
                     from = end + 1;
                 }
                 Ok(())
@@ -258,14 +284,22 @@ mod tests {
     #[test]
     fn times() {
         assert_eq!(time("2025-01-15T00:00:00Z").unwrap(), 1_736_899_200_000);
-        assert_eq!(time("2025-01-15T01:00:00.5+01:00").unwrap(), 1_736_899_200_500);
+        assert_eq!(
+            time("2025-01-15T01:00:00.5+01:00").unwrap(),
+            1_736_899_200_500
+        );
         assert_eq!(time("2025-01-15 00:00:00").unwrap(), 1_736_899_200_000);
         assert!(time("yesterday").is_err());
     }
 
     #[test]
     fn numbers_above_zero() {
-        assert!(positive("0").is_err() && positive("-1").is_err() && positive("NaN").is_err() && positive("x").is_err());
+        assert!(
+            positive("0").is_err()
+                && positive("-1").is_err()
+                && positive("NaN").is_err()
+                && positive("x").is_err()
+        );
         assert_eq!(positive("2.5"), Ok(2.5));
     }
 }

@@ -34,16 +34,24 @@ const SEEDED_START: i64 = 1_735_689_600_000;
 ///
 /// Beside Flink's options there is `seed`: a whole number. With it every run gives the same rows, and timestamps count
 /// from 2025-01-01 at the pace of `rows-per-second` instead of from the clock.
-pub(super) fn source(table: &Table, options: &Options) -> std::result::Result<Arc<dyn Source>, OptionError> {
+pub(super) fn source(
+    table: &Table,
+    options: &Options,
+) -> std::result::Result<Arc<dyn Source>, OptionError> {
     let rate = options.int("rows-per-second", 10_000)?;
     if rate < 1 {
-        return Err(OptionError::new("rows-per-second", format!("'rows-per-second' = '{rate}': must be above zero")));
+        return Err(OptionError::new(
+            "rows-per-second",
+            format!("'rows-per-second' = '{rate}': must be above zero"),
+        ));
     }
     let limit = match options.get("number-of-rows") {
         None => None,
-        Some(_) => Some(u64::try_from(options.int("number-of-rows", 0)?).map_err(|_| {
-            OptionError::new("number-of-rows", "'number-of-rows' must not be negative")
-        })?),
+        Some(_) => Some(
+            u64::try_from(options.int("number-of-rows", 0)?).map_err(|_| {
+                OptionError::new("number-of-rows", "'number-of-rows' must not be negative")
+            })?,
+        ),
     };
     let seed = match options.get("seed") {
         None => None,
@@ -65,7 +73,12 @@ pub(super) fn source(table: &Table, options: &Options) -> std::result::Result<Ar
             _ => None,
         });
     }
-    Ok(Arc::new(Datagen { rate: rate as u64, limit: limits.into_iter().min(), seed, generators: generators.into() }))
+    Ok(Arc::new(Datagen {
+        rate: rate as u64,
+        limit: limits.into_iter().min(),
+        seed,
+        generators: generators.into(),
+    }))
 }
 
 struct Datagen {
@@ -84,19 +97,27 @@ impl Source for Datagen {
 
     async fn reader(&self, request: ReadRequest) -> Result<Box<dyn SourceReader>> {
         if request.bounded && self.limit.is_none() {
-            return Err(Error::usage("generated rows have no end that could be read up to")
-                .with_help("set 'number-of-rows' in the WITH list of the table"));
+            return Err(
+                Error::usage("generated rows have no end that could be read up to")
+                    .with_help("set 'number-of-rows' in the WITH list of the table"),
+            );
         }
         let emitted = match request.restored.get(PARTITION) {
             None => 0,
-            Some(text) => text.parse().map_err(|_| Error::internal(format!("'{text}' is no number of rows")))?,
+            Some(text) => text
+                .parse()
+                .map_err(|_| Error::internal(format!("'{text}' is no number of rows")))?,
         };
         if let (Some(limit), 0) = (self.limit, request.instance) {
             request.metrics.total.fetch_add(limit, Ordering::Relaxed);
             request.metrics.done.fetch_add(emitted, Ordering::Relaxed);
         }
         Ok(Box::new(Reader {
-            phase: if request.instance == 0 { Phase::Start } else { Phase::Ended },
+            phase: if request.instance == 0 {
+                Phase::Start
+            } else {
+                Phase::Ended
+            },
             partition: PARTITION.into(),
             rate: self.rate,
             limit: self.limit,
@@ -144,7 +165,8 @@ impl Reader {
         tokio::time::sleep_until(at.max(self.next_batch)).await;
         let elapsed = self.started.elapsed().as_secs_f64();
         let due = (elapsed * self.rate as f64) as u64 + 1;
-        due.saturating_sub(here).clamp(1, self.request.batch_rows.max(1) as u64)
+        due.saturating_sub(here)
+            .clamp(1, self.request.batch_rows.max(1) as u64)
     }
 
     fn generate(&self, rows: u64) -> Result<RecordBatch> {
@@ -153,7 +175,10 @@ impl Reader {
         for (i, column) in self.request.columns.iter().enumerate() {
             let field = self.request.schema.field(i);
             let Some(generator) = &self.generators[*column] else {
-                return Err(Error::internal(format!("column '{}' cannot be generated", field.name())));
+                return Err(Error::internal(format!(
+                    "column '{}' cannot be generated",
+                    field.name()
+                )));
             };
             let moments = range.clone().map(|row| Moment {
                 row,
@@ -175,7 +200,9 @@ impl Reader {
         if self.is_seeded {
             return SEEDED_START + (u128::from(row) * 1000 / u128::from(self.rate)) as i64;
         }
-        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+        let now = std::time::SystemTime::now()
+            .duration_since(std::time::UNIX_EPOCH)
+            .unwrap_or_default();
         i64::try_from(now.as_millis()).unwrap_or(i64::MAX)
     }
 }
@@ -202,7 +229,9 @@ impl SourceReader for Reader {
             }
             Phase::Rows => {
                 let due = self.due().await;
-                let rows = self.limit.map_or(due, |limit| due.min(limit - self.emitted));
+                let rows = self
+                    .limit
+                    .map_or(due, |limit| due.min(limit - self.emitted));
                 let batch = self.generate(rows)?;
                 self.emitted += rows;
                 self.next_batch = Instant::now() + BATCH_INTERVAL;
@@ -211,11 +240,16 @@ impl SourceReader for Reader {
                     self.next_batch = Instant::now();
                 }
                 let metrics = &self.request.metrics;
-                metrics.bytes.fetch_add(batch.get_array_memory_size() as u64, Ordering::Relaxed);
+                metrics
+                    .bytes
+                    .fetch_add(batch.get_array_memory_size() as u64, Ordering::Relaxed);
                 if self.limit.is_some() {
                     metrics.done.fetch_add(rows, Ordering::Relaxed);
                 }
-                Ok(SourceEvent::Rows { partition: Arc::clone(&self.partition), rows: batch })
+                Ok(SourceEvent::Rows {
+                    partition: Arc::clone(&self.partition),
+                    rows: batch,
+                })
             }
             Phase::Ended => Ok(SourceEvent::End),
         }

@@ -20,9 +20,18 @@ fn columns() -> Vec<(&'static str, DataType)> {
         ("b", DataType::Boolean),
         ("ts", DataType::Timestamp(TimeUnit::Millisecond, None)),
         ("day", DataType::Date32),
-        ("r", DataType::Struct(Fields::from(vec![int("u"), int("v")]))),
+        (
+            "r",
+            DataType::Struct(Fields::from(vec![int("u"), int("v")])),
+        ),
         ("l", DataType::List(Arc::new(int("item")))),
-        ("m", DataType::Map(Arc::new(Field::new("entries", DataType::Struct(pair), false)), false)),
+        (
+            "m",
+            DataType::Map(
+                Arc::new(Field::new("entries", DataType::Struct(pair), false)),
+                false,
+            ),
+        ),
         ("raw", DataType::Binary),
         ("tiny", DataType::Int8),
         ("of_day", DataType::Time32(TimeUnit::Millisecond)),
@@ -60,7 +69,9 @@ async fn rows(batch_rows: usize, restored: Option<&str>) -> Vec<String> {
     assert!(source.is_bounded());
     let mut request = request(&table, &(0..columns().len()).collect::<Vec<_>>());
     request.batch_rows = batch_rows;
-    request.restored = restored.map(|p| HashMap::from([("datagen".to_string(), p.to_string())])).unwrap_or_default();
+    request.restored = restored
+        .map(|p| HashMap::from([("datagen".to_string(), p.to_string())]))
+        .unwrap_or_default();
     let (rows, events) = read_all(&mut *source.reader(request).await.unwrap()).await;
     assert_eq!(events, ["+datagen", "-datagen"]);
     rows
@@ -73,18 +84,27 @@ async fn the_same_rows_whatever_the_batches() {
     assert!(all[0].starts_with("10|") && all[2499].starts_with("2509|"));
     assert_eq!(rows(7, None).await, all);
     assert_eq!(rows(1000, Some("100")).await, all[100..]);
-    let nulls = all.iter().filter(|row| row.split('|').nth(1) == Some("")).count();
+    let nulls = all
+        .iter()
+        .filter(|row| row.split('|').nth(1) == Some(""))
+        .count();
     assert!((600..900).contains(&nulls), "{nulls}");
     for row in &all {
         let cells: Vec<&str> = row.split('|').collect();
         let d: f64 = cells[3].parse().unwrap();
-        assert!((1.0..=2.0).contains(&d) && cells[4].len() == 4 && cells[8].starts_with("{u: 1,"), "{row}");
+        assert!(
+            (1.0..=2.0).contains(&d) && cells[4].len() == 4 && cells[8].starts_with("{u: 1,"),
+            "{row}"
+        );
     }
 }
 
 #[tokio::test]
 async fn rows_come_at_their_rate() {
-    let table = table(&[("n", DataType::Int32)], &[("connector", "datagen"), ("rows-per-second", "200")]);
+    let table = table(
+        &[("n", DataType::Int32)],
+        &[("connector", "datagen"), ("rows-per-second", "200")],
+    );
     let source = make_source(&table).unwrap();
     assert!(!source.is_bounded());
     let mut reader = source.reader(request(&table, &[0])).await.unwrap();
@@ -95,15 +115,23 @@ async fn rows_come_at_their_rate() {
             count += rows.num_rows();
         }
         // Giving up on a call must neither lose rows nor time.
-        let _ = tokio::time::timeout(Duration::from_millis(1), reader.next()).await.map(|event| {
-            if let SourceEvent::Rows { rows, .. } = event.unwrap() {
-                count += rows.num_rows();
-            }
-        });
+        let _ = tokio::time::timeout(Duration::from_millis(1), reader.next())
+            .await
+            .map(|event| {
+                if let SourceEvent::Rows { rows, .. } = event.unwrap() {
+                    count += rows.num_rows();
+                }
+            });
     }
     let elapsed = started.elapsed();
-    assert!((Duration::from_millis(250)..Duration::from_millis(1500)).contains(&elapsed), "{elapsed:?}");
-    assert_eq!(reader.positions(), [(Arc::from(PARTITION), count.to_string())]);
+    assert!(
+        (Duration::from_millis(250)..Duration::from_millis(1500)).contains(&elapsed),
+        "{elapsed:?}"
+    );
+    assert_eq!(
+        reader.positions(),
+        [(Arc::from(PARTITION), count.to_string())]
+    );
 }
 
 #[tokio::test]
@@ -111,12 +139,41 @@ async fn mistakes_are_refused() {
     let message = |options: &[(&str, &str)]| {
         let mut all = vec![("connector", "datagen")];
         all.extend(options);
-        make_source(&table(&[("n", DataType::Int8), ("s", DataType::Utf8)], &all)).err().unwrap().remove(0)
+        make_source(&table(
+            &[("n", DataType::Int8), ("s", DataType::Utf8)],
+            &all,
+        ))
+        .err()
+        .unwrap()
+        .remove(0)
     };
-    assert!(message(&[("fields.n.min", "5"), ("fields.n.max", "1")]).message.contains("bounds"));
-    assert!(message(&[("fields.n.max", "1000")]).message.contains("bounds"));
-    assert_eq!(message(&[("fields.n.mim", "1")]).help.as_deref(), Some("did you mean 'fields.n.min'?"));
-    assert!(message(&[("fields.s.kind", "sequence")]).message.contains("'fields.s.start' is missing"));
-    assert!(message(&[("rows-per-second", "0")]).message.contains("above zero"));
-    assert!(message(&[("fields.n.null-rate", "2")]).message.contains("0 to 1"));
+    assert!(
+        message(&[("fields.n.min", "5"), ("fields.n.max", "1")])
+            .message
+            .contains("bounds")
+    );
+    assert!(
+        message(&[("fields.n.max", "1000")])
+            .message
+            .contains("bounds")
+    );
+    assert_eq!(
+        message(&[("fields.n.mim", "1")]).help.as_deref(),
+        Some("did you mean 'fields.n.min'?")
+    );
+    assert!(
+        message(&[("fields.s.kind", "sequence")])
+            .message
+            .contains("'fields.s.start' is missing")
+    );
+    assert!(
+        message(&[("rows-per-second", "0")])
+            .message
+            .contains("above zero")
+    );
+    assert!(
+        message(&[("fields.n.null-rate", "2")])
+            .message
+            .contains("0 to 1")
+    );
 }

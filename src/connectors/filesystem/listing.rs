@@ -53,24 +53,34 @@ impl Folder {
         let metadata = std::fs::metadata(path).map_err(|e| cannot_read(path, e))?;
         if !metadata.is_dir() {
             if self.pattern.as_ref().is_none_or(|p| matches(p, path)) {
-                let modified = metadata.modified().ok().and_then(|t| t.duration_since(UNIX_EPOCH).ok());
+                let modified = metadata
+                    .modified()
+                    .ok()
+                    .and_then(|t| t.duration_since(UNIX_EPOCH).ok());
                 found.push(Entry {
                     path: path.to_path_buf(),
                     name: path.to_string_lossy().into(),
                     size: metadata.len(),
-                    modified: modified.and_then(|d| i64::try_from(d.as_millis()).ok()).unwrap_or(0),
+                    modified: modified
+                        .and_then(|d| i64::try_from(d.as_millis()).ok())
+                        .unwrap_or(0),
                 });
             }
             return Ok(());
         }
         if depth == MAX_DEPTH {
-            return Err(Error::external(format!("{}: folders are nested too deeply", path.display()))
-                .with_help("is there a link that points back to a folder above it?"));
+            return Err(Error::external(format!(
+                "{}: folders are nested too deeply",
+                path.display()
+            ))
+            .with_help("is there a link that points back to a folder above it?"));
         }
         for entry in std::fs::read_dir(path).map_err(|e| cannot_read(path, e))? {
             let entry = entry.map_err(|e| cannot_read(path, e))?;
             let name = entry.file_name();
-            if !name.as_encoded_bytes().starts_with(b".") && !name.as_encoded_bytes().starts_with(b"_") {
+            if !name.as_encoded_bytes().starts_with(b".")
+                && !name.as_encoded_bytes().starts_with(b"_")
+            {
                 self.add(&entry.path(), depth + 1, found)?;
             }
         }
@@ -87,7 +97,10 @@ pub(super) fn cannot_read(path: &Path, error: std::io::Error) -> Error {
     use std::io::ErrorKind as Kind;
     let (what, help) = match error.kind() {
         Kind::NotFound => ("there is no such file or folder", "check the option 'path'"),
-        Kind::PermissionDenied => ("permission to read it is denied", "let the user that runs flowline read it"),
+        Kind::PermissionDenied => (
+            "permission to read it is denied",
+            "let the user that runs flowline read it",
+        ),
         _ => ("cannot be read", "check the file and the disk it is on"),
     };
     let message = match error.kind() {
@@ -102,10 +115,17 @@ pub(super) fn cannot_read(path: &Path, error: std::io::Error) -> Error {
 /// # Errors
 /// A compressed file.
 pub(super) fn check_readable(path: &Path) -> Result<()> {
-    let ending = path.extension().and_then(|e| e.to_str()).unwrap_or_default().to_ascii_lowercase();
+    let ending = path
+        .extension()
+        .and_then(|e| e.to_str())
+        .unwrap_or_default()
+        .to_ascii_lowercase();
     if COMPRESSED.contains(&ending.as_str()) {
-        return Err(Error::usage(format!("{}: compressed files cannot be read yet", path.display()))
-            .with_help("unpack it first"));
+        return Err(Error::usage(format!(
+            "{}: compressed files cannot be read yet",
+            path.display()
+        ))
+        .with_help("unpack it first"));
     }
     Ok(())
 }
@@ -119,7 +139,9 @@ pub(super) fn local_path(text: &str) -> std::result::Result<PathBuf, OptionError
     if text.is_empty() {
         return wrong("'path' is empty".to_string());
     }
-    let Some((scheme, rest)) = text.split_once(':') else { return Ok(PathBuf::from(text)) };
+    let Some((scheme, rest)) = text.split_once(':') else {
+        return Ok(PathBuf::from(text));
+    };
     if scheme == "file" {
         let path = match rest.strip_prefix("//") {
             Some(rest) => rest.strip_prefix("localhost").unwrap_or(rest),
@@ -128,11 +150,15 @@ pub(super) fn local_path(text: &str) -> std::result::Result<PathBuf, OptionError
         return if path.starts_with('/') {
             Ok(PathBuf::from(path))
         } else {
-            wrong(format!("'path' = '{text}': a file URL has three slashes: file:///folder/file"))
+            wrong(format!(
+                "'path' = '{text}': a file URL has three slashes: file:///folder/file"
+            ))
         };
     }
     if rest.starts_with("//") && scheme.chars().all(|c| c.is_ascii_alphanumeric()) {
-        return wrong(format!("'path' = '{text}': only local files can be read and written, not '{scheme}'"));
+        return wrong(format!(
+            "'path' = '{text}': only local files can be read and written, not '{scheme}'"
+        ));
     }
     Ok(PathBuf::from(text))
 }
@@ -154,27 +180,61 @@ mod tests {
         ] {
             assert_eq!(local_path(text).unwrap(), PathBuf::from(path));
         }
-        assert!(local_path("s3://bucket/a").unwrap_err().message.contains("'s3'"));
-        assert!(local_path("file://a/b").unwrap_err().message.contains("three slashes"));
+        assert!(
+            local_path("s3://bucket/a")
+                .unwrap_err()
+                .message
+                .contains("'s3'")
+        );
+        assert!(
+            local_path("file://a/b")
+                .unwrap_err()
+                .message
+                .contains("three slashes")
+        );
         assert!(local_path("").is_err());
     }
 
     #[test]
     fn folders_are_listed_in_order_without_hidden_files() {
         let dir = tempfile::tempdir().unwrap();
-        for name in ["b/2.json", "b/1.json", "a.json", ".hidden", "_success", "_tmp/x.json"] {
+        for name in [
+            "b/2.json",
+            "b/1.json",
+            "a.json",
+            ".hidden",
+            "_success",
+            "_tmp/x.json",
+        ] {
             let path = dir.path().join(name);
             std::fs::create_dir_all(path.parent().unwrap()).unwrap();
             std::fs::write(&path, "{}").unwrap();
         }
         let names = |folder: &Folder| -> Vec<String> {
             let prefix = format!("{}/", dir.path().display());
-            folder.list().unwrap().iter().map(|e| e.name.replace(&prefix, "")).collect()
+            folder
+                .list()
+                .unwrap()
+                .iter()
+                .map(|e| e.name.replace(&prefix, ""))
+                .collect()
         };
-        assert_eq!(names(&Folder::new(dir.path().into(), None)), ["a.json", "b/1.json", "b/2.json"]);
+        assert_eq!(
+            names(&Folder::new(dir.path().into(), None)),
+            ["a.json", "b/1.json", "b/2.json"]
+        );
         let pattern = regex::Regex::new("^(?:.*/b/.*)$").unwrap();
-        assert_eq!(names(&Folder::new(dir.path().into(), Some(pattern))), ["b/1.json", "b/2.json"]);
-        let missing = Folder::new(dir.path().join("none"), None).list().unwrap_err();
-        assert!(missing.message.ends_with("none: there is no such file or folder"));
+        assert_eq!(
+            names(&Folder::new(dir.path().into(), Some(pattern))),
+            ["b/1.json", "b/2.json"]
+        );
+        let missing = Folder::new(dir.path().join("none"), None)
+            .list()
+            .unwrap_err();
+        assert!(
+            missing
+                .message
+                .ends_with("none: there is no such file or folder")
+        );
     }
 }

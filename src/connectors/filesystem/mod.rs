@@ -69,12 +69,19 @@ impl Origin {
 
 /// The metadata columns a file offers.
 pub(super) fn metadata_keys() -> Vec<MetadataKey> {
-    let key = |key, data_type| MetadataKey { key, data_type, writable: false };
+    let key = |key, data_type| MetadataKey {
+        key,
+        data_type,
+        writable: false,
+    };
     vec![
         key("file.path", DataType::Utf8),
         key("file.name", DataType::Utf8),
         key("file.size", DataType::Int64),
-        key("file.modification-time", DataType::Timestamp(TimeUnit::Millisecond, Some("UTC".into()))),
+        key(
+            "file.modification-time",
+            DataType::Timestamp(TimeUnit::Millisecond, Some("UTC".into())),
+        ),
     ]
 }
 
@@ -99,12 +106,19 @@ pub(super) fn sink(table: &Table, options: &Options) -> Result<Arc<dyn Sink>, Op
     let common = Common::read(table, options)?;
     for key in ROLLING {
         if options.get(key).is_some() {
-            return Err(OptionError::new(key, format!("'{key}' is not supported yet"))
-                .with_help("remove it: each writer writes one file a run"));
+            return Err(
+                OptionError::new(key, format!("'{key}' is not supported yet"))
+                    .with_help("remove it: each writer writes one file a run"),
+            );
         }
     }
     let single = super::single_writer(options)?;
-    Ok(Arc::new(sink::FileSink::new(common.path, common.format_name, common.format, single)))
+    Ok(Arc::new(sink::FileSink::new(
+        common.path,
+        common.format_name,
+        common.format,
+        single,
+    )))
 }
 
 /// Reads the rows of `table` from a file or folder, whatever the table's connector is. The format is `format`, else what
@@ -120,7 +134,9 @@ pub fn file_source(
 ) -> Result<Arc<dyn Source>, OptionError> {
     let options = table.options();
     let declared = ["format", "value.format"].iter().find_map(|key| {
-        let name = options.get(key).filter(|name| formats::NAMES.contains(name))?;
+        let name = options
+            .get(key)
+            .filter(|name| formats::NAMES.contains(name))?;
         Some((name, if *key == "value.format" { "value." } else { "" }))
     });
     let (name, prefix) = match (format, declared) {
@@ -173,7 +189,10 @@ impl Common {
         if !table.partitioned_by.is_empty() {
             return Err(OptionError {
                 key: None,
-                message: format!("table '{}': PARTITIONED BY is not supported for files", table.name),
+                message: format!(
+                    "table '{}': PARTITIONED BY is not supported for files",
+                    table.name
+                ),
                 help: Some("leave it out, and keep the partition columns in the rows".to_string()),
             });
         }
@@ -182,17 +201,29 @@ impl Common {
         let format = formats::format(&format_name, "", options, table.physical_schema())?;
         let monitor = options.duration("source.monitor-interval", None)?;
         if monitor.is_some_and(|interval| interval.is_zero()) {
-            return Err(OptionError::new("source.monitor-interval", "'source.monitor-interval' must be above zero")
-                .with_help("for example '1 s'"));
+            return Err(OptionError::new(
+                "source.monitor-interval",
+                "'source.monitor-interval' must be above zero",
+            )
+            .with_help("for example '1 s'"));
         }
         let pattern = match options.get("source.path.regex-pattern") {
             None => None,
             Some(text) => Some(regex::Regex::new(&format!("^(?:{text})$")).map_err(|e| {
-                OptionError::new("source.path.regex-pattern", format!("not a regular expression: {e}"))
+                OptionError::new(
+                    "source.path.regex-pattern",
+                    format!("not a regular expression: {e}"),
+                )
             })?),
         };
         // Statistics steer Flink's optimizer; there is nothing to switch off here.
         options.choice("source.report-statistics", "ALL", &["ALL", "NONE"])?;
-        Ok(Self { path, format_name, format, monitor, pattern })
+        Ok(Self {
+            path,
+            format_name,
+            format,
+            monitor,
+            pattern,
+        })
     }
 }

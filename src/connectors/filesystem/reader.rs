@@ -9,7 +9,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use arrow::array::{
-    ArrayRef, Int64Array, RecordBatch, RecordBatchOptions, StringArray, TimestampMillisecondArray, new_null_array,
+    ArrayRef, Int64Array, RecordBatch, RecordBatchOptions, StringArray, TimestampMillisecondArray,
+    new_null_array,
 };
 use arrow::compute::cast;
 use async_trait::async_trait;
@@ -46,7 +47,13 @@ impl FileSource {
         format: Box<dyn Format>,
         origins: Vec<Origin>,
     ) -> Self {
-        Self { folder, monitor, format: format.into(), origins, listed: Mutex::new(None) }
+        Self {
+            folder,
+            monitor,
+            format: format.into(),
+            origins,
+            listed: Mutex::new(None),
+        }
     }
 
     fn files(&self, instance: usize) -> Result<Vec<Entry>> {
@@ -80,13 +87,16 @@ impl Source for FileSource {
                 _ => None,
             })
             .collect();
-        let watch = self.monitor.filter(|_| !request.bounded).map(|interval| Watch {
-            folder: self.folder.clone(),
-            interval,
-            next: Instant::now() + interval,
-            seen: HashSet::new(),
-            told: false,
-        });
+        let watch = self
+            .monitor
+            .filter(|_| !request.bounded)
+            .map(|interval| Watch {
+                folder: self.folder.clone(),
+                interval,
+                next: Instant::now() + interval,
+                seen: HashSet::new(),
+                told: false,
+            });
         let mut reader = FileReader {
             decoder: self.format.decoder(&projection),
             framer: self.format.framer(),
@@ -115,7 +125,10 @@ struct Position {
 impl Position {
     fn parse(text: &str) -> Option<Self> {
         let (offset, lines) = text.split_once(':')?;
-        Some(Self { offset: offset.parse().ok()?, lines: lines.parse().ok()? })
+        Some(Self {
+            offset: offset.parse().ok()?,
+            lines: lines.parse().ok()?,
+        })
     }
 }
 
@@ -170,8 +183,14 @@ impl FileReader {
                     Error::internal(format!("{}: '{text}' is no position in a file", entry.name))
                 })?,
             };
-            self.request.metrics.total.fetch_add(entry.size, Ordering::Relaxed);
-            self.request.metrics.done.fetch_add(position.offset, Ordering::Relaxed);
+            self.request
+                .metrics
+                .total
+                .fetch_add(entry.size, Ordering::Relaxed);
+            self.request
+                .metrics
+                .done
+                .fetch_add(position.offset, Ordering::Relaxed);
             self.positions.insert(Arc::clone(&entry.name), position);
             self.assigned.push(Arc::clone(&entry.name));
             self.files.push_back(entry);
@@ -181,7 +200,9 @@ impl FileReader {
 
     /// The next rows of the file that is open; `None` at its end.
     fn rows(&mut self) -> Result<Option<SourceEvent>> {
-        let Some(open) = &mut self.current else { return Ok(None) };
+        let Some(open) = &mut self.current else {
+            return Ok(None);
+        };
         let metrics = &self.request.metrics;
         while open.next == open.frames.len() {
             let bytes = open.fill(&*self.framer)?;
@@ -194,10 +215,17 @@ impl FileReader {
         let first = open.next;
         let last = (first + self.request.batch_rows.max(1)).min(open.frames.len());
         let bytes = &open.buffer[open.start..];
-        let payloads: Vec<&[u8]> = open.frames[first..last].iter().map(|frame| &bytes[frame.clone()]).collect();
+        let payloads: Vec<&[u8]> = open.frames[first..last]
+            .iter()
+            .map(|frame| &bytes[frame.clone()])
+            .collect();
         let place = |payload: usize| {
             let frame = open.frames.get(first + payload).map_or(0, |f| f.start);
-            format!("{}:{}", open.entry.name, open.position.lines + newlines(&bytes[..frame]) + 1)
+            format!(
+                "{}:{}",
+                open.entry.name,
+                open.position.lines + newlines(&bytes[..frame]) + 1
+            )
         };
         let decoded = self.decoder.decode(&payloads).map_err(|bad| {
             Error::data(bad_row_text(&place(bad.payload), &bad))
@@ -214,13 +242,19 @@ impl FileReader {
             offset: open.position.offset + end as u64,
             lines: open.position.lines + newlines(&bytes[..end]),
         };
-        self.positions.insert(Arc::clone(&open.entry.name), position);
-        Ok(Some(SourceEvent::Rows { partition: Arc::clone(&open.entry.name), rows }))
+        self.positions
+            .insert(Arc::clone(&open.entry.name), position);
+        Ok(Some(SourceEvent::Rows {
+            partition: Arc::clone(&open.entry.name),
+            rows,
+        }))
     }
 
     /// Waits until it is time to look for new files, and takes them.
     async fn look(&mut self) -> Result<()> {
-        let Some(watch) = &mut self.watch else { return Ok(()) };
+        let Some(watch) = &mut self.watch else {
+            return Ok(());
+        };
         tokio::time::sleep_until(watch.next).await;
         watch.next = Instant::now() + watch.interval;
         let files = watch.folder.list()?;
@@ -265,7 +299,10 @@ impl SourceReader for FileReader {
     }
 
     fn positions(&self) -> Vec<(Arc<str>, String)> {
-        self.positions.iter().map(|(name, p)| (Arc::clone(name), format!("{}:{}", p.offset, p.lines))).collect()
+        self.positions
+            .iter()
+            .map(|(name, p)| (Arc::clone(name), format!("{}:{}", p.offset, p.lines)))
+            .collect()
     }
 }
 
@@ -295,7 +332,8 @@ impl OpenFile {
         });
         let file = opened.map_err(|e| cannot_read(&entry.path, e))?;
         // A small file needs no more than its size, and one byte to see its end.
-        let left = usize::try_from(entry.size.saturating_sub(position.offset)).unwrap_or(BUFFER_BYTES);
+        let left =
+            usize::try_from(entry.size.saturating_sub(position.offset)).unwrap_or(BUFFER_BYTES);
         Ok(Self {
             entry,
             file,
@@ -323,7 +361,9 @@ impl OpenFile {
                 Err(e) => return Err(cannot_read(&self.entry.path, e)),
             }
         }
-        if self.position.offset == 0 && self.buffer[self.start..self.end].starts_with(b"\xef\xbb\xbf") {
+        if self.position.offset == 0
+            && self.buffer[self.start..self.end].starts_with(b"\xef\xbb\xbf")
+        {
             self.start += 3;
             self.position.offset = 3;
         }
@@ -379,27 +419,52 @@ fn newlines(bytes: &[u8]) -> u64 {
 }
 
 /// The columns asked for: those decoded and those about the file.
-fn assemble(decoded: &RecordBatch, origins: &[Origin], request: &ReadRequest, file: &Entry) -> Result<RecordBatch> {
+fn assemble(
+    decoded: &RecordBatch,
+    origins: &[Origin],
+    request: &ReadRequest,
+    file: &Entry,
+) -> Result<RecordBatch> {
     let rows = decoded.num_rows();
     let mut physical = decoded.columns().iter();
     let mut columns: Vec<ArrayRef> = Vec::with_capacity(origins.len());
     for (origin, field) in origins.iter().zip(request.schema.fields()) {
-        let texts = |text: &str| Arc::new(StringArray::from_iter_values(std::iter::repeat_n(text, rows))) as ArrayRef;
+        let texts = |text: &str| {
+            Arc::new(StringArray::from_iter_values(std::iter::repeat_n(
+                text, rows,
+            ))) as ArrayRef
+        };
         let column: ArrayRef = match origin {
             Origin::Physical(_) => match physical.next() {
                 Some(column) => Arc::clone(column),
-                None => return Err(Error::internal(format!("no column was decoded for '{}'", field.name()))),
+                None => {
+                    return Err(Error::internal(format!(
+                        "no column was decoded for '{}'",
+                        field.name()
+                    )));
+                }
             },
             Origin::Null => new_null_array(field.data_type(), rows),
             Origin::Path => texts(&file.path.to_string_lossy()),
             Origin::Name => texts(&file.path.file_name().unwrap_or_default().to_string_lossy()),
-            Origin::Size => Arc::new(Int64Array::from_value(i64::try_from(file.size).unwrap_or(i64::MAX), rows)),
-            Origin::Modified => {
-                Arc::new(TimestampMillisecondArray::from_value(file.modified, rows).with_timezone("UTC"))
-            }
+            Origin::Size => Arc::new(Int64Array::from_value(
+                i64::try_from(file.size).unwrap_or(i64::MAX),
+                rows,
+            )),
+            Origin::Modified => Arc::new(
+                TimestampMillisecondArray::from_value(file.modified, rows).with_timezone("UTC"),
+            ),
         };
-        columns.push(if column.data_type() == field.data_type() { column } else { cast(&column, field.data_type())? });
+        columns.push(if column.data_type() == field.data_type() {
+            column
+        } else {
+            cast(&column, field.data_type())?
+        });
     }
     let options = RecordBatchOptions::new().with_row_count(Some(rows));
-    Ok(RecordBatch::try_new_with_options(Arc::clone(&request.schema), columns, &options)?)
+    Ok(RecordBatch::try_new_with_options(
+        Arc::clone(&request.schema),
+        columns,
+        &options,
+    )?)
 }

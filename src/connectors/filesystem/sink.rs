@@ -27,8 +27,18 @@ pub(super) struct FileSink {
 }
 
 impl FileSink {
-    pub(super) fn new(path: PathBuf, format_name: String, format: Box<dyn Format>, single: bool) -> Self {
-        Self { path, format_name, format: format.into(), single }
+    pub(super) fn new(
+        path: PathBuf,
+        format_name: String,
+        format: Box<dyn Format>,
+        single: bool,
+    ) -> Self {
+        Self {
+            path,
+            format_name,
+            format: format.into(),
+            single,
+        }
     }
 }
 
@@ -53,7 +63,11 @@ impl Sink for FileSink {
         _key: Option<Vec<usize>>,
     ) -> Result<Box<dyn SinkWriter>> {
         std::fs::create_dir_all(&self.path).map_err(|e| cannot_write(&self.path, e))?;
-        let name = format!("part-{instance}-{:016x}.{}", fastrand::u64(..), self.format_name);
+        let name = format!(
+            "part-{instance}-{:016x}.{}",
+            fastrand::u64(..),
+            self.format_name
+        );
         Ok(Box::new(FileWriter {
             path: self.path.join(name),
             file: None,
@@ -79,15 +93,25 @@ impl FileWriter {
     fn encode(&mut self, rows: &RecordBatch) -> Result<()> {
         self.encoded.bytes.clear();
         self.encoded.ends.clear();
-        self.encoder.encode(rows, &mut self.encoded).map_err(|bad| {
-            Error::data(crate::connectors::bad_row_text(&self.path.display().to_string(), &bad))
-        })?;
-        self.buffer.reserve(self.encoded.bytes.len() + self.encoded.ends.len());
+        self.encoder
+            .encode(rows, &mut self.encoded)
+            .map_err(|bad| {
+                Error::data(crate::connectors::bad_row_text(
+                    &self.path.display().to_string(),
+                    &bad,
+                ))
+            })?;
+        self.buffer
+            .reserve(self.encoded.bytes.len() + self.encoded.ends.len());
         for payload in self.encoded.payloads() {
             self.buffer.extend_from_slice(payload);
             self.buffer.push(b'\n');
         }
-        if self.buffer.len() >= BUFFER_BYTES { self.write_out() } else { Ok(()) }
+        if self.buffer.len() >= BUFFER_BYTES {
+            self.write_out()
+        } else {
+            Ok(())
+        }
     }
 
     fn write_out(&mut self) -> Result<()> {
@@ -117,7 +141,10 @@ impl SinkWriter for FileWriter {
         }
         let kinds = row_kinds(batch, None)?;
         if kinds.iter().any(|(_, kind)| *kind != RowKind::Insert) {
-            return Err(Error::internal(format!("{}: a retraction reached an append-only sink", self.path.display())));
+            return Err(Error::internal(format!(
+                "{}: a retraction reached an append-only sink",
+                self.path.display()
+            )));
         }
         let indices = crate::connectors::row_indices(kinds.iter().map(|(row, _)| *row));
         self.encode(&take_record_batch(&batch.rows, &indices)?)
@@ -134,6 +161,8 @@ impl SinkWriter for FileWriter {
 
 fn cannot_write(path: &Path, error: std::io::Error) -> Error {
     Error::external(format!("{}: cannot be written: {error}", path.display()))
-        .with_help("check the option 'path', the permissions of the folder and the space on its disk")
+        .with_help(
+            "check the option 'path', the permissions of the folder and the space on its disk",
+        )
         .caused_by(error)
 }

@@ -10,7 +10,9 @@ use tempfile::TempDir;
 use super::*;
 use crate::changelog::Batch;
 use crate::connectors::testing::{next, read_all, request, table};
-use crate::connectors::{ReadRequest, SourceEvent, SourceReader, sink as make_sink, source as make_source};
+use crate::connectors::{
+    ReadRequest, SourceEvent, SourceReader, sink as make_sink, source as make_source,
+};
 use crate::error::Error;
 
 const COLUMNS: &[(&str, DataType)] = &[("a", DataType::Int32), ("b", DataType::Utf8)];
@@ -21,16 +23,30 @@ struct Case {
 }
 
 impl Case {
-    fn new(files: &[(&str, &[u8])], columns: &[(&str, DataType)], options: &[(&str, &str)]) -> Self {
+    fn new(
+        files: &[(&str, &[u8])],
+        columns: &[(&str, DataType)],
+        options: &[(&str, &str)],
+    ) -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let case = Self { table: table(columns, options), dir };
+        let case = Self {
+            table: table(columns, options),
+            dir,
+        };
         for (name, content) in files {
             case.write(name, content);
         }
         let mut case = case;
-        case.table.with.insert("connector".into(), "filesystem".into());
-        case.table.with.entry("format".into()).or_insert("json".into());
-        case.table.with.insert("path".into(), case.dir.path().display().to_string());
+        case.table
+            .with
+            .insert("connector".into(), "filesystem".into());
+        case.table
+            .with
+            .entry("format".into())
+            .or_insert("json".into());
+        case.table
+            .with
+            .insert("path".into(), case.dir.path().display().to_string());
         case
     }
 
@@ -39,11 +55,18 @@ impl Case {
     }
 
     fn request(&self) -> ReadRequest {
-        request(&self.table, &(0..self.table.columns.len()).collect::<Vec<_>>())
+        request(
+            &self.table,
+            &(0..self.table.columns.len()).collect::<Vec<_>>(),
+        )
     }
 
     async fn reader(&self, request: ReadRequest) -> Box<dyn SourceReader> {
-        make_source(&self.table).unwrap().reader(request).await.unwrap()
+        make_source(&self.table)
+            .unwrap()
+            .reader(request)
+            .await
+            .unwrap()
     }
 
     async fn rows(&self) -> Vec<String> {
@@ -51,7 +74,10 @@ impl Case {
     }
 
     async fn error(&self) -> Error {
-        let made = make_source(&self.table).unwrap().reader(self.request()).await;
+        let made = make_source(&self.table)
+            .unwrap()
+            .reader(self.request())
+            .await;
         let mut reader = match made {
             Ok(reader) => reader,
             Err(error) => return error,
@@ -87,7 +113,15 @@ async fn all_files_of_a_folder_in_order() {
     let (rows, events) = read_all(&mut *case.reader(request).await).await;
     assert_eq!(rows, ["1|x", "2|", "3|z"]);
     let [a, b, c] = ["a.json", "b.json", "c.json"].map(|n| case.name(n));
-    assert_eq!(events, [format!("+{a},{b},{c}"), format!("-{a}"), format!("-{b}"), format!("-{c}")]);
+    assert_eq!(
+        events,
+        [
+            format!("+{a},{b},{c}"),
+            format!("-{a}"),
+            format!("-{b}"),
+            format!("-{c}")
+        ]
+    );
     let total = metrics.total.load(Ordering::Relaxed);
     assert_eq!(total, 44);
     assert_eq!(metrics.done.load(Ordering::Relaxed), total - 3);
@@ -97,8 +131,19 @@ async fn all_files_of_a_folder_in_order() {
 async fn only_the_columns_asked_for_and_what_is_about_the_file() {
     let mut columns = COLUMNS.to_vec();
     let time = DataType::Timestamp(TimeUnit::Millisecond, Some("UTC".into()));
-    columns.extend([("@file.name", DataType::Utf8), ("@file.size", DataType::Int64), ("@file.modification-time", time)]);
-    let case = Case::new(&[("x.json", b"{\"a\":1,\"b\":\"x\"}\n{\"a\":\"no number\",\"b\":\"y\"}")], &columns, &[]);
+    columns.extend([
+        ("@file.name", DataType::Utf8),
+        ("@file.size", DataType::Int64),
+        ("@file.modification-time", time),
+    ]);
+    let case = Case::new(
+        &[(
+            "x.json",
+            b"{\"a\":1,\"b\":\"x\"}\n{\"a\":\"no number\",\"b\":\"y\"}",
+        )],
+        &columns,
+        &[],
+    );
     let (rows, _) = read_all(&mut *case.reader(request(&case.table, &[1, 2, 3])).await).await;
     assert_eq!(rows, ["x|x.json|41", "y|x.json|41"]);
     let none = request(&case.table, &[]);
@@ -125,16 +170,30 @@ async fn records_longer_than_the_buffer() {
     for i in 6..30_000 {
         text.push_str(&format!("{{\"a\":{i},\"b\":\"after\"}}\n"));
     }
-    let case = Case::new(&[("x.json", text.as_bytes())], &[("a", DataType::Int32)], &[]);
+    let case = Case::new(
+        &[("x.json", text.as_bytes())],
+        &[("a", DataType::Int32)],
+        &[],
+    );
     let rows = case.rows().await;
     assert_eq!(rows.len(), 30_000);
-    assert!(rows.iter().enumerate().all(|(i, row)| *row == i.to_string()));
+    assert!(
+        rows.iter()
+            .enumerate()
+            .all(|(i, row)| *row == i.to_string())
+    );
 }
 
 #[tokio::test]
 async fn a_reader_goes_on_where_another_stopped() {
-    let lines: String = (0..2500).map(|i| format!("{{\"a\":{i},\"b\":\"{}\"}}\n\n", "y".repeat(i % 7))).collect();
-    let case = Case::new(&[("1.json", lines.as_bytes()), ("2.json", lines.as_bytes())], COLUMNS, &[]);
+    let lines: String = (0..2500)
+        .map(|i| format!("{{\"a\":{i},\"b\":\"{}\"}}\n\n", "y".repeat(i % 7)))
+        .collect();
+    let case = Case::new(
+        &[("1.json", lines.as_bytes()), ("2.json", lines.as_bytes())],
+        COLUMNS,
+        &[],
+    );
     let whole = case.rows().await;
     for stop in [0, 1, 2, 3, 4, 5, 6] {
         let mut reader = case.reader(case.request()).await;
@@ -145,7 +204,11 @@ async fn a_reader_goes_on_where_another_stopped() {
             }
         }
         let mut request = case.request();
-        request.restored = reader.positions().into_iter().map(|(name, p)| (name.to_string(), p)).collect();
+        request.restored = reader
+            .positions()
+            .into_iter()
+            .map(|(name, p)| (name.to_string(), p))
+            .collect();
         rows.extend(read_all(&mut *case.reader(request).await).await.0);
         assert_eq!(rows, whole);
     }
@@ -153,13 +216,22 @@ async fn a_reader_goes_on_where_another_stopped() {
 
 #[tokio::test]
 async fn readers_share_out_the_files() {
-    let files: Vec<(String, String)> = (0..5).map(|i| (format!("{i}.json"), format!("{{\"a\":{i}}}\n"))).collect();
-    let files: Vec<(&str, &[u8])> = files.iter().map(|(n, c)| (n.as_str(), c.as_bytes())).collect();
+    let files: Vec<(String, String)> = (0..5)
+        .map(|i| (format!("{i}.json"), format!("{{\"a\":{i}}}\n")))
+        .collect();
+    let files: Vec<(&str, &[u8])> = files
+        .iter()
+        .map(|(n, c)| (n.as_str(), c.as_bytes()))
+        .collect();
     let case = Case::new(&files, &[("a", DataType::Int32)], &[]);
     let source = make_source(&case.table).unwrap();
     let mut all = Vec::new();
     for instance in 0..3 {
-        let request = ReadRequest { instance, parallelism: 3, ..case.request() };
+        let request = ReadRequest {
+            instance,
+            parallelism: 3,
+            ..case.request()
+        };
         let (rows, _) = read_all(&mut *source.reader(request).await.unwrap()).await;
         all.push(rows);
     }
@@ -168,8 +240,11 @@ async fn readers_share_out_the_files() {
 
 #[tokio::test]
 async fn a_watched_folder_gives_new_files() {
-    let case =
-        Case::new(&[("1.json", b"{\"a\":1}")], &[("a", DataType::Int32)], &[("source.monitor-interval", "20 ms")]);
+    let case = Case::new(
+        &[("1.json", b"{\"a\":1}")],
+        &[("a", DataType::Int32)],
+        &[("source.monitor-interval", "20 ms")],
+    );
     assert!(!make_source(&case.table).unwrap().is_bounded());
     let mut reader = case.reader(case.request()).await;
     let mut seen = Vec::new();
@@ -178,12 +253,23 @@ async fn a_watched_folder_gives_new_files() {
     }
     assert!(matches!(
         &seen[..],
-        [SourceEvent::Assigned(_), SourceEvent::Rows { .. }, SourceEvent::PartitionEnd(_), SourceEvent::Quiet]
+        [
+            SourceEvent::Assigned(_),
+            SourceEvent::Rows { .. },
+            SourceEvent::PartitionEnd(_),
+            SourceEvent::Quiet
+        ]
     ));
     // Dropping a call that waits must lose nothing.
-    assert!(tokio::time::timeout(std::time::Duration::from_millis(50), reader.next()).await.is_err());
+    assert!(
+        tokio::time::timeout(std::time::Duration::from_millis(50), reader.next())
+            .await
+            .is_err()
+    );
     case.write("2.json", b"{\"a\":2}");
-    assert!(matches!(next(&mut *reader).await, SourceEvent::Assigned(p) if *p[0] == *case.name("2.json")));
+    assert!(
+        matches!(next(&mut *reader).await, SourceEvent::Assigned(p) if *p[0] == *case.name("2.json"))
+    );
     assert!(matches!(next(&mut *reader).await, SourceEvent::Rows { .. }));
     assert_eq!(reader.positions().len(), 2);
 }
@@ -191,18 +277,40 @@ async fn a_watched_folder_gives_new_files() {
 #[tokio::test]
 async fn mistakes_name_the_place() {
     let case = Case::new(&[("x.json", b"{\"a\":1}\n\n{\"a\":\"?\"}\n")], COLUMNS, &[]);
-    assert!(case.error().await.message.starts_with(&format!("{}:3: field 'a': ", case.name("x.json"))));
+    assert!(
+        case.error()
+            .await
+            .message
+            .starts_with(&format!("{}:3: field 'a': ", case.name("x.json")))
+    );
     let case = Case::new(&[("x.json.gz", b"\x1f\x8b")], COLUMNS, &[]);
-    assert!(case.error().await.message.ends_with("x.json.gz: compressed files cannot be read yet"));
+    assert!(
+        case.error()
+            .await
+            .message
+            .ends_with("x.json.gz: compressed files cannot be read yet")
+    );
     let mut case = Case::new(&[], COLUMNS, &[]);
     assert_eq!(case.rows().await, Vec::<String>::new());
     case.table.with.insert("path".into(), case.name("missing"));
-    assert_eq!(case.error().await.message, format!("{}: there is no such file or folder", case.name("missing")));
+    assert_eq!(
+        case.error().await.message,
+        format!("{}: there is no such file or folder", case.name("missing"))
+    );
     case.table.with.insert("format".into(), "avro".into());
-    assert!(make_source(&case.table).err().unwrap()[0].help.as_ref().unwrap().contains("csv, json, raw"));
+    assert!(
+        make_source(&case.table).err().unwrap()[0]
+            .help
+            .as_ref()
+            .unwrap()
+            .contains("csv, json, raw")
+    );
     case.table.with.insert("format".into(), "json".into());
     case.table.with.insert("paht".into(), "x".into());
-    assert_eq!(make_source(&case.table).err().unwrap()[0].help.as_deref(), Some("did you mean 'path'?"));
+    assert_eq!(
+        make_source(&case.table).err().unwrap()[0].help.as_deref(),
+        Some("did you mean 'path'?")
+    );
 }
 
 #[tokio::test]
@@ -218,14 +326,21 @@ async fn any_table_can_be_read_from_a_file() {
     let datagen = table(COLUMNS, &[("connector", "datagen")]);
     case.write("x.json", b"{\"a\":7}");
     let source = file_source(case.dir.path().join("x.json"), &datagen, None).unwrap();
-    assert_eq!(read_all(&mut *source.reader(request(&datagen, &[0])).await.unwrap()).await.0, ["7"]);
+    assert_eq!(
+        read_all(&mut *source.reader(request(&datagen, &[0])).await.unwrap())
+            .await
+            .0,
+        ["7"]
+    );
 }
 
 #[tokio::test]
 async fn what_is_written_can_be_read() {
     let mut case = Case::new(&[], COLUMNS, &[("format", "csv")]);
     let target = case.dir.path().join("out/deep");
-    case.table.with.insert("path".into(), format!("file://{}", target.display()));
+    case.table
+        .with
+        .insert("path".into(), format!("file://{}", target.display()));
     let rows = RecordBatch::try_new(
         case.table.sink_schema(),
         vec![
@@ -236,17 +351,29 @@ async fn what_is_written_can_be_read() {
     .unwrap();
     let sink = make_sink(&case.table).unwrap();
     for instance in 0..2 {
-        let mut writer = sink.writer(instance, case.table.sink_schema(), None).await.unwrap();
+        let mut writer = sink
+            .writer(instance, case.table.sink_schema(), None)
+            .await
+            .unwrap();
         writer.write(&Batch::append(rows.clone())).await.unwrap();
         writer.write(&Batch::append(rows.clone())).await.unwrap();
         writer.close().await.unwrap();
     }
-    let mut unused = sink.writer(2, case.table.sink_schema(), None).await.unwrap();
+    let mut unused = sink
+        .writer(2, case.table.sink_schema(), None)
+        .await
+        .unwrap();
     unused.close().await.unwrap();
     assert_eq!(std::fs::read_dir(&target).unwrap().count(), 2);
     let read = case.rows().await;
     assert_eq!(read, ["1|a,\"b\"\nc", "2|ü"].repeat(4));
-    case.table.with.insert("sink.rolling-policy.file-size".into(), "1MB".into());
-    assert!(make_sink(&case.table).err().unwrap()[0].message.contains("not supported yet"));
+    case.table
+        .with
+        .insert("sink.rolling-policy.file-size".into(), "1MB".into());
+    assert!(
+        make_sink(&case.table).err().unwrap()[0]
+            .message
+            .contains("not supported yet")
+    );
     assert!(make_source(&case.table).is_ok());
 }

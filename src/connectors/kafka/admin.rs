@@ -20,9 +20,17 @@ pub async fn topics(bootstrap: &str) -> Result<Vec<(String, i32)>> {
         let consumer = client::consumer(&properties, 1)?;
         let found = client::topics(consumer.client(), None, PATIENCE).map_err(|e| {
             client::listen(&consumer);
-            client::failed(&properties.bootstrap, "list the topics", e, consumer.context())
+            client::failed(
+                &properties.bootstrap,
+                "list the topics",
+                e,
+                consumer.context(),
+            )
         })?;
-        Ok(found.into_iter().filter(|(name, _)| !client::is_internal(name)).collect())
+        Ok(found
+            .into_iter()
+            .filter(|(name, _)| !client::is_internal(name))
+            .collect())
     })
     .await
 }
@@ -33,7 +41,11 @@ pub async fn topics(bootstrap: &str) -> Result<Vec<(String, i32)>> {
 /// Nobody answers.
 pub async fn missing_topics(bootstrap: &str, names: &[String]) -> Result<Vec<String>> {
     let found = topics(bootstrap).await?;
-    Ok(names.iter().filter(|name| !found.iter().any(|(topic, _)| topic == *name)).cloned().collect())
+    Ok(names
+        .iter()
+        .filter(|name| !found.iter().any(|(topic, _)| topic == *name))
+        .cloned()
+        .collect())
 }
 
 /// Creates a topic; whether it is new.
@@ -42,7 +54,10 @@ pub async fn missing_topics(bootstrap: &str, names: &[String]) -> Result<Vec<Str
 /// Nobody answers, or the cluster refuses the topic.
 pub async fn create_topic(bootstrap: &str, name: &str, partitions: i32) -> Result<bool> {
     // Asked first: a client for topics alone does not say who it cannot reach.
-    if missing_topics(bootstrap, &[name.to_string()]).await?.is_empty() {
+    if missing_topics(bootstrap, &[name.to_string()])
+        .await?
+        .is_empty()
+    {
         return Ok(false);
     }
     let admin: AdminClient<Listener> = Properties::of(bootstrap)
@@ -51,24 +66,35 @@ pub async fn create_topic(bootstrap: &str, name: &str, partitions: i32) -> Resul
         .map_err(|e| client::cannot_create(bootstrap, e))?;
     // As many replicas as the brokers have set.
     let topic = NewTopic::new(name, partitions, TopicReplication::Fixed(-1));
-    let options = AdminOptions::new().operation_timeout(Some(PATIENCE)).request_timeout(Some(PATIENCE));
-    let results = admin
-        .create_topics([&topic], &options)
-        .await
-        .map_err(|e| client::failed(bootstrap, &format!("create the topic '{name}'"), e, admin.inner().context()))?;
+    let options = AdminOptions::new()
+        .operation_timeout(Some(PATIENCE))
+        .request_timeout(Some(PATIENCE));
+    let results = admin.create_topics([&topic], &options).await.map_err(|e| {
+        client::failed(
+            bootstrap,
+            &format!("create the topic '{name}'"),
+            e,
+            admin.inner().context(),
+        )
+    })?;
     for result in results {
         match result {
             Ok(_) => {}
             Err((_, RDKafkaErrorCode::TopicAlreadyExists)) => return Ok(false),
             Err((_, code)) => {
-                return Err(Error::external(format!("Kafka at {bootstrap}: cannot create the topic '{name}': {code}"))
-                    .with_help("see the broker's log"));
+                return Err(Error::external(format!(
+                    "Kafka at {bootstrap}: cannot create the topic '{name}': {code}"
+                ))
+                .with_help("see the broker's log"));
             }
         }
     }
     // The brokers tell each other; a client that comes at once may be too early.
     for _ in 0..50 {
-        if missing_topics(bootstrap, &[name.to_string()]).await?.is_empty() {
+        if missing_topics(bootstrap, &[name.to_string()])
+            .await?
+            .is_empty()
+        {
             break;
         }
         tokio::time::sleep(Duration::from_millis(100)).await;

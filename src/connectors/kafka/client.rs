@@ -37,7 +37,10 @@ struct Heard {
 
 impl Listener {
     pub(super) fn new(bootstrap: &str) -> Self {
-        Self { bootstrap: bootstrap.to_string(), state: Mutex::default() }
+        Self {
+            bootstrap: bootstrap.to_string(),
+            state: Mutex::default(),
+        }
     }
 
     /// The last reason of trouble heard.
@@ -47,14 +50,24 @@ impl Listener {
 
     /// Remembers a reason of trouble; logs it if nothing was logged just now.
     pub(super) fn trouble(&self, reason: &str) {
-        let Ok(mut state) = self.state.lock() else { return };
+        let Ok(mut state) = self.state.lock() else {
+            return;
+        };
+        // librdkafka's own thread names say nothing here.
+        let reason = match reason
+            .strip_prefix("[thrd:")
+            .and_then(|rest| rest.split_once("]: "))
+        {
+            Some((_, reason)) => reason,
+            None => reason,
+        };
         let is_news = !reason.contains("brokers are down");
         if is_news || state.last.is_none() {
             state.last = Some(reason.to_string());
         }
         if is_news && state.logged.is_none_or(|at| at.elapsed() >= LOG_INTERVAL) {
             state.logged = Some(Instant::now());
-            tracing::warn!("Kafka at {}: {reason} (going on trying)", self.bootstrap);
+            tracing::warn!("Kafka at {}: {reason} (still trying)", self.bootstrap);
         }
     }
 }
@@ -105,9 +118,11 @@ pub(super) fn cannot_create(bootstrap: &str, error: KafkaError) -> Error {
         KafkaError::ClientConfig(_, reason, key, _) => format!("{key}: {reason}"),
         other => other.to_string(),
     };
-    Error::usage(format!("the Kafka client for {bootstrap} cannot be made: {reason}"))
-        .with_help("check the 'properties.*' options of the table")
-        .caused_by(error)
+    Error::usage(format!(
+        "the Kafka client for {bootstrap} cannot be made: {reason}"
+    ))
+    .with_help("check the 'properties.*' options of the table")
+    .caused_by(error)
 }
 
 /// Nobody answers.
@@ -140,7 +155,9 @@ pub(super) fn failed(bootstrap: &str, what: &str, error: KafkaError, listener: &
                 | Code::GroupAuthorizationFailed
                 | Code::ClusterAuthorizationFailed
                 | Code::SaslAuthenticationFailed
-                | Code::Authentication => error.with_help("check the user of 'properties.sasl.*' and what it may do"),
+                | Code::Authentication => {
+                    error.with_help("check the user of 'properties.sasl.*' and what it may do")
+                }
                 _ => error.with_help("see the broker's log"),
             };
             match listener.last() {
@@ -148,7 +165,8 @@ pub(super) fn failed(bootstrap: &str, what: &str, error: KafkaError, listener: &
                 None => error,
             }
         }
-        None => Error::external(format!("Kafka at {bootstrap}: cannot {what}: {error}")).caused_by(error),
+        None => Error::external(format!("Kafka at {bootstrap}: cannot {what}: {error}"))
+            .caused_by(error),
     }
 }
 
@@ -193,24 +211,41 @@ pub(super) fn topics<C: ClientContext>(
         }
         match denied {
             Some(error) if topic.is_some() => return Err(error),
-            _ if is_early && Instant::now() < deadline => std::thread::sleep(Duration::from_millis(100)),
+            _ if is_early && Instant::now() < deadline => {
+                std::thread::sleep(Duration::from_millis(100))
+            }
             _ => return Ok(found),
         }
     }
 }
 
 /// The error for a topic that does not exist, with the nearest one that does.
-pub(super) fn unknown_topic<C: ClientContext>(bootstrap: &str, topic: &str, client: &Client<C>) -> Error {
+pub(super) fn unknown_topic<C: ClientContext>(
+    bootstrap: &str,
+    topic: &str,
+    client: &Client<C>,
+) -> Error {
     let error = Error::external(format!("there is no topic '{topic}' at {bootstrap}"));
     let all = topics(client, None, Duration::from_secs(5)).unwrap_or_default();
-    let mine: Vec<&str> = all.keys().map(String::as_str).filter(|name| !is_internal(name)).collect();
+    let mine: Vec<&str> = all
+        .keys()
+        .map(String::as_str)
+        .filter(|name| !is_internal(name))
+        .collect();
     let help = match closest(topic, mine.iter().copied()) {
         Some(near) => format!("did you mean '{near}'?"),
         None if mine.is_empty() => "there are no topics yet: create it first".to_string(),
         None => {
             let shown: Vec<&str> = mine.iter().take(20).copied().collect();
-            let more = if mine.len() > shown.len() { ", ..." } else { "" };
-            format!("create it, or set the option 'topic' to one that exists: {}{more}", shown.join(", "))
+            let more = if mine.len() > shown.len() {
+                ", ..."
+            } else {
+                ""
+            };
+            format!(
+                "create it, or set the option 'topic' to one that exists: {}{more}",
+                shown.join(", ")
+            )
         }
     };
     error.with_help(help)
@@ -218,14 +253,18 @@ pub(super) fn unknown_topic<C: ClientContext>(bootstrap: &str, topic: &str, clie
 
 /// Topics that Kafka keeps for itself.
 pub(super) fn is_internal(topic: &str) -> bool {
-    topic == "__consumer_offsets" || topic == "__transaction_state" || topic == "__share_group_state"
+    topic == "__consumer_offsets"
+        || topic == "__transaction_state"
+        || topic == "__share_group_state"
 }
 
 /// Runs a blocking request off the async threads.
 ///
 /// # Errors
 /// The request's.
-pub(super) async fn blocking<T: Send + 'static>(run: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
+pub(super) async fn blocking<T: Send + 'static>(
+    run: impl FnOnce() -> Result<T> + Send + 'static,
+) -> Result<T> {
     tokio::task::spawn_blocking(run)
         .await
         .map_err(|e| Error::internal("a request to Kafka was cut off").caused_by(e))?
@@ -269,12 +308,21 @@ impl Properties {
     ///
     /// # Errors
     /// Nobody answers, or a topic does not exist.
-    pub(super) fn partitions(&self, consumer: &KafkaConsumer, names: &[String]) -> Result<Vec<(String, i32)>> {
+    pub(super) fn partitions(
+        &self,
+        consumer: &KafkaConsumer,
+        names: &[String],
+    ) -> Result<Vec<(String, i32)>> {
         let mut partitions = Vec::new();
         for name in names {
             let found = topics(consumer.client(), Some(name), PATIENCE).map_err(|e| {
                 listen(consumer);
-                failed(&self.bootstrap, &format!("look for the topic '{name}'"), e, consumer.context())
+                failed(
+                    &self.bootstrap,
+                    &format!("look for the topic '{name}'"),
+                    e,
+                    consumer.context(),
+                )
             })?;
             let Some(count) = found.get(name) else {
                 return Err(unknown_topic(&self.bootstrap, name, consumer.client()));

@@ -68,17 +68,25 @@ impl KafkaTable {
     ///
     /// # Errors
     /// The first option that is missing or wrong.
-    pub(super) fn read(table: &Table, options: &Options, is_source: bool) -> Result<Self, OptionError> {
+    pub(super) fn read(
+        table: &Table,
+        options: &Options,
+        is_source: bool,
+    ) -> Result<Self, OptionError> {
         let properties = Properties::read(options)?;
         let topics = topics(options)?;
         let layout = Layout::of_kafka(table, options)?;
         let start = place(options, &Mode::START, &topics, &properties, is_source)?;
         let end = place(options, &Mode::END, &topics, &properties, is_source)?;
-        let discovery = options.duration("scan.topic-partition-discovery.interval", Some(DISCOVERY))?;
+        let discovery =
+            options.duration("scan.topic-partition-discovery.interval", Some(DISCOVERY))?;
         no_scan_parallelism(options)?;
         let partitioner = partitioner(options, &layout)?;
         guarantee(options)?;
-        for key in ["sink.transactional-id-prefix", "sink.transaction-naming-strategy"] {
+        for key in [
+            "sink.transactional-id-prefix",
+            "sink.transaction-naming-strategy",
+        ] {
             options.get(key);
         }
         Ok(Self {
@@ -108,8 +116,11 @@ impl KafkaTable {
         for key in ["sink.buffer-flush.max-rows", "sink.buffer-flush.interval"] {
             let given = options.get(key);
             if given.is_some_and(|v| !v.starts_with('0')) {
-                return Err(OptionError::new(key, format!("'{key}' is not supported"))
-                    .with_help("leave it out: updates of a batch are already folded into one record a key"));
+                return Err(
+                    OptionError::new(key, format!("'{key}' is not supported")).with_help(
+                        "leave it out: updates of a batch are already folded into one record a key",
+                    ),
+                );
             }
         }
         guarantee(options)?;
@@ -132,20 +143,26 @@ impl KafkaTable {
 fn no_scan_parallelism(options: &Options) -> Result<(), OptionError> {
     match options.get("scan.parallelism") {
         None => Ok(()),
-        Some(_) => Err(OptionError::new("scan.parallelism", "'scan.parallelism' is not supported")
-            .with_help("leave it out: a topic is read with the parallelism of the job")),
+        Some(_) => Err(
+            OptionError::new("scan.parallelism", "'scan.parallelism' is not supported")
+                .with_help("leave it out: a topic is read with the parallelism of the job"),
+        ),
     }
 }
 
 fn topics(options: &Options) -> Result<Topics, OptionError> {
     match (options.get("topic"), options.get("topic-pattern")) {
-        (Some(_), Some(_)) => {
-            Err(OptionError::new("topic-pattern", "a table has either 'topic' or 'topic-pattern', not both"))
-        }
+        (Some(_), Some(_)) => Err(OptionError::new(
+            "topic-pattern",
+            "a table has either 'topic' or 'topic-pattern', not both",
+        )),
         (None, None) => options.require("topic").map(|_| Topics::Named(Vec::new())),
         (Some(text), None) => {
-            let mut names: Vec<String> =
-                text.split(';').map(|name| name.trim().to_string()).filter(|name| !name.is_empty()).collect();
+            let mut names: Vec<String> = text
+                .split(';')
+                .map(|name| name.trim().to_string())
+                .filter(|name| !name.is_empty())
+                .collect();
             names.sort_unstable();
             names.dedup();
             match names.iter().find(|name| !is_topic_name(name)) {
@@ -157,7 +174,9 @@ fn topics(options: &Options) -> Result<Topics, OptionError> {
         }
         (None, Some(text)) => regex::Regex::new(&format!("^(?:{text})$"))
             .map(Topics::Pattern)
-            .map_err(|e| OptionError::new("topic-pattern", format!("not a regular expression: {e}"))),
+            .map_err(|e| {
+                OptionError::new("topic-pattern", format!("not a regular expression: {e}"))
+            }),
     }
 }
 
@@ -165,7 +184,9 @@ fn is_topic_name(name: &str) -> bool {
     name.len() <= 249
         && name != "."
         && name != ".."
-        && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-'))
+        && name
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-'))
 }
 
 /// The names of the options that say where to start, or to stop.
@@ -184,14 +205,26 @@ impl Mode {
         offsets: "scan.startup.specific-offsets",
         timestamp: "scan.startup.timestamp-millis",
         default: "group-offsets",
-        choices: &["earliest-offset", "latest-offset", "group-offsets", "timestamp", "specific-offsets"],
+        choices: &[
+            "earliest-offset",
+            "latest-offset",
+            "group-offsets",
+            "timestamp",
+            "specific-offsets",
+        ],
     };
     const END: Self = Self {
         mode: "scan.bounded.mode",
         offsets: "scan.bounded.specific-offsets",
         timestamp: "scan.bounded.timestamp-millis",
         default: "unbounded",
-        choices: &["unbounded", "latest-offset", "group-offsets", "timestamp", "specific-offsets"],
+        choices: &[
+            "unbounded",
+            "latest-offset",
+            "group-offsets",
+            "timestamp",
+            "specific-offsets",
+        ],
     };
 }
 
@@ -204,20 +237,29 @@ fn place(
 ) -> Result<Option<Place>, OptionError> {
     let chosen = options.choice(mode.mode, mode.default, mode.choices)?;
     let (offsets, timestamp) = (options.get(mode.offsets), options.get(mode.timestamp));
-    for (key, value, belongs) in
-        [(mode.offsets, offsets, "specific-offsets"), (mode.timestamp, timestamp, "timestamp")]
-    {
+    for (key, value, belongs) in [
+        (mode.offsets, offsets, "specific-offsets"),
+        (mode.timestamp, timestamp, "timestamp"),
+    ] {
         match value {
             None if chosen == belongs => {
-                let error = OptionError::new(mode.mode, format!("'{}' = '{chosen}' needs '{key}'", mode.mode));
+                let error = OptionError::new(
+                    mode.mode,
+                    format!("'{}' = '{chosen}' needs '{key}'", mode.mode),
+                );
                 return Err(error.with_help(match belongs {
                     "timestamp" => format!("for example '{key}' = '1735689600000'"),
-                    _ => format!("for example '{key}' = 'partition:0,offset:42;partition:1,offset:300'"),
+                    _ => format!(
+                        "for example '{key}' = 'partition:0,offset:42;partition:1,offset:300'"
+                    ),
                 }));
             }
             Some(_) if chosen != belongs => {
-                return Err(OptionError::new(key, format!("'{key}' is only read with '{}' = '{belongs}'", mode.mode))
-                    .with_help(format!("remove it, or set '{}' = '{belongs}'", mode.mode)));
+                return Err(OptionError::new(
+                    key,
+                    format!("'{key}' is only read with '{}' = '{belongs}'", mode.mode),
+                )
+                .with_help(format!("remove it, or set '{}' = '{belongs}'", mode.mode)));
             }
             _ => {}
         }
@@ -228,11 +270,19 @@ fn place(
         "latest-offset" => Place::Latest,
         "timestamp" => match options.int(mode.timestamp, 0)? {
             millis @ 0.. => Place::Timestamp(millis),
-            _ => return Err(OptionError::new(mode.timestamp, format!("'{}' must not be negative", mode.timestamp))),
+            _ => {
+                return Err(OptionError::new(
+                    mode.timestamp,
+                    format!("'{}' must not be negative", mode.timestamp),
+                ));
+            }
         },
         "specific-offsets" => {
             if !matches!(topics, Topics::Named(names) if names.len() == 1) {
-                return Err(OptionError::new(mode.mode, "'specific-offsets' needs a table of one topic"));
+                return Err(OptionError::new(
+                    mode.mode,
+                    "'specific-offsets' needs a table of one topic",
+                ));
             }
             Place::Offsets(specific_offsets(mode.offsets, offsets.unwrap_or_default())?)
         }
@@ -240,7 +290,10 @@ fn place(
             if is_source && properties.group.is_none() {
                 let is_default = options.get(mode.mode).is_none();
                 let default = if is_default { " (the default)" } else { "" };
-                let error = format!("'{}' = '{chosen}'{default} needs 'properties.group.id'", mode.mode);
+                let error = format!(
+                    "'{}' = '{chosen}'{default} needs 'properties.group.id'",
+                    mode.mode
+                );
                 return Err(OptionError::new(mode.mode, error).with_help(if is_default {
                     "set 'scan.startup.mode' = 'earliest-offset' to read the topic from its beginning"
                 } else {
@@ -255,15 +308,26 @@ fn place(
 /// Reads `partition:0,offset:42;partition:1,offset:300`.
 fn specific_offsets(key: &str, text: &str) -> Result<BTreeMap<i32, i64>, OptionError> {
     let mut offsets = BTreeMap::new();
-    for pair in text.split(';').map(str::trim).filter(|pair| !pair.is_empty()) {
+    for pair in text
+        .split(';')
+        .map(str::trim)
+        .filter(|pair| !pair.is_empty())
+    {
         let parsed = pair.split_once(',').and_then(|(partition, offset)| {
-            let partition: i32 = partition.trim().strip_prefix("partition:")?.trim().parse().ok()?;
+            let partition: i32 = partition
+                .trim()
+                .strip_prefix("partition:")?
+                .trim()
+                .parse()
+                .ok()?;
             let offset: i64 = offset.trim().strip_prefix("offset:")?.trim().parse().ok()?;
             (partition >= 0 && offset >= 0).then_some((partition, offset))
         });
         let Some((partition, offset)) = parsed else {
-            return Err(OptionError::new(key, format!("'{key}': cannot read '{pair}'"))
-                .with_help("write 'partition:0,offset:42;partition:1,offset:300'"));
+            return Err(
+                OptionError::new(key, format!("'{key}': cannot read '{pair}'"))
+                    .with_help("write 'partition:0,offset:42;partition:1,offset:300'"),
+            );
         };
         offsets.insert(partition, offset);
     }
@@ -278,22 +342,33 @@ fn partitioner(options: &Options, layout: &Layout) -> Result<Partitioner, Option
     match options.get(key).unwrap_or("default") {
         "default" => Ok(Partitioner::Default),
         "fixed" => Ok(Partitioner::Fixed),
-        "round-robin" if layout.has_key() => {
-            Err(OptionError::new(key, "'round-robin' cannot be used with 'key.fields'")
-                .with_help("leave 'sink.partitioner' out to spread rows by their key"))
-        }
+        "round-robin" if layout.has_key() => Err(OptionError::new(
+            key,
+            "'round-robin' cannot be used with 'key.fields'",
+        )
+        .with_help("leave 'sink.partitioner' out to spread rows by their key")),
         // As in Flink: batch after batch to another partition.
         "round-robin" => Ok(Partitioner::Default),
-        other => Err(OptionError::new(key, format!("'{key}' = '{other}': expected one of default, fixed, round-robin"))
-            .with_help("classes cannot be loaded here")),
+        other => Err(OptionError::new(
+            key,
+            format!("'{key}' = '{other}': expected one of default, fixed, round-robin"),
+        )
+        .with_help("classes cannot be loaded here")),
     }
 }
 
 fn guarantee(options: &Options) -> Result<(), OptionError> {
     let key = "sink.delivery-guarantee";
-    match options.choice(key, "at-least-once", &["none", "at-least-once", "exactly-once"])? {
-        "exactly-once" => Err(OptionError::new(key, "'exactly-once' comes with checkpoints, which are not there yet")
-            .with_help("set 'sink.delivery-guarantee' = 'at-least-once'")),
+    match options.choice(
+        key,
+        "at-least-once",
+        &["none", "at-least-once", "exactly-once"],
+    )? {
+        "exactly-once" => Err(OptionError::new(
+            key,
+            "'exactly-once' comes with checkpoints, which are not there yet",
+        )
+        .with_help("set 'sink.delivery-guarantee' = 'at-least-once'")),
         _ => Ok(()),
     }
 }
@@ -304,33 +379,67 @@ mod tests {
     use super::*;
 
     fn read(pairs: &[(&str, &str)]) -> Result<Option<Place>, OptionError> {
-        let options = Options::new(pairs.iter().map(|(k, v)| (k.to_string(), v.to_string())).collect());
+        let options = Options::new(
+            pairs
+                .iter()
+                .map(|(k, v)| (k.to_string(), v.to_string()))
+                .collect(),
+        );
         let topics = Topics::Named(vec!["t".to_string()]);
-        place(&options, &Mode::START, &topics, &Properties::of("localhost:9092"), true)
+        place(
+            &options,
+            &Mode::START,
+            &topics,
+            &Properties::of("localhost:9092"),
+            true,
+        )
     }
 
     #[test]
     fn places_to_start_from() {
         let offsets = "partition:0,offset:42; partition:1,offset:300;";
-        let specific = [("scan.startup.mode", "specific-offsets"), ("scan.startup.specific-offsets", offsets)];
-        assert_eq!(read(&specific).unwrap(), Some(Place::Offsets(BTreeMap::from([(0, 42), (1, 300)]))));
-        assert_eq!(read(&[("scan.startup.mode", "earliest-offset")]).unwrap(), Some(Place::Earliest));
-        let timestamp = [("scan.startup.mode", "timestamp"), ("scan.startup.timestamp-millis", "12")];
+        let specific = [
+            ("scan.startup.mode", "specific-offsets"),
+            ("scan.startup.specific-offsets", offsets),
+        ];
+        assert_eq!(
+            read(&specific).unwrap(),
+            Some(Place::Offsets(BTreeMap::from([(0, 42), (1, 300)])))
+        );
+        assert_eq!(
+            read(&[("scan.startup.mode", "earliest-offset")]).unwrap(),
+            Some(Place::Earliest)
+        );
+        let timestamp = [
+            ("scan.startup.mode", "timestamp"),
+            ("scan.startup.timestamp-millis", "12"),
+        ];
         assert_eq!(read(&timestamp).unwrap(), Some(Place::Timestamp(12)));
     }
 
     #[test]
     fn what_is_missing_or_too_much_is_said() {
         let message = |pairs: &[(&str, &str)]| read(pairs).unwrap_err().message;
-        assert_eq!(message(&[]), "'scan.startup.mode' = 'group-offsets' (the default) needs 'properties.group.id'");
+        assert_eq!(
+            message(&[]),
+            "'scan.startup.mode' = 'group-offsets' (the default) needs 'properties.group.id'"
+        );
         assert_eq!(
             message(&[("scan.startup.mode", "timestamp")]),
             "'scan.startup.mode' = 'timestamp' needs 'scan.startup.timestamp-millis'"
         );
         assert_eq!(
-            message(&[("scan.startup.mode", "earliest-offset"), ("scan.startup.timestamp-millis", "1")]),
+            message(&[
+                ("scan.startup.mode", "earliest-offset"),
+                ("scan.startup.timestamp-millis", "1")
+            ]),
             "'scan.startup.timestamp-millis' is only read with 'scan.startup.mode' = 'timestamp'"
         );
-        assert!(read(&[("scan.startup.mode", "earliest")]).unwrap_err().message.contains("expected one of"));
+        assert!(
+            read(&[("scan.startup.mode", "earliest")])
+                .unwrap_err()
+                .message
+                .contains("expected one of")
+        );
     }
 }

@@ -38,8 +38,14 @@ impl EmbeddedBroker {
         let bootstrap = bootstrap
             .recv()
             .map_err(|e| Error::internal("the embedded broker did not start").caused_by(e))?
-            .map_err(|e| Error::external(format!("the embedded broker cannot be started: {e}")).caused_by(e))?;
-        Ok(Self { bootstrap, requests: Some(requests), thread: Some(thread) })
+            .map_err(|e| {
+                Error::external(format!("the embedded broker cannot be started: {e}")).caused_by(e)
+            })?;
+        Ok(Self {
+            bootstrap,
+            requests: Some(requests),
+            thread: Some(thread),
+        })
     }
 
     /// Its address.
@@ -53,13 +59,20 @@ impl EmbeddedBroker {
     /// It exists already, or cannot be.
     pub fn create_topic(&self, topic: &str, partitions: i32) -> Result<()> {
         let (answer, answered) = sync_channel(1);
-        let request = Request { topic: topic.to_string(), partitions, answer };
+        let request = Request {
+            topic: topic.to_string(),
+            partitions,
+            answer,
+        };
         let gone = || Error::internal("the embedded broker has stopped");
-        self.requests.as_ref().ok_or_else(gone)?.send(request).map_err(|_| gone())?;
-        answered
-            .recv()
-            .map_err(|_| gone())?
-            .map_err(|e| Error::external(format!("the topic '{topic}' cannot be created: {e}")).caused_by(e))
+        self.requests
+            .as_ref()
+            .ok_or_else(gone)?
+            .send(request)
+            .map_err(|_| gone())?;
+        answered.recv().map_err(|_| gone())?.map_err(|e| {
+            Error::external(format!("the topic '{topic}' cannot be created: {e}")).caused_by(e)
+        })
     }
 }
 

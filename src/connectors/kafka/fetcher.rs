@@ -67,9 +67,15 @@ impl Bell {
 
     /// Waits for the bell, not longer than `IDLE`; whether it rang.
     fn wait(&self) -> bool {
-        let Ok(state) = self.state.lock() else { return false };
-        let waited = self.rung.wait_timeout_while(state, IDLE, |state| !state.is_rung && !state.is_stopped);
-        let Ok((mut state, _)) = waited else { return false };
+        let Ok(state) = self.state.lock() else {
+            return false;
+        };
+        let waited = self
+            .rung
+            .wait_timeout_while(state, IDLE, |state| !state.is_rung && !state.is_stopped);
+        let Ok((mut state, _)) = waited else {
+            return false;
+        };
         std::mem::take(&mut state.is_rung)
     }
 }
@@ -105,7 +111,9 @@ pub(super) fn partition_name(topic: &str, partition: i32) -> Arc<str> {
 /// The reader that reads a partition: as Flink spreads them.
 pub(super) fn owner(topic: &str, partition: i32, readers: usize) -> usize {
     // Java's String.hashCode.
-    let hash = topic.encode_utf16().fold(0i32, |h, unit| h.wrapping_mul(31).wrapping_add(i32::from(unit)));
+    let hash = topic.encode_utf16().fold(0i32, |h, unit| {
+        h.wrapping_mul(31).wrapping_add(i32::from(unit))
+    });
     let start = (hash.wrapping_mul(31) & 0x7fff_ffff) as usize;
     (start + usize::try_from(partition).unwrap_or(0)) % readers.max(1)
 }
@@ -181,7 +189,10 @@ impl Fetcher {
         Ok(Self {
             partitions: Vec::new(),
             rows: Rows::new(&table.layout, &request)?,
-            next_discovery: table.discovery.filter(|_| is_endless).map(|interval| Instant::now() + interval),
+            next_discovery: table
+                .discovery
+                .filter(|_| is_endless)
+                .map(|interval| Instant::now() + interval),
             table,
             request,
             updates,
@@ -235,8 +246,14 @@ impl Fetcher {
         }
     }
 
-    fn send(&self, positions: Vec<(Arc<str>, i64)>, event: Option<SourceEvent>) -> std::result::Result<(), Gone> {
-        self.updates.blocking_send(Ok(Update { positions, event })).map_err(|_| Gone)
+    fn send(
+        &self,
+        positions: Vec<(Arc<str>, i64)>,
+        event: Option<SourceEvent>,
+    ) -> std::result::Result<(), Gone> {
+        self.updates
+            .blocking_send(Ok(Update { positions, event }))
+            .map_err(|_| Gone)
     }
 
     /// Begins to read partitions.
@@ -254,7 +271,8 @@ impl Fetcher {
             positions.push((Arc::clone(&name), of.start));
             let is_done = of.end.is_some_and(|end| of.start >= end);
             // Before the assignment: then no message takes the way through the consumer's own queue.
-            let Some(mut queue) = self.consumer.split_partition_queue(&of.topic, of.partition) else {
+            let Some(mut queue) = self.consumer.split_partition_queue(&of.topic, of.partition)
+            else {
                 return Err(Error::internal(format!("{name}: no queue for the partition")).into());
             };
             let bell = Arc::clone(&self.bell);
@@ -264,7 +282,9 @@ impl Fetcher {
             } else {
                 list.add_partition(&of.topic, of.partition)
                     .set_offset(Offset::Offset(of.start))
-                    .map_err(|e| Error::internal(format!("{name}: no offset {}", of.start)).caused_by(e))?;
+                    .map_err(|e| {
+                        Error::internal(format!("{name}: no offset {}", of.start)).caused_by(e)
+                    })?;
             }
             self.partitions.push(Partition {
                 position: of.start,
@@ -278,7 +298,10 @@ impl Fetcher {
         }
         if list.count() > 0 {
             self.consumer.incremental_assign(&list).map_err(|e| {
-                Error::external(format!("Kafka at {}: cannot read: {e}", self.table.properties.bootstrap))
+                Error::external(format!(
+                    "Kafka at {}: cannot read: {e}",
+                    self.table.properties.bootstrap
+                ))
             })?;
         }
         self.send(positions, Some(SourceEvent::Assigned(names)))?;
@@ -324,7 +347,10 @@ impl Fetcher {
         let mut bytes = 0;
         let mut trouble = None;
         let mut position = partition.position;
-        while position < end && messages.len() < self.request.batch_rows.max(1) && bytes < BATCH_BYTES {
+        while position < end
+            && messages.len() < self.request.batch_rows.max(1)
+            && bytes < BATCH_BYTES
+        {
             match partition.queue.poll(Duration::ZERO) {
                 None => break,
                 Some(Ok(message)) => {
@@ -342,7 +368,9 @@ impl Fetcher {
         }
         let had_messages = position > partition.position;
         if had_messages {
-            let batch = self.rows.decode(&partition.of.topic, partition.of.partition, &messages)?;
+            let batch = self
+                .rows
+                .decode(&partition.of.topic, partition.of.partition, &messages)?;
             drop(messages);
             let metrics = &self.request.metrics;
             metrics.bytes.fetch_add(bytes as u64, Ordering::Relaxed);
@@ -354,7 +382,10 @@ impl Fetcher {
             partition.position = position;
             partition.is_at_end = false;
             partition.tail = Tail::Unknown;
-            let event = batch.map(|rows| SourceEvent::Rows { partition: Arc::clone(&partition.name), rows });
+            let event = batch.map(|rows| SourceEvent::Rows {
+                partition: Arc::clone(&partition.name),
+                rows,
+            });
             let moved = vec![(Arc::clone(&partition.name), position)];
             self.send(moved, event)?;
         } else {
@@ -375,11 +406,19 @@ impl Fetcher {
             return self.confirm(i);
         }
         let Partition { of, position, .. } = &self.partitions[i];
-        let place = format!("topic '{}' partition {} offset {position}", of.topic, of.partition);
+        let place = format!(
+            "topic '{}' partition {} offset {position}",
+            of.topic, of.partition
+        );
         match error.rdkafka_error_code() {
             Some(Code::AutoOffsetReset | Code::OffsetOutOfRange | Code::NoOffset) => {
-                let range = match self.consumer.fetch_watermarks(&of.topic, of.partition, REQUEST) {
-                    Ok((first, end)) => format!("the partition has the offsets from {first} to before {end}"),
+                let range = match self
+                    .consumer
+                    .fetch_watermarks(&of.topic, of.partition, REQUEST)
+                {
+                    Ok((first, end)) => {
+                        format!("the partition has the offsets from {first} to before {end}")
+                    }
                     Err(_) => "the partition does not have it".to_string(),
                 };
                 Err(Error::external(format!("{place}: the offset does not exist: {range}")).with_help(
@@ -397,7 +436,9 @@ impl Fetcher {
             }
             Some(code) => {
                 let help = match code {
-                    Code::TopicAuthorizationFailed => "let the user of 'properties.sasl.*' read the topic",
+                    Code::TopicAuthorizationFailed => {
+                        "let the user of 'properties.sasl.*' read the topic"
+                    }
                     Code::MessageSizeTooLarge => "raise 'properties.message.max.bytes'",
                     _ => "see the broker's log",
                 };
@@ -413,7 +454,9 @@ impl Fetcher {
     fn confirm(&mut self, i: usize) -> Result<()> {
         let read = self.read_up_to(i);
         let partition = &mut self.partitions[i];
-        let Some(end) = partition.of.end.filter(|end| read < *end) else { return Ok(()) };
+        let Some(end) = partition.of.end.filter(|end| read < *end) else {
+            return Ok(());
+        };
         if partition.tail == Tail::Asked {
             partition.tail = Tail::Empty;
             return Ok(());
@@ -421,7 +464,10 @@ impl Fetcher {
         let (topic, number) = (&partition.of.topic, partition.of.partition);
         if let Ok((_, high)) = self.consumer.fetch_watermarks(topic, number, REQUEST)
             && high >= end
-            && self.consumer.seek(topic, number, Offset::Offset(read), REQUEST).is_ok()
+            && self
+                .consumer
+                .seek(topic, number, Offset::Offset(read), REQUEST)
+                .is_ok()
         {
             partition.tail = Tail::Asked;
         }
@@ -432,7 +478,9 @@ impl Fetcher {
     fn read_up_to(&self, i: usize) -> i64 {
         let Partition { of, position, .. } = &self.partitions[i];
         let known = self.consumer.position().ok();
-        let known = known.as_ref().and_then(|list| list.find_partition(&of.topic, of.partition));
+        let known = known
+            .as_ref()
+            .and_then(|list| list.find_partition(&of.topic, of.partition));
         match known.map(|element| element.offset()) {
             Some(Offset::Offset(offset)) => offset.max(*position),
             _ => *position,
@@ -441,7 +489,9 @@ impl Fetcher {
 
     /// Ends a partition whose last message has been read.
     fn end(&mut self, i: usize, had_messages: bool) -> std::result::Result<(), Stop> {
-        let Partition { of, position, tail, .. } = &self.partitions[i];
+        let Partition {
+            of, position, tail, ..
+        } = &self.partitions[i];
         let Some(end) = of.end else { return Ok(()) };
         let is_there = *position >= end || *tail == Tail::Empty;
         // What librdkafka says is asked for only when nothing came: then all that is left may be markers.
@@ -459,13 +509,18 @@ impl Fetcher {
             tracing::debug!("{}: {e}", partition.name);
         }
         let name = Arc::clone(&partition.name);
-        self.send(vec![(Arc::clone(&name), end)], Some(SourceEvent::PartitionEnd(name)))?;
+        self.send(
+            vec![(Arc::clone(&name), end)],
+            Some(SourceEvent::PartitionEnd(name)),
+        )?;
         Ok(())
     }
 
     /// Looks for new partitions when it is time to; they are read from their beginning.
     fn discover(&mut self) -> std::result::Result<(), Stop> {
-        let Some(interval) = self.table.discovery else { return Ok(()) };
+        let Some(interval) = self.table.discovery else {
+            return Ok(());
+        };
         if self.next_discovery.is_none_or(|at| Instant::now() < at) {
             return Ok(());
         }
@@ -474,15 +529,28 @@ impl Fetcher {
         for (topic, count) in self.topics() {
             let topic: Arc<str> = topic.into();
             for partition in 0..count {
-                let is_known = self.partitions.iter().any(|p| p.of.topic == topic && p.of.partition == partition);
-                if !is_known && owner(&topic, partition, self.request.parallelism) == self.request.instance {
+                let is_known = self
+                    .partitions
+                    .iter()
+                    .any(|p| p.of.topic == topic && p.of.partition == partition);
+                if !is_known
+                    && owner(&topic, partition, self.request.parallelism) == self.request.instance
+                {
                     tracing::info!("topic '{topic}': partition {partition} is new");
-                    found.push(Assignment { topic: Arc::clone(&topic), partition, start: 0, end: None });
+                    found.push(Assignment {
+                        topic: Arc::clone(&topic),
+                        partition,
+                        start: 0,
+                        end: None,
+                    });
                 }
             }
         }
         for new in &mut found {
-            match self.consumer.fetch_watermarks(&new.topic, new.partition, REQUEST) {
+            match self
+                .consumer
+                .fetch_watermarks(&new.topic, new.partition, REQUEST)
+            {
                 Ok((first, _)) => new.start = first,
                 // Next time.
                 Err(_) => new.start = -1,
@@ -494,9 +562,13 @@ impl Fetcher {
 
     /// The table's topics as far as they can be seen now, with their numbers of partitions.
     fn topics(&self) -> Vec<(String, i32)> {
-        let look = |topic| client::topics(self.consumer.client(), topic, REQUEST).unwrap_or_default();
+        let look =
+            |topic| client::topics(self.consumer.client(), topic, REQUEST).unwrap_or_default();
         match &self.table.topics {
-            Topics::Named(names) => names.iter().flat_map(|name| look(Some(name.as_str()))).collect(),
+            Topics::Named(names) => names
+                .iter()
+                .flat_map(|name| look(Some(name.as_str())))
+                .collect(),
             Topics::Pattern(pattern) => look(None)
                 .into_iter()
                 .filter(|(name, _)| !client::is_internal(name) && pattern.is_match(name))
@@ -506,16 +578,24 @@ impl Fetcher {
 
     /// Fails when a topic is gone and stays so.
     fn check_missing(&mut self) -> Result<()> {
-        if self.missing_since.is_none_or(|since| since.elapsed() < MISSING) {
+        if self
+            .missing_since
+            .is_none_or(|since| since.elapsed() < MISSING)
+        {
             return Ok(());
         }
         self.missing_since = None;
-        let topics: std::collections::BTreeSet<&Arc<str>> = self.partitions.iter().map(|p| &p.of.topic).collect();
+        let topics: std::collections::BTreeSet<&Arc<str>> =
+            self.partitions.iter().map(|p| &p.of.topic).collect();
         for topic in topics {
             if let Ok(found) = client::topics(self.consumer.client(), Some(topic), REQUEST)
                 && found.is_empty()
             {
-                return Err(client::unknown_topic(&self.table.properties.bootstrap, topic, self.consumer.client()));
+                return Err(client::unknown_topic(
+                    &self.table.properties.bootstrap,
+                    topic,
+                    self.consumer.client(),
+                ));
             }
         }
         Ok(())

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use arrow::array::{
-    ArrayRef, BinaryBuilder, Int32Array, Int64Array, MapBuilder, MapFieldNames, StringArray, StringBuilder,
-    TimestampMillisecondArray, new_null_array,
+    ArrayRef, BinaryBuilder, Int32Array, Int64Array, MapBuilder, MapFieldNames, StringArray,
+    StringBuilder, TimestampMillisecondArray, new_null_array,
 };
 use arrow::compute::{can_cast_types, cast};
 use arrow::datatypes::{DataType, Field, Fields, Schema, SchemaRef, TimeUnit};
@@ -74,10 +74,16 @@ impl Layout {
     ///
     /// # Errors
     /// Options that are missing, wrong or do not go together.
-    pub(super) fn of_kafka(table: &Table, options: &Options) -> std::result::Result<Self, OptionError> {
+    pub(super) fn of_kafka(
+        table: &Table,
+        options: &Options,
+    ) -> std::result::Result<Self, OptionError> {
         let (format, prefix) = match (options.get("format"), options.get("value.format")) {
             (Some(_), Some(_)) => {
-                return Err(OptionError::new("value.format", "a table has either 'format' or 'value.format', not both"));
+                return Err(OptionError::new(
+                    "value.format",
+                    "a table has either 'format' or 'value.format', not both",
+                ));
             }
             (None, Some(name)) => (name, "value."),
             (_, None) => (options.require("format")?, ""),
@@ -88,26 +94,43 @@ impl Layout {
         let keys = match (key_format, key_fields) {
             (None, None) if fields_prefix.is_empty() => Vec::new(),
             (None, None) => {
-                return Err(OptionError::new("key.fields-prefix", "'key.fields-prefix' needs 'key.format' and 'key.fields'"));
+                return Err(OptionError::new(
+                    "key.fields-prefix",
+                    "'key.fields-prefix' needs 'key.format' and 'key.fields'",
+                ));
             }
             (Some(_), None) => {
-                return Err(OptionError::new("key.format", "'key.format' needs 'key.fields'")
-                    .with_help("for example 'key.fields' = 'id', or 'id;name' for several"));
+                return Err(
+                    OptionError::new("key.format", "'key.format' needs 'key.fields'")
+                        .with_help("for example 'key.fields' = 'id', or 'id;name' for several"),
+                );
             }
             (None, Some(_)) => {
-                return Err(OptionError::new("key.fields", "'key.fields' needs 'key.format'")
-                    .with_help("for example 'key.format' = 'json'"));
+                return Err(
+                    OptionError::new("key.fields", "'key.fields' needs 'key.format'")
+                        .with_help("for example 'key.format' = 'json'"),
+                );
             }
             (Some(_), Some(names)) => key_columns(table, names)?,
         };
-        Self::build(table, options, keys, key_format.map(|name| (name, "key.")), (format, prefix), fields_prefix)
+        Self::build(
+            table,
+            options,
+            keys,
+            key_format.map(|name| (name, "key.")),
+            (format, prefix),
+            fields_prefix,
+        )
     }
 
     /// The layout of an `upsert-kafka` table: its primary key is the record's key.
     ///
     /// # Errors
     /// Options that are missing, wrong or do not go together.
-    pub(super) fn of_upsert(table: &Table, options: &Options) -> std::result::Result<Self, OptionError> {
+    pub(super) fn of_upsert(
+        table: &Table,
+        options: &Options,
+    ) -> std::result::Result<Self, OptionError> {
         let Some(keys) = table.primary_key.clone() else {
             return Err(OptionError {
                 key: Some("connector".to_string()),
@@ -118,7 +141,14 @@ impl Layout {
         let key_format = options.require("key.format")?;
         let value_format = options.require("value.format")?;
         let fields_prefix = options.get("key.fields-prefix").unwrap_or_default();
-        Self::build(table, options, keys, Some((key_format, "key.")), (value_format, "value."), fields_prefix)
+        Self::build(
+            table,
+            options,
+            keys,
+            Some((key_format, "key.")),
+            (value_format, "value."),
+            fields_prefix,
+        )
     }
 
     /// `keys`: columns of the table. The formats come with the prefix of their options.
@@ -132,8 +162,13 @@ impl Layout {
     ) -> std::result::Result<Self, OptionError> {
         let include = options.choice("value.fields-include", "ALL", &["ALL", "EXCEPT_KEY"])?;
         if !fields_prefix.is_empty() && include == "ALL" {
-            return Err(OptionError::new("key.fields-prefix", "'key.fields-prefix' needs 'value.fields-include' = 'EXCEPT_KEY'")
-                .with_help("otherwise the key's columns would be in the value too, under their prefixed names"));
+            return Err(OptionError::new(
+                "key.fields-prefix",
+                "'key.fields-prefix' needs 'value.fields-include' = 'EXCEPT_KEY'",
+            )
+            .with_help(
+                "otherwise the key's columns would be in the value too, under their prefixed names",
+            ));
         }
         let mut key_fields = Vec::new();
         for column in &keys {
@@ -141,20 +176,34 @@ impl Layout {
             let Some(name) = field.name().strip_prefix(fields_prefix) else {
                 return Err(OptionError::new(
                     "key.fields-prefix",
-                    format!("the key column '{}' does not begin with '{fields_prefix}'", field.name()),
+                    format!(
+                        "the key column '{}' does not begin with '{fields_prefix}'",
+                        field.name()
+                    ),
                 ));
             };
             key_fields.push(field.clone().with_name(name));
         }
-        let value_columns: Vec<usize> =
-            table.physical().into_iter().filter(|c| include == "ALL" || !keys.contains(c)).collect();
-        let value_fields: Vec<Field> = value_columns.iter().map(|c| table.columns[*c].field.clone()).collect();
+        let value_columns: Vec<usize> = table
+            .physical()
+            .into_iter()
+            .filter(|c| include == "ALL" || !keys.contains(c))
+            .collect();
+        let value_fields: Vec<Field> = value_columns
+            .iter()
+            .map(|c| table.columns[*c].field.clone())
+            .collect();
         let part = |(name, prefix): (&str, &str), fields: Vec<Field>, columns: Vec<usize>| {
             let schema: SchemaRef = Arc::new(Schema::new(fields));
-            Ok::<_, OptionError>(Part { format: formats::format(name, prefix, options, schema)?.into(), columns })
+            Ok::<_, OptionError>(Part {
+                format: formats::format(name, prefix, options, schema)?.into(),
+                columns,
+            })
         };
         let value = part(value_format, value_fields, value_columns)?;
-        let key = key_format.map(|format| part(format, key_fields, keys)).transpose()?;
+        let key = key_format
+            .map(|format| part(format, key_fields, keys))
+            .transpose()?;
         let mut origins = Vec::with_capacity(table.columns.len());
         for (i, column) in table.columns.iter().enumerate() {
             origins.push(match &column.kind {
@@ -170,7 +219,11 @@ impl Layout {
                 }
             });
         }
-        Ok(Self { origins, key, value })
+        Ok(Self {
+            origins,
+            key,
+            value,
+        })
     }
 
     /// Whether records have a key.
@@ -181,20 +234,41 @@ impl Layout {
 
 fn key_columns(table: &Table, names: &str) -> std::result::Result<Vec<usize>, OptionError> {
     let mut keys = Vec::new();
-    for name in names.split(';').map(str::trim).filter(|name| !name.is_empty()) {
+    for name in names
+        .split(';')
+        .map(str::trim)
+        .filter(|name| !name.is_empty())
+    {
         let physical = table.physical();
-        match table.column(name).filter(|column| physical.contains(column)) {
+        match table
+            .column(name)
+            .filter(|column| physical.contains(column))
+        {
             Some(column) if keys.contains(&column) => {
-                return Err(OptionError::new("key.fields", format!("'key.fields' names '{name}' twice")));
+                return Err(OptionError::new(
+                    "key.fields",
+                    format!("'key.fields' names '{name}' twice"),
+                ));
             }
             Some(column) => keys.push(column),
             None => {
-                let columns: Vec<&str> = physical.iter().map(|c| table.columns[*c].field.name().as_str()).collect();
-                let error = OptionError::new("key.fields", format!("'key.fields': there is no column '{name}'"));
-                return Err(error.with_help(match crate::catalog::closest(name, columns.iter().copied()) {
-                    Some(near) => format!("did you mean '{near}'?"),
-                    None => format!("the columns are: {}; several have ';' between them", columns.join(", ")),
-                }));
+                let columns: Vec<&str> = physical
+                    .iter()
+                    .map(|c| table.columns[*c].field.name().as_str())
+                    .collect();
+                let error = OptionError::new(
+                    "key.fields",
+                    format!("'key.fields': there is no column '{name}'"),
+                );
+                return Err(error.with_help(
+                    match crate::catalog::closest(name, columns.iter().copied()) {
+                        Some(near) => format!("did you mean '{near}'?"),
+                        None => format!(
+                            "the columns are: {}; several have ';' between them",
+                            columns.join(", ")
+                        ),
+                    },
+                ));
             }
         }
     }
@@ -207,19 +281,25 @@ fn key_columns(table: &Table, names: &str) -> std::result::Result<Vec<usize>, Op
 /// The metadata that a column stands for, where it can have the column's type.
 fn meta(key: &str, field: &Field) -> std::result::Result<Meta, OptionError> {
     let keys = metadata_keys();
-    let (Some((_, meta, _)), Some(known)) =
-        (META.iter().find(|(name, ..)| *name == key), keys.iter().find(|k| k.key == key))
-    else {
+    let (Some((_, meta, _)), Some(known)) = (
+        META.iter().find(|(name, ..)| *name == key),
+        keys.iter().find(|k| k.key == key),
+    ) else {
         return Err(OptionError {
             key: None,
             message: format!("column '{}': Kafka has no metadata '{key}'", field.name()),
-            help: Some(format!("the keys are: {}", META.iter().map(|(n, ..)| *n).collect::<Vec<_>>().join(", "))),
+            help: Some(format!(
+                "the keys are: {}",
+                META.iter().map(|(n, ..)| *n).collect::<Vec<_>>().join(", ")
+            )),
         });
     };
     let fits = match (*meta, field.data_type()) {
         (Meta::Headers, DataType::Map(entries, _)) => match entries.data_type() {
             DataType::Struct(pair) => {
-                pair.len() == 2 && *pair[0].data_type() == DataType::Utf8 && *pair[1].data_type() == DataType::Binary
+                pair.len() == 2
+                    && *pair[0].data_type() == DataType::Utf8
+                    && *pair[1].data_type() == DataType::Binary
             }
             _ => false,
         },
@@ -238,15 +318,24 @@ fn meta(key: &str, field: &Field) -> std::result::Result<Meta, OptionError> {
     };
     Err(OptionError {
         key: None,
-        message: format!("column '{}': the metadata '{key}' is of another type", field.name()),
+        message: format!(
+            "column '{}': the metadata '{key}' is of another type",
+            field.name()
+        ),
         help: Some(format!("declare it as {expected}")),
     })
 }
 
 /// MAP<STRING, BYTES>
 fn headers_type() -> DataType {
-    let pair = Fields::from(vec![Field::new("key", DataType::Utf8, false), Field::new("value", DataType::Binary, true)]);
-    DataType::Map(Arc::new(Field::new("entries", DataType::Struct(pair), false)), false)
+    let pair = Fields::from(vec![
+        Field::new("key", DataType::Utf8, false),
+        Field::new("value", DataType::Binary, true),
+    ]);
+    DataType::Map(
+        Arc::new(Field::new("entries", DataType::Struct(pair), false)),
+        false,
+    )
 }
 
 /// The metadata columns that Kafka offers.
@@ -260,7 +349,11 @@ pub(super) fn metadata_keys() -> Vec<MetadataKey> {
                 Meta::Timestamp => DataType::Timestamp(TimeUnit::Millisecond, Some("UTC".into())),
                 Meta::Headers => headers_type(),
             };
-            MetadataKey { key, data_type, writable: *writable }
+            MetadataKey {
+                key,
+                data_type,
+                writable: *writable,
+            }
         })
         .collect()
 }
@@ -275,7 +368,9 @@ where
 {
     let array: ArrayRef = match meta {
         Meta::Topic => Arc::new(StringArray::from_iter_values(messages.map(|m| m.topic()))),
-        Meta::Partition => Arc::new(Int32Array::from_iter_values(messages.map(|m| m.partition()))),
+        Meta::Partition => Arc::new(Int32Array::from_iter_values(
+            messages.map(|m| m.partition()),
+        )),
         Meta::Offset => Arc::new(Int64Array::from_iter_values(messages.map(|m| m.offset()))),
         // librdkafka does not hand it out.
         Meta::LeaderEpoch => new_null_array(&DataType::Int32, messages.len()),
@@ -283,31 +378,52 @@ where
             let millis = messages.map(|m| m.timestamp().to_millis().unwrap_or(-1));
             Arc::new(TimestampMillisecondArray::from_iter_values(millis).with_timezone("UTC"))
         }
-        Meta::TimestampType => Arc::new(StringArray::from_iter_values(messages.map(|m| match m.timestamp() {
-            Timestamp::NotAvailable => "NoTimestampType",
-            Timestamp::CreateTime(_) => "CreateTime",
-            Timestamp::LogAppendTime(_) => "LogAppendTime",
-        }))),
+        Meta::TimestampType => {
+            Arc::new(StringArray::from_iter_values(messages.map(
+                |m| match m.timestamp() {
+                    Timestamp::NotAvailable => "NoTimestampType",
+                    Timestamp::CreateTime(_) => "CreateTime",
+                    Timestamp::LogAppendTime(_) => "LogAppendTime",
+                },
+            )))
+        }
         Meta::Headers => headers_array(messages, data_type)?,
     };
-    Ok(if array.data_type() == data_type { array } else { cast(&array, data_type)? })
+    Ok(if array.data_type() == data_type {
+        array
+    } else {
+        cast(&array, data_type)?
+    })
 }
 
-fn headers_array<'m>(messages: impl Iterator<Item = &'m BorrowedMessage<'m>>, data_type: &DataType) -> Result<ArrayRef> {
+fn headers_array<'m>(
+    messages: impl Iterator<Item = &'m BorrowedMessage<'m>>,
+    data_type: &DataType,
+) -> Result<ArrayRef> {
     let mut maps = MapBuilder::new(
-        Some(MapFieldNames { entry: "entries".to_string(), key: "key".to_string(), value: "value".to_string() }),
+        Some(MapFieldNames {
+            entry: "entries".to_string(),
+            key: "key".to_string(),
+            value: "value".to_string(),
+        }),
         StringBuilder::new(),
         BinaryBuilder::new(),
     );
     if let DataType::Map(entries, _) = data_type
         && let DataType::Struct(pair) = entries.data_type()
     {
-        maps = maps.with_keys_field(Arc::clone(&pair[0])).with_values_field(Arc::clone(&pair[1]));
+        maps = maps
+            .with_keys_field(Arc::clone(&pair[0]))
+            .with_values_field(Arc::clone(&pair[1]));
     }
     let mut pairs: Vec<(&str, Option<&[u8]>)> = Vec::new();
     for message in messages {
         pairs.clear();
-        for header in message.headers().into_iter().flat_map(|headers| headers.iter()) {
+        for header in message
+            .headers()
+            .into_iter()
+            .flat_map(|headers| headers.iter())
+        {
             // A map has a key once; as in Flink the last header of a name counts.
             match pairs.iter_mut().find(|(key, _)| *key == header.key) {
                 Some(pair) => pair.1 = header.value,

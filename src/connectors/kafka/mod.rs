@@ -35,7 +35,9 @@ pub(super) fn metadata_keys() -> Vec<MetadataKey> {
 
 /// The table as a source.
 pub(super) fn source(table: &Table, options: &Options) -> Result<Arc<dyn Source>, OptionError> {
-    Ok(Arc::new(source::KafkaSource { table: KafkaTable::read(table, options, true)? }))
+    Ok(Arc::new(source::KafkaSource {
+        table: KafkaTable::read(table, options, true)?,
+    }))
 }
 
 /// The table as a sink.

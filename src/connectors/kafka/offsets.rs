@@ -22,14 +22,21 @@ pub(super) fn resolve(
     place: &Place,
     is_start: bool,
 ) -> Result<Vec<i64>> {
-    let lookup = Lookup { properties, consumer };
+    let lookup = Lookup {
+        properties,
+        consumer,
+    };
     match place {
         Place::Earliest => lookup.offsets(partitions, Offset::Beginning),
         Place::Latest => lookup.offsets(partitions, Offset::End),
         Place::Timestamp(millis) => {
             let found = lookup.times(partitions, Offset::Offset(*millis))?;
             let ends = lookup.offsets(partitions, Offset::End)?;
-            Ok(found.into_iter().zip(ends).map(|(offset, end)| offset.unwrap_or(end)).collect())
+            Ok(found
+                .into_iter()
+                .zip(ends)
+                .map(|(offset, end)| offset.unwrap_or(end))
+                .collect())
         }
         Place::Group => {
             let committed = lookup.committed(partitions)?;
@@ -42,8 +49,14 @@ pub(super) fn resolve(
                 None => vec![None; partitions.len()],
             };
             let earliest = lookup.offsets(partitions, Offset::Beginning)?;
-            let given = partitions.iter().map(|(_, partition)| offsets.get(partition).copied());
-            Ok(given.zip(committed).zip(earliest).map(|((given, old), first)| given.or(old).unwrap_or(first)).collect())
+            let given = partitions
+                .iter()
+                .map(|(_, partition)| offsets.get(partition).copied());
+            Ok(given
+                .zip(committed)
+                .zip(earliest)
+                .map(|((given, old), first)| given.or(old).unwrap_or(first))
+                .collect())
         }
     }
 }
@@ -55,18 +68,32 @@ struct Lookup<'a> {
 
 impl Lookup<'_> {
     /// Asks again while the answer is one that passes, until patience ends.
-    fn ask<T>(&self, what: &str, request: impl Fn(Duration) -> std::result::Result<T, KafkaError>) -> Result<T> {
+    fn ask<T>(
+        &self,
+        what: &str,
+        request: impl Fn(Duration) -> std::result::Result<T, KafkaError>,
+    ) -> Result<T> {
         let deadline = Instant::now() + PATIENCE;
         loop {
-            let left = deadline.saturating_duration_since(Instant::now()).max(Duration::from_millis(100));
+            let left = deadline
+                .saturating_duration_since(Instant::now())
+                .max(Duration::from_millis(100));
             match request(left) {
                 Ok(answer) => return Ok(answer),
-                Err(e) if e.rdkafka_error_code().is_some_and(is_passing) && Instant::now() < deadline => {
+                Err(e)
+                    if e.rdkafka_error_code().is_some_and(is_passing)
+                        && Instant::now() < deadline =>
+                {
                     std::thread::sleep(Duration::from_millis(100));
                 }
                 Err(e) => {
                     listen(self.consumer);
-                    return Err(failed(&self.properties.bootstrap, what, e, self.consumer.context()));
+                    return Err(failed(
+                        &self.properties.bootstrap,
+                        what,
+                        e,
+                        self.consumer.context(),
+                    ));
                 }
             }
         }
@@ -75,7 +102,10 @@ impl Lookup<'_> {
     /// The first or the end offset of each partition.
     fn offsets(&self, partitions: &[(String, i32)], which: Offset) -> Result<Vec<i64>> {
         let found = self.times(partitions, which)?;
-        Ok(found.into_iter().map(|offset| offset.unwrap_or(0)).collect())
+        Ok(found
+            .into_iter()
+            .map(|offset| offset.unwrap_or(0))
+            .collect())
     }
 
     /// The offsets for a time, which may also be the beginning or the end; none where there is no later record.
@@ -97,25 +127,40 @@ impl Lookup<'_> {
             return Ok(Vec::new());
         }
         let group = self.properties.group.as_deref().unwrap_or_default();
-        let found = self.ask(&format!("read the committed offsets of group '{group}'"), |timeout| {
-            let found = self.consumer.committed_offsets(list(partitions, Offset::Invalid)?, timeout)?;
-            found.elements().iter().try_for_each(|e| e.error())?;
-            Ok(found)
-        })?;
+        let found = self.ask(
+            &format!("read the committed offsets of group '{group}'"),
+            |timeout| {
+                let found = self
+                    .consumer
+                    .committed_offsets(list(partitions, Offset::Invalid)?, timeout)?;
+                found.elements().iter().try_for_each(|e| e.error())?;
+                Ok(found)
+            },
+        )?;
         Ok(pick(partitions, &found))
     }
 
     /// What `properties.auto.offset.reset` says where nothing is committed.
-    fn or_reset(&self, partitions: &[(String, i32)], committed: Vec<Option<i64>>, is_start: bool) -> Result<Vec<i64>> {
+    fn or_reset(
+        &self,
+        partitions: &[(String, i32)],
+        committed: Vec<Option<i64>>,
+        is_start: bool,
+    ) -> Result<Vec<i64>> {
         let Some(missing) = committed.iter().position(Option::is_none) else {
             return Ok(committed.into_iter().flatten().collect());
         };
-        let reset = if is_start { self.properties.reset() } else { None };
+        let reset = if is_start {
+            self.properties.reset()
+        } else {
+            None
+        };
         let Some(reset) = reset else {
             let (topic, partition) = &partitions[missing];
             let group = self.properties.group.as_deref().unwrap_or_default();
-            let error =
-                Error::usage(format!("topic '{topic}' partition {partition}: group '{group}' has committed no offset"));
+            let error = Error::usage(format!(
+                "topic '{topic}' partition {partition}: group '{group}' has committed no offset"
+            ));
             return Err(error.with_help(if is_start {
                 "set 'properties.auto.offset.reset' = 'earliest' (or 'latest') for where to start then, or 'scan.startup.mode' = 'earliest-offset'"
             } else {
@@ -123,11 +168,18 @@ impl Lookup<'_> {
             }));
         };
         let others = self.offsets(partitions, reset)?;
-        Ok(committed.into_iter().zip(others).map(|(offset, other)| offset.unwrap_or(other)).collect())
+        Ok(committed
+            .into_iter()
+            .zip(others)
+            .map(|(offset, other)| offset.unwrap_or(other))
+            .collect())
     }
 }
 
-fn list(partitions: &[(String, i32)], offset: Offset) -> std::result::Result<TopicPartitionList, KafkaError> {
+fn list(
+    partitions: &[(String, i32)],
+    offset: Offset,
+) -> std::result::Result<TopicPartitionList, KafkaError> {
     let mut list = TopicPartitionList::with_capacity(partitions.len());
     for (topic, partition) in partitions {
         list.add_partition(topic, *partition).set_offset(offset)?;
@@ -139,17 +191,24 @@ fn list(partitions: &[(String, i32)], offset: Offset) -> std::result::Result<Top
 fn pick(partitions: &[(String, i32)], found: &TopicPartitionList) -> Vec<Option<i64>> {
     partitions
         .iter()
-        .map(|(topic, partition)| match found.find_partition(topic, *partition)?.offset() {
-            Offset::Offset(offset) => Some(offset),
-            _ => None,
-        })
+        .map(
+            |(topic, partition)| match found.find_partition(topic, *partition)?.offset() {
+                Offset::Offset(offset) => Some(offset),
+                _ => None,
+            },
+        )
         .collect()
 }
 
 impl Properties {
     /// Where to go on when an offset does not exist: `auto.offset.reset`, where it is given.
     pub(super) fn reset(&self) -> Option<Offset> {
-        match self.consumer(1).get("auto.offset.reset")?.to_ascii_lowercase().as_str() {
+        match self
+            .consumer(1)
+            .get("auto.offset.reset")?
+            .to_ascii_lowercase()
+            .as_str()
+        {
             "earliest" | "smallest" | "beginning" => Some(Offset::Beginning),
             "latest" | "largest" | "end" => Some(Offset::End),
             _ => None,

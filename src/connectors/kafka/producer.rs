@@ -1,7 +1,7 @@
 //! Sending records: bounded in flight, every delivery checked.
 
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use rdkafka::ClientContext;
@@ -50,7 +50,9 @@ impl ProducerContext for Delivery {
             && let Ok(mut failure) = self.failure.lock()
             && failure.is_none()
         {
-            let code = error.rdkafka_error_code().unwrap_or(RDKafkaErrorCode::Unknown);
+            let code = error
+                .rdkafka_error_code()
+                .unwrap_or(RDKafkaErrorCode::Unknown);
             *failure = Some((message.topic().to_string(), code));
             self.settled.notify_waiters();
         }
@@ -66,8 +68,10 @@ impl Delivery {
         match failure {
             None => Ok(()),
             Some((topic, code)) => {
-                let error = Error::external(format!("topic '{topic}' at {bootstrap}: a record was not delivered: {code}"))
-                    .with_help(advice(code));
+                let error = Error::external(format!(
+                    "topic '{topic}' at {bootstrap}: a record was not delivered: {code}"
+                ))
+                .with_help(advice(code));
                 Err(match self.listener.last() {
                     Some(reason) => error.caused_by(reason),
                     None => error,
@@ -89,7 +93,9 @@ fn advice(code: RDKafkaErrorCode) -> &'static str {
         Code::TopicAuthorizationFailed | Code::ClusterAuthorizationFailed => {
             "let the user of 'properties.sasl.*' write to the topic"
         }
-        Code::UnknownTopicOrPartition | Code::UnknownTopic | Code::UnknownPartition => "does the topic exist still?",
+        Code::UnknownTopicOrPartition | Code::UnknownTopic | Code::UnknownPartition => {
+            "does the topic exist still?"
+        }
         _ => "see the broker's log",
     }
 }
@@ -120,7 +126,13 @@ impl Outbox {
         for topic in topics {
             counts.push(partitions(properties, &producer, topic)?);
         }
-        Ok((Self { producer, bootstrap: properties.bootstrap.clone() }, counts))
+        Ok((
+            Self {
+                producer,
+                bootstrap: properties.bootstrap.clone(),
+            },
+            counts,
+        ))
     }
 
     fn delivery(&self) -> &Delivery {
@@ -145,8 +157,11 @@ impl Outbox {
                 Err((error, back)) => {
                     delivery.in_flight.fetch_sub(1, Ordering::AcqRel);
                     delivery.check(&self.bootstrap)?;
-                    let code = error.rdkafka_error_code().unwrap_or(RDKafkaErrorCode::Unknown);
-                    let size = back.payload.map_or(0, <[u8]>::len) + back.key.map_or(0, <[u8]>::len);
+                    let code = error
+                        .rdkafka_error_code()
+                        .unwrap_or(RDKafkaErrorCode::Unknown);
+                    let size =
+                        back.payload.map_or(0, <[u8]>::len) + back.key.map_or(0, <[u8]>::len);
                     return Err(Error::external(format!(
                         "topic '{}' at {}: a record of {size} bytes cannot be sent: {error}",
                         back.topic, self.bootstrap
@@ -185,12 +200,21 @@ impl Outbox {
 }
 
 /// The number of partitions of a topic. A topic that brokers create on demand may need a moment.
-fn partitions(properties: &Properties, producer: &ThreadedProducer<Delivery>, topic: &str) -> Result<i32> {
+fn partitions(
+    properties: &Properties,
+    producer: &ThreadedProducer<Delivery>,
+    topic: &str,
+) -> Result<i32> {
     let client = producer.client();
     let bootstrap = &properties.bootstrap;
     for attempt in 0..3 {
         let found = client::topics(client, Some(topic), PATIENCE).map_err(|e| {
-            client::failed(bootstrap, &format!("look for the topic '{topic}'"), e, &client.context().listener)
+            client::failed(
+                bootstrap,
+                &format!("look for the topic '{topic}'"),
+                e,
+                &client.context().listener,
+            )
         })?;
         match found.get(topic) {
             Some(count) => return Ok(*count),
@@ -216,7 +240,10 @@ impl Producer {
         let properties = Properties::of(bootstrap);
         let topics = vec![topic.to_string()];
         let (outbox, _) = client::blocking(move || Outbox::open(&properties, &topics)).await?;
-        Ok(Self { outbox, topic: topic.to_string() })
+        Ok(Self {
+            outbox,
+            topic: topic.to_string(),
+        })
     }
 
     /// Hands a record over, waiting while too many are in flight. `timestamp` is in milliseconds since the epoch; now
@@ -224,7 +251,12 @@ impl Producer {
     ///
     /// # Errors
     /// The record cannot be sent, or an earlier one was not delivered.
-    pub async fn send(&self, key: Option<&[u8]>, payload: &[u8], timestamp: Option<i64>) -> Result<()> {
+    pub async fn send(
+        &self,
+        key: Option<&[u8]>,
+        payload: &[u8],
+        timestamp: Option<i64>,
+    ) -> Result<()> {
         self.outbox.check()?;
         let mut record = BaseRecord::to(&self.topic).payload(payload);
         record.key = key;

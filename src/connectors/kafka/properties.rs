@@ -39,7 +39,10 @@ const USE_CA_LOCATION: &str = "certificates are read as PEM files: export the tr
 
 /// What librdkafka does not have, and what to do instead.
 const REFUSED: &[(&str, &str)] = &[
-    ("commit.offsets.on.checkpoint", "offsets are committed with checkpoints, which are not supported yet: remove it"),
+    (
+        "commit.offsets.on.checkpoint",
+        "offsets are committed with checkpoints, which are not supported yet: remove it",
+    ),
     ("default.api.timeout.ms", JAVA_ONLY),
     ("enable.partition.eof", "flowline sets it itself: remove it"),
     ("exclude.internal.topics", JAVA_ONLY),
@@ -47,12 +50,27 @@ const REFUSED: &[(&str, &str)] = &[
     ("key.deserializer", USE_FORMAT),
     ("key.serializer", USE_FORMAT),
     ("max.block.ms", JAVA_ONLY),
-    ("max.poll.records", "the size of batches is the job's, not the client's: remove it"),
+    (
+        "max.poll.records",
+        "the size of batches is the job's, not the client's: remove it",
+    ),
     ("metric.reporters", JAVA_CLASS),
-    ("partition.discovery.interval.ms", "set the table's option 'scan.topic-partition-discovery.interval' instead"),
-    ("partitioner", "set the table's option 'sink.partitioner' instead"),
-    ("partitioner.class", "set the table's option 'sink.partitioner' instead"),
-    ("register.consumer.metrics", "only Flink knows it: remove it"),
+    (
+        "partition.discovery.interval.ms",
+        "set the table's option 'scan.topic-partition-discovery.interval' instead",
+    ),
+    (
+        "partitioner",
+        "set the table's option 'sink.partitioner' instead",
+    ),
+    (
+        "partitioner.class",
+        "set the table's option 'sink.partitioner' instead",
+    ),
+    (
+        "register.consumer.metrics",
+        "only Flink knows it: remove it",
+    ),
     ("sasl.client.callback.handler.class", JAVA_CLASS),
     ("sasl.login.callback.handler.class", JAVA_CLASS),
     ("sasl.login.class", JAVA_CLASS),
@@ -62,7 +80,10 @@ const REFUSED: &[(&str, &str)] = &[
     ("ssl.truststore.password", USE_CA_LOCATION),
     ("ssl.truststore.type", USE_CA_LOCATION),
     ("topic", "set the table's option 'topic' instead"),
-    ("transactional.id", "flowline names its transactions itself: set the table's option 'sink.transactional-id-prefix'"),
+    (
+        "transactional.id",
+        "flowline names its transactions itself: set the table's option 'sink.transactional-id-prefix'",
+    ),
     ("value.deserializer", USE_FORMAT),
     ("value.serializer", USE_FORMAT),
 ];
@@ -124,7 +145,11 @@ impl Properties {
     /// Nothing but an address.
     pub(super) fn of(bootstrap: &str) -> Self {
         let given = BTreeMap::from([("bootstrap.servers".to_string(), bootstrap.to_string())]);
-        Self { bootstrap: bootstrap.to_string(), group: None, given }
+        Self {
+            bootstrap: bootstrap.to_string(),
+            group: None,
+            given,
+        }
     }
 
     /// Reads and checks the `properties.*` of a table.
@@ -132,10 +157,16 @@ impl Properties {
     /// # Errors
     /// A missing address, and properties that are unknown, wrong or Java's only.
     pub(super) fn read(options: &Options) -> Result<Self, OptionError> {
-        let bootstrap = options.require("properties.bootstrap.servers")?.trim().to_string();
+        let bootstrap = options
+            .require("properties.bootstrap.servers")?
+            .trim()
+            .to_string();
         if bootstrap.is_empty() {
-            return Err(OptionError::new("properties.bootstrap.servers", "'properties.bootstrap.servers' is empty")
-                .with_help("write the address of a broker, for example 'localhost:9092'"));
+            return Err(OptionError::new(
+                "properties.bootstrap.servers",
+                "'properties.bootstrap.servers' is empty",
+            )
+            .with_help("write the address of a broker, for example 'localhost:9092'"));
         }
         let mut given = BTreeMap::new();
         for (name, value) in options.with_prefix(PREFIX) {
@@ -143,9 +174,15 @@ impl Properties {
         }
         given.insert("bootstrap.servers".to_string(), bootstrap.clone());
         let group = given.get("group.id").filter(|g| !g.is_empty()).cloned();
-        let properties = Self { bootstrap, group, given };
+        let properties = Self {
+            bootstrap,
+            group,
+            given,
+        };
         for config in [properties.consumer(1), properties.producer()] {
-            config.create_native_config().map_err(|e| wrong_property(&e))?;
+            config
+                .create_native_config()
+                .map_err(|e| wrong_property(&e))?;
         }
         Ok(properties)
     }
@@ -170,7 +207,10 @@ impl Properties {
         // The Java client's default, which is Flink's.
         config.set("isolation.level", "read_uncommitted");
         config.set("enable.partition.eof", "true");
-        config.set("queued.max.messages.kbytes", (PREFETCH_KIB / partitions.max(1)).max(1024).to_string());
+        config.set(
+            "queued.max.messages.kbytes",
+            (PREFETCH_KIB / partitions.max(1)).max(1024).to_string(),
+        );
         // How long fetching pauses when enough is prefetched; librdkafka's second would leave a fast reader idle.
         config.set("fetch.queue.backoff.ms", "5");
         self.give(&mut config);
@@ -180,9 +220,22 @@ impl Properties {
     /// A producer.
     pub(super) fn producer(&self) -> ClientConfig {
         let mut config = self.base();
-        let weakens = ["acks", "request.required.acks", "retries", "message.send.max.retries", "max.in.flight"];
-        let is_weakened = self.given.keys().any(|k| weakens.iter().any(|w| k == w || k.starts_with("max.in.flight.")));
-        config.set("enable.idempotence", if is_weakened { "false" } else { "true" });
+        let weakens = [
+            "acks",
+            "request.required.acks",
+            "retries",
+            "message.send.max.retries",
+            "max.in.flight",
+        ];
+        let is_weakened = self.given.keys().any(|k| {
+            weakens
+                .iter()
+                .any(|w| k == w || k.starts_with("max.in.flight."))
+        });
+        config.set(
+            "enable.idempotence",
+            if is_weakened { "false" } else { "true" },
+        );
         config.set("linger.ms", "5");
         config.set("partitioner", "murmur2_random");
         config.set("queue.buffering.max.kbytes", PRODUCER_KIB.to_string());
@@ -205,7 +258,11 @@ impl Properties {
 }
 
 /// Adds a property under librdkafka's name.
-fn translate(name: &str, value: &str, given: &mut BTreeMap<String, String>) -> Result<(), OptionError> {
+fn translate(
+    name: &str,
+    value: &str,
+    given: &mut BTreeMap<String, String>,
+) -> Result<(), OptionError> {
     let key = format!("{PREFIX}{name}");
     if let Some((_, help)) = REFUSED.iter().find(|(refused, _)| *refused == name) {
         return Err(OptionError::new(&key, format!("'{key}' is not supported")).with_help(*help));
@@ -237,15 +294,24 @@ fn translate(name: &str, value: &str, given: &mut BTreeMap<String, String>) -> R
             given.insert(name.to_string(), "none".to_string());
         }
         "buffer.memory" => {
-            let bytes: u64 = value
-                .parse()
-                .map_err(|_| OptionError::new(&key, format!("'{key}' = '{value}': expected a number of bytes")))?;
-            given.insert("queue.buffering.max.kbytes".to_string(), (bytes / 1024).max(1).to_string());
+            let bytes: u64 = value.parse().map_err(|_| {
+                OptionError::new(
+                    &key,
+                    format!("'{key}' = '{value}': expected a number of bytes"),
+                )
+            })?;
+            given.insert(
+                "queue.buffering.max.kbytes".to_string(),
+                (bytes / 1024).max(1).to_string(),
+            );
         }
         // Java's -1 means the system's own size, which librdkafka calls 0.
         "receive.buffer.bytes" | "send.buffer.bytes" if value == "-1" => {}
         _ => {
-            let renamed = RENAMED.iter().find(|(java, _)| *java == name).map_or(name, |(_, own)| own);
+            let renamed = RENAMED
+                .iter()
+                .find(|(java, _)| *java == name)
+                .map_or(name, |(_, own)| own);
             given.insert(renamed.to_string(), value.to_string());
         }
     }
@@ -273,7 +339,9 @@ fn jaas(key: &str, value: &str, given: &mut BTreeMap<String, String>) -> Result<
         given.insert(property.to_string(), text);
     }
     if let Some(mechanism) = mechanism {
-        given.entry("sasl.mechanism".to_string()).or_insert_with(|| mechanism.to_string());
+        given
+            .entry("sasl.mechanism".to_string())
+            .or_insert_with(|| mechanism.to_string());
     }
     Ok(())
 }
@@ -288,7 +356,9 @@ fn jaas_value(text: &str, name: &str) -> Option<String> {
         if !is_word {
             continue;
         }
-        let Some(value) = rest.trim_start().strip_prefix('=') else { continue };
+        let Some(value) = rest.trim_start().strip_prefix('=') else {
+            continue;
+        };
         let mut chars = value.trim_start().chars();
         let quote = chars.next().filter(|q| matches!(q, '"' | '\''))?;
         let mut out = String::new();
@@ -305,18 +375,28 @@ fn jaas_value(text: &str, name: &str) -> Option<String> {
 /// What librdkafka has against a property. Secrets do not come into the message.
 fn wrong_property(error: &KafkaError) -> OptionError {
     let KafkaError::ClientConfig(_, reason, name, _) = error else {
-        return OptionError::new(PREFIX, format!("the Kafka client refuses its properties: {error}"));
+        return OptionError::new(
+            PREFIX,
+            format!("the Kafka client refuses its properties: {error}"),
+        );
     };
     let key = format!("{PREFIX}{name}");
     if reason.contains("No such configuration property") {
         let error = OptionError::new(&key, format!("unknown property '{key}'"));
         return error.with_help(match closest(name, COMMON.iter().copied()) {
             Some(near) => format!("did you mean '{PREFIX}{near}'?"),
-            None => "the properties are those of librdkafka (CONFIGURATION.md in its repository)".to_string(),
+            None => "the properties are those of librdkafka (CONFIGURATION.md in its repository)"
+                .to_string(),
         });
     }
-    let is_secret = ["password", "secret", "key", "jaas"].iter().any(|word| name.contains(word));
-    let reason = if is_secret { "its value is not accepted" } else { reason.as_str() };
+    let is_secret = ["password", "secret", "key", "jaas"]
+        .iter()
+        .any(|word| name.contains(word));
+    let reason = if is_secret {
+        "its value is not accepted"
+    } else {
+        reason.as_str()
+    };
     OptionError::new(&key, format!("'{key}': {reason}"))
 }
 
@@ -326,8 +406,15 @@ mod tests {
     use super::*;
 
     fn read(pairs: &[(&str, &str)]) -> Result<Properties, OptionError> {
-        let mut all = BTreeMap::from([("properties.bootstrap.servers".to_string(), "localhost:9092".to_string())]);
-        all.extend(pairs.iter().map(|(k, v)| (format!("properties.{k}"), v.to_string())));
+        let mut all = BTreeMap::from([(
+            "properties.bootstrap.servers".to_string(),
+            "localhost:9092".to_string(),
+        )]);
+        all.extend(
+            pairs
+                .iter()
+                .map(|(k, v)| (format!("properties.{k}"), v.to_string())),
+        );
         Properties::read(&Options::new(all))
     }
 
@@ -342,7 +429,11 @@ mod tests {
             ("ssl.endpoint.identification.algorithm", ""),
         ])
         .unwrap();
-        let given: Vec<(&str, &str)> = properties.given.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
+        let given: Vec<(&str, &str)> = properties
+            .given
+            .iter()
+            .map(|(k, v)| (k.as_str(), v.as_str()))
+            .collect();
         assert_eq!(
             given,
             [
@@ -362,22 +453,37 @@ mod tests {
     #[test]
     fn slips_and_java_only_properties_are_refused_with_advice() {
         let help = |pairs: &[(&str, &str)]| read(pairs).unwrap_err().help.unwrap();
-        assert_eq!(help(&[("group.ids", "a")]), "did you mean 'properties.group.id'?");
+        assert_eq!(
+            help(&[("group.ids", "a")]),
+            "did you mean 'properties.group.id'?"
+        );
         assert!(help(&[("value.deserializer", "x")]).contains("'format'"));
         assert!(help(&[("ssl.truststore.location", "x.jks")]).contains("ssl.ca.location"));
         assert!(help(&[("sasl.mechanism", "gssapi")]).contains("SCRAM-SHA-256"));
         let wrong = read(&[("isolation.level", "sometimes")]).unwrap_err();
         assert_eq!(wrong.key.as_deref(), Some("properties.isolation.level"));
-        assert!(Properties::read(&Options::default()).unwrap_err().message.contains("missing"));
+        assert!(
+            Properties::read(&Options::default())
+                .unwrap_err()
+                .message
+                .contains("missing")
+        );
     }
 
     #[test]
     fn idempotence_gives_way_to_weaker_settings() {
         let idempotence = |pairs: &[(&str, &str)]| {
-            read(pairs).unwrap().producer().get("enable.idempotence").map(str::to_string)
+            read(pairs)
+                .unwrap()
+                .producer()
+                .get("enable.idempotence")
+                .map(str::to_string)
         };
         assert_eq!(idempotence(&[]).as_deref(), Some("true"));
         assert_eq!(idempotence(&[("acks", "1")]).as_deref(), Some("false"));
-        assert_eq!(idempotence(&[("acks", "all"), ("enable.idempotence", "true")]).as_deref(), Some("true"));
+        assert_eq!(
+            idempotence(&[("acks", "all"), ("enable.idempotence", "true")]).as_deref(),
+            Some("true")
+        );
     }
 }

@@ -37,8 +37,20 @@ impl Rows {
             fields.sort_unstable();
             fields
         };
-        let keys = sorted(|o| if let Origin::Key(i) = o { Some(*i) } else { None });
-        let values = sorted(|o| if let Origin::Value(i) = o { Some(*i) } else { None });
+        let keys = sorted(|o| {
+            if let Origin::Key(i) = o {
+                Some(*i)
+            } else {
+                None
+            }
+        });
+        let values = sorted(|o| {
+            if let Origin::Value(i) = o {
+                Some(*i)
+            } else {
+                None
+            }
+        });
         let place = |fields: &[usize], i: usize| fields.iter().position(|f| *f == i);
         let mut columns = Vec::with_capacity(origins.len());
         for (origin, field) in origins.iter().zip(request.schema.fields()) {
@@ -49,12 +61,19 @@ impl Rows {
                 Origin::None => None,
             };
             columns.push(column.ok_or_else(|| {
-                Error::internal(format!("column '{}' cannot be read from Kafka", field.name()))
+                Error::internal(format!(
+                    "column '{}' cannot be read from Kafka",
+                    field.name()
+                ))
             })?);
         }
         let decoder = |part: &Part, fields: &[usize]| part.format.decoder(fields);
         Ok(Self {
-            key: layout.key.as_ref().filter(|_| !keys.is_empty()).map(|part| decoder(part, &keys)),
+            key: layout
+                .key
+                .as_ref()
+                .filter(|_| !keys.is_empty())
+                .map(|part| decoder(part, &keys)),
             value: decoder(&layout.value, &values),
             columns,
             request: request.clone(),
@@ -73,7 +92,8 @@ impl Rows {
     ) -> Result<Option<RecordBatch>> {
         let metrics = Arc::clone(&self.request.metrics);
         // Without a value there is no row: as in Flink, it is passed over.
-        let messages: Vec<&BorrowedMessage<'_>> = messages.iter().filter(|m| m.payload().is_some()).collect();
+        let messages: Vec<&BorrowedMessage<'_>> =
+            messages.iter().filter(|m| m.payload().is_some()).collect();
         let payloads: Vec<&[u8]> = messages.iter().filter_map(|m| m.payload()).collect();
         if payloads.is_empty() {
             return Ok(None);
@@ -82,12 +102,20 @@ impl Rows {
             let offset = messages.get(i).map_or(-1, |m| m.offset());
             format!("topic '{topic}' partition {partition} offset {offset}")
         };
-        let decoded = self.value.decode(&payloads).map_err(|bad| bad_message(&place(bad.payload), &bad))?;
+        let decoded = self
+            .value
+            .decode(&payloads)
+            .map_err(|bad| bad_message(&place(bad.payload), &bad))?;
         for bad in &decoded.skipped {
             metrics.bad_row(&place(bad.payload), bad);
         }
         let rows = decoded.rows.num_rows();
-        let message_of = |row: usize| decoded.origins.as_ref().map_or(row, |origins| origins[row] as usize);
+        let message_of = |row: usize| {
+            decoded
+                .origins
+                .as_ref()
+                .map_or(row, |origins| origins[row] as usize)
+        };
         let keys = match &mut self.key {
             None => None,
             Some(decoder) => {
@@ -104,9 +132,11 @@ impl Rows {
                     Some((keys, indices)) => take(keys.rows.column(*i), indices, None)?,
                     None => return Err(Error::internal("the key was not decoded")),
                 },
-                Column::Meta(meta) => {
-                    meta_array(*meta, (0..rows).map(|row| messages[message_of(row)]), field.data_type())?
-                }
+                Column::Meta(meta) => meta_array(
+                    *meta,
+                    (0..rows).map(|row| messages[message_of(row)]),
+                    field.data_type(),
+                )?,
             });
         }
         let options = RecordBatchOptions::new().with_row_count(Some(rows));
@@ -123,18 +153,29 @@ fn decode_keys(
     place: &dyn Fn(usize) -> String,
     metrics: &crate::connectors::SourceMetrics,
 ) -> Result<(Decoded, Vec<Option<u32>>)> {
-    let with_key: Vec<usize> = (0..messages.len()).filter(|i| messages[*i].key().is_some()).collect();
+    let with_key: Vec<usize> = (0..messages.len())
+        .filter(|i| messages[*i].key().is_some())
+        .collect();
     let payloads: Vec<&[u8]> = messages.iter().filter_map(|m| m.key()).collect();
-    let place = |payload: usize| format!("{} key", place(with_key.get(payload).copied().unwrap_or(0)));
-    let decoded = decoder.decode(&payloads).map_err(|bad| bad_message(&place(bad.payload), &bad))?;
+    let place =
+        |payload: usize| format!("{} key", place(with_key.get(payload).copied().unwrap_or(0)));
+    let decoded = decoder
+        .decode(&payloads)
+        .map_err(|bad| bad_message(&place(bad.payload), &bad))?;
     for bad in &decoded.skipped {
         metrics.bad_row(&place(bad.payload), bad);
     }
     let mut key_of = vec![None; messages.len()];
     for (row, number) in (0..decoded.rows.num_rows()).zip(0u32..) {
-        let payload = decoded.origins.as_ref().map_or(row, |origins| origins[row] as usize);
+        let payload = decoded
+            .origins
+            .as_ref()
+            .map_or(row, |origins| origins[row] as usize);
         if key_of[with_key[payload]].replace(number).is_some() {
-            return Err(Error::data(format!("{}: one key gives several rows", place(payload))));
+            return Err(Error::data(format!(
+                "{}: one key gives several rows",
+                place(payload)
+            )));
         }
     }
     Ok((decoded, key_of))

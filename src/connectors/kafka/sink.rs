@@ -40,11 +40,15 @@ struct Columns {
 impl KafkaSink {
     /// # Errors
     /// Topics that are not named.
-    pub(super) fn new(table: KafkaTable, declared: &Table) -> std::result::Result<Self, OptionError> {
+    pub(super) fn new(
+        table: KafkaTable,
+        declared: &Table,
+    ) -> std::result::Result<Self, OptionError> {
         let insertable = declared.insertable();
         let place = |column: &usize| insertable.iter().position(|i| i == column);
-        let columns = |part: &Part| {
-            Columns { part: part.clone(), indexes: part.columns.iter().filter_map(place).collect() }
+        let columns = |part: &Part| Columns {
+            part: part.clone(),
+            indexes: part.columns.iter().filter_map(place).collect(),
         };
         let mut meta = Vec::new();
         for (i, column) in insertable.iter().enumerate() {
@@ -54,9 +58,14 @@ impl KafkaSink {
         }
         let topics = match &table.topics {
             Topics::Pattern(_) => {
-                return Err(OptionError::new("topic-pattern", "a table that is written needs 'topic'"));
+                return Err(OptionError::new(
+                    "topic-pattern",
+                    "a table that is written needs 'topic'",
+                ));
             }
-            Topics::Named(names) if names.len() > 1 && !meta.iter().any(|(kind, _)| *kind == Meta::Topic) => {
+            Topics::Named(names)
+                if names.len() > 1 && !meta.iter().any(|(kind, _)| *kind == Meta::Topic) =>
+            {
                 return Err(OptionError::new("topic", "rows cannot be written to several topics")
                     .with_help("name one topic, or declare a column `topic` STRING METADATA that says which one"));
             }
@@ -64,14 +73,24 @@ impl KafkaSink {
         };
         let key = table.layout.key.as_ref().map(columns);
         let value = columns(&table.layout.value);
-        Ok(Self { table, topics, key, value, meta })
+        Ok(Self {
+            table,
+            topics,
+            key,
+            value,
+            meta,
+        })
     }
 }
 
 #[async_trait]
 impl Sink for KafkaSink {
     fn mode(&self) -> SinkMode {
-        if self.table.is_upsert { SinkMode::Upsert } else { SinkMode::Append }
+        if self.table.is_upsert {
+            SinkMode::Upsert
+        } else {
+            SinkMode::Append
+        }
     }
 
     fn guarantee(&self) -> &'static str {
@@ -89,7 +108,8 @@ impl Sink for KafkaSink {
         key: Option<Vec<usize>>,
     ) -> Result<Box<dyn SinkWriter>> {
         let (properties, topics) = (self.table.properties.clone(), self.topics.clone());
-        let (outbox, partitions) = client::blocking(move || Outbox::open(&properties, &topics)).await?;
+        let (outbox, partitions) =
+            client::blocking(move || Outbox::open(&properties, &topics)).await?;
         let fixed = |count: &i32| match self.table.partitioner {
             Partitioner::Fixed if *count > 0 => i32::try_from(instance).ok().map(|i| i % count),
             _ => None,
@@ -101,7 +121,12 @@ impl Sink for KafkaSink {
         };
         Ok(Box::new(KafkaWriter {
             name: self.table.name.clone(),
-            targets: self.topics.iter().cloned().zip(partitions.iter().map(fixed)).collect(),
+            targets: self
+                .topics
+                .iter()
+                .cloned()
+                .zip(partitions.iter().map(fixed))
+                .collect(),
             key: self.key.as_ref().map(half),
             value: half(&self.value),
             meta: self.meta.clone(),
@@ -150,13 +175,19 @@ impl KafkaWriter {
         }
         let mut kinds = row_kinds(batch, self.primary_key.as_deref())?;
         if !self.is_upsert && kinds.iter().any(|(_, kind)| *kind != RowKind::Insert) {
-            return Err(Error::internal(format!("table '{}': a retraction reached an append-only sink", self.name)));
+            return Err(Error::internal(format!(
+                "table '{}': a retraction reached an append-only sink",
+                self.name
+            )));
         }
         // The row after the update says everything.
         kinds.retain(|(_, kind)| *kind != RowKind::UpdateBefore);
         let indices = row_indices(kinds.iter().map(|(row, _)| *row));
         let rows = take_record_batch(&batch.rows, &indices)?;
-        let deletions: Vec<bool> = kinds.iter().map(|(_, kind)| *kind == RowKind::Delete).collect();
+        let deletions: Vec<bool> = kinds
+            .iter()
+            .map(|(_, kind)| *kind == RowKind::Delete)
+            .collect();
         let any = deletions.contains(&true);
         Ok((rows, any.then_some(deletions)))
     }
@@ -169,19 +200,39 @@ impl KafkaWriter {
     /// Where a row goes: to the topic its column names, or to the only one there is.
     fn target(&self, topics: Option<&ArrayRef>, row: usize) -> Result<&(String, Option<i32>)> {
         let Some(topics) = topics else {
-            return self.targets.first().ok_or_else(|| Error::internal("a sink without a topic"));
+            return self
+                .targets
+                .first()
+                .ok_or_else(|| Error::internal("a sink without a topic"));
         };
         let name = topics.as_string::<i32>();
         if name.is_null(row) {
-            return Err(Error::data(format!("table '{}': the topic of a row is NULL", self.name))
-                .with_help("the metadata column 'topic' says where a row goes: fill it in each row"));
+            return Err(
+                Error::data(format!("table '{}': the topic of a row is NULL", self.name))
+                    .with_help(
+                        "the metadata column 'topic' says where a row goes: fill it in each row",
+                    ),
+            );
         }
         let name = name.value(row);
-        self.targets.iter().find(|(topic, _)| topic == name).ok_or_else(|| {
-            let known: Vec<&str> = self.targets.iter().map(|(topic, _)| topic.as_str()).collect();
-            Error::data(format!("table '{}': a row goes to the topic '{name}', which is not one of its topics", self.name))
-                .with_help(format!("the option 'topic' allows {}; add others there, with ';' between them", known.join(", ")))
-        })
+        self.targets
+            .iter()
+            .find(|(topic, _)| topic == name)
+            .ok_or_else(|| {
+                let known: Vec<&str> = self
+                    .targets
+                    .iter()
+                    .map(|(topic, _)| topic.as_str())
+                    .collect();
+                Error::data(format!(
+                    "table '{}': a row goes to the topic '{name}', which is not one of its topics",
+                    self.name
+                ))
+                .with_help(format!(
+                    "the option 'topic' allows {}; add others there, with ';' between them",
+                    known.join(", ")
+                ))
+            })
     }
 }
 
@@ -194,7 +245,10 @@ impl SinkWriter for KafkaWriter {
             key.encode(&rows, &self.name)?;
         }
         self.value.encode(&rows, &self.name)?;
-        let timestamps = self.meta_column(&rows, Meta::Timestamp).map(|column| millis(&column)).transpose()?;
+        let timestamps = self
+            .meta_column(&rows, Meta::Timestamp)
+            .map(|column| millis(&column))
+            .transpose()?;
         let headers = self.meta_column(&rows, Meta::Headers);
         let topics = self.meta_column(&rows, Meta::Topic);
         let mut keys = self.key.as_ref().map(|key| key.encoded.payloads());
@@ -206,7 +260,10 @@ impl SinkWriter for KafkaWriter {
             if !deletions.as_ref().is_some_and(|d| d[row]) {
                 record.payload = Some(payload);
             }
-            record.timestamp = timestamps.as_ref().filter(|t| t.is_valid(row)).map(|t| t.value(row));
+            record.timestamp = timestamps
+                .as_ref()
+                .filter(|t| t.is_valid(row))
+                .map(|t| t.value(row));
             record.headers = headers.as_ref().and_then(|column| row_headers(column, row));
             self.outbox.send(record).await?;
         }
@@ -225,7 +282,9 @@ fn millis(column: &ArrayRef) -> Result<Int64Array> {
         _ => None,
     };
     let millis = cast(column, &DataType::Timestamp(TimeUnit::Millisecond, zone))?;
-    Ok(cast(&millis, &DataType::Int64)?.as_primitive::<Int64Type>().clone())
+    Ok(cast(&millis, &DataType::Int64)?
+        .as_primitive::<Int64Type>()
+        .clone())
 }
 
 /// The headers of a row; none where they are NULL or empty.
@@ -235,11 +294,17 @@ fn row_headers(column: &ArrayRef, row: usize) -> Option<OwnedHeaders> {
     if pairs.is_empty() {
         return None;
     }
-    let (keys, values) = (pairs.column(0).as_string_opt::<i32>()?, pairs.column(1).as_binary_opt::<i32>()?);
+    let (keys, values) = (
+        pairs.column(0).as_string_opt::<i32>()?,
+        pairs.column(1).as_binary_opt::<i32>()?,
+    );
     let mut headers = OwnedHeaders::new_with_capacity(pairs.len());
     for i in 0..pairs.len() {
         let value = values.is_valid(i).then(|| values.value(i));
-        headers = headers.insert(Header { key: keys.value(i), value });
+        headers = headers.insert(Header {
+            key: keys.value(i),
+            value,
+        });
     }
     Some(headers)
 }

@@ -53,7 +53,9 @@ impl KafkaReader {
         drop(lookup);
         let metrics = &request.metrics;
         for of in &assignments {
-            let total = of.end.map_or(0, |end| u64::try_from(end - of.start).unwrap_or(0));
+            let total = of
+                .end
+                .map_or(0, |end| u64::try_from(end - of.start).unwrap_or(0));
             metrics.total.fetch_add(total, Ordering::Relaxed);
         }
         let consumer = client::consumer(&table.properties, assignments.len())?;
@@ -65,46 +67,80 @@ impl KafkaReader {
             .name(name)
             .spawn(move || fetcher.run(assignments))
             .map_err(|e| Error::external(format!("a thread cannot be started: {e}")))?;
-        Ok(Self { updates, positions: BTreeMap::new(), bell, thread: Some(thread), has_ended: false })
+        Ok(Self {
+            updates,
+            positions: BTreeMap::new(),
+            bell,
+            thread: Some(thread),
+            has_ended: false,
+        })
     }
 }
 
 /// The partitions of one reader, with where to start and stop.
-fn assignments(table: &KafkaTable, request: &ReadRequest, lookup: &KafkaConsumer) -> Result<Vec<Assignment>> {
+fn assignments(
+    table: &KafkaTable,
+    request: &ReadRequest,
+    lookup: &KafkaConsumer,
+) -> Result<Vec<Assignment>> {
     let properties = &table.properties;
     let mut partitions = match &table.topics {
         Topics::Named(names) => properties.partitions(lookup, names)?,
         Topics::Pattern(pattern) => {
             let all = client::topics(lookup.client(), None, PATIENCE).map_err(|e| {
                 client::listen(lookup);
-                client::failed(&properties.bootstrap, "list the topics", e, lookup.context())
+                client::failed(
+                    &properties.bootstrap,
+                    "list the topics",
+                    e,
+                    lookup.context(),
+                )
             })?;
-            let matching = all.into_iter().filter(|(name, _)| !client::is_internal(name) && pattern.is_match(name));
-            matching.flat_map(|(name, count)| (0..count).map(move |p| (name.clone(), p))).collect()
+            let matching = all
+                .into_iter()
+                .filter(|(name, _)| !client::is_internal(name) && pattern.is_match(name));
+            matching
+                .flat_map(|(name, count)| (0..count).map(move |p| (name.clone(), p)))
+                .collect()
         }
     };
-    partitions.retain(|(topic, partition)| owner(topic, *partition, request.parallelism) == request.instance);
+    partitions.retain(|(topic, partition)| {
+        owner(topic, *partition, request.parallelism) == request.instance
+    });
     let resolve = |partitions: &[(String, i32)], place: &Place, is_start| {
         resolve(properties, lookup, partitions, place, is_start)
     };
     let mut ends: Vec<Option<i64>> = vec![None; partitions.len()];
-    let present = if request.bounded { Some(Place::Latest) } else { None };
+    let present = if request.bounded {
+        Some(Place::Latest)
+    } else {
+        None
+    };
     for place in table.end.iter().chain(&present) {
         for (end, found) in ends.iter_mut().zip(resolve(&partitions, place, false)?) {
             *end = Some(end.map_or(found, |end| end.min(found)));
         }
     }
     // A partition that a snapshot does not know has come since: it is read from its beginning.
-    let place = if request.restored.is_empty() { &table.start } else { &Place::Earliest };
+    let place = if request.restored.is_empty() {
+        &table.start
+    } else {
+        &Place::Earliest
+    };
     let mut assignments = Vec::new();
     let mut unknown = Vec::new();
     for ((topic, partition), end) in partitions.into_iter().zip(ends) {
-        let mut of = Assignment { topic: topic.as_str().into(), partition, start: 0, end };
+        let mut of = Assignment {
+            topic: topic.as_str().into(),
+            partition,
+            start: 0,
+            end,
+        };
         match request.restored.get(&*of.name()) {
             Some(text) => {
-                of.start = text
-                    .parse()
-                    .map_err(|_| Error::internal(format!("{}: '{text}' is no offset", of.name())))?;
+                of.start = text.parse().map_err(|_| {
+                    Error::internal(format!("{}: '{text}' is no offset", of.name()))
+                })?;
             }
             None => unknown.push((assignments.len(), (topic, partition))),
         }
@@ -122,7 +158,9 @@ impl SourceReader for KafkaReader {
     async fn next(&mut self) -> Result<SourceEvent> {
         while !self.has_ended {
             let Some(update) = self.updates.recv().await else {
-                return Err(Error::internal("the thread that reads from Kafka has stopped"));
+                return Err(Error::internal(
+                    "the thread that reads from Kafka has stopped",
+                ));
             };
             let update = update?;
             for (partition, position) in update.positions {
@@ -137,7 +175,10 @@ impl SourceReader for KafkaReader {
     }
 
     fn positions(&self) -> Vec<(Arc<str>, String)> {
-        self.positions.iter().map(|(partition, offset)| (Arc::clone(partition), offset.to_string())).collect()
+        self.positions
+            .iter()
+            .map(|(partition, offset)| (Arc::clone(partition), offset.to_string()))
+            .collect()
     }
 }
 

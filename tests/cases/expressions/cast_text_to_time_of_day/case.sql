@@ -1,0 +1,10 @@
+-- case: text cast to TIME
+-- not yet: CAST of STRING to TIME
+CREATE TABLE t (s STRING) WITH (
+  'connector' = 'kafka',
+  'topic' = 't',
+  'properties.bootstrap.servers' = 'localhost:9092',
+  'scan.startup.mode' = 'earliest-offset',
+  'format' = 'json'
+);
+SELECT s, TRY_CAST(s AS TIME) AS tm FROM t;
