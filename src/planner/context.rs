@@ -47,8 +47,9 @@ impl Functions {
             }
         }
         let window = SessionStateDefaults::default_window_functions().into_iter().map(|f| (f.name().to_string(), f)).collect();
-        let substring = scalar.get("substring").cloned();
-        let mut expr_planners: Vec<Arc<dyn ExprPlanner>> = vec![Arc::new(super::rewrite::FlinkExpressions { substring })];
+        let planned = |name: &str| scalar.get(name).cloned();
+        let flink = super::rewrite::FlinkExpressions { substring: planned("substring"), extract: planned("extract") };
+        let mut expr_planners: Vec<Arc<dyn ExprPlanner>> = vec![Arc::new(flink)];
         expr_planners.extend(SessionStateDefaults::default_expr_planners());
         Self { scalar, aggregate, window, expr_planners }
     }

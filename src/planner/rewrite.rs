@@ -10,7 +10,7 @@ use datafusion::error::Result as DfResult;
 use datafusion::logical_expr::expr_rewriter::NamePreserver;
 use datafusion::logical_expr::planner::{ExprPlanner, PlannerResult};
 use datafusion::logical_expr::utils::merge_schema;
-use datafusion::logical_expr::{BinaryExpr, Cast, Expr, ExprSchemable, Like, LogicalPlan, Operator, ScalarUDF, TryCast};
+use datafusion::logical_expr::{BinaryExpr, Cast, Expr, ExprSchemable, Like, LogicalPlan, LogicalPlanBuilder, Operator, ScalarUDF, TryCast};
 use datafusion::optimizer::AnalyzerRule;
 use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_expr::expressions as physical;
@@ -179,31 +179,16 @@ fn column_name(expr: &ast::Expr) -> Option<String> {
 pub struct FlinkExpressions {
     /// Flink's SUBSTRING, where it is registered.
     pub substring: Option<Arc<ScalarUDF>>,
+    /// Flink's EXTRACT, likewise.
+    pub extract: Option<Arc<ScalarUDF>>,
 }
 
 impl ExprPlanner for FlinkExpressions {
-    /// EXTRACT is BIGINT; parts of a second are those of the second, Sunday is day 1.
     fn plan_extract(&self, args: Vec<Expr>) -> DfResult<PlannerResult<Vec<Expr>>> {
-        let [Expr::Literal(ScalarValue::Utf8(Some(unit)), _), value] = args.as_slice() else {
-            return Ok(PlannerResult::Original(args));
-        };
-        let part = |name: &str| {
-            let args = vec![Expr::Literal(ScalarValue::Utf8(Some(name.to_string())), None), value.clone()];
-            let part = datafusion::functions::datetime::date_part().call(args);
-            Expr::Cast(Cast::new(Box::new(part), DataType::Int64))
-        };
-        let number = |n: i64| Expr::Literal(ScalarValue::Int64(Some(n)), None);
-        Ok(PlannerResult::Planned(match unit.to_lowercase().as_str() {
-            "millisecond" => part("millisecond") % number(1000),
-            "microsecond" => part("microsecond") % number(1_000_000),
-            "nanosecond" => part("nanosecond") % number(1_000_000_000),
-            "decade" => part("year") / number(10),
-            "century" => (part("year") - number(1)) / number(100) + number(1),
-            "millennium" => (part("year") - number(1)) / number(1000) + number(1),
-            "dow" => part("dow") + number(1),
-            "isodow" => (part("dow") + number(6)) % number(7) + number(1),
-            other => part(other),
-        }))
+        Ok(match &self.extract {
+            Some(function) => PlannerResult::Planned(function.call(args)),
+            None => PlannerResult::Original(args),
+        })
     }
 
     fn plan_substring(&self, args: Vec<Expr>) -> DfResult<PlannerResult<Vec<Expr>>> {
@@ -238,6 +223,14 @@ fn type_plan(plan: LogicalPlan) -> DfResult<Transformed<LogicalPlan>> {
     let mut schema = merge_schema(&plan.inputs());
     if let LogicalPlan::TableScan(scan) = &plan {
         schema.merge(&scan.projected_schema);
+    }
+    if let LogicalPlan::Values(values) = plan {
+        // The types of a VALUES list follow from its typed literals.
+        let typed = values.values.into_iter().map(|row| {
+            row.into_iter().map(|e| Ok(e.transform_up(|e| type_expr(e, &schema))?.data)).collect::<DfResult<Vec<_>>>()
+        });
+        let typed = typed.collect::<DfResult<Vec<_>>>()?;
+        return Ok(Transformed::yes(LogicalPlanBuilder::values(typed)?.build()?));
     }
     let names = NamePreserver::new(&plan);
     plan.map_expressions(|expr| {
