@@ -3,8 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use arrow::array::RecordBatch;
-use arrow::datatypes::SchemaRef;
+use arrow::array::{AsArray, RecordBatch, UInt32Array};
+use arrow::compute::{concat_batches, take_record_batch};
+use arrow::datatypes::{DataType, Field, SchemaRef};
+use arrow::row::OwnedRow;
 use async_trait::async_trait;
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::datasource::{MemTable, provider_as_source};
@@ -13,8 +15,8 @@ use datafusion::logical_expr::{LogicalPlan, TableSource};
 use datafusion::prelude::SessionContext;
 use sqlparser::ast::{Ident, Query};
 
-use crate::catalog::Table;
-use crate::changelog::Batch;
+use crate::catalog::{Column, ColumnKind, Table};
+use crate::changelog::{Batch, rows_of};
 use crate::connectors::{Sink, SinkMode, SinkWriter};
 use crate::error::{Error, Result};
 use crate::planner::{PlanContext, StreamTable, analyze_types, diagnose};
@@ -120,20 +122,64 @@ async fn read(session: &Session, table: &Arc<Table>) -> Result<Arc<MemTable>> {
     // Event time plays no part: a row without one is still a row of the table.
     let mut plain = table.as_ref().clone();
     plain.watermark = None;
+    let is_upsert = table.connector() == Some("upsert-kafka");
+    if is_upsert {
+        plain = as_log(&plain);
+    }
     let columns: Vec<String> =
-        table.columns.iter().map(|c| Ident::with_quote('`', c.field.name().as_str()).to_string()).collect();
+        plain.columns.iter().map(|c| Ident::with_quote('`', c.field.name().as_str()).to_string()).collect();
     let text = format!("SELECT {} FROM {}", columns.join(", "), Ident::with_quote('`', table.name.as_str()));
     let sink = Arc::clone(&collected);
     session.run_once(plain, &text, move || Arc::new(Collector(Arc::clone(&sink))) as Arc<dyn Sink>).await?;
     let batches = std::mem::take(&mut *collected.batches.lock().unwrap_or_else(PoisonError::into_inner));
     let schema = table.schema();
     let mut rows = Vec::new();
-    for batch in batches {
-        rows.push(RecordBatch::try_new(Arc::clone(&schema), batch.rows.columns().to_vec())?);
+    for batch in if is_upsert { fold(table, &batches)? } else { batches.into_iter().map(|b| b.rows).collect() } {
+        rows.push(RecordBatch::try_new(Arc::clone(&schema), batch.columns()[..schema.fields().len()].to_vec())?);
     }
     let table = MemTable::try_new(schema, vec![rows])
         .map_err(|e| Error::from(e).at(format!("table '{}'", table.name)))?;
     Ok(Arc::new(table))
+}
+
+/// The name under which a folded topic is read with its tombstones; no column of a table can have a blank before it.
+const TOMBSTONE: &str = " tombstone";
+
+/// An upsert table as the log it is kept in: every record a row, with a column that says which are tombstones.
+fn as_log(table: &Table) -> Table {
+    let mut log = table.clone();
+    log.with.retain(|key, _| !key.starts_with("sink."));
+    log.with.insert("connector".into(), "kafka".into());
+    log.with.insert("scan.startup.mode".into(), "earliest-offset".into());
+    let key = table.primary_key.iter().flatten().map(|k| table.columns[*k].field.name().as_str());
+    log.with.insert("key.fields".into(), key.collect::<Vec<_>>().join(";"));
+    for column in &mut log.columns {
+        column.field = column.field.clone().with_nullable(true);
+    }
+    log.columns.push(Column {
+        field: Field::new(TOMBSTONE, DataType::Boolean, true),
+        kind: ColumnKind::Metadata { key: "flowline.tombstone".into(), is_virtual: true },
+        comment: None,
+        declared: String::new(),
+    });
+    log
+}
+
+/// The last row of every key, unless it was deleted. Records of a key are in one partition, so they come in order.
+fn fold(table: &Table, batches: &[Batch]) -> Result<Vec<RecordBatch>> {
+    let Some(first) = batches.first() else { return Ok(Vec::new()) };
+    let log = concat_batches(&first.rows.schema(), batches.iter().map(|b| &b.rows))?;
+    let keys = rows_of(&log, table.primary_key.as_deref().unwrap_or_default())?;
+    let deleted = log.column(log.num_columns() - 1).as_boolean();
+    let mut last: BTreeMap<OwnedRow, u32> = BTreeMap::new();
+    for (row, key) in (0u32..).zip(keys) {
+        if deleted.value(row as usize) {
+            last.remove(&key);
+        } else {
+            last.insert(key, row);
+        }
+    }
+    Ok(vec![take_record_batch(&log, &UInt32Array::from_iter_values(last.into_values()))?])
 }
 
 #[derive(Default)]

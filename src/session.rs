@@ -96,15 +96,19 @@ impl Session {
     /// # Errors
     /// All mistakes of the file.
     pub fn load(&mut self, file: &Arc<SourceFile>) -> Result<Vec<Message>> {
-        let script = crate::sql::parse_script(file).map_err(Error::sql)?;
+        let (script, mut mistakes) = crate::sql::parse_all(file);
+        let is_whole = mistakes.is_empty();
         let mut messages = Vec::new();
-        let mut mistakes = Vec::new();
         for statement in &script.statements {
             match self.statement(&script, statement) {
                 Ok(said) => messages.extend(said),
-                Err(found) => mistakes.extend(found),
+                Err(found) if is_whole => mistakes.extend(found),
+                // What is not found may be declared in a statement that could not be read.
+                Err(found) => mistakes.extend(found.into_iter().filter(|d| !d.message.contains("not found"))),
             }
         }
+        mistakes.sort_by_key(|d| d.span.start);
+        mistakes.dedup();
         if mistakes.is_empty() { Ok(messages) } else { Err(Error::sql(mistakes)) }
     }
 

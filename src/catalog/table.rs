@@ -50,6 +50,7 @@ pub struct Column {
 
 /// Where a column's values come from.
 #[derive(Debug, Clone)]
+#[allow(clippy::large_enum_variant, reason = "there are a few of them per table")]
 pub enum ColumnKind {
     /// Stored by the connector.
     Physical,

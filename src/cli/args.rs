@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::folder::{self, Files};
 use super::outside::{self, Flags, Outside};
-use super::{count, messages};
+use super::{count, messages, tell};
 use crate::catalog::options::parse_duration;
 use crate::connectors::capture::Capture;
 use crate::error::{Error, Result};
@@ -74,10 +74,10 @@ pub fn sql_files(paths: &[PathBuf], texts: &[String]) -> Result<Vec<Arc<SourceFi
     let Files { mut run, skipped } = folder::files(paths)?;
     if paths.iter().any(|p| p.is_dir()) {
         for file in &run {
-            eprintln!("runs     {}", file.name);
+            tell(&format!("runs     {}", file.name));
         }
         for (name, reason) in skipped {
-            eprintln!("skipped  {name}: {reason}");
+            tell(&format!("skipped  {name}: {reason}"));
         }
     }
     run.extend(

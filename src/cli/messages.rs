@@ -3,8 +3,8 @@
 use comfy_table::Table;
 use comfy_table::presets::UTF8_FULL_CONDENSED;
 
-use super::print;
 use super::screen::Output;
+use super::{print, tell};
 use crate::error::Result;
 use crate::session::Message;
 
@@ -37,7 +37,7 @@ pub fn say(messages: &[Message], output: Output) -> Result<()> {
 
 /// A note on stderr.
 pub fn note(text: &str) {
-    eprintln!("note: {text}");
+    tell(&format!("note: {text}"));
 }
 
 /// Rows as a table with borders, for results that are known as a whole.

@@ -18,6 +18,7 @@ mod signals;
 mod summary;
 mod version;
 
+use std::io::Write as _;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -70,7 +71,7 @@ pub fn main() -> ExitCode {
     match dispatch(cli.verb) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprint!("{}", report::render(&error));
+            tell(report::render(&error).trim_end());
             ExitCode::from(error.exit_code())
         }
     }
@@ -116,14 +117,22 @@ fn log_to_stderr() {
 
 /// Writes to stdout; a reader that has gone away is no mistake.
 fn print(text: &str) -> Result<()> {
-    use std::io::Write as _;
+    try_print(text).map(|_| ())
+}
+
+/// Writes to stdout; false where nobody reads it any more.
+fn try_print(text: &str) -> Result<bool> {
     let mut out = std::io::stdout().lock();
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
-        Err(e) if e.kind() != std::io::ErrorKind::BrokenPipe => {
-            Err(Error::external("cannot write to stdout").caused_by(e))
-        }
-        _ => Ok(()),
+        Ok(()) => Ok(true),
+        Err(e) if e.kind() == std::io::ErrorKind::BrokenPipe => Ok(false),
+        Err(e) => Err(Error::external("cannot write to stdout").caused_by(e)),
     }
+}
+
+/// Writes a line to stderr. Where that cannot be written there is nobody to be told.
+fn tell(line: &str) {
+    let _ = writeln!(std::io::stderr().lock(), "{line}");
 }
 
 /// `12 rows`, `1 row`, digits in groups of three.
@@ -131,7 +140,7 @@ fn count(number: u64, what: &str) -> String {
     let digits = number.to_string();
     let mut grouped = String::new();
     for (i, digit) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i) % 3 == 0 {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
             grouped.push(',');
         }
         grouped.push(digit);

@@ -9,7 +9,7 @@ use super::args::{self, JobArgs, Loaded, OutsideArgs};
 use super::progress::Progress;
 use super::screen::{Output, Screen};
 use super::summary::summary;
-use super::{messages, signals};
+use super::{messages, signals, tell};
 use crate::catalog::Table;
 use crate::connectors::capture::Capture;
 use crate::error::{Error, Result};
@@ -70,12 +70,19 @@ pub async fn run(args: &Args) -> Result<()> {
         job = session.start(&sink) => job?,
         () = signals::asked(&mut stop) => return Ok(()),
     };
-    eprintln!("running  {}", session.outputs().join(", "));
+    tell(&format!("running  {}", session.outputs().join(", ")));
     let metrics = job.metrics.clone();
-    let result = wait(job, &graph, &screen, stop).await;
-    eprint!("{}", summary(&graph, &metrics));
+    let from_files = args
+        .outside
+        .source
+        .iter()
+        .filter_map(|s| Some(s.split_once('=')?.0.to_string()))
+        .collect();
+    let progress = Progress::new(&graph, &from_files);
+    let result = wait(job, &graph, &screen, progress, stop).await;
+    tell(summary(&graph, &metrics).trim_end());
     if let Some(dir) = &args.capture {
-        eprintln!("captured {}", dir.display());
+        tell(&format!("captured {}", dir.display()));
     }
     result
 }
@@ -84,11 +91,11 @@ async fn wait(
     job: Job,
     graph: &Graph,
     screen: &Screen,
+    mut progress: Progress,
     mut asked: tokio::sync::watch::Receiver<bool>,
 ) -> Result<()> {
     let metrics = job.metrics.clone();
     let stop = job.stop_handle();
-    let mut progress = Progress::default();
     let mut ticks = tokio::time::interval(TICK);
     let mut is_stopping = false;
     let ended = job.wait();
@@ -97,7 +104,7 @@ async fn wait(
         tokio::select! {
             result = &mut ended => break result,
             () = signals::asked(&mut asked), if !is_stopping => {
-                eprintln!("stopping: what was read is written out; Ctrl-C again ends at once");
+                tell("stopping: what was read is written out; Ctrl-C again ends at once");
                 is_stopping = true;
                 stop.send_replace(true);
             }

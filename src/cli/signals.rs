@@ -2,6 +2,8 @@
 
 use tokio::sync::watch;
 
+use super::tell;
+
 /// The exit code after a second Ctrl-C.
 const INTERRUPTED: i32 = 130;
 
@@ -13,7 +15,7 @@ pub fn stop_asked() -> watch::Receiver<bool> {
         signals.next().await;
         asked.send_replace(true);
         signals.next().await;
-        eprintln!("ended at once; not everything that was read is written out");
+        tell("ended at once; not everything that was read is written out");
         end_at_once();
     });
     receiver

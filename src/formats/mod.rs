@@ -89,10 +89,10 @@ pub trait Framer: Send {
 
 /// A format and its options, checked, for one table.
 pub trait Format: Send + Sync {
-    /// A decoder of the columns `projection` (indexes into the table's physical schema given at [`format`], ascending).
+    /// A decoder of the columns `projection` (indexes into the table's physical schema given at [`format()`], ascending).
     fn decoder(&self, projection: &[usize]) -> Box<dyn Decoder>;
 
-    /// An encoder of whole rows of the schema given at [`format`].
+    /// An encoder of whole rows of the schema given at [`format()`].
     fn encoder(&self) -> Box<dyn Encoder>;
 
     /// The record finder for files of this format.

@@ -25,6 +25,7 @@ pub use watermark_assign::event_times;
 
 /// What travels through a channel, in order.
 #[derive(Debug, Clone)]
+#[allow(clippy::large_enum_variant, reason = "nearly all elements are batches")]
 pub enum Element {
     /// Rows.
     Batch(Batch),

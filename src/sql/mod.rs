@@ -20,7 +20,7 @@ mod tests;
 
 pub use diagnostic::{Diagnostic, SourceFile};
 pub use dialect::FlinkDialect;
-pub use parser::parse_script;
+pub use parser::{parse_all, parse_script};
 pub use reserved::is_reserved;
 pub use table_function::{
     TableArgument, TableFunctionCall, descriptor_columns, match_within, table_argument,

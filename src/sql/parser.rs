@@ -25,6 +25,14 @@ type Parsed<T> = Result<T, ParserError>;
 
 /// Reads all statements of a file, or all its mistakes in the order of their places.
 pub fn parse_script(file: &Arc<SourceFile>) -> Result<Script, Vec<Diagnostic>> {
+    match parse_all(file) {
+        (script, errors) if errors.is_empty() => Ok(script),
+        (_, errors) => Err(errors),
+    }
+}
+
+/// The statements of a file that can be read, and the mistakes in the others, by place.
+pub fn parse_all(file: &Arc<SourceFile>) -> (Script, Vec<Diagnostic>) {
     let mut errors = Vec::new();
     let mut rest = segments(file, &mut errors);
     let mut statements = Vec::new();
@@ -35,15 +43,13 @@ pub fn parse_script(file: &Arc<SourceFile>) -> Result<Script, Vec<Diagnostic>> {
         };
         statements.extend(reader.statement(&segment, &mut rest));
     }
-    if errors.is_empty() {
-        return Ok(Script {
-            file: Arc::clone(file),
-            statements,
-        });
-    }
     errors.sort_by_key(|e| e.span.start);
     errors.dedup();
-    Err(errors)
+    let script = Script {
+        file: Arc::clone(file),
+        statements,
+    };
+    (script, errors)
 }
 
 /// Reads statements and keeps their mistakes.

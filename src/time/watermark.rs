@@ -192,7 +192,6 @@ fn value(array: &Int64Array, i: usize) -> Option<Millis> {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
-    use arrow::array::Array;
 
     #[test]
     fn merge_takes_the_minimum_and_skips_idle_and_ended_inputs() {

@@ -8,7 +8,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("main", &["cli"]),
     ("cli", &["batch", "catalog", "clock", "connectors", "error", "formats", "graph", "planner", "runtime", "session", "settings", "sql", "changelog"]),
     ("session", &["catalog", "clock", "connectors", "error", "graph", "planner", "runtime", "settings", "sql"]),
-    ("batch", &["catalog", "connectors", "error", "planner", "session", "sql"]),
+    ("batch", &["catalog", "changelog", "connectors", "error", "planner", "session", "sql"]),
     ("runtime", &["changelog", "clock", "connectors", "error", "graph", "operators", "state", "time"]),
     ("planner", &["catalog", "connectors", "error", "graph", "sql", "time"]),
     ("operators", &["changelog", "error", "graph", "state", "time"]),

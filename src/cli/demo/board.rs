@@ -12,7 +12,7 @@ use chrono::DateTime;
 use tokio::sync::watch;
 
 use crate::changelog::{Batch, RowKind, row_kinds};
-use crate::cli::{count, print};
+use crate::cli::{count, try_print};
 use crate::connectors::{Sink, SinkMode, SinkWriter, Source};
 use crate::error::Result;
 use crate::graph;
@@ -126,6 +126,7 @@ pub struct Board {
     is_terminal: bool,
     state: Mutex<State>,
     complete: watch::Sender<usize>,
+    closed: watch::Sender<bool>,
 }
 
 #[derive(Default)]
@@ -146,6 +147,7 @@ impl Board {
             is_terminal,
             state: Mutex::default(),
             complete: watch::Sender::new(0),
+            closed: watch::Sender::new(false),
         })
     }
 
@@ -161,6 +163,14 @@ impl Board {
         };
         let mut complete = self.complete.subscribe();
         if complete.wait_for(|n| *n >= windows as usize).await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    }
+
+    /// Waits until nobody reads stdout any more.
+    pub async fn closed(&self) {
+        let mut closed = self.closed.subscribe();
+        if closed.wait_for(|closed| *closed).await.is_err() {
             std::future::pending::<()>().await;
         }
     }
@@ -202,9 +212,10 @@ impl Board {
             .values()
             .filter(|(sources, health)| sources == health)
             .count();
-        let printed = tokio::task::block_in_place(|| print(&text));
+        let is_read = tokio::task::block_in_place(|| try_print(&text))?;
+        self.closed.send_replace(!is_read);
         self.complete.send_replace(complete);
-        printed
+        Ok(())
     }
 
     fn title(&self, text: &mut String, start: i64, end: Option<i64>) {

@@ -115,6 +115,7 @@ pub async fn run(args: &Args) -> Result<()> {
         made = &mut generator => Some(made.unwrap_or_else(|e| Err(Error::internal(format!("the generator died: {e}"))))),
         () = signals::asked(&mut asked) => None,
         () = board.complete(args.windows) => None,
+        () = board.closed() => None,
         () = after(limit) => None,
     };
     abort.abort();

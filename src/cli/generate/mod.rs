@@ -11,7 +11,7 @@ use tokio::time::MissedTickBehavior;
 
 pub use events::{Generator, Settings};
 
-use super::signals;
+use super::{count, signals, tell};
 use crate::clock::{Clock as _, SystemClock};
 use crate::connectors::kafka::{self, Producer};
 use crate::error::{Error, Result};
@@ -208,10 +208,8 @@ impl Target {
                     .with_help("add --kafka HOST:PORT, or set FLOWLINE_KAFKA")
             })?;
             if kafka::create_topic(brokers, topic, args.partitions).await? {
-                eprintln!(
-                    "created the topic '{topic}' with {} partitions",
-                    args.partitions
-                );
+                let partitions = count(u64::from(args.partitions.unsigned_abs()), "partition");
+                tell(&format!("created the topic '{topic}' with {partitions}"));
             }
             return Ok(Self::Topic(Producer::connect(brokers, topic).await?));
         }

@@ -86,8 +86,11 @@ impl ClientContext for Listener {
         }
     }
 
-    fn error(&self, _error: KafkaError, reason: &str) {
-        self.trouble(reason);
+    fn error(&self, error: KafkaError, reason: &str) {
+        // The end of a partition is news, but no trouble.
+        if !matches!(error, KafkaError::PartitionEOF(_)) {
+            self.trouble(reason);
+        }
     }
 
     fn stats(&self, _statistics: Statistics) {}

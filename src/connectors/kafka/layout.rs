@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use arrow::array::{
-    ArrayRef, BinaryBuilder, Int32Array, Int64Array, MapBuilder, MapFieldNames, StringArray,
+    ArrayRef, BinaryBuilder, BooleanArray, Int32Array, Int64Array, MapBuilder, MapFieldNames, StringArray,
     StringBuilder, TimestampMillisecondArray, new_null_array,
 };
 use arrow::compute::{can_cast_types, cast};
@@ -26,6 +26,8 @@ pub(super) enum Meta {
     Offset,
     Timestamp,
     TimestampType,
+    /// flowline's own: the record has no value. Where it is asked for, such records are rows too.
+    Tombstone,
 }
 
 /// Their names and types; which of them can be written.
@@ -37,6 +39,7 @@ const META: &[(&str, Meta, bool)] = &[
     ("offset", Meta::Offset, false),
     ("timestamp", Meta::Timestamp, true),
     ("timestamp-type", Meta::TimestampType, false),
+    ("flowline.tombstone", Meta::Tombstone, false),
 ];
 
 /// Where a column of the table is.
@@ -315,6 +318,7 @@ fn meta(key: &str, field: &Field) -> std::result::Result<Meta, OptionError> {
         Meta::Partition | Meta::LeaderEpoch => "INT",
         Meta::Offset => "BIGINT",
         Meta::Topic | Meta::TimestampType => "STRING",
+        Meta::Tombstone => "BOOLEAN",
     };
     Err(OptionError {
         key: None,
@@ -348,6 +352,7 @@ pub(super) fn metadata_keys() -> Vec<MetadataKey> {
                 Meta::Offset => DataType::Int64,
                 Meta::Timestamp => DataType::Timestamp(TimeUnit::Millisecond, Some("UTC".into())),
                 Meta::Headers => headers_type(),
+                Meta::Tombstone => DataType::Boolean,
             };
             MetadataKey {
                 key,
@@ -388,6 +393,10 @@ where
             )))
         }
         Meta::Headers => headers_array(messages, data_type)?,
+        Meta::Tombstone => {
+            let flags: Vec<bool> = messages.map(|m| m.payload().is_none()).collect();
+            Arc::new(BooleanArray::from(flags))
+        }
     };
     Ok(if array.data_type() == data_type {
         array

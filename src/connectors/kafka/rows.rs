@@ -24,6 +24,8 @@ pub(super) struct Rows {
     key: Option<Box<dyn Decoder>>,
     value: Box<dyn Decoder>,
     columns: Vec<Column>,
+    /// Records without a value are rows too.
+    keeps_tombstones: bool,
     request: ReadRequest,
 }
 
@@ -31,7 +33,15 @@ impl Rows {
     /// # Errors
     /// A column that Kafka does not have.
     pub(super) fn new(layout: &Layout, request: &ReadRequest) -> Result<Self> {
-        let origins: Vec<Origin> = request.columns.iter().map(|c| layout.origins[*c]).collect();
+        let keeps_tombstones =
+            request.columns.iter().any(|c| layout.origins[*c] == Origin::Meta(Meta::Tombstone));
+        // A tombstone has its key only: key columns come from there then, even if the value has them too.
+        let in_key = |column: usize| {
+            let key = layout.key.as_ref().filter(|_| keeps_tombstones)?;
+            key.columns.iter().position(|c| *c == column).map(Origin::Key)
+        };
+        let origins: Vec<Origin> =
+            request.columns.iter().map(|c| in_key(*c).unwrap_or(layout.origins[*c])).collect();
         let sorted = |pick: fn(&Origin) -> Option<usize>| {
             let mut fields: Vec<usize> = origins.iter().filter_map(pick).collect();
             fields.sort_unstable();
@@ -76,6 +86,7 @@ impl Rows {
                 .map(|part| decoder(part, &keys)),
             value: decoder(&layout.value, &values),
             columns,
+            keeps_tombstones,
             request: request.clone(),
         })
     }
@@ -92,30 +103,41 @@ impl Rows {
     ) -> Result<Option<RecordBatch>> {
         let metrics = Arc::clone(&self.request.metrics);
         // Without a value there is no row: as in Flink, it is passed over.
-        let messages: Vec<&BorrowedMessage<'_>> =
-            messages.iter().filter(|m| m.payload().is_some()).collect();
-        let payloads: Vec<&[u8]> = messages.iter().filter_map(|m| m.payload()).collect();
-        if payloads.is_empty() {
+        let messages: Vec<&BorrowedMessage<'_>> = messages
+            .iter()
+            .filter(|m| self.keeps_tombstones || m.payload().is_some())
+            .collect();
+        if messages.is_empty() {
             return Ok(None);
         }
+        let (with_value, payloads): (Vec<usize>, Vec<&[u8]>) =
+            messages.iter().enumerate().filter_map(|(i, m)| Some((i, m.payload()?))).unzip();
         let place = |i: usize| {
             let offset = messages.get(i).map_or(-1, |m| m.offset());
             format!("topic '{topic}' partition {partition} offset {offset}")
         };
+        let value_place = |payload: usize| place(with_value.get(payload).copied().unwrap_or(0));
         let decoded = self
             .value
             .decode(&payloads)
-            .map_err(|bad| bad_message(&place(bad.payload), &bad))?;
+            .map_err(|bad| bad_message(&value_place(bad.payload), &bad))?;
         for bad in &decoded.skipped {
-            metrics.bad_row(&place(bad.payload), bad);
+            metrics.bad_row(&value_place(bad.payload), bad);
         }
-        let rows = decoded.rows.num_rows();
-        let message_of = |row: usize| {
-            decoded
-                .origins
-                .as_ref()
-                .map_or(row, |origins| origins[row] as usize)
-        };
+        // The message of each row, and which decoded value is its.
+        let payload_of = |row: usize| decoded.origins.as_ref().map_or(row, |origins| origins[row] as usize);
+        let mut sources: Vec<(usize, Option<u32>)> = (0..decoded.rows.num_rows())
+            .zip(0u32..)
+            .map(|(row, number)| (with_value[payload_of(row)], Some(number)))
+            .collect();
+        if self.keeps_tombstones {
+            let tombstones = (0..messages.len()).filter(|i| messages[*i].payload().is_none());
+            sources.extend(tombstones.map(|i| (i, None)));
+            sources.sort_by_key(|(message, _)| *message);
+        }
+        let rows = sources.len();
+        let message_of = |row: usize| sources[row].0;
+        let values: UInt32Array = sources.iter().map(|(_, value)| *value).collect();
         let keys = match &mut self.key {
             None => None,
             Some(decoder) => {
@@ -127,6 +149,7 @@ impl Rows {
         let mut columns: Vec<ArrayRef> = Vec::with_capacity(self.columns.len());
         for (column, field) in self.columns.iter().zip(self.request.schema.fields()) {
             columns.push(match column {
+                Column::Value(i) if self.keeps_tombstones => take(decoded.rows.column(*i), &values, None)?,
                 Column::Value(i) => Arc::clone(decoded.rows.column(*i)),
                 Column::Key(i) => match &keys {
                     Some((keys, indices)) => take(keys.rows.column(*i), indices, None)?,
