@@ -36,7 +36,9 @@ fn main() {
         .iter()
         .map(|n| {
             let file = dir.join(format!("events-{n}.jsonl"));
-            run(flowline().args(["generate", "--seed", "7", "--rows", &n.to_string(), "--to"]).arg(&file));
+            run(flowline()
+                .args(["generate", "--seed", "7", "--rows", &n.to_string(), "--to"])
+                .arg(&file));
             file
         })
         .collect();
@@ -58,17 +60,34 @@ fn main() {
     let millions = (sizes[1] - sizes[0]) as f64 / 1e6;
     let marginal: Vec<f64> = cpu.iter().map(|c| (c[1] - c[0]) / millions).collect();
     println!("{events} events of {bytes} bytes, minimum of {rounds} runs, one instance each\n");
-    println!("| | CPU s per million events | peak memory, {} events | peak memory, {} events |", sizes[0], sizes[1]);
+    println!(
+        "| | CPU s per million events | peak memory, {} events | peak memory, {} events |",
+        sizes[0], sizes[1]
+    );
     println!("|---|---|---|---|");
-    for (i, name) in ["flowline run (sql/01, sql/02)", "DataFusion, batch, the same file"].iter().enumerate() {
-        println!("| {name} | {:.3} | {} MB | {} MB |", marginal[i], peak[i][0] >> 10, peak[i][1] >> 10);
+    for (i, name) in [
+        "flowline run (sql/01, sql/02)",
+        "DataFusion, batch, the same file",
+    ]
+    .iter()
+    .enumerate()
+    {
+        println!(
+            "| {name} | {:.3} | {} MB | {} MB |",
+            marginal[i],
+            peak[i][0] >> 10,
+            peak[i][1] >> 10
+        );
     }
     println!("\nflowline / DataFusion: {:.2}", marginal[0] / marginal[1]);
     std::fs::remove_dir_all(&dir).unwrap();
 }
 
 fn env(name: &str, default: u64) -> u64 {
-    std::env::var(name).ok().and_then(|v| v.parse().ok()).unwrap_or(default)
+    std::env::var(name)
+        .ok()
+        .and_then(|v| v.parse().ok())
+        .unwrap_or(default)
 }
 
 fn flowline() -> Command {
@@ -79,28 +98,49 @@ fn flowline_job(events: &Path, dir: &Path) -> Command {
     let sql = Path::new(env!("CARGO_MANIFEST_DIR")).join("sql");
     let mut job = flowline();
     job.arg("run")
-        .args([sql.join("01_source_table_cloudevents.sql"), sql.join("02_events_aggregated_5min.sql")])
-        .args(["--parallelism", "1", "--source", &format!("cloudevents={}", events.display()), "--capture"])
+        .args([
+            sql.join("01_source_table_cloudevents.sql"),
+            sql.join("02_events_aggregated_5min.sql"),
+        ])
+        .args([
+            "--parallelism",
+            "1",
+            "--source",
+            &format!("cloudevents={}", events.display()),
+            "--capture",
+        ])
         .arg(dir.join("out"));
     job
 }
 
 fn run(command: &mut Command) {
     let output = command.stdout(Stdio::null()).output().unwrap();
-    assert!(output.status.success(), "{command:?}\n{}", String::from_utf8_lossy(&output.stderr));
+    assert!(
+        output.status.success(),
+        "{command:?}\n{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
 }
 
 /// CPU seconds and peak memory (KiB) of a whole process.
 fn measure(mut command: Command) -> (f64, u64) {
     let before = children_cpu();
-    let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let mut child = command
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
     let status = format!("/proc/{}/status", child.id());
     let mut peak = 0;
     let code = loop {
         if let Ok(text) = std::fs::read_to_string(&status)
             && let Some(line) = text.lines().find(|l| l.starts_with("VmHWM:"))
         {
-            peak = line.split_whitespace().nth(1).and_then(|n| n.parse().ok()).unwrap_or(peak);
+            peak = line
+                .split_whitespace()
+                .nth(1)
+                .and_then(|n| n.parse().ok())
+                .unwrap_or(peak);
         }
         if let Some(code) = child.try_wait().unwrap() {
             break code;
@@ -124,13 +164,26 @@ fn datafusion(file: &Path) {
     let schema = Schema::new(vec![
         text("source"),
         text("severity"),
-        Field::new("time", DataType::Timestamp(TimeUnit::Millisecond, Some("UTC".into())), true),
+        Field::new(
+            "time",
+            DataType::Timestamp(TimeUnit::Millisecond, Some("UTC".into())),
+            true,
+        ),
     ]);
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .unwrap();
     runtime.block_on(async {
-        let context = SessionContext::new_with_config(SessionConfig::new().with_target_partitions(1));
-        let options = JsonReadOptions::default().schema(&schema).file_extension("jsonl");
-        context.register_json("events", file.to_str().unwrap(), options).await.unwrap();
+        let context =
+            SessionContext::new_with_config(SessionConfig::new().with_target_partitions(1));
+        let options = JsonReadOptions::default()
+            .schema(&schema)
+            .file_extension("jsonl");
+        context
+            .register_json("events", file.to_str().unwrap(), options)
+            .await
+            .unwrap();
         let rows = context.sql(QUERY).await.unwrap().collect().await.unwrap();
         println!("{}", rows.iter().map(|b| b.num_rows()).sum::<usize>());
     });

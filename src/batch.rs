@@ -40,8 +40,9 @@ pub async fn run(session: &Session, file: &Arc<SourceFile>) -> Result<Vec<Answer
         match &statement.kind {
             StatementKind::Query(query) => queries.push((query, statement.span)),
             _ => mistakes.push(
-                Diagnostic::new(file, statement.span, "a snapshot query is a SELECT")
-                    .with_help("name the files that declare tables behind --with; `flowline run` runs INSERTs"),
+                Diagnostic::new(file, statement.span, "a snapshot query is a SELECT").with_help(
+                    "name the files that declare tables behind --with; `flowline run` runs INSERTs",
+                ),
             ),
         }
     }
@@ -71,7 +72,11 @@ pub async fn run(session: &Session, file: &Arc<SourceFile>) -> Result<Vec<Answer
 }
 
 /// The typed plan of a query; tables that were read stand for their contents.
-fn plan(session: &Session, query: &Query, contents: &BTreeMap<String, Arc<MemTable>>) -> datafusion::error::Result<LogicalPlan> {
+fn plan(
+    session: &Session,
+    query: &Query,
+    contents: &BTreeMap<String, Arc<MemTable>>,
+) -> datafusion::error::Result<LogicalPlan> {
     let make = |table: &Arc<Table>| -> datafusion::error::Result<Arc<dyn TableSource>> {
         Ok(match contents.get(&table.name) {
             Some(rows) => provider_as_source(Arc::clone(rows) as _),
@@ -126,16 +131,39 @@ async fn read(session: &Session, table: &Arc<Table>) -> Result<Arc<MemTable>> {
     if is_upsert {
         plain = as_log(&plain);
     }
-    let columns: Vec<String> =
-        plain.columns.iter().map(|c| Ident::with_quote('`', c.field.name().as_str()).to_string()).collect();
-    let text = format!("SELECT {} FROM {}", columns.join(", "), Ident::with_quote('`', table.name.as_str()));
+    let columns: Vec<String> = plain
+        .columns
+        .iter()
+        .map(|c| Ident::with_quote('`', c.field.name().as_str()).to_string())
+        .collect();
+    let text = format!(
+        "SELECT {} FROM {}",
+        columns.join(", "),
+        Ident::with_quote('`', table.name.as_str())
+    );
     let sink = Arc::clone(&collected);
-    session.run_once(plain, &text, move || Arc::new(Collector(Arc::clone(&sink))) as Arc<dyn Sink>).await?;
-    let batches = std::mem::take(&mut *collected.batches.lock().unwrap_or_else(PoisonError::into_inner));
+    session
+        .run_once(plain, &text, move || {
+            Arc::new(Collector(Arc::clone(&sink))) as Arc<dyn Sink>
+        })
+        .await?;
+    let batches = std::mem::take(
+        &mut *collected
+            .batches
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner),
+    );
     let schema = table.schema();
     let mut rows = Vec::new();
-    for batch in if is_upsert { fold(table, &batches)? } else { batches.into_iter().map(|b| b.rows).collect() } {
-        rows.push(RecordBatch::try_new(Arc::clone(&schema), batch.columns()[..schema.fields().len()].to_vec())?);
+    for batch in if is_upsert {
+        fold(table, &batches)?
+    } else {
+        batches.into_iter().map(|b| b.rows).collect()
+    } {
+        rows.push(RecordBatch::try_new(
+            Arc::clone(&schema),
+            batch.columns()[..schema.fields().len()].to_vec(),
+        )?);
     }
     let table = MemTable::try_new(schema, vec![rows])
         .map_err(|e| Error::from(e).at(format!("table '{}'", table.name)))?;
@@ -150,15 +178,24 @@ fn as_log(table: &Table) -> Table {
     let mut log = table.clone();
     log.with.retain(|key, _| !key.starts_with("sink."));
     log.with.insert("connector".into(), "kafka".into());
-    log.with.insert("scan.startup.mode".into(), "earliest-offset".into());
-    let key = table.primary_key.iter().flatten().map(|k| table.columns[*k].field.name().as_str());
-    log.with.insert("key.fields".into(), key.collect::<Vec<_>>().join(";"));
+    log.with
+        .insert("scan.startup.mode".into(), "earliest-offset".into());
+    let key = table
+        .primary_key
+        .iter()
+        .flatten()
+        .map(|k| table.columns[*k].field.name().as_str());
+    log.with
+        .insert("key.fields".into(), key.collect::<Vec<_>>().join(";"));
     for column in &mut log.columns {
         column.field = column.field.clone().with_nullable(true);
     }
     log.columns.push(Column {
         field: Field::new(TOMBSTONE, DataType::Boolean, true),
-        kind: ColumnKind::Metadata { key: "flowline.tombstone".into(), is_virtual: true },
+        kind: ColumnKind::Metadata {
+            key: "flowline.tombstone".into(),
+            is_virtual: true,
+        },
         comment: None,
         declared: String::new(),
     });
@@ -167,7 +204,9 @@ fn as_log(table: &Table) -> Table {
 
 /// The last row of every key, unless it was deleted. Records of a key are in one partition, so they come in order.
 fn fold(table: &Table, batches: &[Batch]) -> Result<Vec<RecordBatch>> {
-    let Some(first) = batches.first() else { return Ok(Vec::new()) };
+    let Some(first) = batches.first() else {
+        return Ok(Vec::new());
+    };
     let log = concat_batches(&first.rows.schema(), batches.iter().map(|b| &b.rows))?;
     let keys = rows_of(&log, table.primary_key.as_deref().unwrap_or_default())?;
     let deleted = log.column(log.num_columns() - 1).as_boolean();
@@ -179,7 +218,10 @@ fn fold(table: &Table, batches: &[Batch]) -> Result<Vec<RecordBatch>> {
             last.insert(key, row);
         }
     }
-    Ok(vec![take_record_batch(&log, &UInt32Array::from_iter_values(last.into_values()))?])
+    Ok(vec![take_record_batch(
+        &log,
+        &UInt32Array::from_iter_values(last.into_values()),
+    )?])
 }
 
 #[derive(Default)]
@@ -204,7 +246,12 @@ impl Sink for Collector {
         true
     }
 
-    async fn writer(&self, _: usize, _: SchemaRef, _: Option<Vec<usize>>) -> Result<Box<dyn SinkWriter>> {
+    async fn writer(
+        &self,
+        _: usize,
+        _: SchemaRef,
+        _: Option<Vec<usize>>,
+    ) -> Result<Box<dyn SinkWriter>> {
         Ok(Box::new(Collector(Arc::clone(&self.0))))
     }
 }
@@ -212,7 +259,11 @@ impl Sink for Collector {
 #[async_trait]
 impl SinkWriter for Collector {
     async fn write(&mut self, batch: &Batch) -> Result<()> {
-        self.0.batches.lock().unwrap_or_else(PoisonError::into_inner).push(batch.clone());
+        self.0
+            .batches
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(batch.clone());
         Ok(())
     }
 

@@ -38,7 +38,13 @@ pub struct Error {
 impl Error {
     /// An error of `kind`.
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into(), help: None, diagnostics: Vec::new(), cause: None }
+        Self {
+            kind,
+            message: message.into(),
+            help: None,
+            diagnostics: Vec::new(),
+            cause: None,
+        }
     }
 
     /// A mistake of the user's.
@@ -68,7 +74,10 @@ impl Error {
             1 => "1 mistake in the SQL".to_string(),
             n => format!("{n} mistakes in the SQL"),
         };
-        Self { diagnostics, ..Self::usage(message) }
+        Self {
+            diagnostics,
+            ..Self::usage(message)
+        }
     }
 
     /// The same error with advice.
@@ -108,7 +117,11 @@ impl fmt::Display for Error {
         f.write_str(&self.message)?;
         for d in &self.diagnostics {
             let start = d.span.start;
-            write!(f, "\n{}:{}:{}: {}", d.file.name, start.line, start.column, d.message)?;
+            write!(
+                f,
+                "\n{}:{}:{}: {}",
+                d.file.name, start.line, start.column, d.message
+            )?;
         }
         Ok(())
     }
@@ -129,7 +142,11 @@ pub fn datafusion_message(error: &datafusion::error::DataFusionError) -> String 
         D::Context(_, inner) | D::Diagnostic(_, inner) => datafusion_message(inner),
         D::Shared(inner) => datafusion_message(inner),
         D::SchemaError(e, _) => e.to_string(),
-        D::Collection(errors) => errors.iter().map(datafusion_message).collect::<Vec<_>>().join("; "),
+        D::Collection(errors) => errors
+            .iter()
+            .map(datafusion_message)
+            .collect::<Vec<_>>()
+            .join("; "),
         D::External(e) => e.to_string(),
         other => other.strip_backtrace(),
     }
@@ -139,10 +156,15 @@ fn arrow_message(error: &arrow::error::ArrowError) -> String {
     use arrow::error::ArrowError as A;
     match error {
         A::ArithmeticOverflow(m) => {
-            format!("arithmetic overflow: {}", m.trim_start_matches("Overflow happened on: "))
+            format!(
+                "arithmetic overflow: {}",
+                m.trim_start_matches("Overflow happened on: ")
+            )
         }
         A::DivideByZero => "division by zero".to_string(),
-        A::CastError(m) | A::ComputeError(m) | A::ParseError(m) | A::InvalidArgumentError(m) => m.clone(),
+        A::CastError(m) | A::ComputeError(m) | A::ParseError(m) | A::InvalidArgumentError(m) => {
+            m.clone()
+        }
         A::ExternalError(e) => e.to_string(),
         other => other.to_string(),
     }

@@ -2,20 +2,20 @@
 //!
 //! The modules, in the order in which a SQL file passes through them:
 
-pub mod sql; // text -> spanned AST
+pub mod batch; // SELECTs answered once
 pub mod catalog; // tables, views and their options
-pub mod planner; // AST + catalog -> checked streaming plan -> graph
+pub mod changelog; // rows with weights, row kinds
+pub mod cli;
+pub mod connectors; // where rows come from and go to
+pub mod formats; // bytes <-> rows
 pub mod graph; // the dataflow as data; EXPLAIN
 pub mod operators; // the steps of the dataflow, synchronous
-pub mod changelog; // rows with weights, row kinds
-pub mod time; // watermarks and windows
-pub mod state; // keyed state, key groups, snapshots
-pub mod formats; // bytes <-> rows
-pub mod connectors; // where rows come from and go to
+pub mod planner; // AST + catalog -> checked streaming plan -> graph
 pub mod runtime; // tasks, channels, barriers, shutdown
-pub mod batch; // SELECTs answered once
 pub mod session; // the main path: SQL files -> running job
-pub mod cli; // flags to settings, one file a verb
+pub mod sql; // text -> spanned AST
+pub mod state; // keyed state, key groups, snapshots
+pub mod time; // watermarks and windows // flags to settings, one file a verb
 
 pub mod clock; // the clock, injected
 pub mod error; // what went wrong, where, and what to do

@@ -16,7 +16,8 @@ use crate::connectors::{self, Sink, SinkMode, Source};
 use crate::error::{Error, Result};
 use crate::graph::{self, Graph};
 use crate::planner::{
-    self, Functions, InsertPlan, Lowering, Mistakes, PlanContext, SinkCheck, StreamTable, analyze, diagnose, object_name,
+    self, Functions, InsertPlan, Lowering, Mistakes, PlanContext, SinkCheck, StreamTable, analyze,
+    diagnose, object_name,
 };
 use crate::runtime::{self, Connect, Job, JobOptions};
 use crate::settings::Settings;
@@ -104,12 +105,20 @@ impl Session {
                 Ok(said) => messages.extend(said),
                 Err(found) if is_whole => mistakes.extend(found),
                 // What is not found may be declared in a statement that could not be read.
-                Err(found) => mistakes.extend(found.into_iter().filter(|d| !d.message.contains("not found"))),
+                Err(found) => mistakes.extend(
+                    found
+                        .into_iter()
+                        .filter(|d| !d.message.contains("not found")),
+                ),
             }
         }
         mistakes.sort_by_key(|d| d.span.start);
         mistakes.dedup();
-        if mistakes.is_empty() { Ok(messages) } else { Err(Error::sql(mistakes)) }
+        if mistakes.is_empty() {
+            Ok(messages)
+        } else {
+            Err(Error::sql(mistakes))
+        }
     }
 
     /// Whether any INSERT or SELECT waits to be run.
@@ -136,12 +145,21 @@ impl Session {
     /// Mistakes of the queries; sources and sinks that cannot be opened.
     pub async fn start(&self, selects: &SelectSink) -> Result<Job> {
         let graph = self.graph()?;
-        runtime::start(&graph, &self.connect(selects), &self.job_options(), Arc::new(SystemClock)).await
+        runtime::start(
+            &graph,
+            &self.connect(selects),
+            &self.job_options(),
+            Arc::new(SystemClock),
+        )
+        .await
     }
 
     /// What connects the graph's ends to the outside.
     pub fn connect<'a>(&'a self, selects: &'a SelectSink) -> impl Connect + 'a {
-        Ends { config: &self.config, selects }
+        Ends {
+            config: &self.config,
+            selects,
+        }
     }
 
     /// How jobs run.
@@ -171,7 +189,12 @@ impl Session {
     ///
     /// # Errors
     /// Mistakes of the query; a table that cannot be read.
-    pub async fn run_once(&self, table: Table, query: &str, sink: impl Fn() -> Arc<dyn Sink> + Send + Sync + 'static) -> Result<()> {
+    pub async fn run_once(
+        &self,
+        table: Table,
+        query: &str,
+        sink: impl Fn() -> Arc<dyn Sink> + Send + Sync + 'static,
+    ) -> Result<()> {
         let config = SessionConfig {
             capture: None,
             parallelism: Some(1),
@@ -181,18 +204,33 @@ impl Session {
         };
         let mut session = Session::new(config);
         session.functions = self.functions.clone();
-        session.catalog.insert(&table.name.clone(), Relation::Table(Arc::new(table)));
+        session
+            .catalog
+            .insert(&table.name.clone(), Relation::Table(Arc::new(table)));
         session.load(&SourceFile::new("<snapshot>", query))?;
-        session.start(&move |_: &str, _: &Table| sink()).await?.wait().await
+        session
+            .start(&move |_: &str, _: &Table| sink())
+            .await?
+            .wait()
+            .await
     }
 
     // ---- Statements ----
 
-    fn statement(&mut self, script: &Script, statement: &Statement) -> std::result::Result<Vec<Message>, Vec<Diagnostic>> {
+    fn statement(
+        &mut self,
+        script: &Script,
+        statement: &Statement,
+    ) -> std::result::Result<Vec<Message>, Vec<Diagnostic>> {
         let file = &script.file;
         let span = statement.span;
         let mistake = |span: Span, message: String, help: Option<String>| {
-            Err(vec![Diagnostic { file: Arc::clone(file), span, message, help }])
+            Err(vec![Diagnostic {
+                file: Arc::clone(file),
+                span,
+                message,
+                help,
+            }])
         };
         match &statement.kind {
             StatementKind::CreateTable(create) => {
@@ -202,12 +240,17 @@ impl Session {
                         return Ok(Vec::new());
                     }
                     let help = "use CREATE TABLE IF NOT EXISTS, or DROP it first".to_string();
-                    return mistake(create.name.span(), format!("table '{name}' already exists"), Some(help));
+                    return mistake(
+                        create.name.span(),
+                        format!("table '{name}' already exists"),
+                        Some(help),
+                    );
                 }
                 let overrides = self.overrides(&name, create);
                 let make = stream_tables;
                 let context = PlanContext::new(&self.catalog, &self.functions, &make);
-                let table = planner::create_table(create, span, file, &self.catalog, &context, &overrides);
+                let table =
+                    planner::create_table(create, span, file, &self.catalog, &context, &overrides);
                 let table = table.map_err(Mistakes::into_diagnostics)?;
                 check_connector(&table, self.config.sources.contains_key(&name))?;
                 self.catalog.insert(&name, Relation::Table(Arc::new(table)));
@@ -240,8 +283,15 @@ impl Session {
                 if fits {
                     self.catalog.remove(&name);
                 } else if !drop.if_exists {
-                    let kind = if drop.kind == DropKind::Table { "table" } else { "view" };
-                    let help = self.catalog.closest(&name).map(|n| format!("did you mean '{n}'?"));
+                    let kind = if drop.kind == DropKind::Table {
+                        "table"
+                    } else {
+                        "view"
+                    };
+                    let help = self
+                        .catalog
+                        .closest(&name)
+                        .map(|n| format!("did you mean '{n}'?"));
                     return mistake(drop.name.span(), format!("{kind} '{name}' not found"), help);
                 }
             }
@@ -251,12 +301,17 @@ impl Session {
                     if alter.if_exists {
                         return Ok(Vec::new());
                     }
-                    let help = self.catalog.closest(&name).map(|n| format!("did you mean '{n}'?"));
+                    let help = self
+                        .catalog
+                        .closest(&name)
+                        .map(|n| format!("did you mean '{n}'?"));
                     return mistake(alter.name.span(), format!("table '{name}' not found"), help);
                 };
                 let mut table = table.as_ref().clone();
                 for option in &alter.set {
-                    table.with.insert(option.key.value.clone(), option.value.value.clone());
+                    table
+                        .with
+                        .insert(option.key.value.clone(), option.value.value.clone());
                 }
                 for key in &alter.reset {
                     table.with.remove(&key.value);
@@ -293,52 +348,102 @@ impl Session {
                 }
             }
             StatementKind::Set(None) => {
-                let rows = self.settings.iter().map(|(k, v)| vec![k.clone(), v.clone()]).collect();
-                return Ok(vec![Message::Rows(vec!["key".into(), "value".into()], rows)]);
+                let rows = self
+                    .settings
+                    .iter()
+                    .map(|(k, v)| vec![k.clone(), v.clone()])
+                    .collect();
+                return Ok(vec![Message::Rows(
+                    vec!["key".into(), "value".into()],
+                    rows,
+                )]);
             }
             StatementKind::Reset(Some(key)) => self.settings.reset(&key.value),
             StatementKind::Reset(None) => self.settings.reset_all(),
-            StatementKind::Show(show) => return self.show(show).or_else(|(m, h)| mistake(span, m, h)),
+            StatementKind::Show(show) => {
+                return self.show(show).or_else(|(m, h)| mistake(span, m, h));
+            }
             StatementKind::Describe(name) => {
                 let columns = Show::Columns(name.clone());
                 return self.show(&columns).or_else(|(m, h)| mistake(span, m, h));
             }
-            StatementKind::Explain(inner) => return self.explain(inner, file).map(|t| vec![Message::Text(t)]),
+            StatementKind::Explain(inner) => {
+                return self.explain(inner, file).map(|t| vec![Message::Text(t)]);
+            }
         }
         Ok(Vec::new())
     }
 
-    fn overrides(&self, name: &str, create: &crate::sql::ast::CreateTable) -> BTreeMap<String, String> {
-        let connector = create.options.iter().find(|o| o.key.value == "connector").map(|o| o.value.value.as_str());
+    fn overrides(
+        &self,
+        name: &str,
+        create: &crate::sql::ast::CreateTable,
+    ) -> BTreeMap<String, String> {
+        let connector = create
+            .options
+            .iter()
+            .find(|o| o.key.value == "connector")
+            .map(|o| o.value.value.as_str());
         let mut options = BTreeMap::new();
         if matches!(connector, Some("kafka" | "upsert-kafka")) {
-            options.extend(self.config.table_options.get("*").cloned().unwrap_or_default());
+            options.extend(
+                self.config
+                    .table_options
+                    .get("*")
+                    .cloned()
+                    .unwrap_or_default(),
+            );
         }
-        options.extend(self.config.table_options.get(name).cloned().unwrap_or_default());
+        options.extend(
+            self.config
+                .table_options
+                .get(name)
+                .cloned()
+                .unwrap_or_default(),
+        );
         options
     }
 
-    fn insert(&mut self, insert: &Insert, file: &Arc<SourceFile>, span: Span) -> std::result::Result<(), Vec<Diagnostic>> {
+    fn insert(
+        &mut self,
+        insert: &Insert,
+        file: &Arc<SourceFile>,
+        span: Span,
+    ) -> std::result::Result<(), Vec<Diagnostic>> {
         let mut mistakes = Mistakes::new(file);
         let name = object_name(&insert.table);
         let Some(table) = self.catalog.table(&name) else {
             let help = match self.catalog.get(&name) {
                 Some(_) => Some(format!("'{name}' is a view; INSERT INTO takes a table")),
-                None => self.catalog.closest(&name).map(|n| format!("did you mean '{n}'?")),
+                None => self
+                    .catalog
+                    .closest(&name)
+                    .map(|n| format!("did you mean '{n}'?")),
             };
-            mistakes.add(insert.table.span(), format!("table '{name}' not found"), help);
+            mistakes.add(
+                insert.table.span(),
+                format!("table '{name}' not found"),
+                help,
+            );
             return Err(mistakes.into_diagnostics());
         };
         let mut table = Arc::clone(table);
         if !insert.hint_options.is_empty() {
-            let options = insert.hint_options.iter().map(|o| (o.key.value.clone(), o.value.value.clone()));
+            let options = insert
+                .hint_options
+                .iter()
+                .map(|o| (o.key.value.clone(), o.value.value.clone()));
             Arc::make_mut(&mut table).with.extend(options);
         }
         if let Some(action) = &insert.on_conflict
             && action.value != crate::sql::ast::ConflictAction::Deduplicate
         {
             let message = "ON CONFLICT DO NOTHING and DO ERROR are not supported yet";
-            mistakes.add(action.span, message, Some("use ON CONFLICT DO DEDUPLICATE".into()));
+            mistakes.add(
+                action.span,
+                message,
+                Some("use ON CONFLICT DO DEDUPLICATE".into()),
+            );
         }
         let sink = table.sink_schema();
         let mut columns = Vec::new();
@@ -346,13 +451,25 @@ impl Session {
             match sink.fields().iter().position(|f| f.name() == &column.value) {
                 Some(i) => columns.push(i),
                 None if table.column(&column.value).is_some() => {
-                    let message = format!("column '{}' of '{name}' is computed or read-only", column.value);
-                    mistakes.add(column.span, message, Some("leave it out of the list".into()));
+                    let message = format!(
+                        "column '{}' of '{name}' is computed or read-only",
+                        column.value
+                    );
+                    mistakes.add(
+                        column.span,
+                        message,
+                        Some("leave it out of the list".into()),
+                    );
                 }
                 None => {
                     let names = sink.fields().iter().map(|f| f.name().as_str());
-                    let help = crate::catalog::closest(&column.value, names).map(|n| format!("did you mean `{n}`?"));
-                    mistakes.add(column.span, format!("column '{}' not found in table '{name}'", column.value), help);
+                    let help = crate::catalog::closest(&column.value, names)
+                        .map(|n| format!("did you mean `{n}`?"));
+                    mistakes.add(
+                        column.span,
+                        format!("column '{}' not found in table '{name}'", column.value),
+                        help,
+                    );
                 }
             }
         }
@@ -374,15 +491,29 @@ impl Session {
 
     fn show(&self, show: &Show) -> std::result::Result<Vec<Message>, (String, Option<String>)> {
         let list = |title: &str, names: Vec<String>| {
-            Ok(vec![Message::Rows(vec![title.to_string()], names.into_iter().map(|n| vec![n]).collect())])
+            Ok(vec![Message::Rows(
+                vec![title.to_string()],
+                names.into_iter().map(|n| vec![n]).collect(),
+            )])
         };
         let missing = |name: &str| {
-            (format!("'{name}' not found"), self.catalog.closest(name).map(|n| format!("did you mean '{n}'?")))
+            (
+                format!("'{name}' not found"),
+                self.catalog
+                    .closest(name)
+                    .map(|n| format!("did you mean '{n}'?")),
+            )
         };
         match show {
-            Show::Tables => list("table name", self.catalog.iter().map(|(n, _)| n.clone()).collect()),
+            Show::Tables => list(
+                "table name",
+                self.catalog.iter().map(|(n, _)| n.clone()).collect(),
+            ),
             Show::Views => {
-                let views = self.catalog.iter().filter(|(_, r)| matches!(r, Relation::View(_)));
+                let views = self
+                    .catalog
+                    .iter()
+                    .filter(|(_, r)| matches!(r, Relation::View(_)));
                 list("view name", views.map(|(n, _)| n.clone()).collect())
             }
             Show::Functions => list("function name", self.functions.names()),
@@ -391,22 +522,41 @@ impl Session {
             Show::Create(_, name) => {
                 let name = object_name(name);
                 match self.catalog.get(&name) {
-                    Some(Relation::Table(t)) => Ok(vec![Message::Text(statement_text(&t.file, t.span))]),
-                    Some(Relation::View(v)) => Ok(vec![Message::Text(format!("CREATE VIEW `{name}` AS {}", v.query))]),
+                    Some(Relation::Table(t)) => {
+                        Ok(vec![Message::Text(statement_text(&t.file, t.span))])
+                    }
+                    Some(Relation::View(v)) => Ok(vec![Message::Text(format!(
+                        "CREATE VIEW `{name}` AS {}",
+                        v.query
+                    ))]),
                     None => Err(missing(&name)),
                 }
             }
             Show::Columns(name) => {
                 let name = object_name(name);
-                let titles = ["name", "type", "null", "key", "extras", "watermark"].map(str::to_string).to_vec();
+                let titles = ["name", "type", "null", "key", "extras", "watermark"]
+                    .map(str::to_string)
+                    .to_vec();
                 let rows = match self.catalog.get(&name) {
                     Some(Relation::Table(table)) => describe(table),
                     Some(Relation::View(view)) => {
                         let plan = self.logical(&view.query, &view.file, Span::empty());
-                        let plan = plan.map_err(|d| (d.first().map(|d| d.message.clone()).unwrap_or_default(), None))?;
+                        let plan = plan.map_err(|d| {
+                            (
+                                d.first().map(|d| d.message.clone()).unwrap_or_default(),
+                                None,
+                            )
+                        })?;
                         let row = |f: &Arc<arrow::datatypes::Field>| {
                             let type_name = planner::types::flink_name(f.data_type());
-                            vec![f.name().clone(), type_name, f.is_nullable().to_string(), String::new(), String::new(), String::new()]
+                            vec![
+                                f.name().clone(),
+                                type_name,
+                                f.is_nullable().to_string(),
+                                String::new(),
+                                String::new(),
+                                String::new(),
+                            ]
                         };
                         plan.schema().fields().iter().map(row).collect()
                     }
@@ -417,9 +567,16 @@ impl Session {
         }
     }
 
-    fn explain(&mut self, statement: &Statement, file: &Arc<SourceFile>) -> std::result::Result<String, Vec<Diagnostic>> {
+    fn explain(
+        &mut self,
+        statement: &Statement,
+        file: &Arc<SourceFile>,
+    ) -> std::result::Result<String, Vec<Diagnostic>> {
         let before = self.pending.len();
-        let script = Script { file: Arc::clone(file), statements: Vec::new() };
+        let script = Script {
+            file: Arc::clone(file),
+            statements: Vec::new(),
+        };
         self.statement(&script, statement)?;
         let explained = self.pending.split_off(before);
         if explained.iter().any(|p| p.into.is_none()) {
@@ -444,9 +601,17 @@ impl Session {
             let context = PlanContext::new(&self.catalog, &self.functions, &make);
             let failed = |e| Error::sql(vec![diagnose(&p.file, p.span, &e)]);
             let logical = context.plan(&p.query).map_err(failed)?;
-            text += &format!("== {}: Logical Plan ==\n{}\n\n", p.name, logical.display_indent_schema());
+            text += &format!(
+                "== {}: Logical Plan ==\n{}\n\n",
+                p.name,
+                logical.display_indent_schema()
+            );
             let streaming = analyze(logical).map_err(failed)?;
-            text += &format!("== {}: Streaming Plan ==\n{}\n\n", p.name, streaming.display_indent_schema());
+            text += &format!(
+                "== {}: Streaming Plan ==\n{}\n\n",
+                p.name,
+                streaming.display_indent_schema()
+            );
         }
         let graph = self.plan(pending)?;
         text += &format!("== Graph ==\n{graph}\n== Sinks ==\n");
@@ -464,29 +629,55 @@ impl Session {
 
     // ---- Plans ----
 
-    fn logical(&self, query: &Query, file: &Arc<SourceFile>, span: Span) -> std::result::Result<LogicalPlan, Vec<Diagnostic>> {
+    fn logical(
+        &self,
+        query: &Query,
+        file: &Arc<SourceFile>,
+        span: Span,
+    ) -> std::result::Result<LogicalPlan, Vec<Diagnostic>> {
         let make = stream_tables;
         let context = PlanContext::new(&self.catalog, &self.functions, &make);
-        context.plan(query).and_then(analyze).map_err(|e| vec![diagnose(file, span, &e)])
+        context
+            .plan(query)
+            .and_then(analyze)
+            .map_err(|e| vec![diagnose(file, span, &e)])
     }
 
     fn plan(&self, pending: &[&Pending]) -> Result<Graph> {
         let mut mistakes: Vec<Diagnostic> = Vec::new();
-        let inserts: Vec<InsertPlan> = pending.iter().map(|p| insert_plan(p, p.plan.clone())).collect();
+        let inserts: Vec<InsertPlan> = pending
+            .iter()
+            .map(|p| insert_plan(p, p.plan.clone()))
+            .collect();
         let in_process = self.in_process(&inserts);
         let inserts = writers_first(inserts, &in_process)?;
         let make = stream_tables;
         let context = PlanContext::new(&self.catalog, &self.functions, &make);
-        let parallelism = self.config.parallelism.or_else(|| self.settings.parallelism()).unwrap_or(1);
-        let mut lowering =
-            Lowering::new(&context, &inserts, parallelism, self.settings.idle_timeout(), in_process);
+        let parallelism = self
+            .config
+            .parallelism
+            .or_else(|| self.settings.parallelism())
+            .unwrap_or(1);
+        let mut lowering = Lowering::new(
+            &context,
+            &inserts,
+            parallelism,
+            self.settings.idle_timeout(),
+            in_process,
+        );
         for insert in &inserts {
             let check = if insert.is_select {
-                Ok(SinkCheck { mode: SinkMode::Retract, single: true })
+                Ok(SinkCheck {
+                    mode: SinkMode::Retract,
+                    single: true,
+                })
             } else {
                 let captured = self.config.capture.is_some();
                 match self.sink_for(&insert.sink, false) {
-                    Ok(sink) => Ok(SinkCheck { mode: sink.mode(), single: sink.is_single() || captured }),
+                    Ok(sink) => Ok(SinkCheck {
+                        mode: sink.mode(),
+                        single: sink.is_single() || captured,
+                    }),
                     Err(errors) => Err(option_mistakes(&insert.sink, &errors)),
                 }
             };
@@ -495,13 +686,25 @@ impl Session {
                 Err(found) => mistakes.extend(found),
             }
         }
-        if mistakes.is_empty() { Ok(lowering.finish()) } else { Err(Error::sql(mistakes)) }
+        if mistakes.is_empty() {
+            Ok(lowering.finish())
+        } else {
+            Err(Error::sql(mistakes))
+        }
     }
 
     /// The declared sink of a table; for a table without a connector one that keeps nothing.
-    fn sink_for(&self, table: &Table, explained: bool) -> std::result::Result<Arc<dyn Sink>, Vec<OptionError>> {
+    fn sink_for(
+        &self,
+        table: &Table,
+        explained: bool,
+    ) -> std::result::Result<Arc<dyn Sink>, Vec<OptionError>> {
         if table.connector().is_none() && !explained {
-            let mode = if table.primary_key.is_some() { SinkMode::Upsert } else { SinkMode::Append };
+            let mode = if table.primary_key.is_some() {
+                SinkMode::Upsert
+            } else {
+                SinkMode::Append
+            };
             return Ok(connectors::discard(mode));
         }
         connectors::sink(table)
@@ -559,13 +762,22 @@ fn insert_plan(pending: &Pending, plan: LogicalPlan) -> InsertPlan {
 }
 
 /// Statements in an order in which every table passed on in process is written before it is read.
-fn writers_first(inserts: Vec<InsertPlan>, in_process: &BTreeSet<String>) -> Result<Vec<InsertPlan>> {
+fn writers_first(
+    inserts: Vec<InsertPlan>,
+    in_process: &BTreeSet<String>,
+) -> Result<Vec<InsertPlan>> {
     let mut waiting = inserts;
     let mut ordered = Vec::new();
     while !waiting.is_empty() {
-        let unwritten: BTreeSet<&String> = waiting.iter().filter(|i| !i.is_select).map(|i| &i.sink.name).collect();
+        let unwritten: BTreeSet<&String> = waiting
+            .iter()
+            .filter(|i| !i.is_select)
+            .map(|i| &i.sink.name)
+            .collect();
         let ready = waiting.iter().position(|i| {
-            !tables_read(&i.plan).iter().any(|t| in_process.contains(t) && unwritten.contains(t))
+            !tables_read(&i.plan)
+                .iter()
+                .any(|t| in_process.contains(t) && unwritten.contains(t))
         });
         let Some(ready) = ready else {
             let circle = waiting
@@ -604,13 +816,24 @@ impl Connect for Ends<'_> {
 
     fn sink(&self, sink: &graph::Sink) -> Result<Arc<dyn Sink>> {
         let declared = match sink.table.connector() {
-            Some(_) => Some(connectors::sink(&sink.table).map_err(|e| Error::sql(option_mistakes(&sink.table, &e)))?),
+            Some(_) => Some(
+                connectors::sink(&sink.table)
+                    .map_err(|e| Error::sql(option_mistakes(&sink.table, &e)))?,
+            ),
             None => None,
         };
         match (&self.config.capture, declared) {
             (Some(capture), declared) => {
-                let managed = if sink.table.primary_key.is_some() { SinkMode::Upsert } else { SinkMode::Retract };
-                Ok(capture.sink(&sink.name, declared.map_or(managed, |d| d.mode()), &sink.table))
+                let managed = if sink.table.primary_key.is_some() {
+                    SinkMode::Upsert
+                } else {
+                    SinkMode::Retract
+                };
+                Ok(capture.sink(
+                    &sink.name,
+                    declared.map_or(managed, |d| d.mode()),
+                    &sink.table,
+                ))
             }
             (None, Some(declared)) => Ok(declared),
             (None, None) if sink.is_select => Ok((self.selects)(&sink.name, &sink.table)),
@@ -621,8 +844,9 @@ impl Connect for Ends<'_> {
 
 fn source_of(config: &SessionConfig, table: &Table) -> Result<Arc<dyn Source>> {
     match config.sources.get(&table.name) {
-        Some(path) => connectors::file_source(path, table, None)
-            .map_err(|e| Error::sql(option_mistakes(table, &[e])).at(format!("--source {}", table.name))),
+        Some(path) => connectors::file_source(path, table, None).map_err(|e| {
+            Error::sql(option_mistakes(table, &[e])).at(format!("--source {}", table.name))
+        }),
         None => connectors::source(table).map_err(|e| Error::sql(option_mistakes(table, &e))),
     }
 }
@@ -632,9 +856,19 @@ fn option_mistakes(table: &Table, errors: &[OptionError]) -> Vec<Diagnostic> {
     errors
         .iter()
         .map(|e| {
-            let span = e.key.as_ref().and_then(|k| table.option_spans.get(k)).copied().unwrap_or(table.span);
+            let span = e
+                .key
+                .as_ref()
+                .and_then(|k| table.option_spans.get(k))
+                .copied()
+                .unwrap_or(table.span);
             let message = format!("table '{}': {}", table.name, e.message);
-            Diagnostic { file: Arc::clone(&table.file), span, message, help: e.help.clone() }
+            Diagnostic {
+                file: Arc::clone(&table.file),
+                span,
+                message,
+                help: e.help.clone(),
+            }
         })
         .collect()
 }
@@ -652,9 +886,21 @@ fn check_connector(table: &Table, from_file: bool) -> std::result::Result<(), Ve
         (Ok(_), _) | (_, Ok(_)) => Ok(()),
         (Err(reading), Err(writing)) => {
             // Which of the two is meant shows only later: a mistake of both is one for sure, else reading's are told.
-            let both: Vec<OptionError> = reading.iter().filter(|e| writing.contains(e)).cloned().collect();
-            let cannot_read = reading.iter().any(|e| e.key.as_deref() == Some("connector"));
-            let told = if !both.is_empty() { both } else if cannot_read { writing } else { reading };
+            let both: Vec<OptionError> = reading
+                .iter()
+                .filter(|e| writing.contains(e))
+                .cloned()
+                .collect();
+            let cannot_read = reading
+                .iter()
+                .any(|e| e.key.as_deref() == Some("connector"));
+            let told = if !both.is_empty() {
+                both
+            } else if cannot_read {
+                writing
+            } else {
+                reading
+            };
             Err(option_mistakes(table, &told))
         }
     }
@@ -666,11 +912,17 @@ fn describe(table: &Table) -> Vec<Vec<String>> {
         .iter()
         .enumerate()
         .map(|(i, column)| {
-            let type_name =
-                if column.declared.is_empty() { planner::types::flink_name(column.field.data_type()) } else { column.declared.clone() };
+            let type_name = if column.declared.is_empty() {
+                planner::types::flink_name(column.field.data_type())
+            } else {
+                column.declared.clone()
+            };
             let key = match &table.primary_key {
                 Some(key) if key.contains(&i) => {
-                    let names: Vec<&str> = key.iter().map(|k| table.columns[*k].field.name().as_str()).collect();
+                    let names: Vec<&str> = key
+                        .iter()
+                        .map(|k| table.columns[*k].field.name().as_str())
+                        .collect();
                     format!("PRI({})", names.join(", "))
                 }
                 _ => String::new(),
@@ -679,15 +931,29 @@ fn describe(table: &Table) -> Vec<Vec<String>> {
                 ColumnKind::Physical => String::new(),
                 ColumnKind::Computed(expr) => format!("AS {expr}"),
                 ColumnKind::Metadata { key, is_virtual } => {
-                    format!("METADATA FROM '{key}'{}", if *is_virtual { " VIRTUAL" } else { "" })
+                    format!(
+                        "METADATA FROM '{key}'{}",
+                        if *is_virtual { " VIRTUAL" } else { "" }
+                    )
                 }
             };
             let watermark = match &table.watermark {
                 Some((column, expr)) if *column == i => expr.to_string(),
                 _ => String::new(),
             };
-            let null = if column.field.is_nullable() { "TRUE" } else { "FALSE" };
-            vec![column.field.name().clone(), type_name, null.to_string(), key, extras, watermark]
+            let null = if column.field.is_nullable() {
+                "TRUE"
+            } else {
+                "FALSE"
+            };
+            vec![
+                column.field.name().clone(),
+                type_name,
+                null.to_string(),
+                key,
+                extras,
+                watermark,
+            ]
         })
         .collect()
 }
@@ -700,9 +966,22 @@ fn statement_text(file: &SourceFile, span: Span) -> String {
         if number < start.line || number > end.line {
             return None;
         }
-        let from = if number == start.line { start.column.saturating_sub(1) as usize } else { 0 };
-        let to = if number == end.line { end.column.saturating_sub(1) as usize } else { usize::MAX };
-        Some(line.chars().skip(from).take(to.saturating_sub(from)).collect::<String>())
+        let from = if number == start.line {
+            start.column.saturating_sub(1) as usize
+        } else {
+            0
+        };
+        let to = if number == end.line {
+            end.column.saturating_sub(1) as usize
+        } else {
+            usize::MAX
+        };
+        Some(
+            line.chars()
+                .skip(from)
+                .take(to.saturating_sub(from))
+                .collect::<String>(),
+        )
     });
     lines.collect::<Vec<_>>().join("\n")
 }

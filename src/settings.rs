@@ -17,10 +17,19 @@ pub struct SettingError {
 
 /// The keys that have an effect, each with what it does.
 pub const KNOWN: &[(&str, &str)] = &[
-    ("parallelism.default", "number of instances of each operator (1 to 128)"),
+    (
+        "parallelism.default",
+        "number of instances of each operator (1 to 128)",
+    ),
     ("table.exec.resource.default-parallelism", "the same"),
-    ("table.exec.source.idle-timeout", "a source partition without rows for so long no longer holds the watermark"),
-    ("table.exec.sink.not-null-enforcer", "ERROR or DROP: what happens to NULL in a NOT NULL column"),
+    (
+        "table.exec.source.idle-timeout",
+        "a source partition without rows for so long no longer holds the watermark",
+    ),
+    (
+        "table.exec.sink.not-null-enforcer",
+        "ERROR or DROP: what happens to NULL in a NOT NULL column",
+    ),
     ("table.local-time-zone", "UTC is the one supported"),
     ("pipeline.name", "the job's name in messages"),
 ];
@@ -28,18 +37,39 @@ pub const KNOWN: &[(&str, &str)] = &[
 /// Flink's keys (or beginnings of keys) that are accepted because a file that also runs on Flink may set them, and that
 /// change nothing here, with the reason.
 pub const WITHOUT_EFFECT: &[(&str, &str)] = &[
-    ("execution.runtime-mode", "flowline run always streams; bounded inputs end by themselves"),
+    (
+        "execution.runtime-mode",
+        "flowline run always streams; bounded inputs end by themselves",
+    ),
     ("execution.checkpointing.", "checkpoints are not there yet"),
     ("execution.target", "there is no cluster to choose"),
-    ("pipeline.auto-watermark-interval", "the watermark moves behind every row"),
-    ("pipeline.operator-chaining.", "operators are always fused where they can be"),
-    ("restart-strategy", "a failed job ends; restarts come with checkpoints"),
+    (
+        "pipeline.auto-watermark-interval",
+        "the watermark moves behind every row",
+    ),
+    (
+        "pipeline.operator-chaining.",
+        "operators are always fused where they can be",
+    ),
+    (
+        "restart-strategy",
+        "a failed job ends; restarts come with checkpoints",
+    ),
     ("sql-client.", "it is about Flink's own client"),
     ("state.", "state is kept in memory"),
     ("table.dml-sync", "flowline run always waits for its jobs"),
-    ("table.exec.mini-batch.", "batches are chosen by load and never change the final answer"),
-    ("table.exec.sink.require-on-conflict", "ON CONFLICT may always be left out"),
-    ("table.exec.sink.upsert-materialize", "rows of one key always reach the sink in order"),
+    (
+        "table.exec.mini-batch.",
+        "batches are chosen by load and never change the final answer",
+    ),
+    (
+        "table.exec.sink.require-on-conflict",
+        "ON CONFLICT may always be left out",
+    ),
+    (
+        "table.exec.sink.upsert-materialize",
+        "rows of one key always reach the sink in order",
+    ),
     ("table.optimizer.", "the optimizer is flowline's own"),
     ("taskmanager.", "there is no task manager"),
     ("jobmanager.", "there is no job manager"),
@@ -59,21 +89,35 @@ impl Settings {
     pub fn set(&mut self, key: &str, value: &str) -> Result<Option<String>, SettingError> {
         if let Some((_, reason)) = WITHOUT_EFFECT.iter().find(|(k, _)| key.starts_with(k)) {
             self.values.insert(key.to_string(), value.to_string());
-            return Ok(Some(format!("SET '{key}' has no effect in flowline: {reason}")));
+            return Ok(Some(format!(
+                "SET '{key}' has no effect in flowline: {reason}"
+            )));
         }
-        let fail = |message: String, help: &str| Err(SettingError { message, help: Some(help.to_string()) });
+        let fail = |message: String, help: &str| {
+            Err(SettingError {
+                message,
+                help: Some(help.to_string()),
+            })
+        };
         let valid = match key {
-            "parallelism.default" | "table.exec.resource.default-parallelism" => {
-                value.parse().is_ok_and(|p: usize| (1..=usize::from(crate::state::KEY_GROUPS)).contains(&p))
-            }
+            "parallelism.default" | "table.exec.resource.default-parallelism" => value
+                .parse()
+                .is_ok_and(|p: usize| (1..=usize::from(crate::state::KEY_GROUPS)).contains(&p)),
             "table.exec.source.idle-timeout" => parse_duration(value).is_some(),
-            "table.exec.sink.not-null-enforcer" => matches!(value.to_uppercase().as_str(), "ERROR" | "DROP"),
+            "table.exec.sink.not-null-enforcer" => {
+                matches!(value.to_uppercase().as_str(), "ERROR" | "DROP")
+            }
             "table.local-time-zone" => matches!(value, "UTC" | "Z" | "GMT" | "Etc/UTC" | "+00:00"),
             "pipeline.name" => true,
             _ => {
                 let near = closest(key, KNOWN.iter().chain(WITHOUT_EFFECT).map(|(k, _)| *k));
                 let help = near.map_or_else(
-                    || format!("the keys are: {}", KNOWN.iter().map(|(k, _)| *k).collect::<Vec<_>>().join(", ")),
+                    || {
+                        format!(
+                            "the keys are: {}",
+                            KNOWN.iter().map(|(k, _)| *k).collect::<Vec<_>>().join(", ")
+                        )
+                    },
                     |n| format!("did you mean '{n}'?"),
                 );
                 return fail(format!("unknown setting '{key}'"), &help);
@@ -81,7 +125,10 @@ impl Settings {
         };
         if !valid {
             let meaning = KNOWN.iter().find(|(k, _)| *k == key).map_or("", |(_, m)| m);
-            return fail(format!("'{key}' does not take '{value}'"), &format!("it means: {meaning}"));
+            return fail(
+                format!("'{key}' does not take '{value}'"),
+                &format!("it means: {meaning}"),
+            );
         }
         self.values.insert(key.to_string(), value.to_string());
         Ok(None)
@@ -115,6 +162,8 @@ impl Settings {
 
     /// Whether NULL in a NOT NULL column of a sink leaves the row out instead of failing the job.
     pub fn drop_nulls(&self) -> bool {
-        self.values.get("table.exec.sink.not-null-enforcer").is_some_and(|v| v.eq_ignore_ascii_case("DROP"))
+        self.values
+            .get("table.exec.sink.not-null-enforcer")
+            .is_some_and(|v| v.eq_ignore_ascii_case("DROP"))
     }
 }

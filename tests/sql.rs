@@ -25,7 +25,11 @@ fn main() {
     find_cases(&root, &mut dirs);
     dirs.sort();
     let trials = dirs.into_iter().map(|dir| {
-        let name = dir.strip_prefix(&root).unwrap_or(&dir).to_string_lossy().into_owned();
+        let name = dir
+            .strip_prefix(&root)
+            .unwrap_or(&dir)
+            .to_string_lossy()
+            .into_owned();
         Trial::test(name, move || run_case(&dir))
     });
     libtest_mimic::run(&args, trials.collect()).exit();
@@ -53,14 +57,54 @@ struct Variant {
 }
 
 const VARIANTS: &[Variant] = &[
-    Variant { parallelism: 1, batch_rows: 4096, seed: 1, cut: None },
-    Variant { parallelism: 1, batch_rows: 1, seed: 2, cut: None },
-    Variant { parallelism: 3, batch_rows: 4096, seed: 3, cut: None },
-    Variant { parallelism: 3, batch_rows: 1, seed: 4, cut: None },
-    Variant { parallelism: 3, batch_rows: 3, seed: 5, cut: None },
-    Variant { parallelism: 1, batch_rows: 2, seed: 6, cut: Some((3, 3)) },
-    Variant { parallelism: 3, batch_rows: 2, seed: 7, cut: Some((5, 1)) },
-    Variant { parallelism: 2, batch_rows: 5, seed: 8, cut: Some((2, 3)) },
+    Variant {
+        parallelism: 1,
+        batch_rows: 4096,
+        seed: 1,
+        cut: None,
+    },
+    Variant {
+        parallelism: 1,
+        batch_rows: 1,
+        seed: 2,
+        cut: None,
+    },
+    Variant {
+        parallelism: 3,
+        batch_rows: 4096,
+        seed: 3,
+        cut: None,
+    },
+    Variant {
+        parallelism: 3,
+        batch_rows: 1,
+        seed: 4,
+        cut: None,
+    },
+    Variant {
+        parallelism: 3,
+        batch_rows: 3,
+        seed: 5,
+        cut: None,
+    },
+    Variant {
+        parallelism: 1,
+        batch_rows: 2,
+        seed: 6,
+        cut: Some((3, 3)),
+    },
+    Variant {
+        parallelism: 3,
+        batch_rows: 2,
+        seed: 7,
+        cut: Some((5, 1)),
+    },
+    Variant {
+        parallelism: 2,
+        batch_rows: 5,
+        seed: 8,
+        cut: Some((2, 3)),
+    },
 ];
 
 struct Case {
@@ -76,14 +120,25 @@ fn load_case(dir: &Path) -> Case {
     let text = include(&dir.join("case.sql"));
     let directive = |name: &str| -> Vec<String> {
         let head = format!("-- {name}: ");
-        text.lines().filter_map(|l| l.strip_prefix(&head)).map(str::to_string).collect()
+        text.lines()
+            .filter_map(|l| l.strip_prefix(&head))
+            .map(str::to_string)
+            .collect()
     };
     let differs = !directive("differs").is_empty();
     let own = dir.join("expected-flowline");
     let errors = directive("error");
-    let expected_dir = if differs && own.is_dir() { own } else { dir.join("expected") };
+    let expected_dir = if differs && own.is_dir() {
+        own
+    } else {
+        dir.join("expected")
+    };
     let mut expected = BTreeMap::new();
-    for entry in std::fs::read_dir(&expected_dir).into_iter().flatten().flatten() {
+    for entry in std::fs::read_dir(&expected_dir)
+        .into_iter()
+        .flatten()
+        .flatten()
+    {
         let name = entry.file_name().to_string_lossy().into_owned();
         if let Some(sink) = name.strip_suffix(".final.jsonl") {
             let rows = std::fs::read_to_string(entry.path()).unwrap();
@@ -94,9 +149,21 @@ fn load_case(dir: &Path) -> Case {
     let not_yet = directive("not yet");
     let refused = !not_yet.is_empty();
     let errors = if refused { not_yet } else { errors };
-    let must_fail = refused || expected_dir.join("error.txt").exists() || (differs && !errors.is_empty());
-    let settings = directive("set").iter().filter_map(|s| s.split_once('=')).map(|(k, v)| (k.trim().into(), v.trim().into())).collect();
-    Case { text, dir: dir.to_path_buf(), errors, settings, expected, must_fail }
+    let must_fail =
+        refused || expected_dir.join("error.txt").exists() || (differs && !errors.is_empty());
+    let settings = directive("set")
+        .iter()
+        .filter_map(|s| s.split_once('='))
+        .map(|(k, v)| (k.trim().into(), v.trim().into()))
+        .collect();
+    Case {
+        text,
+        dir: dir.to_path_buf(),
+        errors,
+        settings,
+        expected,
+        must_fail,
+    }
 }
 
 /// The script with its `--!include FILE` lines replaced by the files.
@@ -117,7 +184,9 @@ fn include(path: &Path) -> String {
 
 fn run_case(dir: &Path) -> Result<(), Failed> {
     let case = load_case(dir);
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
     for variant in VARIANTS {
         let result = runtime.block_on(run_variant(&case, *variant));
         let fail = |message: String| Err(Failed::from(format!("{variant:?}\n{message}")));
@@ -148,15 +217,25 @@ fn run_case(dir: &Path) -> Result<(), Failed> {
 
 fn full_text(error: &Error) -> String {
     let mut text = error.to_string();
-    for help in error.diagnostics.iter().filter_map(|d| d.help.as_ref()).chain(&error.help) {
+    for help in error
+        .diagnostics
+        .iter()
+        .filter_map(|d| d.help.as_ref())
+        .chain(&error.help)
+    {
         text += &format!("\nhelp: {help}");
     }
     text
 }
 
-async fn run_variant(case: &Case, variant: Variant) -> Result<BTreeMap<String, Vec<String>>, Error> {
+async fn run_variant(
+    case: &Case,
+    variant: Variant,
+) -> Result<BTreeMap<String, Vec<String>>, Error> {
     let (first, snapshot) = run_once(case, variant, variant.parallelism, None).await?;
-    let Some((_, parallelism)) = variant.cut else { return final_rows(&[first]) };
+    let Some((_, parallelism)) = variant.cut else {
+        return final_rows(&[first]);
+    };
     let (second, _) = run_once(case, variant, parallelism, snapshot).await?;
     final_rows(&[first, second])
 }
@@ -171,8 +250,14 @@ async fn run_once(
     let mut sources = BTreeMap::new();
     for entry in std::fs::read_dir(&case.dir).unwrap().flatten() {
         let path = entry.path();
-        if path.extension().is_some_and(|e| e == "jsonl" || e == "csv" || e == "raw") {
-            sources.insert(path.file_stem().unwrap().to_string_lossy().into_owned(), path);
+        if path
+            .extension()
+            .is_some_and(|e| e == "jsonl" || e == "csv" || e == "raw")
+        {
+            sources.insert(
+                path.file_stem().unwrap().to_string_lossy().into_owned(),
+                path,
+            );
         }
     }
     let mut session = Session::new(SessionConfig {
@@ -183,18 +268,32 @@ async fn run_once(
         ..SessionConfig::default()
     });
     for (key, value) in &case.settings {
-        session.settings.set(key, value).map_err(|e| Error::usage(e.message))?;
+        session
+            .settings
+            .set(key, value)
+            .map_err(|e| Error::usage(e.message))?;
     }
     session.load(&SourceFile::new("case.sql", &case.text))?;
     let graph = session.graph()?;
     let shown = Arc::clone(&capture);
-    let selects = move |name: &str, table: &Table| -> Arc<dyn Sink> { shown.sink(name, SinkMode::Retract, table) };
+    let selects = move |name: &str, table: &Table| -> Arc<dyn Sink> {
+        shown.sink(name, SinkMode::Retract, table)
+    };
     let simulation = Simulation {
         seed: variant.seed,
-        cut_after: variant.cut.filter(|_| restore.is_none()).map(|(after, _)| after),
+        cut_after: variant
+            .cut
+            .filter(|_| restore.is_none())
+            .map(|(after, _)| after),
         restore,
     };
-    let (snapshot, _) = simulate(&graph, &session.connect(&selects), &session.job_options(), &simulation).await?;
+    let (snapshot, _) = simulate(
+        &graph,
+        &session.connect(&selects),
+        &session.job_options(),
+        &simulation,
+    )
+    .await?;
     Ok((capture, snapshot))
 }
 
@@ -209,11 +308,17 @@ fn final_rows(runs: &[Arc<Capture>]) -> Result<BTreeMap<String, Vec<String>>, Er
 
 /// Compares rows as multisets, numbers within a relative 1e-9 (sums of doubles depend on their order).
 fn difference(expected: &[String], got: &[String]) -> Option<String> {
-    let mut left: Vec<(&String, Value)> = got.iter().map(|r| (r, serde_json::from_str(r).unwrap_or(Value::Null))).collect();
+    let mut left: Vec<(&String, Value)> = got
+        .iter()
+        .map(|r| (r, serde_json::from_str(r).unwrap_or(Value::Null)))
+        .collect();
     let mut missing = Vec::new();
     for row in expected {
         let value: Value = serde_json::from_str(row).unwrap_or(Value::Null);
-        let at = left.iter().position(|(text, _)| *text == row).or_else(|| left.iter().position(|(_, v)| same(v, &value)));
+        let at = left
+            .iter()
+            .position(|(text, _)| *text == row)
+            .or_else(|| left.iter().position(|(_, v)| same(v, &value)));
         match at {
             Some(i) => {
                 left.swap_remove(i);
@@ -225,18 +330,28 @@ fn difference(expected: &[String], got: &[String]) -> Option<String> {
         return None;
     }
     let mut text = format!("expected {} rows, got {}\n", expected.len(), got.len());
-    missing.iter().take(12).for_each(|r| text += &format!("- {r}\n"));
-    left.iter().take(12).for_each(|(r, _)| text += &format!("+ {r}\n"));
+    missing
+        .iter()
+        .take(12)
+        .for_each(|r| text += &format!("- {r}\n"));
+    left.iter()
+        .take(12)
+        .for_each(|(r, _)| text += &format!("+ {r}\n"));
     Some(text)
 }
 
 fn same(a: &Value, b: &Value) -> bool {
     match (a, b) {
         (Value::Number(a), Value::Number(b)) => {
-            let (a, b) = (a.as_f64().unwrap_or(f64::NAN), b.as_f64().unwrap_or(f64::NAN));
+            let (a, b) = (
+                a.as_f64().unwrap_or(f64::NAN),
+                b.as_f64().unwrap_or(f64::NAN),
+            );
             a == b || (a - b).abs() <= 1e-9 * a.abs().max(b.abs())
         }
-        (Value::Array(a), Value::Array(b)) => a.len() == b.len() && a.iter().zip(b).all(|(a, b)| same(a, b)),
+        (Value::Array(a), Value::Array(b)) => {
+            a.len() == b.len() && a.iter().zip(b).all(|(a, b)| same(a, b))
+        }
         (Value::Object(a), Value::Object(b)) => {
             a.len() == b.len() && a.iter().all(|(k, v)| b.get(k).is_some_and(|w| same(v, w)))
         }

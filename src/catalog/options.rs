@@ -20,7 +20,11 @@ pub struct OptionError {
 impl OptionError {
     /// A mistake in `key`.
     pub fn new(key: &str, message: impl Into<String>) -> Self {
-        Self { key: Some(key.to_string()), message: message.into(), help: None }
+        Self {
+            key: Some(key.to_string()),
+            message: message.into(),
+            help: None,
+        }
     }
 
     /// The same with advice.
@@ -49,7 +53,10 @@ impl Clone for Options {
 impl Options {
     /// Options of a table.
     pub fn new(values: BTreeMap<String, String>) -> Self {
-        Self { values, ..Self::default() }
+        Self {
+            values,
+            ..Self::default()
+        }
     }
 
     fn mark(&self, key: &str) {
@@ -108,10 +115,12 @@ impl Options {
     /// # Errors
     /// When the value is neither true nor false.
     pub fn bool(&self, key: &str, default: bool) -> Result<bool, OptionError> {
-        self.parse(key, default, "true or false", |t| match t.to_ascii_lowercase().as_str() {
-            "true" => Some(true),
-            "false" => Some(false),
-            _ => None,
+        self.parse(key, default, "true or false", |t| {
+            match t.to_ascii_lowercase().as_str() {
+                "true" => Some(true),
+                "false" => Some(false),
+                _ => None,
+            }
         })
     }
 
@@ -127,10 +136,17 @@ impl Options {
     ///
     /// # Errors
     /// When the value is no duration.
-    pub fn duration(&self, key: &str, default: Option<Duration>) -> Result<Option<Duration>, OptionError> {
-        self.parse(key, default, "a duration such as '10 s', '500 ms' or '5 min'", |t| {
-            parse_duration(t).map(Some)
-        })
+    pub fn duration(
+        &self,
+        key: &str,
+        default: Option<Duration>,
+    ) -> Result<Option<Duration>, OptionError> {
+        self.parse(
+            key,
+            default,
+            "a duration such as '10 s', '500 ms' or '5 min'",
+            |t| parse_duration(t).map(Some),
+        )
     }
 
     /// One of `choices`, case as written, or `default`.
@@ -143,17 +159,23 @@ impl Options {
         default: &'static str,
         choices: &[&'static str],
     ) -> Result<&'static str, OptionError> {
-        let Some(text) = self.get(key) else { return Ok(default) };
-        choices.iter().find(|c| c.eq_ignore_ascii_case(text)).copied().ok_or_else(|| {
-            let error = OptionError::new(
-                key,
-                format!("'{key}' = '{text}': expected one of {}", choices.join(", ")),
-            );
-            match closest(text, choices.iter().copied()) {
-                Some(near) => error.with_help(format!("did you mean '{near}'?")),
-                None => error,
-            }
-        })
+        let Some(text) = self.get(key) else {
+            return Ok(default);
+        };
+        choices
+            .iter()
+            .find(|c| c.eq_ignore_ascii_case(text))
+            .copied()
+            .ok_or_else(|| {
+                let error = OptionError::new(
+                    key,
+                    format!("'{key}' = '{text}': expected one of {}", choices.join(", ")),
+                );
+                match closest(text, choices.iter().copied()) {
+                    Some(near) => error.with_help(format!("did you mean '{near}'?")),
+                    None => error,
+                }
+            })
     }
 
     /// All options whose key begins with `prefix`, without it (`properties.`).
@@ -179,14 +201,20 @@ impl Options {
         };
         self.values
             .keys()
-            .filter(|key| !known.contains(*key) && !prefixes.iter().any(|p| key.starts_with(p.as_str())))
+            .filter(|key| {
+                !known.contains(*key) && !prefixes.iter().any(|p| key.starts_with(p.as_str()))
+            })
             .map(|key| {
                 let error = OptionError::new(key, format!("unknown option '{key}'"));
                 match closest(key, known.iter().map(String::as_str)) {
                     Some(near) => error.with_help(format!("did you mean '{near}'?")),
                     None => error.with_help(format!(
                         "known here: {}",
-                        known.iter().map(String::as_str).collect::<Vec<_>>().join(", ")
+                        known
+                            .iter()
+                            .map(String::as_str)
+                            .collect::<Vec<_>>()
+                            .join(", ")
                     )),
                 }
             })
@@ -200,7 +228,9 @@ pub fn parse_duration(text: &str) -> Option<Duration> {
     let number: u64 = text.get(..digits)?.parse().ok()?;
     let millis = match text.get(digits..)?.trim().to_ascii_lowercase().as_str() {
         "" | "ms" | "milli" | "millis" | "millisecond" | "milliseconds" => number,
-        "ns" | "nano" | "nanos" | "nanosecond" | "nanoseconds" => return Some(Duration::from_nanos(number)),
+        "ns" | "nano" | "nanos" | "nanosecond" | "nanoseconds" => {
+            return Some(Duration::from_nanos(number));
+        }
         "us" | "µs" | "micro" | "micros" | "microsecond" | "microseconds" => {
             return Some(Duration::from_micros(number));
         }
@@ -219,18 +249,30 @@ mod tests {
     use super::*;
 
     fn options(pairs: &[(&str, &str)]) -> Options {
-        Options::new(pairs.iter().map(|(k, v)| (k.to_string(), v.to_string())).collect())
+        Options::new(
+            pairs
+                .iter()
+                .map(|(k, v)| (k.to_string(), v.to_string()))
+                .collect(),
+        )
     }
 
     #[test]
     fn unread_keys_are_refused_with_the_nearest_known_key() {
-        let o = options(&[("topic", "a"), ("scan.startup.mod", "earliest-offset"), ("properties.x", "1")]);
+        let o = options(&[
+            ("topic", "a"),
+            ("scan.startup.mod", "earliest-offset"),
+            ("properties.x", "1"),
+        ]);
         o.get("topic");
         o.get("scan.startup.mode");
         o.with_prefix("properties.");
         let errors = o.finish();
         assert_eq!(errors.len(), 1);
-        assert_eq!(errors[0].help.as_deref(), Some("did you mean 'scan.startup.mode'?"));
+        assert_eq!(
+            errors[0].help.as_deref(),
+            Some("did you mean 'scan.startup.mode'?")
+        );
     }
 
     #[test]

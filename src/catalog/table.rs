@@ -50,7 +50,10 @@ pub struct Column {
 
 /// Where a column's values come from.
 #[derive(Debug, Clone)]
-#[allow(clippy::large_enum_variant, reason = "there are a few of them per table")]
+#[allow(
+    clippy::large_enum_variant,
+    reason = "there are a few of them per table"
+)]
 pub enum ColumnKind {
     /// Stored by the connector.
     Physical,
@@ -83,17 +86,29 @@ impl Table {
 
     /// All columns, as a query sees them.
     pub fn schema(&self) -> SchemaRef {
-        Arc::new(Schema::new(self.columns.iter().map(|c| c.field.clone()).collect::<Vec<_>>()))
+        Arc::new(Schema::new(
+            self.columns
+                .iter()
+                .map(|c| c.field.clone())
+                .collect::<Vec<_>>(),
+        ))
     }
 
     /// Indexes of the columns stored by the connector.
     pub fn physical(&self) -> Vec<usize> {
-        (0..self.columns.len()).filter(|i| matches!(self.columns[*i].kind, ColumnKind::Physical)).collect()
+        (0..self.columns.len())
+            .filter(|i| matches!(self.columns[*i].kind, ColumnKind::Physical))
+            .collect()
     }
 
     /// The columns stored by the connector.
     pub fn physical_schema(&self) -> SchemaRef {
-        Arc::new(Schema::new(self.physical().iter().map(|i| self.columns[*i].field.clone()).collect::<Vec<_>>()))
+        Arc::new(Schema::new(
+            self.physical()
+                .iter()
+                .map(|i| self.columns[*i].field.clone())
+                .collect::<Vec<_>>(),
+        ))
     }
 
     /// Indexes of the columns an INSERT writes: physical ones and metadata that is not virtual.
@@ -109,12 +124,21 @@ impl Table {
 
     /// The rows an INSERT writes.
     pub fn sink_schema(&self) -> SchemaRef {
-        Arc::new(Schema::new(self.insertable().iter().map(|i| self.columns[*i].field.clone()).collect::<Vec<_>>()))
+        Arc::new(Schema::new(
+            self.insertable()
+                .iter()
+                .map(|i| self.columns[*i].field.clone())
+                .collect::<Vec<_>>(),
+        ))
     }
 
     /// The primary key as positions in [`Table::sink_schema`].
     pub fn sink_key(&self) -> Option<Vec<usize>> {
         let insertable = self.insertable();
-        self.primary_key.as_ref()?.iter().map(|k| insertable.iter().position(|i| i == k)).collect()
+        self.primary_key
+            .as_ref()?
+            .iter()
+            .map(|k| insertable.iter().position(|i| i == k))
+            .collect()
     }
 }

@@ -24,7 +24,11 @@ pub struct Batch {
 impl Batch {
     /// Append-only rows, none of them behind the watermark.
     pub fn append(rows: RecordBatch) -> Self {
-        Self { rows, weights: None, behind: None }
+        Self {
+            rows,
+            weights: None,
+            behind: None,
+        }
     }
 
     /// Number of rows.
@@ -35,7 +39,11 @@ impl Batch {
     /// Other columns for the same rows.
     #[must_use]
     pub fn with_rows(&self, rows: RecordBatch) -> Self {
-        Self { rows, weights: self.weights.clone(), behind: self.behind.clone() }
+        Self {
+            rows,
+            weights: self.weights.clone(),
+            behind: self.behind.clone(),
+        }
     }
 
     /// The rows where `keep` is true.
@@ -45,8 +53,17 @@ impl Batch {
     pub fn filter(&self, keep: &BooleanArray) -> Result<Self> {
         Ok(Self {
             rows: filter_record_batch(&self.rows, keep)?,
-            weights: self.weights.as_ref().map(|w| filter_ints(w, keep)).transpose()?,
-            behind: none_if_all_null(self.behind.as_ref().map(|w| filter_ints(w, keep)).transpose()?),
+            weights: self
+                .weights
+                .as_ref()
+                .map(|w| filter_ints(w, keep))
+                .transpose()?,
+            behind: none_if_all_null(
+                self.behind
+                    .as_ref()
+                    .map(|w| filter_ints(w, keep))
+                    .transpose()?,
+            ),
         })
     }
 
@@ -57,8 +74,17 @@ impl Batch {
     pub fn take(&self, indices: &UInt32Array) -> Result<Self> {
         Ok(Self {
             rows: take_record_batch(&self.rows, indices)?,
-            weights: self.weights.as_ref().map(|w| take_ints(w, indices)).transpose()?,
-            behind: none_if_all_null(self.behind.as_ref().map(|w| take_ints(w, indices)).transpose()?),
+            weights: self
+                .weights
+                .as_ref()
+                .map(|w| take_ints(w, indices))
+                .transpose()?,
+            behind: none_if_all_null(
+                self.behind
+                    .as_ref()
+                    .map(|w| take_ints(w, indices))
+                    .transpose()?,
+            ),
         })
     }
 
@@ -69,7 +95,10 @@ impl Batch {
 
     /// The watermark row `i` was behind, if it was.
     pub fn behind(&self, i: usize) -> Option<i64> {
-        self.behind.as_ref().filter(|b| b.is_valid(i)).map(|b| b.value(i))
+        self.behind
+            .as_ref()
+            .filter(|b| b.is_valid(i))
+            .map(|b| b.value(i))
     }
 }
 
@@ -122,7 +151,9 @@ impl RowKind {
 /// Where a column type has no order (Arrow's row format).
 pub fn row_kinds(batch: &Batch, key: Option<&[usize]>) -> Result<Vec<(usize, RowKind)>> {
     let Some(weights) = &batch.weights else {
-        return Ok((0..batch.num_rows()).map(|i| (i, RowKind::Insert)).collect());
+        return Ok((0..batch.num_rows())
+            .map(|i| (i, RowKind::Insert))
+            .collect());
     };
     let all: Vec<usize> = (0..batch.rows.num_columns()).collect();
     let whole = rows_of(&batch.rows, &all)?;
@@ -137,7 +168,11 @@ pub fn row_kinds(batch: &Batch, key: Option<&[usize]>) -> Result<Vec<(usize, Row
         None => Vec::new(),
     };
     // Changes in the order of each row's last mention; a retraction comes before the insertion that replaces it.
-    let mut changes: Vec<(usize, i64)> = net.values().filter(|(w, _)| *w != 0).map(|(w, i)| (*i, *w)).collect();
+    let mut changes: Vec<(usize, i64)> = net
+        .values()
+        .filter(|(w, _)| *w != 0)
+        .map(|(w, i)| (*i, *w))
+        .collect();
     changes.sort_unstable();
     let mut inserted: HashMap<&OwnedRow, i64> = HashMap::new();
     let mut retracted: HashMap<&OwnedRow, usize> = HashMap::new();
@@ -178,9 +213,22 @@ pub fn rows_of(rows: &RecordBatch, columns: &[usize]) -> Result<Vec<OwnedRow>> {
     if columns.is_empty() {
         let converter = RowConverter::new(vec![SortField::new(arrow::datatypes::DataType::Null)])?;
         let nulls: ArrayRef = std::sync::Arc::new(arrow::array::NullArray::new(rows.num_rows()));
-        return Ok(converter.convert_columns(&[nulls])?.iter().map(|r| r.owned()).collect());
+        return Ok(converter
+            .convert_columns(&[nulls])?
+            .iter()
+            .map(|r| r.owned())
+            .collect());
     }
     let arrays: Vec<ArrayRef> = columns.iter().map(|c| rows.column(*c).clone()).collect();
-    let converter = RowConverter::new(arrays.iter().map(|a| SortField::new(a.data_type().clone())).collect())?;
-    Ok(converter.convert_columns(&arrays)?.iter().map(|r| r.owned()).collect())
+    let converter = RowConverter::new(
+        arrays
+            .iter()
+            .map(|a| SortField::new(a.data_type().clone()))
+            .collect(),
+    )?;
+    Ok(converter
+        .convert_columns(&arrays)?
+        .iter()
+        .map(|r| r.owned())
+        .collect())
 }

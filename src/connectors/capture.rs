@@ -43,20 +43,32 @@ impl Capture {
     /// # Errors
     /// Where the folder cannot be made.
     pub fn to_dir(dir: PathBuf) -> Result<Arc<Self>> {
-        std::fs::create_dir_all(&dir)
-            .map_err(|e| Error::external(format!("cannot make the folder {}: {e}", dir.display())))?;
-        Ok(Arc::new(Self { dir: Some(dir), sinks: Mutex::default() }))
+        std::fs::create_dir_all(&dir).map_err(|e| {
+            Error::external(format!("cannot make the folder {}: {e}", dir.display()))
+        })?;
+        Ok(Arc::new(Self {
+            dir: Some(dir),
+            sinks: Mutex::default(),
+        }))
     }
 
     /// A sink that captures under `name`. `mode` is that of the sink it stands for.
     /// Rows are written as the table's own `json` format would write them.
     pub fn sink(self: &Arc<Self>, name: &str, mode: SinkMode, table: &Table) -> Arc<dyn Sink> {
-        Arc::new(CaptureSink { capture: Arc::clone(self), name: name.to_string(), mode, table: table.clone() })
+        Arc::new(CaptureSink {
+            capture: Arc::clone(self),
+            name: name.to_string(),
+            mode,
+            table: table.clone(),
+        })
     }
 
     /// The changes of a sink, in order, where they are kept in memory.
     pub fn changes(&self, name: &str) -> Vec<Change> {
-        self.lock().get(name).map(|c| c.changes.clone()).unwrap_or_default()
+        self.lock()
+            .get(name)
+            .map(|c| c.changes.clone())
+            .unwrap_or_default()
     }
 
     /// The names of all sinks.
@@ -100,7 +112,9 @@ pub fn fold(changes: &[Change], key: Option<&[String]>) -> Result<Vec<String>> {
             let mut table: HashMap<String, &String> = HashMap::new();
             for (kind, row) in changes {
                 let object: serde_json::Map<String, serde_json::Value> = serde_json::from_str(row)
-                    .map_err(|e| Error::internal(format!("a captured row is no JSON object: {e}")))?;
+                    .map_err(|e| {
+                        Error::internal(format!("a captured row is no JSON object: {e}"))
+                    })?;
                 let values: Vec<_> = columns.iter().map(|c| object.get(c)).collect();
                 let key = serde_json::json!(values).to_string();
                 match kind {
@@ -117,10 +131,16 @@ pub fn fold(changes: &[Change], key: Option<&[String]>) -> Result<Vec<String>> {
         None => {
             let mut bag: HashMap<&String, i64> = HashMap::new();
             for (kind, row) in changes {
-                let weight = if matches!(kind, RowKind::Insert | RowKind::UpdateAfter) { 1 } else { -1 };
+                let weight = if matches!(kind, RowKind::Insert | RowKind::UpdateAfter) {
+                    1
+                } else {
+                    -1
+                };
                 *bag.entry(row).or_default() += weight;
             }
-            bag.into_iter().flat_map(|(row, n)| (0..n).map(move |_| row.clone())).collect()
+            bag.into_iter()
+                .flat_map(|(row, n)| (0..n).map(move |_| row.clone()))
+                .collect()
         }
     };
     rows.sort_unstable();
@@ -139,7 +159,8 @@ impl CaptureSink {
         let options = self.table.options();
         for (key, prefix) in [("format", ""), ("value.format", "value.")] {
             if options.get(key) == Some("json")
-                && let Ok(format) = crate::formats::format("json", prefix, &options, Arc::clone(&schema))
+                && let Ok(format) =
+                    crate::formats::format("json", prefix, &options, Arc::clone(&schema))
             {
                 return format.encoder();
             }
@@ -162,13 +183,19 @@ impl Sink for CaptureSink {
         true
     }
 
-    async fn writer(&self, _: usize, schema: SchemaRef, key: Option<Vec<usize>>) -> Result<Box<dyn SinkWriter>> {
+    async fn writer(
+        &self,
+        _: usize,
+        schema: SchemaRef,
+        key: Option<Vec<usize>>,
+    ) -> Result<Box<dyn SinkWriter>> {
         let names = key.as_ref().filter(|_| self.mode == SinkMode::Upsert);
         let names = names.map(|k| k.iter().map(|i| schema.field(*i).name().clone()).collect());
         let file = match self.capture.path(&self.name, "changelog") {
             Some(path) => Some(std::io::BufWriter::new(
-                std::fs::File::create(&path)
-                    .map_err(|e| Error::external(format!("cannot write {}: {e}", path.display())))?,
+                std::fs::File::create(&path).map_err(|e| {
+                    Error::external(format!("cannot write {}: {e}", path.display()))
+                })?,
             )),
             None => None,
         };
@@ -178,7 +205,12 @@ impl Sink for CaptureSink {
         captured.file = file;
         drop(sinks);
         let encoder = self.encoder(schema);
-        Ok(Box::new(CaptureWriter { capture: Arc::clone(&self.capture), name: self.name.clone(), key, encoder }))
+        Ok(Box::new(CaptureWriter {
+            capture: Arc::clone(&self.capture),
+            name: self.name.clone(),
+            key,
+            encoder,
+        }))
     }
 }
 
@@ -199,12 +231,15 @@ impl SinkWriter for CaptureWriter {
             .map_err(|e| Error::data(super::bad_row_text(&format!("sink '{}'", self.name), &e)))?;
         let rows: Vec<&[u8]> = encoded.payloads().collect();
         let mut sinks = self.capture.lock();
-        let Some(captured) = sinks.get_mut(&self.name) else { return Ok(()) };
+        let Some(captured) = sinks.get_mut(&self.name) else {
+            return Ok(());
+        };
         for (row, kind) in kinds {
             let text = String::from_utf8_lossy(rows[row]).into_owned();
             if let Some(file) = &mut captured.file {
-                writeln!(file, "{{\"op\":\"{}\",\"row\":{text}}}", kind.as_str())
-                    .map_err(|e| Error::external(format!("cannot write the capture of '{}': {e}", self.name)))?;
+                writeln!(file, "{{\"op\":\"{}\",\"row\":{text}}}", kind.as_str()).map_err(|e| {
+                    Error::external(format!("cannot write the capture of '{}': {e}", self.name))
+                })?;
             }
             captured.changes.push((kind, text));
         }
@@ -214,7 +249,9 @@ impl SinkWriter for CaptureWriter {
     async fn flush(&mut self) -> Result<()> {
         let mut sinks = self.capture.lock();
         if let Some(file) = sinks.get_mut(&self.name).and_then(|c| c.file.as_mut()) {
-            file.flush().map_err(|e| Error::external(format!("cannot write the capture of '{}': {e}", self.name)))?;
+            file.flush().map_err(|e| {
+                Error::external(format!("cannot write the capture of '{}': {e}", self.name))
+            })?;
         }
         Ok(())
     }
@@ -224,7 +261,8 @@ impl SinkWriter for CaptureWriter {
         if let Some(path) = self.capture.path(&self.name, "final") {
             let rows = self.capture.final_rows(&self.name)?;
             let text: String = rows.iter().flat_map(|r| [r.as_str(), "\n"]).collect();
-            std::fs::write(&path, text).map_err(|e| Error::external(format!("cannot write {}: {e}", path.display())))?;
+            std::fs::write(&path, text)
+                .map_err(|e| Error::external(format!("cannot write {}: {e}", path.display())))?;
         }
         Ok(())
     }

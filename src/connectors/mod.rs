@@ -2,11 +2,20 @@
 
 mod blackhole;
 pub mod capture;
-#[allow(clippy::disallowed_methods, reason = "measures time, and draws names and values nobody else has")]
+#[allow(
+    clippy::disallowed_methods,
+    reason = "measures time, and draws names and values nobody else has"
+)]
 mod datagen;
-#[allow(clippy::disallowed_methods, reason = "measures time, and draws names and values nobody else has")]
+#[allow(
+    clippy::disallowed_methods,
+    reason = "measures time, and draws names and values nobody else has"
+)]
 mod filesystem;
-#[allow(clippy::disallowed_methods, reason = "measures time, and draws names and values nobody else has")]
+#[allow(
+    clippy::disallowed_methods,
+    reason = "measures time, and draws names and values nobody else has"
+)]
 pub mod kafka;
 mod print;
 #[cfg(test)]
@@ -29,7 +38,14 @@ use crate::error::Result;
 pub use filesystem::file_source;
 
 /// The names of all connectors.
-pub const NAMES: &[&str] = &["blackhole", "datagen", "filesystem", "kafka", "print", "upsert-kafka"];
+pub const NAMES: &[&str] = &[
+    "blackhole",
+    "datagen",
+    "filesystem",
+    "kafka",
+    "print",
+    "upsert-kafka",
+];
 
 /// What a source reader says next.
 #[derive(Debug)]
@@ -171,7 +187,12 @@ pub trait Sink: Send + Sync {
     ///
     /// # Errors
     /// Where the outside system cannot be reached.
-    async fn writer(&self, instance: usize, schema: SchemaRef, key: Option<Vec<usize>>) -> Result<Box<dyn SinkWriter>>;
+    async fn writer(
+        &self,
+        instance: usize,
+        schema: SchemaRef,
+        key: Option<Vec<usize>>,
+    ) -> Result<Box<dyn SinkWriter>>;
 }
 
 /// Writes rows of one instance.
@@ -228,10 +249,16 @@ pub fn source(table: &Table) -> std::result::Result<Arc<dyn Source>, Vec<OptionE
         "kafka" => kafka::source(table, &options),
         "filesystem" => filesystem::source(table, &options),
         "datagen" => datagen::source(table, &options),
-        "upsert-kafka" => Err(OptionError::new("connector", "a table of connector 'upsert-kafka' cannot be read yet: \
-             that comes with changelog sources")
-            .with_help("read the topic with connector 'kafka' to see every record of a key")),
-        other => Err(OptionError::new("connector", format!("a table of connector '{other}' cannot be read"))),
+        "upsert-kafka" => Err(OptionError::new(
+            "connector",
+            "a table of connector 'upsert-kafka' cannot be read yet: \
+             that comes with changelog sources",
+        )
+        .with_help("read the topic with connector 'kafka' to see every record of a key")),
+        other => Err(OptionError::new(
+            "connector",
+            format!("a table of connector '{other}' cannot be read"),
+        )),
     };
     checked(made, &options)
 }
@@ -247,7 +274,10 @@ pub fn sink(table: &Table) -> std::result::Result<Arc<dyn Sink>, Vec<OptionError
         "filesystem" => filesystem::sink(table, &options),
         "print" => print::sink(table, &options),
         "blackhole" => blackhole::sink(table, &options),
-        other => Err(OptionError::new("connector", format!("a table of connector '{other}' cannot be written"))),
+        other => Err(OptionError::new(
+            "connector",
+            format!("a table of connector '{other}' cannot be written"),
+        )),
     };
     checked(made, &options)
 }
@@ -260,20 +290,30 @@ fn connector<'a>(
     if NAMES.contains(&name) {
         return Ok(name);
     }
-    let error = OptionError::new("connector", format!("table '{}': unknown connector '{name}'", table.name));
-    Err(vec![match crate::catalog::closest(name, NAMES.iter().copied()) {
-        Some(near) => error.with_help(format!("did you mean '{near}'?")),
-        None => error.with_help(format!("the connectors are: {}", NAMES.join(", "))),
-    }])
+    let error = OptionError::new(
+        "connector",
+        format!("table '{}': unknown connector '{name}'", table.name),
+    );
+    Err(vec![
+        match crate::catalog::closest(name, NAMES.iter().copied()) {
+            Some(near) => error.with_help(format!("did you mean '{near}'?")),
+            None => error.with_help(format!("the connectors are: {}", NAMES.join(", "))),
+        },
+    ])
 }
 
 /// Reads `sink.parallelism`: whether all rows go through one writer. Other numbers than 1 are the job's to choose.
-fn single_writer(options: &crate::catalog::options::Options) -> std::result::Result<bool, OptionError> {
+fn single_writer(
+    options: &crate::catalog::options::Options,
+) -> std::result::Result<bool, OptionError> {
     match options.int("sink.parallelism", 0)? {
         0 if options.get("sink.parallelism").is_none() => Ok(false),
         1 => Ok(true),
-        other => Err(OptionError::new("sink.parallelism", format!("'sink.parallelism' = '{other}' is not supported"))
-            .with_help("write '1' for a single writer, or leave it out for as many as the job has")),
+        other => Err(OptionError::new(
+            "sink.parallelism",
+            format!("'sink.parallelism' = '{other}' is not supported"),
+        )
+        .with_help("write '1' for a single writer, or leave it out for as many as the job has")),
     }
 }
 
@@ -290,7 +330,11 @@ fn checked<T: ?Sized>(
     match made {
         Ok(made) => {
             let unknown = options.finish();
-            if unknown.is_empty() { Ok(made) } else { Err(unknown) }
+            if unknown.is_empty() {
+                Ok(made)
+            } else {
+                Err(unknown)
+            }
         }
         // Keys read so far are known; the others may only seem unknown because reading stopped early.
         Err(error) => Err(vec![error]),

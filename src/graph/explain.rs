@@ -10,7 +10,12 @@ impl Node {
         let list = |names: Vec<String>| names.join(", ");
         match &self.operation {
             Operation::Source(s) => {
-                let columns = s.read_schema.fields().iter().map(|f| f.name().clone()).collect();
+                let columns = s
+                    .read_schema
+                    .fields()
+                    .iter()
+                    .map(|f| f.name().clone())
+                    .collect();
                 let mut text = format!("Source(table=[{}], read=[{}]", s.table.name, list(columns));
                 if let Some(rule) = &s.watermark {
                     text.push_str(&format!(", watermark=[{} AS {}]", rule.name, rule.expr));
@@ -29,12 +34,22 @@ impl Node {
                 format!("Calc({})", list(parts.collect()))
             }
             Operation::Expand(lists) => format!("Expand(sets=[{}])", lists.len()),
-            Operation::WindowAssign { windows, .. } => format!("WindowTableFunction(window=[{windows}])"),
-            Operation::SessionAssign { gap, keys, .. } => {
-                let names = keys.iter().map(|k| self.schema.field(*k).name().clone()).collect();
-                format!("WindowTableFunction(window=[SESSION(gap {gap} ms)], partitionBy=[{}])", list(names))
+            Operation::WindowAssign { windows, .. } => {
+                format!("WindowTableFunction(window=[{windows}])")
             }
-            Operation::LocalAggregate(a) | Operation::WindowAggregate(a) | Operation::GroupAggregate(a) => {
+            Operation::SessionAssign { gap, keys, .. } => {
+                let names = keys
+                    .iter()
+                    .map(|k| self.schema.field(*k).name().clone())
+                    .collect();
+                format!(
+                    "WindowTableFunction(window=[SESSION(gap {gap} ms)], partitionBy=[{}])",
+                    list(names)
+                )
+            }
+            Operation::LocalAggregate(a)
+            | Operation::WindowAggregate(a)
+            | Operation::GroupAggregate(a) => {
                 let name = match &self.operation {
                     Operation::LocalAggregate(_) if a.window.is_some() => "LocalWindowAggregate",
                     Operation::LocalAggregate(_) => "LocalGroupAggregate",
@@ -42,12 +57,24 @@ impl Node {
                     _ => "GroupAggregate",
                 };
                 let groups = a.group.iter().map(|(_, n)| n.clone()).collect();
-                let calls = a.calls.iter().map(|c| c.function.name().to_string()).collect();
-                format!("{name}(groupBy=[{}], select=[{}])", list(groups), list(calls))
+                let calls = a
+                    .calls
+                    .iter()
+                    .map(|c| c.function.name().to_string())
+                    .collect();
+                format!(
+                    "{name}(groupBy=[{}], select=[{}])",
+                    list(groups),
+                    list(calls)
+                )
             }
             Operation::Union => "Union(all)".to_string(),
-            Operation::EventTimeSort { column, .. } => format!("EventTimeSort(by=[{}])", self.schema.field(*column).name()),
-            Operation::WatermarkAssign(rule) => format!("WatermarkAssigner({} AS {})", rule.name, rule.expr),
+            Operation::EventTimeSort { column, .. } => {
+                format!("EventTimeSort(by=[{}])", self.schema.field(*column).name())
+            }
+            Operation::WatermarkAssign(rule) => {
+                format!("WatermarkAssigner({} AS {})", rule.name, rule.expr)
+            }
             Operation::Sink(s) => format!("Sink(table=[{}])", s.name),
         }
     }
@@ -67,14 +94,25 @@ impl fmt::Display for Graph {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (id, node) in self.nodes.iter().enumerate() {
             write!(f, "[{id}] x{} {}", node.parallelism, node.title())?;
-            let inputs: Vec<String> = node.inputs.iter().map(|i| format!("{} {}", i.from, i.exchange)).collect();
+            let inputs: Vec<String> = node
+                .inputs
+                .iter()
+                .map(|i| format!("{} {}", i.from, i.exchange))
+                .collect();
             if !inputs.is_empty() {
                 write!(f, " <- {}", inputs.join(", "))?;
             }
-            let mode = if node.changes.updating { "I,UB,UA,D" } else { "I" };
+            let mode = if node.changes.updating {
+                "I,UB,UA,D"
+            } else {
+                "I"
+            };
             write!(f, " changelogMode=[{mode}]")?;
             if let Some(key) = &node.changes.upsert_key {
-                let names: Vec<&str> = key.iter().map(|k| node.schema.field(*k).name().as_str()).collect();
+                let names: Vec<&str> = key
+                    .iter()
+                    .map(|k| node.schema.field(*k).name().as_str())
+                    .collect();
                 write!(f, " upsertKey=[{}]", names.join(", "))?;
             }
             if node.changes.order_dependent {

@@ -205,7 +205,11 @@ impl Graph {
     /// The nodes that read `id`, each with the index of the input.
     pub fn consumers(&self, id: NodeId) -> impl Iterator<Item = (NodeId, usize)> {
         self.nodes.iter().enumerate().flat_map(move |(n, node)| {
-            node.inputs.iter().enumerate().filter(move |(_, i)| i.from == id).map(move |(i, _)| (n, i))
+            node.inputs
+                .iter()
+                .enumerate()
+                .filter(move |(_, i)| i.from == id)
+                .map(move |(i, _)| (n, i))
         })
     }
 }

@@ -32,11 +32,30 @@ impl Aggregator {
         let groups = if keys == 0 {
             None
         } else {
-            let fields: Vec<Field> = aggregate.partial_schema.fields().iter().take(keys).map(|f| f.as_ref().clone()).collect();
-            Some(new_group_values(Arc::new(Schema::new(fields)), &GroupOrdering::None)?)
+            let fields: Vec<Field> = aggregate
+                .partial_schema
+                .fields()
+                .iter()
+                .take(keys)
+                .map(|f| f.as_ref().clone())
+                .collect();
+            Some(new_group_values(
+                Arc::new(Schema::new(fields)),
+                &GroupOrdering::None,
+            )?)
         };
-        let accumulators = aggregate.calls.iter().map(accumulator).collect::<Result<Vec<_>>>()?;
-        Ok(Self { aggregate, groups, accumulators, indices: Vec::new(), any: false })
+        let accumulators = aggregate
+            .calls
+            .iter()
+            .map(accumulator)
+            .collect::<Result<Vec<_>>>()?;
+        Ok(Self {
+            aggregate,
+            groups,
+            accumulators,
+            indices: Vec::new(),
+            any: false,
+        })
     }
 
     /// Number of groups.
@@ -69,7 +88,11 @@ impl Aggregator {
                 .iter()
                 .map(|e| Ok(e.evaluate(rows)?.into_array(n)?))
                 .collect::<Result<Vec<_>>>()?;
-            let filter = call.filter.as_ref().map(|f| f.evaluate(rows)?.into_array(n)).transpose()?;
+            let filter = call
+                .filter
+                .as_ref()
+                .map(|f| f.evaluate(rows)?.into_array(n))
+                .transpose()?;
             let filter: Option<&BooleanArray> = filter.as_ref().and_then(|f| f.as_boolean_opt());
             accumulator.update_batch(&values, &self.indices, filter, total)?;
         }
@@ -90,7 +113,11 @@ impl Aggregator {
         let mut from = keys;
         for (call, accumulator) in self.aggregate.calls.iter().zip(&mut self.accumulators) {
             let width = call.function.state_fields()?.len();
-            accumulator.merge_batch(&partials.columns()[from..from + width], &self.indices, total)?;
+            accumulator.merge_batch(
+                &partials.columns()[from..from + width],
+                &self.indices,
+                total,
+            )?;
             from += width;
         }
         Ok(())
@@ -103,7 +130,9 @@ impl Aggregator {
     pub fn take_partials(&mut self) -> Result<RecordBatch> {
         let n = self.len();
         if n == 0 {
-            return Ok(RecordBatch::new_empty(Arc::clone(&self.aggregate.partial_schema)));
+            return Ok(RecordBatch::new_empty(Arc::clone(
+                &self.aggregate.partial_schema,
+            )));
         }
         let mut columns = self.take_keys()?;
         for accumulator in &mut self.accumulators {
@@ -120,7 +149,9 @@ impl Aggregator {
     pub fn take_results(&mut self) -> Result<RecordBatch> {
         let n = self.len();
         if n == 0 {
-            return Ok(RecordBatch::new_empty(Arc::clone(&self.aggregate.result_schema)));
+            return Ok(RecordBatch::new_empty(Arc::clone(
+                &self.aggregate.result_schema,
+            )));
         }
         let mut columns = self.take_keys()?;
         for accumulator in &mut self.accumulators {
@@ -164,7 +195,10 @@ impl Aggregate {
     /// # Errors
     /// Where an expression fails on a row.
     pub fn keys(&self, rows: &RecordBatch) -> Result<Vec<ArrayRef>> {
-        self.group.iter().map(|(e, _)| Ok(e.evaluate(rows)?.into_array(rows.num_rows())?)).collect()
+        self.group
+            .iter()
+            .map(|(e, _)| Ok(e.evaluate(rows)?.into_array(rows.num_rows())?))
+            .collect()
     }
 }
 
@@ -173,7 +207,9 @@ fn accumulator(call: &AggregateCall) -> Result<Box<dyn GroupsAccumulator>> {
         return Ok(call.function.create_groups_accumulator()?);
     }
     let function = Arc::clone(&call.function);
-    Ok(Box::new(GroupsAccumulatorAdapter::new(move || function.create_accumulator())))
+    Ok(Box::new(GroupsAccumulatorAdapter::new(move || {
+        function.create_accumulator()
+    })))
 }
 
 fn batch(schema: &Arc<Schema>, columns: Vec<ArrayRef>, rows: usize) -> Result<RecordBatch> {

@@ -32,11 +32,17 @@ impl Calc {
             }
             batch = match step {
                 CalcStep::Filter(predicate) => {
-                    let keep = predicate.evaluate(&batch.rows)?.into_array(batch.num_rows())?;
-                    let keep = keep
-                        .as_boolean_opt()
-                        .ok_or_else(|| Error::internal(format!("the filter {predicate} is no boolean")))?;
-                    if keep.null_count() == 0 && keep.true_count() == keep.len() { batch } else { batch.filter(keep)? }
+                    let keep = predicate
+                        .evaluate(&batch.rows)?
+                        .into_array(batch.num_rows())?;
+                    let keep = keep.as_boolean_opt().ok_or_else(|| {
+                        Error::internal(format!("the filter {predicate} is no boolean"))
+                    })?;
+                    if keep.null_count() == 0 && keep.true_count() == keep.len() {
+                        batch
+                    } else {
+                        batch.filter(keep)?
+                    }
                 }
                 CalcStep::Project(exprs, schema) => {
                     let columns = exprs
@@ -44,7 +50,11 @@ impl Calc {
                         .map(|(e, _)| Ok(e.evaluate(&batch.rows)?.into_array(batch.num_rows())?))
                         .collect::<Result<Vec<_>>>()?;
                     let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
-                    batch.with_rows(RecordBatch::try_new_with_options(Arc::clone(schema), columns, &options)?)
+                    batch.with_rows(RecordBatch::try_new_with_options(
+                        Arc::clone(schema),
+                        columns,
+                        &options,
+                    )?)
                 }
             };
         }

@@ -22,7 +22,12 @@ impl EventTimeSort {
     /// By `column`; a row is complete once the watermark is at or past its value plus `complete_after`, or with the next
     /// watermark where there is no such bound.
     pub fn new(column: usize, complete_after: Option<Millis>, schema: SchemaRef) -> Self {
-        Self { column, complete_after, schema, held: Vec::new() }
+        Self {
+            column,
+            complete_after,
+            schema,
+            held: Vec::new(),
+        }
     }
 
     fn release(&mut self, up_to: Option<Millis>, out: &mut Output) -> Result<()> {
@@ -38,7 +43,8 @@ impl EventTimeSort {
             (Some(limit), Some(t)) => t <= limit,
             _ => true,
         };
-        let (mut ready, held): (Vec<u32>, Vec<u32>) = (0..rows.num_rows() as u32).partition(complete);
+        let (mut ready, held): (Vec<u32>, Vec<u32>) =
+            (0..rows.num_rows() as u32).partition(complete);
         ready.sort_by_key(|i| time(*i));
         let batch = Batch::append(rows);
         if !held.is_empty() {
@@ -68,7 +74,11 @@ impl Operator for EventTimeSort {
     }
 
     fn snapshot(&mut self) -> Result<Vec<StatePart>> {
-        Ok(self.held.iter().map(|rows| StatePart::unkeyed("rows", rows.clone())).collect())
+        Ok(self
+            .held
+            .iter()
+            .map(|rows| StatePart::unkeyed("rows", rows.clone()))
+            .collect())
     }
 
     fn restore(&mut self, parts: Vec<StatePart>) -> Result<()> {

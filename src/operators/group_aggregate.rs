@@ -27,8 +27,17 @@ impl GroupAggregate {
     /// # Errors
     /// Where a column type cannot be kept as state.
     pub fn new(aggregate: Arc<Aggregate>) -> Result<Self> {
-        let fields = aggregate.partial_schema.fields().iter().map(|f| SortField::new(f.data_type().clone())).collect();
-        Ok(Self { converter: RowConverter::new(fields)?, aggregate, groups: HashMap::new() })
+        let fields = aggregate
+            .partial_schema
+            .fields()
+            .iter()
+            .map(|f| SortField::new(f.data_type().clone()))
+            .collect();
+        Ok(Self {
+            converter: RowConverter::new(fields)?,
+            aggregate,
+            groups: HashMap::new(),
+        })
     }
 
     fn key_columns(&self) -> Vec<usize> {
@@ -43,7 +52,10 @@ impl GroupAggregate {
 
     fn decode<'a>(&self, rows: impl Iterator<Item = &'a OwnedRow>) -> Result<RecordBatch> {
         let columns = self.converter.convert_rows(rows.map(OwnedRow::row))?;
-        Ok(RecordBatch::try_new(Arc::clone(&self.aggregate.partial_schema), columns)?)
+        Ok(RecordBatch::try_new(
+            Arc::clone(&self.aggregate.partial_schema),
+            columns,
+        )?)
     }
 
     fn insert(&mut self, partials: &RecordBatch) -> Result<()> {
@@ -60,8 +72,11 @@ impl Operator for GroupAggregate {
     fn on_batch(&mut self, _port: usize, batch: Batch, out: &mut Output) -> Result<()> {
         let keys = rows_of(&batch.rows, &self.key_columns())?;
         let mut seen = std::collections::HashSet::new();
-        let known: Vec<&OwnedRow> =
-            keys.iter().filter(|k| seen.insert(*k)).filter_map(|k| self.groups.get(k)).collect();
+        let known: Vec<&OwnedRow> = keys
+            .iter()
+            .filter(|k| seen.insert(*k))
+            .filter_map(|k| self.groups.get(k))
+            .collect();
         let stored = self.decode(known.into_iter())?;
         let mut merged = Aggregator::new(Arc::clone(&self.aggregate))?;
         merged.merge(&stored)?;
@@ -88,7 +103,11 @@ impl Operator for GroupAggregate {
         }
         let both = concat_batches(&new.schema(), [&old, &new])?;
         let rows = take_record_batch(&both, &UInt32Array::from(indices))?;
-        out.batch(Batch { rows, weights: Some(Int64Array::from(weights)), behind: None });
+        out.batch(Batch {
+            rows,
+            weights: Some(Int64Array::from(weights)),
+            behind: None,
+        });
         Ok(())
     }
 
@@ -97,10 +116,18 @@ impl Operator for GroupAggregate {
             return Ok(Vec::new());
         }
         let rows = self.decode(self.groups.values())?;
-        let keys: Vec<ArrayRef> = self.key_columns().iter().map(|k| rows.column(*k).clone()).collect();
+        let keys: Vec<ArrayRef> = self
+            .key_columns()
+            .iter()
+            .map(|k| rows.column(*k).clone())
+            .collect();
         let hasher = KeyHasher::new(keys.iter().map(|k| k.data_type().clone()))?;
         let key_groups = hasher.key_groups(&keys, rows.num_rows())?;
-        Ok(vec![StatePart { name: "groups".to_string(), key_groups, rows }])
+        Ok(vec![StatePart {
+            name: "groups".to_string(),
+            key_groups,
+            rows,
+        }])
     }
 
     fn restore(&mut self, parts: Vec<StatePart>) -> Result<()> {

@@ -31,7 +31,12 @@ impl LocalAggregate {
     /// Where a grouping type or function is not supported.
     pub fn new(aggregate: Arc<Aggregate>, metrics: Arc<Metrics>) -> Result<Self> {
         let aggregator = Aggregator::new(Arc::clone(&aggregate))?;
-        Ok(Self { aggregate, aggregator, first_end: Millis::MAX, metrics })
+        Ok(Self {
+            aggregate,
+            aggregator,
+            first_end: Millis::MAX,
+            metrics,
+        })
     }
 
     fn flush(&mut self, out: &mut Output) -> Result<()> {
@@ -53,18 +58,26 @@ impl Operator for LocalAggregate {
         let mut ends = event_times(&keys[end])?;
         if batch.behind.is_some() {
             // Late (Flink): the window had fired, its last millisecond was at or before the row's watermark.
-            let keep: BooleanArray =
-                (0..batch.num_rows()).map(|i| Some(batch.behind(i).is_none_or(|w| ends.value(i) - 1 > w))).collect();
+            let keep: BooleanArray = (0..batch.num_rows())
+                .map(|i| Some(batch.behind(i).is_none_or(|w| ends.value(i) - 1 > w)))
+                .collect();
             let late = batch.num_rows() - keep.true_count();
             if late > 0 {
                 self.metrics.count_late(late);
                 batch = batch.filter(&keep)?;
-                keys = keys.iter().map(|k| filter(k, &keep)).collect::<std::result::Result<_, _>>()?;
+                keys = keys
+                    .iter()
+                    .map(|k| filter(k, &keep))
+                    .collect::<std::result::Result<_, _>>()?;
                 ends = event_times(&keys[end])?;
             }
         }
         self.aggregator.update(&batch.rows, &keys)?;
-        self.first_end = ends.values().iter().copied().fold(self.first_end, Millis::min);
+        self.first_end = ends
+            .values()
+            .iter()
+            .copied()
+            .fold(self.first_end, Millis::min);
         if self.aggregator.len() >= MAX_GROUPS {
             self.flush(out)?;
         }

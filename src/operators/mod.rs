@@ -123,7 +123,10 @@ pub trait Operator: Send {
     fn restore(&mut self, parts: Vec<StatePart>) -> Result<()> {
         match parts.first() {
             None => Ok(()),
-            Some(part) => Err(Error::internal(format!("state '{}' has no operator to take it", part.name))),
+            Some(part) => Err(Error::internal(format!(
+                "state '{}' has no operator to take it",
+                part.name
+            ))),
         }
     }
 }
@@ -144,30 +147,45 @@ pub fn operator(
         Operation::Source(_) | Operation::Values(_) | Operation::Sink(_) => return Ok(None),
         Operation::Calc(steps) => Box::new(Calc::new(steps.clone())),
         Operation::Union => Box::new(Calc::new(Vec::new())),
-        Operation::Expand(lists) => Box::new(expand::Expand::new(lists.clone(), Arc::clone(schema))),
-        Operation::WindowAssign { windows, time } => {
-            Box::new(window_assign::WindowAssign::new(windows.clone(), *time, Arc::clone(schema)))
+        Operation::Expand(lists) => {
+            Box::new(expand::Expand::new(lists.clone(), Arc::clone(schema)))
         }
-        Operation::SessionAssign { gap, time, keys } => Box::new(session_assign::SessionAssign::new(
-            *gap,
+        Operation::WindowAssign { windows, time } => Box::new(window_assign::WindowAssign::new(
+            windows.clone(),
             *time,
-            keys.clone(),
-            Arc::clone(input),
             Arc::clone(schema),
+        )),
+        Operation::SessionAssign { gap, time, keys } => {
+            Box::new(session_assign::SessionAssign::new(
+                *gap,
+                *time,
+                keys.clone(),
+                Arc::clone(input),
+                Arc::clone(schema),
+                metrics(),
+            )?)
+        }
+        Operation::LocalAggregate(aggregate) => Box::new(local_aggregate::LocalAggregate::new(
+            Arc::clone(aggregate),
             metrics(),
         )?),
-        Operation::LocalAggregate(aggregate) => {
-            Box::new(local_aggregate::LocalAggregate::new(Arc::clone(aggregate), metrics())?)
-        }
-        Operation::WindowAggregate(aggregate) => {
-            Box::new(window_aggregate::WindowAggregate::new(Arc::clone(aggregate), metrics())?)
-        }
+        Operation::WindowAggregate(aggregate) => Box::new(window_aggregate::WindowAggregate::new(
+            Arc::clone(aggregate),
+            metrics(),
+        )?),
         Operation::GroupAggregate(aggregate) => {
             Box::new(group_aggregate::GroupAggregate::new(Arc::clone(aggregate))?)
         }
-        Operation::EventTimeSort { column, complete_after } => {
-            Box::new(event_time_sort::EventTimeSort::new(*column, *complete_after, Arc::clone(schema)))
+        Operation::EventTimeSort {
+            column,
+            complete_after,
+        } => Box::new(event_time_sort::EventTimeSort::new(
+            *column,
+            *complete_after,
+            Arc::clone(schema),
+        )),
+        Operation::WatermarkAssign(rule) => {
+            Box::new(watermark_assign::WatermarkAssign::new(rule.clone()))
         }
-        Operation::WatermarkAssign(rule) => Box::new(watermark_assign::WatermarkAssign::new(rule.clone())),
     }))
 }

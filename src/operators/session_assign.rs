@@ -51,7 +51,13 @@ impl SessionAssign {
         schema: SchemaRef,
         metrics: Arc<Metrics>,
     ) -> Result<Self> {
-        let converter = RowConverter::new(input.fields().iter().map(|f| SortField::new(f.data_type().clone())).collect())?;
+        let converter = RowConverter::new(
+            input
+                .fields()
+                .iter()
+                .map(|f| SortField::new(f.data_type().clone()))
+                .collect(),
+        )?;
         Ok(Self {
             gap,
             time,
@@ -68,13 +74,21 @@ impl SessionAssign {
 
     /// Adds a row to the session it touches; false where that session is over for it (Flink judges after merging).
     fn add(&mut self, key: OwnedRow, time: Millis, behind: Option<Millis>, row: OwnedRow) -> bool {
-        let mut merged = Session { start: time, end: time.saturating_add(self.gap), rows: Vec::new() };
+        let mut merged = Session {
+            start: time,
+            end: time.saturating_add(self.gap),
+            rows: Vec::new(),
+        };
         let open = self.sessions.entry(key.clone()).or_default();
         // A session that was over for the row's partition is closed to it, even if other partitions hold it open here.
         let passed = behind.unwrap_or(Millis::MIN);
-        let touches = |s: &Session| s.start <= merged.end && merged.start <= s.end && s.end - 1 > passed;
+        let touches =
+            |s: &Session| s.start <= merged.end && merged.start <= s.end && s.end - 1 > passed;
         let touched: Vec<usize> = (0..open.len()).filter(|i| touches(&open[*i])).collect();
-        let end = touched.iter().map(|i| open[*i].end).fold(merged.end, Millis::max);
+        let end = touched
+            .iter()
+            .map(|i| open[*i].end)
+            .fold(merged.end, Millis::max);
         if end - 1 <= passed.max(self.watermark) {
             if open.is_empty() {
                 self.sessions.remove(&key);
@@ -105,8 +119,11 @@ impl SessionAssign {
         let rows: Vec<OwnedRow> = encoded.iter().map(|r| r.owned()).collect();
         for (i, (key, row)) in keys.into_iter().zip(rows).enumerate() {
             if times.is_null(i) {
-                return Err(Error::data("the time attribute of a window is NULL")
-                    .with_help("RowTime field should not be null: filter such rows away before the window"));
+                return Err(
+                    Error::data("the time attribute of a window is NULL").with_help(
+                        "RowTime field should not be null: filter such rows away before the window",
+                    ),
+                );
             }
             if !self.add(key, times.value(i), batch.behind(i), row) {
                 self.metrics.count_late(1);
@@ -116,7 +133,9 @@ impl SessionAssign {
     }
 
     fn decode(&self, rows: &[OwnedRow]) -> Result<RecordBatch> {
-        let columns = self.converter.convert_rows(rows.iter().map(OwnedRow::row))?;
+        let columns = self
+            .converter
+            .convert_rows(rows.iter().map(OwnedRow::row))?;
         Ok(RecordBatch::try_new(Arc::clone(&self.input), columns)?)
     }
 }
@@ -134,8 +153,12 @@ impl Operator for SessionAssign {
                 if end - 1 > t {
                     break;
                 }
-                let Some((end, key)) = self.ends.pop_first() else { break };
-                let Some(open) = self.sessions.get_mut(&key) else { continue };
+                let Some((end, key)) = self.ends.pop_first() else {
+                    break;
+                };
+                let Some(open) = self.sessions.get_mut(&key) else {
+                    continue;
+                };
                 if let Some(i) = open.iter().position(|s| s.end == end) {
                     let session = open.swap_remove(i);
                     starts.resize(starts.len() + session.rows.len(), session.start);
@@ -148,7 +171,12 @@ impl Operator for SessionAssign {
             }
             if !rows.is_empty() {
                 let rows = self.decode(&rows)?;
-                out.batch(Batch::append(with_windows(&rows, starts, ends, &self.schema)?));
+                out.batch(Batch::append(with_windows(
+                    &rows,
+                    starts,
+                    ends,
+                    &self.schema,
+                )?));
             }
         }
         out.watermark(watermark);
@@ -156,8 +184,12 @@ impl Operator for SessionAssign {
     }
 
     fn snapshot(&mut self) -> Result<Vec<StatePart>> {
-        let rows: Vec<OwnedRow> =
-            self.sessions.values().flatten().flat_map(|s| s.rows.iter().cloned()).collect();
+        let rows: Vec<OwnedRow> = self
+            .sessions
+            .values()
+            .flatten()
+            .flat_map(|s| s.rows.iter().cloned())
+            .collect();
         if rows.is_empty() {
             return Ok(Vec::new());
         }
@@ -165,7 +197,11 @@ impl Operator for SessionAssign {
         let keys: Vec<_> = self.keys.iter().map(|k| rows.column(*k).clone()).collect();
         let hasher = KeyHasher::new(keys.iter().map(|k| k.data_type().clone()))?;
         let key_groups = hasher.key_groups(&keys, rows.num_rows())?;
-        Ok(vec![StatePart { name: "rows".to_string(), key_groups, rows }])
+        Ok(vec![StatePart {
+            name: "rows".to_string(),
+            key_groups,
+            rows,
+        }])
     }
 
     fn restore(&mut self, parts: Vec<StatePart>) -> Result<()> {
@@ -188,7 +224,9 @@ mod tests {
         let ts = || DataType::Timestamp(TimeUnit::Millisecond, None);
         let input = Arc::new(Schema::new(vec![Field::new("t", ts(), false)]));
         let names = ["t", "window_start", "window_end", "window_time"];
-        let schema = Arc::new(Schema::new(names.map(|n| Field::new(n, ts(), false)).to_vec()));
+        let schema = Arc::new(Schema::new(
+            names.map(|n| Field::new(n, ts(), false)).to_vec(),
+        ));
         SessionAssign::new(10, 0, vec![], input, schema, Arc::default()).unwrap()
     }
 
@@ -199,11 +237,16 @@ mod tests {
 
     fn sessions_of(operator: &mut SessionAssign, watermark: i64) -> Vec<(i64, i64)> {
         let mut out = Output::default();
-        operator.on_watermark(Watermark::At(watermark), &mut out).unwrap();
+        operator
+            .on_watermark(Watermark::At(watermark), &mut out)
+            .unwrap();
         let mut windows = Vec::new();
         for element in out.elements {
             if let super::super::Element::Batch(b) = element {
-                let (s, e) = (event_times(b.rows.column(1)).unwrap(), event_times(b.rows.column(2)).unwrap());
+                let (s, e) = (
+                    event_times(b.rows.column(1)).unwrap(),
+                    event_times(b.rows.column(2)).unwrap(),
+                );
                 windows.extend((0..s.len()).map(|i| (s.value(i), e.value(i))));
             }
         }
@@ -213,15 +256,20 @@ mod tests {
     #[test]
     fn rows_exactly_the_gap_apart_are_one_session_and_a_row_between_joins_two() {
         let mut op = assign();
-        op.on_batch(0, rows(&[0, 10, 40, 55, 48]), &mut Output::default()).unwrap();
-        assert_eq!(sessions_of(&mut op, 100), [(0, 20), (0, 20), (40, 65), (40, 65), (40, 65)]);
+        op.on_batch(0, rows(&[0, 10, 40, 55, 48]), &mut Output::default())
+            .unwrap();
+        assert_eq!(
+            sessions_of(&mut op, 100),
+            [(0, 20), (0, 20), (40, 65), (40, 65), (40, 65)]
+        );
         assert!(op.sessions.is_empty() && op.ends.is_empty());
     }
 
     #[test]
     fn a_snapshot_restores_the_open_sessions() {
         let mut op = assign();
-        op.on_batch(0, rows(&[0, 5, 30]), &mut Output::default()).unwrap();
+        op.on_batch(0, rows(&[0, 5, 30]), &mut Output::default())
+            .unwrap();
         let mut other = assign();
         other.restore(op.snapshot().unwrap()).unwrap();
         assert_eq!(sessions_of(&mut other, 100), sessions_of(&mut op, 100));

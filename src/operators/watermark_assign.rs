@@ -5,8 +5,8 @@ use std::sync::Arc;
 use arrow::array::{Array, ArrayRef, AsArray, Int64Array, RecordBatch, StringArray};
 use arrow::compute::kernels::arity::unary;
 use arrow::datatypes::{
-    DataType, Field, Int64Type, Schema, TimeUnit, TimestampMicrosecondType, TimestampMillisecondType,
-    TimestampNanosecondType, TimestampSecondType,
+    DataType, Field, Int64Type, Schema, TimeUnit, TimestampMicrosecondType,
+    TimestampMillisecondType, TimestampNanosecondType, TimestampSecondType,
 };
 
 use super::{Operator, Output};
@@ -26,15 +26,25 @@ pub fn event_times(column: &ArrayRef) -> Result<Int64Array> {
             let a = column.as_primitive::<TimestampMillisecondType>();
             Int64Array::new(a.values().clone(), a.nulls().cloned())
         }
-        DataType::Timestamp(TimeUnit::Second, _) => arrow::compute::kernels::arity::try_unary::<_, _, Int64Type>(
-            column.as_primitive::<TimestampSecondType>(),
-            |v| v.checked_mul(1000).ok_or_else(|| arrow::error::ArrowError::ArithmeticOverflow(format!("time {v} s"))),
-        )?,
+        DataType::Timestamp(TimeUnit::Second, _) => {
+            arrow::compute::kernels::arity::try_unary::<_, _, Int64Type>(
+                column.as_primitive::<TimestampSecondType>(),
+                |v| {
+                    v.checked_mul(1000).ok_or_else(|| {
+                        arrow::error::ArrowError::ArithmeticOverflow(format!("time {v} s"))
+                    })
+                },
+            )?
+        }
         DataType::Timestamp(TimeUnit::Microsecond, _) => {
-            unary(column.as_primitive::<TimestampMicrosecondType>(), |v| v.div_euclid(1000))
+            unary(column.as_primitive::<TimestampMicrosecondType>(), |v| {
+                v.div_euclid(1000)
+            })
         }
         DataType::Timestamp(TimeUnit::Nanosecond, _) => {
-            unary(column.as_primitive::<TimestampNanosecondType>(), |v| v.div_euclid(1_000_000))
+            unary(column.as_primitive::<TimestampNanosecondType>(), |v| {
+                v.div_euclid(1_000_000)
+            })
         }
         other => return Err(Error::internal(format!("event time of type {other}"))),
     })
@@ -75,8 +85,15 @@ fn row_excerpt(rows: &RecordBatch, row: usize) -> String {
         .zip(rows.columns())
         .take(8)
         .filter_map(|(f, c)| {
-            let value = arrow::util::display::ArrayFormatter::try_new(c, &options).ok()?.value(row).to_string();
-            Some(format!("{} = {}", f.name(), value.chars().take(60).collect::<String>()))
+            let value = arrow::util::display::ArrayFormatter::try_new(c, &options)
+                .ok()?
+                .value(row)
+                .to_string();
+            Some(format!(
+                "{} = {}",
+                f.name(),
+                value.chars().take(60).collect::<String>()
+            ))
         })
         .collect();
     format!(" in the row ({})", shown.join(", "))
@@ -95,14 +112,20 @@ impl WatermarkAssign {
         let partition: Arc<str> = Arc::from("");
         let mut watermarks = PartitionWatermarks::default();
         watermarks.assign(Arc::clone(&partition), None, 0);
-        Self { rule, partition, watermarks }
+        Self {
+            rule,
+            partition,
+            watermarks,
+        }
     }
 }
 
 impl Operator for WatermarkAssign {
     fn on_batch(&mut self, _port: usize, mut batch: Batch, out: &mut Output) -> Result<()> {
         let (times, marks) = self.rule.evaluate(&batch.rows)?;
-        batch.behind = self.watermarks.observe(&self.partition, times.values(), &marks, 0);
+        batch.behind = self
+            .watermarks
+            .observe(&self.partition, times.values(), &marks, 0);
         out.batch(batch);
         if let Some(watermark) = self.watermarks.merged() {
             out.watermark(watermark);
@@ -125,7 +148,10 @@ impl Operator for WatermarkAssign {
             Field::new("partition", DataType::Utf8, false),
             Field::new("watermark", DataType::Int64, false),
         ]);
-        let rows = RecordBatch::try_new(Arc::new(schema), vec![Arc::new(names), Arc::new(Int64Array::from(values))])?;
+        let rows = RecordBatch::try_new(
+            Arc::new(schema),
+            vec![Arc::new(names), Arc::new(Int64Array::from(values))],
+        )?;
         Ok(vec![StatePart::unkeyed("watermark", rows)])
     }
 
@@ -133,7 +159,8 @@ impl Operator for WatermarkAssign {
         for part in parts {
             for w in part.rows.column(1).as_primitive::<Int64Type>().values() {
                 self.watermarks = PartitionWatermarks::default();
-                self.watermarks.assign(Arc::clone(&self.partition), Some(*w), 0);
+                self.watermarks
+                    .assign(Arc::clone(&self.partition), Some(*w), 0);
             }
         }
         Ok(())

@@ -32,10 +32,17 @@ impl WindowAggregate {
     /// # Errors
     /// Where the aggregate has no window columns.
     pub fn new(aggregate: Arc<Aggregate>, metrics: Arc<Metrics>) -> Result<Self> {
-        let (start, end) = aggregate
-            .window
-            .ok_or_else(|| crate::error::Error::internal("a window aggregate without window columns"))?;
-        Ok(Self { aggregate, start, end, windows: BTreeMap::new(), watermark: Millis::MIN, metrics })
+        let (start, end) = aggregate.window.ok_or_else(|| {
+            crate::error::Error::internal("a window aggregate without window columns")
+        })?;
+        Ok(Self {
+            aggregate,
+            start,
+            end,
+            windows: BTreeMap::new(),
+            watermark: Millis::MIN,
+            metrics,
+        })
     }
 
     fn merge(&mut self, partials: &RecordBatch) -> Result<()> {
@@ -55,7 +62,9 @@ impl WindowAggregate {
             }
             let aggregator = match self.windows.entry(window) {
                 std::collections::btree_map::Entry::Occupied(o) => o.into_mut(),
-                std::collections::btree_map::Entry::Vacant(v) => v.insert(Aggregator::new(Arc::clone(&self.aggregate))?),
+                std::collections::btree_map::Entry::Vacant(v) => {
+                    v.insert(Aggregator::new(Arc::clone(&self.aggregate))?)
+                }
             };
             if only {
                 aggregator.merge(partials)?;
@@ -88,7 +97,10 @@ impl Operator for WindowAggregate {
 
     fn snapshot(&mut self) -> Result<Vec<StatePart>> {
         let keys = &self.aggregate.key;
-        let hasher = KeyHasher::new(keys.iter().map(|k| self.aggregate.partial_schema.field(*k).data_type().clone()))?;
+        let hasher = KeyHasher::new(
+            keys.iter()
+                .map(|k| self.aggregate.partial_schema.field(*k).data_type().clone()),
+        )?;
         let mut parts = Vec::new();
         for aggregator in self.windows.values_mut() {
             // Taking partial results empties the accumulators: put them back at once.
@@ -97,7 +109,11 @@ impl Operator for WindowAggregate {
             aggregator.merge(&rows)?;
             let columns: Vec<_> = keys.iter().map(|k| rows.column(*k).clone()).collect();
             let key_groups = hasher.key_groups(&columns, rows.num_rows())?;
-            parts.push(StatePart { name: "windows".to_string(), key_groups, rows });
+            parts.push(StatePart {
+                name: "windows".to_string(),
+                key_groups,
+                rows,
+            });
         }
         Ok(parts)
     }

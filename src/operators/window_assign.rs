@@ -21,7 +21,11 @@ pub struct WindowAssign {
 impl WindowAssign {
     /// Windows over the time column `time`; `schema` is the input's with the three columns behind it.
     pub fn new(windows: WindowSpec, time: usize, schema: SchemaRef) -> Self {
-        Self { windows, time, schema }
+        Self {
+            windows,
+            time,
+            schema,
+        }
     }
 }
 
@@ -34,8 +38,11 @@ impl Operator for WindowAssign {
         let mut origins = Vec::with_capacity(n);
         for i in 0..n {
             if arrow::array::Array::is_null(&times, i) {
-                return Err(Error::data("the time attribute of a window is NULL")
-                    .with_help("RowTime field should not be null: filter such rows away before the window"));
+                return Err(
+                    Error::data("the time attribute of a window is NULL").with_help(
+                        "RowTime field should not be null: filter such rows away before the window",
+                    ),
+                );
             }
             self.windows.windows_of(times.value(i), |start, end| {
                 starts.push(start);
@@ -44,7 +51,11 @@ impl Operator for WindowAssign {
             });
         }
         let one_each = matches!(self.windows.kind, WindowKind::Tumble { .. }) && origins.len() == n;
-        let batch = if one_each { batch } else { batch.take(&UInt32Array::from(origins))? };
+        let batch = if one_each {
+            batch
+        } else {
+            batch.take(&UInt32Array::from(origins))?
+        };
         let rows = with_windows(&batch.rows, starts, ends, &self.schema)?;
         out.batch(batch.with_rows(rows));
         Ok(())
@@ -52,7 +63,12 @@ impl Operator for WindowAssign {
 }
 
 /// The rows with window_start, window_end and window_time behind them, as `schema` says.
-pub(super) fn with_windows(rows: &RecordBatch, starts: Vec<i64>, ends: Vec<i64>, schema: &SchemaRef) -> Result<RecordBatch> {
+pub(super) fn with_windows(
+    rows: &RecordBatch,
+    starts: Vec<i64>,
+    ends: Vec<i64>,
+    schema: &SchemaRef,
+) -> Result<RecordBatch> {
     let times: Vec<i64> = ends.iter().map(|e| e - 1).collect();
     let mut columns = rows.columns().to_vec();
     for values in [starts, ends, times] {

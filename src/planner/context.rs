@@ -5,15 +5,18 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex};
 
 use arrow::datatypes::{DataType, FieldRef, SchemaRef};
+use datafusion::common::TableReference;
 use datafusion::common::config::ConfigOptions;
 use datafusion::common::{plan_datafusion_err, plan_err};
 use datafusion::error::Result as DfResult;
 use datafusion::execution::SessionStateDefaults;
-use datafusion::logical_expr::planner::{ContextProvider, ExprPlanner, RelationPlanner, TypePlanner};
-use datafusion::logical_expr::{
-    AggregateUDF, HigherOrderUDF, LogicalPlan, LogicalPlanBuilder, ScalarUDF, TableSource, WindowUDF,
+use datafusion::logical_expr::planner::{
+    ContextProvider, ExprPlanner, RelationPlanner, TypePlanner,
 };
-use datafusion::common::TableReference;
+use datafusion::logical_expr::{
+    AggregateUDF, HigherOrderUDF, LogicalPlan, LogicalPlanBuilder, ScalarUDF, TableSource,
+    WindowUDF,
+};
 use datafusion::sql::planner::{NullOrdering, ParserOptions, SqlToRel};
 use sqlparser::ast::{self, Query, Statement};
 
@@ -36,28 +39,50 @@ impl Functions {
     pub fn new() -> Self {
         let mut scalar = HashMap::new();
         let mut aggregate = HashMap::new();
-        for f in SessionStateDefaults::default_scalar_functions().into_iter().chain(flowline_udfs::scalar_functions()) {
+        for f in SessionStateDefaults::default_scalar_functions()
+            .into_iter()
+            .chain(flowline_udfs::scalar_functions())
+        {
             for name in f.aliases().iter().map(String::as_str).chain([f.name()]) {
                 scalar.insert(name.to_string(), Arc::clone(&f));
             }
         }
-        for f in SessionStateDefaults::default_aggregate_functions().into_iter().chain(flowline_udfs::aggregate_functions()) {
+        for f in SessionStateDefaults::default_aggregate_functions()
+            .into_iter()
+            .chain(flowline_udfs::aggregate_functions())
+        {
             for name in f.aliases().iter().map(String::as_str).chain([f.name()]) {
                 aggregate.insert(name.to_string(), Arc::clone(&f));
             }
         }
-        let window = SessionStateDefaults::default_window_functions().into_iter().map(|f| (f.name().to_string(), f)).collect();
+        let window = SessionStateDefaults::default_window_functions()
+            .into_iter()
+            .map(|f| (f.name().to_string(), f))
+            .collect();
         let planned = |name: &str| scalar.get(name).cloned();
-        let flink = super::rewrite::FlinkExpressions { substring: planned("substring"), extract: planned("extract") };
+        let flink = super::rewrite::FlinkExpressions {
+            substring: planned("substring"),
+            extract: planned("extract"),
+        };
         let mut expr_planners: Vec<Arc<dyn ExprPlanner>> = vec![Arc::new(flink)];
         expr_planners.extend(SessionStateDefaults::default_expr_planners());
-        Self { scalar, aggregate, window, expr_planners }
+        Self {
+            scalar,
+            aggregate,
+            window,
+            expr_planners,
+        }
     }
 
     /// All names, sorted.
     pub fn names(&self) -> Vec<String> {
-        let mut names: Vec<String> =
-            self.scalar.keys().chain(self.aggregate.keys()).chain(self.window.keys()).cloned().collect();
+        let mut names: Vec<String> = self
+            .scalar
+            .keys()
+            .chain(self.aggregate.keys())
+            .chain(self.window.keys())
+            .cloned()
+            .collect();
         names.sort_unstable();
         names.dedup();
         names
@@ -87,7 +112,10 @@ pub struct StreamTable {
 impl StreamTable {
     /// For planning only: it cannot be scanned by DataFusion.
     pub fn new(table: Arc<Table>) -> Self {
-        Self { schema: table.schema(), table }
+        Self {
+            schema: table.schema(),
+            table,
+        }
     }
 }
 
@@ -162,21 +190,28 @@ impl<'a> PlanContext<'a> {
     pub fn plan(&self, query: &Query) -> DfResult<LogicalPlan> {
         let mut query = query.clone();
         super::rewrite::name_columns(&mut query);
-        self.planner().sql_statement_to_plan(Statement::Query(Box::new(query)))
+        self.planner()
+            .sql_statement_to_plan(Statement::Query(Box::new(query)))
     }
 
     /// The table source of a table with options of a hint put over its own.
     ///
     /// # Errors
     /// Where the name is no table.
-    pub fn hinted(&self, name: &str, options: BTreeMap<String, String>) -> DfResult<Arc<dyn TableSource>> {
+    pub fn hinted(
+        &self,
+        name: &str,
+        options: BTreeMap<String, String>,
+    ) -> DfResult<Arc<dyn TableSource>> {
         match self.catalog.get(name) {
             Some(Relation::Table(table)) => {
                 let mut table = table.as_ref().clone();
                 table.with.extend(options);
                 (self.tables)(&Arc::new(table))
             }
-            Some(Relation::View(_)) => plan_err!("'{name}' is a view: an OPTIONS hint goes behind a table"),
+            Some(Relation::View(_)) => {
+                plan_err!("'{name}' is a view: an OPTIONS hint goes behind a table")
+            }
             None => self.unknown(name),
         }
     }
@@ -192,7 +227,9 @@ impl<'a> PlanContext<'a> {
 /// A name without the default catalog and database before it.
 pub fn bare_name(reference: &TableReference) -> DfResult<String> {
     match (reference.catalog(), reference.schema()) {
-        (None, None) | (None | Some("default_catalog"), Some("default_database")) => Ok(reference.table().to_string()),
+        (None, None) | (None | Some("default_catalog"), Some("default_database")) => {
+            Ok(reference.table().to_string())
+        }
         _ => plan_err!(
             "table '{reference}' not found: flowline has the one database default_catalog.default_database"
         ),
@@ -206,11 +243,15 @@ impl ContextProvider for PlanContext<'_> {
             None => self.unknown(&name),
             Some(Relation::Table(table)) => (self.tables)(table),
             Some(Relation::View(view)) => {
-                let locked = || plan_datafusion_err!("view '{name}' cannot be planned twice at once");
+                let locked =
+                    || plan_datafusion_err!("view '{name}' cannot be planned twice at once");
                 {
                     let mut views = self.views.lock().map_err(|_| locked())?;
                     if views.contains(&name) {
-                        return plan_err!("view '{name}' reads itself: {} -> {name}", views.join(" -> "));
+                        return plan_err!(
+                            "view '{name}' reads itself: {} -> {name}",
+                            views.join(" -> ")
+                        );
                     }
                     views.push(name.clone());
                 }
@@ -248,7 +289,9 @@ impl ContextProvider for PlanContext<'_> {
     ) -> DfResult<Arc<dyn TableSource>> {
         match HintedName::decode(name) {
             Some(hinted) => self.hinted(&hinted.table, hinted.options),
-            None => plan_err!("table function '{name}' is not supported; TUMBLE, HOP, CUMULATE and SESSION are"),
+            None => plan_err!(
+                "table function '{name}' is not supported; TUMBLE, HOP, CUMULATE and SESSION are"
+            ),
         }
     }
 

@@ -43,12 +43,20 @@ pub struct Mistakes {
 impl Mistakes {
     /// None yet.
     pub fn new(file: &Arc<SourceFile>) -> Self {
-        Self { file: Arc::clone(file), found: Vec::new() }
+        Self {
+            file: Arc::clone(file),
+            found: Vec::new(),
+        }
     }
 
     /// Notes one.
     pub fn add(&mut self, span: Span, message: impl Into<String>, help: Option<String>) {
-        self.found.push(Diagnostic { file: Arc::clone(&self.file), span, message: message.into(), help });
+        self.found.push(Diagnostic {
+            file: Arc::clone(&self.file),
+            span,
+            message: message.into(),
+            help,
+        });
     }
 
     /// Notes what DataFusion's planner says, at the place it names, else at `span`.
@@ -62,7 +70,14 @@ impl Mistakes {
             Some(near) => format!("did you mean `{near}`?"),
             None => format!("the columns are: {}", names.collect::<Vec<_>>().join(", ")),
         };
-        self.add(name.span, format!("column '{}' not found in table '{}'", name.value, table.name), Some(help));
+        self.add(
+            name.span,
+            format!(
+                "column '{}' not found in table '{}'",
+                name.value, table.name
+            ),
+            Some(help),
+        );
     }
 
     /// Whether there are none.
@@ -80,7 +95,11 @@ impl Mistakes {
     /// # Errors
     /// The mistakes.
     pub fn or<T>(self, value: T) -> Result<T, Self> {
-        if self.found.is_empty() { Ok(value) } else { Err(self) }
+        if self.found.is_empty() {
+            Ok(value)
+        } else {
+            Err(self)
+        }
     }
 }
 
@@ -91,12 +110,18 @@ pub fn diagnose(file: &Arc<SourceFile>, span: Span, error: &DataFusionError) -> 
         && let Some(s) = &diagnostic.span
     {
         use sqlparser::tokenizer::Location;
-        place = Span::new(Location::new(s.start.line, s.start.column), Location::new(s.end.line, s.end.column));
+        place = Span::new(
+            Location::new(s.start.line, s.start.column),
+            Location::new(s.end.line, s.end.column),
+        );
     }
     let mut message = datafusion_message(error);
     let mut help = None;
     if let DataFusionError::SchemaError(e, _) = error.find_root()
-        && let datafusion::common::SchemaError::FieldNotFound { field, valid_fields } = e.as_ref()
+        && let datafusion::common::SchemaError::FieldNotFound {
+            field,
+            valid_fields,
+        } = e.as_ref()
     {
         message = format!("Column '{}' not found", field.name);
         let names: Vec<&str> = valid_fields.iter().map(|c| c.name.as_str()).collect();
@@ -109,7 +134,12 @@ pub fn diagnose(file: &Arc<SourceFile>, span: Span, error: &DataFusionError) -> 
         help = Some(format!("did you mean {near}"));
         message = head.to_string();
     }
-    Diagnostic { file: Arc::clone(file), span: place, message: flink_words(&message), help }
+    Diagnostic {
+        file: Arc::clone(file),
+        span: place,
+        message: flink_words(&message),
+        help,
+    }
 }
 
 /// A message of DataFusion's with Arrow's type names in Flink's words.
@@ -131,7 +161,9 @@ fn flink_words(message: &str) -> String {
         ("Timestamp(µs)", "TIMESTAMP(6)"),
         ("Timestamp(ns)", "TIMESTAMP(9)"),
     ];
-    NAMES.iter().fold(message.to_string(), |m, (arrow, flink)| m.replace(arrow, flink))
+    NAMES.iter().fold(message.to_string(), |m, (arrow, flink)| {
+        m.replace(arrow, flink)
+    })
 }
 
 /// Types a plan as Flink does and brings it into the form the graph is made from.
@@ -148,7 +180,11 @@ pub fn analyze(plan: LogicalPlan) -> DfResult<LogicalPlan> {
         Arc::new(CommonSubexprEliminate::new()),
         Arc::new(OptimizeProjections::new()),
     ]);
-    optimizer.optimize(plan, &OptimizerContext::new().with_skip_failing_rules(false), |_, _| {})
+    optimizer.optimize(
+        plan,
+        &OptimizerContext::new().with_skip_failing_rules(false),
+        |_, _| {},
+    )
 }
 
 /// Types a plan as Flink does.

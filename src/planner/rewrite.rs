@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::types::flink_name;
 use arrow::datatypes::{DataType, TimeUnit};
 use datafusion::common::config::ConfigOptions;
 use datafusion::common::tree_node::{Transformed, TreeNode};
@@ -10,11 +11,13 @@ use datafusion::error::Result as DfResult;
 use datafusion::logical_expr::expr_rewriter::NamePreserver;
 use datafusion::logical_expr::planner::{ExprPlanner, PlannerResult};
 use datafusion::logical_expr::utils::merge_schema;
-use datafusion::logical_expr::{BinaryExpr, Cast, Expr, ExprSchemable, Like, LogicalPlan, LogicalPlanBuilder, Operator, ScalarUDF, TryCast};
+use datafusion::logical_expr::{
+    BinaryExpr, Cast, Expr, ExprSchemable, Like, LogicalPlan, LogicalPlanBuilder, Operator,
+    ScalarUDF, TryCast,
+};
 use datafusion::optimizer::AnalyzerRule;
 use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_expr::expressions as physical;
-use super::types::flink_name;
 use sqlparser::ast::{self, Query, SelectItem, SetExpr, VisitMut, VisitorMut};
 
 /// Gives the unnamed expressions of every SELECT list Flink's names, EXPR$0, EXPR$1 ... by position.
@@ -44,7 +47,10 @@ pub fn name_columns(query: &mut Query) {
             }
             // GROUPING_ID is another name of GROUPING.
             if let ast::Expr::Function(function) = expr
-                && function.name.to_string().eq_ignore_ascii_case("GROUPING_ID")
+                && function
+                    .name
+                    .to_string()
+                    .eq_ignore_ascii_case("GROUPING_ID")
             {
                 function.name = ast::ObjectName::from(vec![ast::Ident::new("grouping")]);
             }
@@ -59,7 +65,8 @@ pub fn name_columns(query: &mut Query) {
                     .into_iter()
                     .enumerate()
                     .flat_map(|(i, arg)| {
-                        let name = ast::Value::SingleQuotedString(format!("EXPR${i}")).with_empty_span();
+                        let name =
+                            ast::Value::SingleQuotedString(format!("EXPR${i}")).with_empty_span();
                         let name = ast::FunctionArgExpr::Expr(ast::Expr::Value(name));
                         [ast::FunctionArg::Unnamed(name), arg]
                     })
@@ -69,7 +76,8 @@ pub fn name_columns(query: &mut Query) {
             if let ast::Expr::CompoundFieldAccess { access_chain, .. } = expr {
                 for access in access_chain {
                     if let ast::AccessExpr::Dot(ast::Expr::Identifier(field)) = access {
-                        let name = ast::Value::SingleQuotedString(field.value.clone()).with_span(field.span);
+                        let name = ast::Value::SingleQuotedString(field.value.clone())
+                            .with_span(field.span);
                         *access = ast::AccessExpr::Dot(ast::Expr::Value(name));
                     }
                 }
@@ -100,15 +108,24 @@ fn name_body(body: &mut SetExpr) {
                     }
                 };
                 // A name given twice gets a number, as Calcite does.
-                let is_column = matches!(expr, ast::Expr::Identifier(_) | ast::Expr::CompoundIdentifier(_));
+                let is_column = matches!(
+                    expr,
+                    ast::Expr::Identifier(_) | ast::Expr::CompoundIdentifier(_)
+                );
                 let unique = if taken.contains(&name) || behind_star && is_column {
-                    (0..).map(|n| format!("{name}{n}")).find(|n| !taken.contains(n)).unwrap_or_default()
+                    (0..)
+                        .map(|n| format!("{name}{n}"))
+                        .find(|n| !taken.contains(n))
+                        .unwrap_or_default()
                 } else {
                     name.clone()
                 };
                 if unique != name || !is_column {
                     let alias = ast::Ident::with_quote('`', unique.clone());
-                    *item = SelectItem::ExprWithAlias { expr: expr.clone(), alias };
+                    *item = SelectItem::ExprWithAlias {
+                        expr: expr.clone(),
+                        alias,
+                    };
                 }
                 taken.push(unique);
             }
@@ -121,7 +138,9 @@ fn name_body(body: &mut SetExpr) {
 /// CAST to CHAR(n) and VARCHAR(n): Arrow's text has no length, so the text is cut (and filled) by functions.
 fn cut_to_length(expr: &mut ast::Expr) {
     use ast::DataType::{Char, CharVarying, Character, CharacterVarying, String, Varchar};
-    let ast::Expr::Cast { data_type, .. } = expr else { return };
+    let ast::Expr::Cast { data_type, .. } = expr else {
+        return;
+    };
     let (length, fill) = match data_type {
         Char(length) | Character(length) => (*length, true),
         Varchar(length) | CharVarying(length) | CharacterVarying(length) => (*length, false),
@@ -133,7 +152,8 @@ fn cut_to_length(expr: &mut ast::Expr) {
         None => 1,
     };
     *data_type = String(None);
-    let number = |n: u64| ast::Expr::Value(ast::Value::Number(n.to_string(), false).with_empty_span());
+    let number =
+        |n: u64| ast::Expr::Value(ast::Value::Number(n.to_string(), false).with_empty_span());
     let text = std::mem::replace(expr, number(0));
     *expr = call("left", vec![text, number(length)]);
     if fill {
@@ -144,7 +164,10 @@ fn cut_to_length(expr: &mut ast::Expr) {
 }
 
 fn call(name: &str, args: Vec<ast::Expr>) -> ast::Expr {
-    let args = args.into_iter().map(|a| ast::FunctionArg::Unnamed(ast::FunctionArgExpr::Expr(a))).collect();
+    let args = args
+        .into_iter()
+        .map(|a| ast::FunctionArg::Unnamed(ast::FunctionArgExpr::Expr(a)))
+        .collect();
     ast::Expr::Function(ast::Function {
         name: ast::ObjectName::from(vec![ast::Ident::new(name)]),
         uses_odbc_syntax: false,
@@ -227,30 +250,50 @@ fn type_plan(plan: LogicalPlan) -> DfResult<Transformed<LogicalPlan>> {
     if let LogicalPlan::Values(values) = plan {
         // The types of a VALUES list follow from its typed literals.
         let typed = values.values.into_iter().map(|row| {
-            row.into_iter().map(|e| Ok(e.transform_up(|e| type_expr(e, &schema))?.data)).collect::<DfResult<Vec<_>>>()
+            row.into_iter()
+                .map(|e| Ok(e.transform_up(|e| type_expr(e, &schema))?.data))
+                .collect::<DfResult<Vec<_>>>()
         });
         let typed = typed.collect::<DfResult<Vec<_>>>()?;
-        return Ok(Transformed::yes(LogicalPlanBuilder::values(typed)?.build()?));
+        return Ok(Transformed::yes(
+            LogicalPlanBuilder::values(typed)?.build()?,
+        ));
     }
     let names = NamePreserver::new(&plan);
     plan.map_expressions(|expr| {
         let name = names.save(&expr);
-        Ok(expr.transform_up(|e| type_expr(e, &schema))?.update_data(|e| name.restore(e)))
+        Ok(expr
+            .transform_up(|e| type_expr(e, &schema))?
+            .update_data(|e| name.restore(e)))
     })?
     .map_data(LogicalPlan::recompute_schema)
 }
 
 /// The inputs of a UNION have columns of the same kind: numbers, or the same type.
 fn same_types(union: &datafusion::logical_expr::Union) -> DfResult<()> {
-    let Some(first) = union.inputs.first() else { return Ok(()) };
+    let Some(first) = union.inputs.first() else {
+        return Ok(());
+    };
     for input in &union.inputs {
-        for (i, (a, b)) in first.schema().fields().iter().zip(input.schema().fields()).enumerate() {
+        for (i, (a, b)) in first
+            .schema()
+            .fields()
+            .iter()
+            .zip(input.schema().fields())
+            .enumerate()
+        {
             let (a, b) = (a.data_type(), b.data_type());
-            let same = a == b || a.is_numeric() && b.is_numeric() || a.is_null() || b.is_null()
+            let same = a == b
+                || a.is_numeric() && b.is_numeric()
+                || a.is_null()
+                || b.is_null()
                 || std::mem::discriminant(a) == std::mem::discriminant(b);
             if !same {
                 return datafusion::common::plan_err!(
-                    "Type mismatch in column {} of UNION ALL: {} and {}", i + 1, flink_name(a), flink_name(b)
+                    "Type mismatch in column {} of UNION ALL: {} and {}",
+                    i + 1,
+                    flink_name(a),
+                    flink_name(b)
                 );
             }
         }
@@ -270,7 +313,10 @@ fn type_expr(expr: Expr, schema: &DFSchema) -> DfResult<Transformed<Expr>> {
     match expr {
         // A literal that fits is an INT.
         Expr::Literal(ScalarValue::Int64(Some(v)), meta) if i32::try_from(v).is_ok() => {
-            Ok(Transformed::yes(Expr::Literal(ScalarValue::Int32(i32::try_from(v).ok()), meta)))
+            Ok(Transformed::yes(Expr::Literal(
+                ScalarValue::Int32(i32::try_from(v).ok()),
+                meta,
+            )))
         }
         Expr::BinaryExpr(binary) if is_arithmetic(binary.op) => arithmetic(binary, schema),
         Expr::BinaryExpr(binary) if binary.op.supports_propagation() => {
@@ -286,16 +332,23 @@ fn type_expr(expr: Expr, schema: &DFSchema) -> DfResult<Transformed<Expr>> {
             *cast.expr = number_text(*cast.expr, cast.field.data_type());
             Ok(Transformed::yes(Expr::TryCast(cast)))
         }
-        Expr::Cast(Cast { ref expr, ref field }) | Expr::TryCast(TryCast { ref expr, ref field })
-            if matches!(field.data_type(), DataType::Time32(_))
-                && !matches!(expr.as_ref(), Expr::Literal(..))
-                && is_text(&expr.get_type(schema)?) =>
+        Expr::Cast(Cast {
+            ref expr,
+            ref field,
+        })
+        | Expr::TryCast(TryCast {
+            ref expr,
+            ref field,
+        }) if matches!(field.data_type(), DataType::Time32(_))
+            && !matches!(expr.as_ref(), Expr::Literal(..))
+            && is_text(&expr.get_type(schema)?) =>
         {
             datafusion::common::not_impl_err!("CAST of STRING to TIME is not supported yet")
         }
         // Fewer digits of a second: cut downwards, also before 1970, where Arrow cuts towards 1970.
         Expr::Cast(mut cast)
-            if let Some(unit) = coarser_unit(&cast.expr.get_type(schema)?, cast.field.data_type()) =>
+            if let Some(unit) =
+                coarser_unit(&cast.expr.get_type(schema)?, cast.field.data_type()) =>
         {
             let unit = Expr::Literal(ScalarValue::Utf8(Some(unit.to_string())), None);
             *cast.expr = datafusion::functions::datetime::date_trunc().call(vec![unit, *cast.expr]);
@@ -303,20 +356,30 @@ fn type_expr(expr: Expr, schema: &DFSchema) -> DfResult<Transformed<Expr>> {
         }
         // A decimal that does not fit is NULL.
         Expr::Cast(cast)
-            if matches!(cast.field.data_type(), DataType::Decimal128(..)) && cast.expr.get_type(schema)?.is_numeric() =>
+            if matches!(cast.field.data_type(), DataType::Decimal128(..))
+                && cast.expr.get_type(schema)?.is_numeric() =>
         {
             let field = Arc::clone(&cast.field);
-            Ok(Transformed::yes(Expr::TryCast(TryCast::new_from_field(cast.expr, field))))
+            Ok(Transformed::yes(Expr::TryCast(TryCast::new_from_field(
+                cast.expr, field,
+            ))))
         }
         Expr::Cast(cast) if is_text(cast.field.data_type()) => {
             let from = cast.expr.get_type(schema)?;
             if prints_differently(&from) {
-                return Ok(Transformed::yes(flowline_udfs::cast_to_string().call(vec![*cast.expr])));
+                return Ok(Transformed::yes(
+                    flowline_udfs::cast_to_string().call(vec![*cast.expr]),
+                ));
             }
             Ok(Transformed::no(Expr::Cast(cast)))
         }
-        Expr::TryCast(cast) if is_text(cast.field.data_type()) && prints_differently(&cast.expr.get_type(schema)?) => {
-            Ok(Transformed::yes(flowline_udfs::cast_to_string().call(vec![*cast.expr])))
+        Expr::TryCast(cast)
+            if is_text(cast.field.data_type())
+                && prints_differently(&cast.expr.get_type(schema)?) =>
+        {
+            Ok(Transformed::yes(
+                flowline_udfs::cast_to_string().call(vec![*cast.expr]),
+            ))
         }
         other => Ok(Transformed::no(other)),
     }
@@ -325,17 +388,25 @@ fn type_expr(expr: Expr, schema: &DFSchema) -> DfResult<Transformed<Expr>> {
 /// Whether a cast reads a number from text (that has not been made ready yet).
 fn reads_text(from: &Expr, to: &DataType, schema: &DFSchema) -> DfResult<bool> {
     let is_ready = matches!(from, Expr::ScalarFunction(f) if f.name() == "whole_number_text" || f.name() == "decimal_text");
-    Ok((to.is_integer() || matches!(to, DataType::Decimal128(..))) && !is_ready && is_text(&from.get_type(schema)?))
+    Ok((to.is_integer() || matches!(to, DataType::Decimal128(..)))
+        && !is_ready
+        && is_text(&from.get_type(schema)?))
 }
 
 fn number_text(text: Expr, to: &DataType) -> Expr {
-    let function = if to.is_integer() { flowline_udfs::whole_number_text() } else { flowline_udfs::decimal_text() };
+    let function = if to.is_integer() {
+        flowline_udfs::whole_number_text()
+    } else {
+        flowline_udfs::decimal_text()
+    };
     function.call(vec![text])
 }
 
 /// The unit to cut to where a timestamp is cast to one with fewer digits behind the second.
 fn coarser_unit(from: &DataType, to: &DataType) -> Option<&'static str> {
-    let (DataType::Timestamp(from, _), DataType::Timestamp(to, _)) = (from, to) else { return None };
+    let (DataType::Timestamp(from, _), DataType::Timestamp(to, _)) = (from, to) else {
+        return None;
+    };
     let unit = match to {
         TimeUnit::Second => "second",
         TimeUnit::Millisecond => "millisecond",
@@ -355,7 +426,10 @@ fn digits(unit: TimeUnit) -> u8 {
 }
 
 fn is_arithmetic(op: Operator) -> bool {
-    matches!(op, Operator::Plus | Operator::Minus | Operator::Multiply | Operator::Divide | Operator::Modulo)
+    matches!(
+        op,
+        Operator::Plus | Operator::Minus | Operator::Multiply | Operator::Divide | Operator::Modulo
+    )
 }
 
 fn is_text(data_type: &DataType) -> bool {
@@ -365,8 +439,16 @@ fn is_text(data_type: &DataType) -> bool {
 fn prints_differently(from: &DataType) -> bool {
     matches!(
         from,
-        DataType::Timestamp(..) | DataType::Float32 | DataType::Float64 | DataType::Boolean | DataType::Decimal128(..)
-            | DataType::Time32(_) | DataType::Binary | DataType::List(_) | DataType::Map(..) | DataType::Struct(_)
+        DataType::Timestamp(..)
+            | DataType::Float32
+            | DataType::Float64
+            | DataType::Boolean
+            | DataType::Decimal128(..)
+            | DataType::Time32(_)
+            | DataType::Binary
+            | DataType::List(_)
+            | DataType::Map(..)
+            | DataType::Struct(_)
     )
 }
 
@@ -378,7 +460,9 @@ fn backslash_escaped(mut like: Like) -> DfResult<Like> {
             None => Ok(like),
         };
     };
-    let Some(Some(pattern)) = value.try_as_str() else { return Ok(like) };
+    let Some(Some(pattern)) = value.try_as_str() else {
+        return Ok(like);
+    };
     let escape = like.escape_char.take();
     let mut escaped = String::new();
     let mut characters = pattern.chars();
@@ -386,7 +470,11 @@ fn backslash_escaped(mut like: Like) -> DfResult<Like> {
         if Some(c) == escape {
             match characters.next() {
                 Some(next) => escaped.extend(['\\', next]),
-                None => return datafusion::common::plan_err!("the LIKE pattern '{pattern}' ends in its escape character"),
+                None => {
+                    return datafusion::common::plan_err!(
+                        "the LIKE pattern '{pattern}' ends in its escape character"
+                    );
+                }
             }
         } else {
             if c == '\\' {
@@ -401,11 +489,15 @@ fn backslash_escaped(mut like: Like) -> DfResult<Like> {
 
 /// Flink converts nothing on its own in a comparison but between numbers, and text literals to dates and times.
 fn comparable(binary: &BinaryExpr, schema: &DFSchema) -> DfResult<()> {
-    let (left, right) = (binary.left.get_type(schema)?, binary.right.get_type(schema)?);
+    let (left, right) = (
+        binary.left.get_type(schema)?,
+        binary.right.get_type(schema)?,
+    );
     let is_literal = |e: &Expr| matches!(e, Expr::Literal(..));
     let refused = match (&left, &right) {
         (a, b) if a.is_numeric() && is_text(b) || is_text(a) && b.is_numeric() => true,
-        (DataType::Date32, DataType::Timestamp(..)) | (DataType::Timestamp(..), DataType::Date32) => true,
+        (DataType::Date32, DataType::Timestamp(..))
+        | (DataType::Timestamp(..), DataType::Date32) => true,
         (a, b) if a.is_temporal() && is_text(b) => !is_literal(&binary.right),
         (a, b) if is_text(a) && b.is_temporal() => !is_literal(&binary.left),
         _ => false,
@@ -421,9 +513,13 @@ fn comparable(binary: &BinaryExpr, schema: &DFSchema) -> DfResult<()> {
 
 /// Numbers of different types, as Flink computes with them.
 fn arithmetic(binary: BinaryExpr, schema: &DFSchema) -> DfResult<Transformed<Expr>> {
-    match (binary.left.get_type(schema)?, binary.right.get_type(schema)?) {
+    match (
+        binary.left.get_type(schema)?,
+        binary.right.get_type(schema)?,
+    ) {
         // FLOAT and DECIMAL give DOUBLE.
-        (DataType::Float32, DataType::Decimal128(..)) | (DataType::Decimal128(..), DataType::Float32) => {
+        (DataType::Float32, DataType::Decimal128(..))
+        | (DataType::Decimal128(..), DataType::Float32) => {
             let double = |e: Box<Expr>| Box::new(Expr::Cast(Cast::new(e, DataType::Float64)));
             let double = BinaryExpr::new(double(binary.left), binary.op, double(binary.right));
             Ok(Transformed::yes(Expr::BinaryExpr(double)))
@@ -431,7 +527,11 @@ fn arithmetic(binary: BinaryExpr, schema: &DFSchema) -> DfResult<Transformed<Exp
         // FLOAT and DOUBLE: the result has the type of the left side.
         (DataType::Float32, DataType::Float64) => {
             let right = Expr::Cast(Cast::new(binary.right, DataType::Float32));
-            Ok(Transformed::yes(Expr::BinaryExpr(BinaryExpr::new(binary.left, binary.op, Box::new(right)))))
+            Ok(Transformed::yes(Expr::BinaryExpr(BinaryExpr::new(
+                binary.left,
+                binary.op,
+                Box::new(right),
+            ))))
         }
         _ => decimal_arithmetic(binary, schema),
     }
@@ -439,7 +539,10 @@ fn arithmetic(binary: BinaryExpr, schema: &DFSchema) -> DfResult<Transformed<Exp
 
 /// Decimal with integer: the integer counts as a decimal of its width. Division has Flink's precision and scale.
 fn decimal_arithmetic(binary: BinaryExpr, schema: &DFSchema) -> DfResult<Transformed<Expr>> {
-    let (left, right) = (binary.left.get_type(schema)?, binary.right.get_type(schema)?);
+    let (left, right) = (
+        binary.left.get_type(schema)?,
+        binary.right.get_type(schema)?,
+    );
     let is_decimal = |t: &DataType| matches!(t, DataType::Decimal128(..));
     if !is_decimal(&left) && !is_decimal(&right) {
         return Ok(Transformed::no(Expr::BinaryExpr(binary)));
@@ -448,10 +551,15 @@ fn decimal_arithmetic(binary: BinaryExpr, schema: &DFSchema) -> DfResult<Transfo
         DataType::Decimal128(..) => Some(*expr),
         _ => integer_width(from).map(|p| Expr::Cast(Cast::new(expr, DataType::Decimal128(p, 0)))),
     };
-    if integer_width(&left).is_none() && !is_decimal(&left) || integer_width(&right).is_none() && !is_decimal(&right) {
+    if integer_width(&left).is_none() && !is_decimal(&left)
+        || integer_width(&right).is_none() && !is_decimal(&right)
+    {
         return Ok(Transformed::no(Expr::BinaryExpr(binary)));
     }
-    let (Some(left), Some(right)) = (as_decimal(binary.left, &left), as_decimal(binary.right, &right)) else {
+    let (Some(left), Some(right)) = (
+        as_decimal(binary.left, &left),
+        as_decimal(binary.right, &right),
+    ) else {
         return datafusion::common::internal_err!("decimal arithmetic on other types");
     };
     Ok(Transformed::yes(match binary.op {
@@ -462,10 +570,14 @@ fn decimal_arithmetic(binary: BinaryExpr, schema: &DFSchema) -> DfResult<Transfo
                 // The result may not fit into 38 digits: computed with 76, and NULL where it does not fit.
                 Some((p, s)) => {
                     let wide = |e: Expr, t: &DataType| match t {
-                        DataType::Decimal128(p, s) => Box::new(Expr::Cast(Cast::new(Box::new(e), DataType::Decimal256(*p, *s)))),
+                        DataType::Decimal128(p, s) => Box::new(Expr::Cast(Cast::new(
+                            Box::new(e),
+                            DataType::Decimal256(*p, *s),
+                        ))),
                         _ => Box::new(e),
                     };
-                    let result = Expr::BinaryExpr(BinaryExpr::new(wide(left, &a), op, wide(right, &b)));
+                    let result =
+                        Expr::BinaryExpr(BinaryExpr::new(wide(left, &a), op, wide(right, &b)));
                     Expr::TryCast(TryCast::new(Box::new(result), DataType::Decimal128(p, s)))
                 }
                 None => Expr::BinaryExpr(BinaryExpr::new(Box::new(left), op, Box::new(right))),
@@ -476,8 +588,15 @@ fn decimal_arithmetic(binary: BinaryExpr, schema: &DFSchema) -> DfResult<Transfo
 
 /// The type of a decimal result that needs more than 38 digits (Flink: LogicalTypeMerging.adjustPrecisionScale).
 fn wide_decimal(op: Operator, left: &DataType, right: &DataType) -> Option<(u8, i8)> {
-    let (DataType::Decimal128(p1, s1), DataType::Decimal128(p2, s2)) = (left, right) else { return None };
-    let (p1, s1, p2, s2) = (i16::from(*p1), i16::from(*s1), i16::from(*p2), i16::from(*s2));
+    let (DataType::Decimal128(p1, s1), DataType::Decimal128(p2, s2)) = (left, right) else {
+        return None;
+    };
+    let (p1, s1, p2, s2) = (
+        i16::from(*p1),
+        i16::from(*s1),
+        i16::from(*p2),
+        i16::from(*s2),
+    );
     let (precision, scale) = match op {
         Operator::Plus | Operator::Minus => {
             let scale = s1.max(s2);
@@ -511,8 +630,12 @@ pub fn checked_arithmetic(expr: Arc<dyn PhysicalExpr>) -> DfResult<Arc<dyn Physi
     let transformed = expr.transform_up(|e| {
         Ok(match e.downcast_ref::<physical::BinaryExpr>() {
             Some(binary) if is_arithmetic(*binary.op()) => {
-                let checked = physical::BinaryExpr::new(Arc::clone(binary.left()), *binary.op(), Arc::clone(binary.right()))
-                    .with_fail_on_overflow(true);
+                let checked = physical::BinaryExpr::new(
+                    Arc::clone(binary.left()),
+                    *binary.op(),
+                    Arc::clone(binary.right()),
+                )
+                .with_fail_on_overflow(true);
                 Transformed::yes(Arc::new(checked) as Arc<dyn PhysicalExpr>)
             }
             _ => Transformed::no(e),

@@ -19,7 +19,10 @@ use crate::sql::ast::{self, LikeFeature, LikeStrategy};
 
 /// A name without the default catalog and database.
 pub fn object_name(name: &ObjectName) -> String {
-    name.0.last().and_then(|p| p.as_ident()).map_or_else(|| name.to_string(), |i| i.value.clone())
+    name.0
+        .last()
+        .and_then(|p| p.as_ident())
+        .map_or_else(|| name.to_string(), |i| i.value.clone())
 }
 
 /// The table that a CREATE TABLE declares; `overrides` are options from outside that are put over its own.
@@ -52,10 +55,16 @@ pub fn create_table(
         inherit(&mut table, like, catalog, &mut mistakes);
     }
     for option in &statement.options {
-        table.with.insert(option.key.value.clone(), option.value.value.clone());
-        table.option_spans.insert(option.key.value.clone(), option.value.span);
+        table
+            .with
+            .insert(option.key.value.clone(), option.value.value.clone());
+        table
+            .option_spans
+            .insert(option.key.value.clone(), option.value.span);
     }
-    table.with.extend(overrides.iter().map(|(k, v)| (k.clone(), v.clone())));
+    table
+        .with
+        .extend(overrides.iter().map(|(k, v)| (k.clone(), v.clone())));
     add_columns(&mut table, statement, context, &mut mistakes);
     if let Some(watermark) = &statement.watermark {
         add_watermark(&mut table, watermark, context, &mut mistakes);
@@ -92,13 +101,28 @@ fn indexes(table: &Table, names: &[Ident], mistakes: &mut Mistakes) -> Vec<usize
 fn inherit(table: &mut Table, like: &ast::Like, catalog: &Catalog, mistakes: &mut Mistakes) {
     let source_name = object_name(&like.table);
     let Some(source) = catalog.table(&source_name) else {
-        let help = catalog.closest(&source_name).map(|n| format!("did you mean '{n}'?"));
-        mistakes.add(like.table.span(), format!("table '{source_name}' of LIKE not found"), help);
+        let help = catalog
+            .closest(&source_name)
+            .map(|n| format!("did you mean '{n}'?"));
+        mistakes.add(
+            like.table.span(),
+            format!("table '{source_name}' of LIKE not found"),
+            help,
+        );
         return;
     };
     let takes = |feature: LikeFeature| {
-        let of = |f: LikeFeature| like.choices.iter().rev().find(|c| c.feature == f).map(|c| c.strategy);
-        of(feature).or_else(|| of(LikeFeature::All)).unwrap_or(LikeStrategy::Including) != LikeStrategy::Excluding
+        let of = |f: LikeFeature| {
+            like.choices
+                .iter()
+                .rev()
+                .find(|c| c.feature == f)
+                .map(|c| c.strategy)
+        };
+        of(feature)
+            .or_else(|| of(LikeFeature::All))
+            .unwrap_or(LikeStrategy::Including)
+            != LikeStrategy::Excluding
     };
     for column in &source.columns {
         let taken = match column.kind {
@@ -111,7 +135,10 @@ fn inherit(table: &mut Table, like: &ast::Like, catalog: &Catalog, mistakes: &mu
         }
     }
     let renamed = |columns: &[usize], table: &Table| -> Option<Vec<usize>> {
-        columns.iter().map(|c| table.column(source.columns[*c].field.name())).collect()
+        columns
+            .iter()
+            .map(|c| table.column(source.columns[*c].field.name()))
+            .collect()
     };
     if takes(LikeFeature::Constraints) {
         table.primary_key = source.primary_key.as_ref().and_then(|k| renamed(k, table));
@@ -130,33 +157,63 @@ fn inherit(table: &mut Table, like: &ast::Like, catalog: &Catalog, mistakes: &mu
     }
 }
 
-fn add_columns(table: &mut Table, statement: &ast::CreateTable, context: &PlanContext<'_>, mistakes: &mut Mistakes) {
+fn add_columns(
+    table: &mut Table,
+    statement: &ast::CreateTable,
+    context: &PlanContext<'_>,
+    mistakes: &mut Mistakes,
+) {
     let metadata = table.connector().map(crate::connectors::metadata_keys);
     let mut computed = Vec::new();
     for column in &statement.columns {
         let name = &column.name.value;
         if table.column(name).is_some() {
-            mistakes.add(column.name.span, format!("column '{name}' is declared twice"), None);
+            mistakes.add(
+                column.name.span,
+                format!("column '{name}' is declared twice"),
+                None,
+            );
             continue;
         }
         let (field, kind, declared) = match &column.kind {
-            ast::ColumnKind::Physical { data_type } => {
-                (arrow_field(name, &data_type.value), ColumnKind::Physical, &data_type.value)
-            }
-            ast::ColumnKind::Metadata { data_type, key, is_virtual } => {
+            ast::ColumnKind::Physical { data_type } => (
+                arrow_field(name, &data_type.value),
+                ColumnKind::Physical,
+                &data_type.value,
+            ),
+            ast::ColumnKind::Metadata {
+                data_type,
+                key,
+                is_virtual,
+            } => {
                 let key = key.clone().unwrap_or_else(|| name.clone());
                 if let Some(keys) = &metadata
                     && !keys.iter().any(|k| k.key == key)
                 {
                     let help = match crate::catalog::closest(&key, keys.iter().map(|k| k.key)) {
                         Some(near) => format!("did you mean '{near}'?"),
-                        None if keys.is_empty() => "this connector has no metadata columns".to_string(),
-                        None => format!("the keys are: {}", keys.iter().map(|k| k.key).collect::<Vec<_>>().join(", ")),
+                        None if keys.is_empty() => {
+                            "this connector has no metadata columns".to_string()
+                        }
+                        None => format!(
+                            "the keys are: {}",
+                            keys.iter().map(|k| k.key).collect::<Vec<_>>().join(", ")
+                        ),
                     };
-                    mistakes.add(column.span, format!("unknown metadata key '{key}'"), Some(help));
+                    mistakes.add(
+                        column.span,
+                        format!("unknown metadata key '{key}'"),
+                        Some(help),
+                    );
                 }
-                let writable = metadata.iter().flatten().any(|k| k.key == key && k.writable);
-                let kind = ColumnKind::Metadata { key, is_virtual: *is_virtual || !writable };
+                let writable = metadata
+                    .iter()
+                    .flatten()
+                    .any(|k| k.key == key && k.writable);
+                let kind = ColumnKind::Metadata {
+                    key,
+                    is_virtual: *is_virtual || !writable,
+                };
                 (arrow_field(name, &data_type.value), kind, &data_type.value)
             }
             ast::ColumnKind::Computed { expr } => {
@@ -189,8 +246,13 @@ fn add_columns(table: &mut Table, statement: &ast::CreateTable, context: &PlanCo
             Ok((planned, schema)) => {
                 let field = &table.columns[i].field;
                 let nullable = planned.nullable(&schema).unwrap_or(true);
-                match planned.get_type(&schema).map(|t| super::lower::plain_type(&t)) {
-                    Ok(data_type) => table.columns[i].field = Field::new(field.name(), data_type, nullable),
+                match planned
+                    .get_type(&schema)
+                    .map(|t| super::lower::plain_type(&t))
+                {
+                    Ok(data_type) => {
+                        table.columns[i].field = Field::new(field.name(), data_type, nullable)
+                    }
                     Err(e) => mistakes.datafusion(span, &e),
                 }
             }
@@ -199,7 +261,12 @@ fn add_columns(table: &mut Table, statement: &ast::CreateTable, context: &PlanCo
     }
 }
 
-fn add_watermark(table: &mut Table, watermark: &ast::Watermark, context: &PlanContext<'_>, mistakes: &mut Mistakes) {
+fn add_watermark(
+    table: &mut Table,
+    watermark: &ast::Watermark,
+    context: &PlanContext<'_>,
+    mistakes: &mut Mistakes,
+) {
     let Some(column) = table.column(&watermark.column.value) else {
         mistakes.unknown_column(&watermark.column, table);
         return;
@@ -210,7 +277,10 @@ fn add_watermark(table: &mut Table, watermark: &ast::Watermark, context: &PlanCo
         return;
     }
     let is_time = |t: &DataType| {
-        matches!(t, DataType::Timestamp(TimeUnit::Second | TimeUnit::Millisecond, _))
+        matches!(
+            t,
+            DataType::Timestamp(TimeUnit::Second | TimeUnit::Millisecond, _)
+        )
     };
     if !is_time(field.data_type()) {
         let type_name = flink_name(field.data_type());
@@ -237,8 +307,14 @@ fn add_watermark(table: &mut Table, watermark: &ast::Watermark, context: &PlanCo
         Ok(DataType::Timestamp(..)) => table.watermark = Some((column, watermark.expr.clone())),
         Ok(other) => mistakes.add(
             watermark.span,
-            format!("the watermark must be a timestamp, but is {}", flink_name(&other)),
-            Some(format!("for example: WATERMARK FOR `{0}` AS `{0}` - INTERVAL '10' SECOND", field.name())),
+            format!(
+                "the watermark must be a timestamp, but is {}",
+                flink_name(&other)
+            ),
+            Some(format!(
+                "for example: WATERMARK FOR `{0}` AS `{0}` - INTERVAL '10' SECOND",
+                field.name()
+            )),
         ),
         Err(e) => mistakes.datafusion(watermark.span, &e),
     }
@@ -254,6 +330,9 @@ pub fn plan_expression(
     context: &PlanContext<'_>,
 ) -> datafusion::error::Result<(Expr, DFSchema)> {
     let schema = DFSchema::try_from(Schema::new(fields))?;
-    let planned = context.planner().sql_to_expr(expr.clone(), &schema, &mut PlannerContext::new())?;
+    let planned =
+        context
+            .planner()
+            .sql_to_expr(expr.clone(), &schema, &mut PlannerContext::new())?;
     Ok((analyze_expression(planned, &schema)?, schema))
 }

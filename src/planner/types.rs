@@ -35,22 +35,35 @@ pub fn arrow_type(sql: &SqlType) -> DataType {
         SqlTypeKind::Time(_) => DataType::Time32(TimeUnit::Millisecond),
         SqlTypeKind::Timestamp(p) => DataType::Timestamp(time_unit(*p), None),
         SqlTypeKind::TimestampLtz(p) => DataType::Timestamp(time_unit(*p), Some("UTC".into())),
-        SqlTypeKind::IntervalYearMonth => DataType::Interval(arrow::datatypes::IntervalUnit::MonthDayNano),
-        SqlTypeKind::IntervalDaySecond => DataType::Interval(arrow::datatypes::IntervalUnit::MonthDayNano),
+        SqlTypeKind::IntervalYearMonth => {
+            DataType::Interval(arrow::datatypes::IntervalUnit::MonthDayNano)
+        }
+        SqlTypeKind::IntervalDaySecond => {
+            DataType::Interval(arrow::datatypes::IntervalUnit::MonthDayNano)
+        }
         SqlTypeKind::Array(item) => DataType::List(Arc::new(arrow_field("item", item))),
-        SqlTypeKind::Map(key, value) => map_type(arrow_field("key", key), arrow_field("value", value)),
-        SqlTypeKind::Multiset(item) => {
-            map_type(arrow_field("key", item), Field::new("value", DataType::Int32, false))
+        SqlTypeKind::Map(key, value) => {
+            map_type(arrow_field("key", key), arrow_field("value", value))
         }
-        SqlTypeKind::Row(fields) => {
-            DataType::Struct(fields.iter().map(|(n, t)| arrow_field(&n.value, t)).collect::<Fields>())
-        }
+        SqlTypeKind::Multiset(item) => map_type(
+            arrow_field("key", item),
+            Field::new("value", DataType::Int32, false),
+        ),
+        SqlTypeKind::Row(fields) => DataType::Struct(
+            fields
+                .iter()
+                .map(|(n, t)| arrow_field(&n.value, t))
+                .collect::<Fields>(),
+        ),
     }
 }
 
 fn map_type(key: Field, value: Field) -> DataType {
     let entries = Fields::from(vec![key.with_nullable(false), value]);
-    DataType::Map(Arc::new(Field::new("entries", DataType::Struct(entries), false)), false)
+    DataType::Map(
+        Arc::new(Field::new("entries", DataType::Struct(entries), false)),
+        false,
+    )
 }
 
 /// A column of a Flink type.
@@ -87,13 +100,19 @@ pub fn flink_name(data_type: &DataType) -> String {
         DataType::List(item) => format!("ARRAY<{}>", flink_name(item.data_type())),
         DataType::Map(entries, _) => match entries.data_type() {
             DataType::Struct(kv) if kv.len() == 2 => {
-                format!("MAP<{}, {}>", flink_name(kv[0].data_type()), flink_name(kv[1].data_type()))
+                format!(
+                    "MAP<{}, {}>",
+                    flink_name(kv[0].data_type()),
+                    flink_name(kv[1].data_type())
+                )
             }
             _ => "MAP".to_string(),
         },
         DataType::Struct(fields) => {
-            let inner: Vec<String> =
-                fields.iter().map(|f| format!("`{}` {}", f.name(), flink_name(f.data_type()))).collect();
+            let inner: Vec<String> = fields
+                .iter()
+                .map(|f| format!("`{}` {}", f.name(), flink_name(f.data_type())))
+                .collect();
             format!("ROW<{}>", inner.join(", "))
         }
         other => other.to_string(),

@@ -7,13 +7,21 @@ use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field, TimeUnit};
-use datafusion::common::{Column, DFSchema, DFSchemaRef, ScalarValue, plan_datafusion_err, plan_err};
+use datafusion::common::{
+    Column, DFSchema, DFSchemaRef, ScalarValue, plan_datafusion_err, plan_err,
+};
 use datafusion::error::Result as DfResult;
-use datafusion::logical_expr::planner::{PlannedRelation, RelationPlanner, RelationPlannerContext, RelationPlanning};
-use datafusion::logical_expr::{Expr, Extension, LogicalPlan, LogicalPlanBuilder, UserDefinedLogicalNodeCore};
+use datafusion::logical_expr::planner::{
+    PlannedRelation, RelationPlanner, RelationPlannerContext, RelationPlanning,
+};
+use datafusion::logical_expr::{
+    Expr, Extension, LogicalPlan, LogicalPlanBuilder, UserDefinedLogicalNodeCore,
+};
 use sqlparser::ast::{self, SetExpr, TableFactor};
 
-use crate::sql::{TableFunctionCall, descriptor_columns, table_argument, table_function_call, table_options_hint};
+use crate::sql::{
+    TableFunctionCall, descriptor_columns, table_argument, table_function_call, table_options_hint,
+};
 use crate::time::{Millis, WindowKind, WindowSpec};
 
 /// A windowing table function over its input: the input's columns, then window_start, window_end and window_time.
@@ -42,8 +50,16 @@ impl WindowTvf {
         };
         let plain = DataType::Timestamp(TimeUnit::Millisecond, None);
         let rowtime = DataType::Timestamp(TimeUnit::Millisecond, zone.clone());
-        let mut fields: Vec<_> = input.schema().iter().map(|(q, f)| (q.cloned(), Arc::clone(f))).collect();
-        for (name, data_type) in [("window_start", plain.clone()), ("window_end", plain), ("window_time", rowtime)] {
+        let mut fields: Vec<_> = input
+            .schema()
+            .iter()
+            .map(|(q, f)| (q.cloned(), Arc::clone(f)))
+            .collect();
+        for (name, data_type) in [
+            ("window_start", plain.clone()),
+            ("window_end", plain),
+            ("window_time", rowtime),
+        ] {
             if input.schema().fields().iter().any(|f| f.name() == name) {
                 return plan_err!(
                     "Column '{name}' is ambiguous: the window adds one of that name to a table that has its own; give the \
@@ -53,7 +69,13 @@ impl WindowTvf {
             fields.push((None, Arc::new(Field::new(name, data_type, false))));
         }
         let schema = Arc::new(DFSchema::new_with_metadata(fields, Default::default())?);
-        Ok(Self { input, windows, time, keys, schema })
+        Ok(Self {
+            input,
+            windows,
+            time,
+            keys,
+            schema,
+        })
     }
 }
 
@@ -86,7 +108,9 @@ impl UserDefinedLogicalNodeCore for WindowTvf {
     }
 
     fn expressions(&self) -> Vec<Expr> {
-        std::iter::once(self.time.clone()).chain(self.keys.iter().cloned()).collect()
+        std::iter::once(self.time.clone())
+            .chain(self.keys.iter().cloned())
+            .collect()
     }
 
     fn fmt_for_explain(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -98,8 +122,14 @@ impl UserDefinedLogicalNodeCore for WindowTvf {
         Ok(())
     }
 
-    fn with_exprs_and_inputs(&self, mut exprs: Vec<Expr>, inputs: Vec<LogicalPlan>) -> DfResult<Self> {
-        let Some(input) = inputs.into_iter().next() else { return plan_err!("a window needs an input") };
+    fn with_exprs_and_inputs(
+        &self,
+        mut exprs: Vec<Expr>,
+        inputs: Vec<LogicalPlan>,
+    ) -> DfResult<Self> {
+        let Some(input) = inputs.into_iter().next() else {
+            return plan_err!("a window needs an input");
+        };
         if exprs.is_empty() {
             return plan_err!("a window needs a time column");
         }
@@ -109,9 +139,15 @@ impl UserDefinedLogicalNodeCore for WindowTvf {
 
     fn necessary_children_exprs(&self, output_columns: &[usize]) -> Option<Vec<Vec<usize>>> {
         let input = self.input.schema();
-        let mut needed: Vec<usize> = output_columns.iter().copied().filter(|c| *c < input.fields().len()).collect();
+        let mut needed: Vec<usize> = output_columns
+            .iter()
+            .copied()
+            .filter(|c| *c < input.fields().len())
+            .collect();
         for expr in std::iter::once(&self.time).chain(&self.keys) {
-            let Expr::Column(column) = expr else { return None };
+            let Expr::Column(column) = expr else {
+                return None;
+            };
             needed.push(input.maybe_index_of_column(column)?);
         }
         needed.sort_unstable();
@@ -125,7 +161,9 @@ impl fmt::Display for WindowSpec {
         match self.kind {
             WindowKind::Tumble { size } => write!(f, "TUMBLE(size {size} ms")?,
             WindowKind::Hop { slide, size } => write!(f, "HOP(slide {slide} ms, size {size} ms")?,
-            WindowKind::Cumulate { step, size } => write!(f, "CUMULATE(step {step} ms, size {size} ms")?,
+            WindowKind::Cumulate { step, size } => {
+                write!(f, "CUMULATE(step {step} ms, size {size} ms")?
+            }
             WindowKind::Session { gap } => write!(f, "SESSION(gap {gap} ms")?,
         }
         if self.offset != 0 {
@@ -150,10 +188,17 @@ impl RelationPlanner for FlinkRelations {
             if WINDOWS.contains(&name.as_str()) {
                 let plan = plan_window(&name, &call, context)?;
                 let alias = call.alias.cloned();
-                return Ok(RelationPlanning::Planned(Box::new(PlannedRelation::new(plan, alias))));
+                return Ok(RelationPlanning::Planned(Box::new(PlannedRelation::new(
+                    plan, alias,
+                ))));
             }
         }
-        if let TableFactor::Table { version: Some(_), name, .. } = &relation {
+        if let TableFactor::Table {
+            version: Some(_),
+            name,
+            ..
+        } = &relation
+        {
             return plan_err!("{name} FOR SYSTEM_TIME AS OF (temporal join) is not supported yet");
         }
         let hints = table_options_hint(&relation).map_err(|m| plan_datafusion_err!("{m}"))?;
@@ -161,13 +206,24 @@ impl RelationPlanner for FlinkRelations {
             && !hints.is_empty()
         {
             let reference = context.object_name_to_table_reference(name.clone())?;
-            let options: BTreeMap<String, String> =
-                hints.into_iter().map(|o| (o.key.value, o.value.value)).collect();
+            let options: BTreeMap<String, String> = hints
+                .into_iter()
+                .map(|o| (o.key.value, o.value.value))
+                .collect();
             // The context provider is ours, but is known here only as a trait object: the hint goes with the name.
-            let hinted = HintedName { table: super::context::bare_name(&reference)?, options }.encode();
-            let source = context.context_provider().get_table_function_source(&hinted, Vec::new())?;
+            let hinted = HintedName {
+                table: super::context::bare_name(&reference)?,
+                options,
+            }
+            .encode();
+            let source = context
+                .context_provider()
+                .get_table_function_source(&hinted, Vec::new())?;
             let plan = LogicalPlanBuilder::scan(reference, source, None)?.build()?;
-            return Ok(RelationPlanning::Planned(Box::new(PlannedRelation::new(plan, alias.clone()))));
+            return Ok(RelationPlanning::Planned(Box::new(PlannedRelation::new(
+                plan,
+                alias.clone(),
+            ))));
         }
         Ok(RelationPlanning::Original(Box::new(relation)))
     }
@@ -176,7 +232,11 @@ impl RelationPlanner for FlinkRelations {
 /// The windowing table functions.
 const WINDOWS: &[&str] = &["TUMBLE", "HOP", "CUMULATE", "SESSION"];
 
-fn plan_window(name: &str, call: &TableFunctionCall<'_>, context: &mut dyn RelationPlannerContext) -> DfResult<LogicalPlan> {
+fn plan_window(
+    name: &str,
+    call: &TableFunctionCall<'_>,
+    context: &mut dyn RelationPlannerContext,
+) -> DfResult<LogicalPlan> {
     let names: &[&str] = match name {
         "TUMBLE" => &["DATA", "TIMECOL", "SIZE", "OFFSET"],
         "HOP" => &["DATA", "TIMECOL", "SLIDE", "SIZE", "OFFSET"],
@@ -184,11 +244,15 @@ fn plan_window(name: &str, call: &TableFunctionCall<'_>, context: &mut dyn Relat
         _ => &["DATA", "TIMECOL", "GAP"],
     };
     let args = arguments(name, names, call)?;
-    let required = |i: usize| args[i].ok_or_else(|| plan_datafusion_err!("{name} needs the argument {}", names[i]));
+    let required = |i: usize| {
+        args[i].ok_or_else(|| plan_datafusion_err!("{name} needs the argument {}", names[i]))
+    };
 
     let data = required(0)?;
     let Some(table) = table_argument(data) else {
-        return plan_err!("the first argument of {name} is a table: write TABLE my_table or (SELECT ...), not {data}");
+        return plan_err!(
+            "the first argument of {name} is a table: write TABLE my_table or (SELECT ...), not {data}"
+        );
     };
     let input = plan_table(table.query, context)?;
     let keys = table
@@ -197,14 +261,20 @@ fn plan_window(name: &str, call: &TableFunctionCall<'_>, context: &mut dyn Relat
         .map(|e| context.sql_to_expr(e.clone(), input.schema()))
         .collect::<DfResult<Vec<_>>>()?;
     if name != "SESSION" && !keys.is_empty() {
-        return plan_err!("PARTITION BY goes with SESSION only; {name} windows are the same for all rows");
+        return plan_err!(
+            "PARTITION BY goes with SESSION only; {name} windows are the same for all rows"
+        );
     }
     if let Some(key) = keys.iter().find(|k| !matches!(k, Expr::Column(_))) {
         return plan_err!("PARTITION BY of a session takes columns, not {key}");
     }
 
     let time = required(1)?;
-    let Some([column]) = descriptor_columns(time).as_deref().map(|c| <[_; 1]>::try_from(c.to_vec())).and_then(Result::ok) else {
+    let Some([column]) = descriptor_columns(time)
+        .as_deref()
+        .map(|c| <[_; 1]>::try_from(c.to_vec()))
+        .and_then(Result::ok)
+    else {
         return plan_err!("the time column of {name} is given as DESCRIPTOR(column), not {time}");
     };
     let time = context.sql_to_expr(ast::Expr::Identifier(column.clone()), input.schema())?;
@@ -213,12 +283,20 @@ fn plan_window(name: &str, call: &TableFunctionCall<'_>, context: &mut dyn Relat
         let expr = required(i)?.clone();
         let shown = expr.to_string();
         let value = context.sql_to_expr(expr, input.schema())?;
-        let millis = interval_millis(&value)
-            .ok_or_else(|| plan_datafusion_err!("{} of {name} is an interval of days to seconds, not {shown}", names[i]))?;
+        let millis = interval_millis(&value).ok_or_else(|| {
+            plan_datafusion_err!(
+                "{} of {name} is an interval of days to seconds, not {shown}",
+                names[i]
+            )
+        })?;
         Ok(millis)
     };
     let positive = |i: usize, millis: Millis| -> DfResult<Millis> {
-        if millis > 0 { Ok(millis) } else { plan_err!("{} of {name} must be positive", names[i]) }
+        if millis > 0 {
+            Ok(millis)
+        } else {
+            plan_err!("{} of {name} must be positive", names[i])
+        }
     };
     let first = positive(2, interval(2, context)?)?;
     let kind = match name {
@@ -233,17 +311,33 @@ fn plan_window(name: &str, call: &TableFunctionCall<'_>, context: &mut dyn Relat
                     names[2].to_lowercase()
                 );
             }
-            if name == "HOP" { WindowKind::Hop { slide: first, size } } else { WindowKind::Cumulate { step: first, size } }
+            if name == "HOP" {
+                WindowKind::Hop { slide: first, size }
+            } else {
+                WindowKind::Cumulate { step: first, size }
+            }
         }
     };
-    let offset_at = names.iter().position(|n| *n == "OFFSET").filter(|i| args[*i].is_some());
-    let offset = offset_at.map(|i| interval(i, context)).transpose()?.unwrap_or(0);
+    let offset_at = names
+        .iter()
+        .position(|n| *n == "OFFSET")
+        .filter(|i| args[*i].is_some());
+    let offset = offset_at
+        .map(|i| interval(i, context))
+        .transpose()?
+        .unwrap_or(0);
     let node = WindowTvf::new(input, WindowSpec { kind, offset }, time, keys)?;
-    Ok(LogicalPlan::Extension(Extension { node: Arc::new(node) }))
+    Ok(LogicalPlan::Extension(Extension {
+        node: Arc::new(node),
+    }))
 }
 
 /// The arguments by position in `names`, whether they were given by name or by place.
-fn arguments<'a>(function: &str, names: &[&str], call: &TableFunctionCall<'a>) -> DfResult<Vec<Option<&'a ast::Expr>>> {
+fn arguments<'a>(
+    function: &str,
+    names: &[&str],
+    call: &TableFunctionCall<'a>,
+) -> DfResult<Vec<Option<&'a ast::Expr>>> {
     let mut args: Vec<Option<&ast::Expr>> = vec![None; names.len()];
     for (i, (name, value)) in call.args.iter().enumerate() {
         let at = match name {
@@ -253,16 +347,28 @@ fn arguments<'a>(function: &str, names: &[&str], call: &TableFunctionCall<'a>) -
         match (at, name) {
             (Some(at), _) => args[at] = Some(value),
             (None, Some(name)) => {
-                return plan_err!("{function} has no argument '{name}'; it takes {}", names.join(", "));
+                return plan_err!(
+                    "{function} has no argument '{name}'; it takes {}",
+                    names.join(", ")
+                );
             }
-            (None, None) => return plan_err!("{function} takes at most {} arguments: {}", names.len(), names.join(", ")),
+            (None, None) => {
+                return plan_err!(
+                    "{function} takes at most {} arguments: {}",
+                    names.len(),
+                    names.join(", ")
+                );
+            }
         }
     }
     Ok(args)
 }
 
 /// The rows of a table argument.
-fn plan_table(query: &ast::Query, context: &mut dyn RelationPlannerContext) -> DfResult<LogicalPlan> {
+fn plan_table(
+    query: &ast::Query,
+    context: &mut dyn RelationPlannerContext,
+) -> DfResult<LogicalPlan> {
     // `TABLE x` is `SELECT * FROM x`: planning x itself keeps its column names qualified.
     if let SetExpr::Select(select) = query.body.as_ref()
         && let [item] = select.from.as_slice()
@@ -285,11 +391,13 @@ fn plan_table(query: &ast::Query, context: &mut dyn RelationPlannerContext) -> D
 pub fn interval_millis(expr: &Expr) -> Option<Millis> {
     match expr {
         Expr::Literal(ScalarValue::IntervalMonthDayNano(Some(v)), _) if v.months == 0 => {
-            i64::from(v.days).checked_mul(86_400_000)?.checked_add(v.nanoseconds / 1_000_000)
+            i64::from(v.days)
+                .checked_mul(86_400_000)?
+                .checked_add(v.nanoseconds / 1_000_000)
         }
-        Expr::Literal(ScalarValue::IntervalDayTime(Some(v)), _) => {
-            i64::from(v.days).checked_mul(86_400_000)?.checked_add(i64::from(v.milliseconds))
-        }
+        Expr::Literal(ScalarValue::IntervalDayTime(Some(v)), _) => i64::from(v.days)
+            .checked_mul(86_400_000)?
+            .checked_add(i64::from(v.milliseconds)),
         Expr::Negative(inner) => interval_millis(inner)?.checked_neg(),
         _ => None,
     }

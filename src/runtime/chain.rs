@@ -29,12 +29,22 @@ impl Chain {
     /// `ports`: the input of the first operator that each channel belongs to.
     pub fn new(operators: Vec<(NodeId, Box<dyn Operator>)>, ports: Vec<usize>) -> Self {
         let n = ports.len();
-        Self { operators, merge: WatermarkMerge::new(n), ports, ended: vec![false; n], barrier: None }
+        Self {
+            operators,
+            merge: WatermarkMerge::new(n),
+            ports,
+            ended: vec![false; n],
+            barrier: None,
+        }
     }
 
     /// Whether nothing may be taken from a channel now: it has brought a barrier that others have not, or has ended.
     pub fn is_blocked(&self, channel: usize) -> bool {
-        self.ended[channel] || self.barrier.as_ref().is_some_and(|(_, arrived)| arrived[channel])
+        self.ended[channel]
+            || self
+                .barrier
+                .as_ref()
+                .is_some_and(|(_, arrived)| arrived[channel])
     }
 
     /// Whether all channels have ended.
@@ -46,7 +56,10 @@ impl Chain {
     ///
     /// # Errors
     /// Where the state is of another operator.
-    pub fn restore(&mut self, mut parts: impl FnMut(NodeId) -> Result<Vec<StatePart>>) -> Result<()> {
+    pub fn restore(
+        &mut self,
+        mut parts: impl FnMut(NodeId) -> Result<Vec<StatePart>>,
+    ) -> Result<()> {
         for (id, operator) in &mut self.operators {
             operator.restore(parts(*id)?)?;
         }
@@ -70,7 +83,9 @@ impl Chain {
                 }
             }
             Element::Barrier(epoch) => {
-                let (_, arrived) = self.barrier.get_or_insert_with(|| (epoch, vec![false; self.ended.len()]));
+                let (_, arrived) = self
+                    .barrier
+                    .get_or_insert_with(|| (epoch, vec![false; self.ended.len()]));
                 arrived[channel] = true;
                 self.try_align(&mut step)?;
             }
@@ -81,7 +96,12 @@ impl Chain {
                 }
                 self.try_align(&mut step)?;
                 if self.is_done() {
-                    self.run(0, 0, Element::Watermark(Watermark::At(Millis::MAX)), &mut step.out)?;
+                    self.run(
+                        0,
+                        0,
+                        Element::Watermark(Watermark::At(Millis::MAX)),
+                        &mut step.out,
+                    )?;
                     self.run(0, 0, Element::End, &mut step.out)?;
                 }
             }
@@ -90,7 +110,9 @@ impl Chain {
     }
 
     fn try_align(&mut self, step: &mut Step) -> Result<()> {
-        let Some((epoch, arrived)) = &self.barrier else { return Ok(()) };
+        let Some((epoch, arrived)) = &self.barrier else {
+            return Ok(());
+        };
         if !arrived.iter().zip(&self.ended).all(|(a, e)| *a || *e) {
             return Ok(());
         }
@@ -106,7 +128,13 @@ impl Chain {
     }
 
     /// Gives an element to operator `at` and what it emits to those behind it.
-    fn run(&mut self, at: usize, port: usize, element: Element, out: &mut Vec<Element>) -> Result<()> {
+    fn run(
+        &mut self,
+        at: usize,
+        port: usize,
+        element: Element,
+        out: &mut Vec<Element>,
+    ) -> Result<()> {
         let Some((_, operator)) = self.operators.get_mut(at) else {
             out.push(element);
             return Ok(());

@@ -98,11 +98,17 @@ impl JobMetrics {
 
     /// Rows dropped because they were late, over all operators.
     pub fn late_rows(&self) -> u64 {
-        self.operators.values().map(|m| m.late_rows.load(std::sync::atomic::Ordering::Relaxed)).sum()
+        self.operators
+            .values()
+            .map(|m| m.late_rows.load(std::sync::atomic::Ordering::Relaxed))
+            .sum()
     }
 }
 
 /// The positions of one source node as a restored reader takes them.
 fn restored_positions(partitions: &[PartitionSnapshot]) -> HashMap<String, String> {
-    partitions.iter().map(|p| (p.partition.clone(), p.position.clone())).collect()
+    partitions
+        .iter()
+        .map(|p| (p.partition.clone(), p.position.clone()))
+        .collect()
 }

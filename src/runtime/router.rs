@@ -40,8 +40,13 @@ impl Router {
                 Exchange::Hash(columns) => {
                     let last = tasks[task].nodes.last().copied().unwrap_or(0);
                     let schema = &graph.nodes[last].schema;
-                    let hasher = KeyHasher::new(columns.iter().map(|c| schema.field(*c).data_type().clone()))?;
-                    ((0..consumer.parallelism).map(target).collect(), Some((columns.clone(), hasher)))
+                    let hasher = KeyHasher::new(
+                        columns.iter().map(|c| schema.field(*c).data_type().clone()),
+                    )?;
+                    (
+                        (0..consumer.parallelism).map(target).collect(),
+                        Some((columns.clone(), hasher)),
+                    )
                 }
             };
             routes.push(Route { targets, hash });
@@ -69,13 +74,26 @@ impl Router {
 }
 
 /// The rows of a batch by the instance that owns their key.
-fn split(batch: &Batch, columns: &[usize], hasher: &KeyHasher, targets: &[Address]) -> Result<Vec<(Address, Batch)>> {
-    let keys: Vec<_> = columns.iter().map(|c| batch.rows.column(*c).clone()).collect();
+fn split(
+    batch: &Batch,
+    columns: &[usize],
+    hasher: &KeyHasher,
+    targets: &[Address],
+) -> Result<Vec<(Address, Batch)>> {
+    let keys: Vec<_> = columns
+        .iter()
+        .map(|c| batch.rows.column(*c).clone())
+        .collect();
     let groups = hasher.key_groups(&keys, batch.num_rows())?;
     let mut rows: Vec<Vec<u32>> = vec![Vec::new(); targets.len()];
     for (row, group) in (0u32..).zip(groups.values()) {
         rows[instance_of(*group, targets.len())].push(row);
     }
-    let parts = targets.iter().zip(rows).filter(|(_, rows)| !rows.is_empty());
-    parts.map(|(target, rows)| Ok((*target, batch.take(&UInt32Array::from(rows))?))).collect()
+    let parts = targets
+        .iter()
+        .zip(rows)
+        .filter(|(_, rows)| !rows.is_empty());
+    parts
+        .map(|(target, rows)| Ok((*target, batch.take(&UInt32Array::from(rows))?)))
+        .collect()
 }

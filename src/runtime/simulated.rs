@@ -53,23 +53,50 @@ pub async fn simulate(
             let tail = open_sink(graph, task, i, connect, options, &metrics).await?;
             let head = match task.source(graph) {
                 Some(node) => {
-                    let parts = SourceParts { graph, node, instance: i, snapshot: simulation.restore.as_ref() };
+                    let parts = SourceParts {
+                        graph,
+                        node,
+                        instance: i,
+                        snapshot: simulation.restore.as_ref(),
+                    };
                     Some((node, open_source(&parts, connect, options, &metrics).await?))
                 }
                 None => None,
             };
-            let ports = if task.inputs.is_empty() { vec![0] } else { task.ports(&tasks) };
+            let ports = if task.inputs.is_empty() {
+                vec![0]
+            } else {
+                task.ports(&tasks)
+            };
             let mut chain = Chain::new(task.operators(graph, &metrics)?, ports);
             if let Some(snapshot) = &simulation.restore {
                 chain.restore(|node| {
-                    let parts = snapshot.operators.get(&node).map(Vec::as_slice).unwrap_or_default();
+                    let parts = snapshot
+                        .operators
+                        .get(&node)
+                        .map(Vec::as_slice)
+                        .unwrap_or_default();
                     let mine = parts.iter().map(|p| p.of_instance(i, task.parallelism));
-                    Ok(mine.collect::<Result<Vec<_>>>()?.into_iter().filter(|p| p.rows.num_rows() > 0).collect())
+                    Ok(mine
+                        .collect::<Result<Vec<_>>>()?
+                        .into_iter()
+                        .filter(|p| p.rows.num_rows() > 0)
+                        .collect())
                 })?;
             }
             let channels = vec![VecDeque::new(); task.channels(&tasks)];
             let router = Router::new(graph, &tasks, t, i)?;
-            instances.insert((t, i), Instance { head, chain, channels, router, tail, cut: false });
+            instances.insert(
+                (t, i),
+                Instance {
+                    head,
+                    chain,
+                    channels,
+                    router,
+                    tail,
+                    cut: false,
+                },
+            );
         }
     }
     let mut snapshot = simulation.cut_after.map(|_| Snapshot::default());
@@ -81,17 +108,28 @@ pub async fn simulate(
             if instance.head.is_some() && !instance.chain.is_done() && !instance.cut {
                 steps.push((*id, usize::MAX));
             }
-            let ready = |c: &usize| !instance.channels[*c].is_empty() && !instance.chain.is_blocked(*c);
+            let ready =
+                |c: &usize| !instance.channels[*c].is_empty() && !instance.chain.is_blocked(*c);
             steps.extend((0..instance.channels.len()).filter(ready).map(|c| (*id, c)));
         }
-        let Some((id, channel)) = steps.get(random.usize(..steps.len().max(1))).copied() else { break };
-        let Some(instance) = instances.get_mut(&id) else { break };
+        let Some((id, channel)) = steps.get(random.usize(..steps.len().max(1))).copied() else {
+            break;
+        };
+        let Some(instance) = instances.get_mut(&id) else {
+            break;
+        };
         let mut elements = Vec::new();
         if channel == usize::MAX {
-            let Some((node, head)) = &mut instance.head else { continue };
+            let Some((node, head)) = &mut instance.head else {
+                continue;
+            };
             if simulation.cut_after.is_some_and(|cut| events >= cut) {
                 if let Some(snapshot) = &mut snapshot {
-                    snapshot.sources.entry(*node).or_default().extend(head.snapshot());
+                    snapshot
+                        .sources
+                        .entry(*node)
+                        .or_default()
+                        .extend(head.snapshot());
                 }
                 instance.cut = true;
                 elements.push((0, Element::Barrier(1)));
@@ -100,8 +138,14 @@ pub async fn simulate(
                 let event = head.next().await?;
                 head.on_event(event, 0, &mut out)?;
                 events += 1;
-                if let (Some(snapshot), true) = (&mut snapshot, matches!(out.last(), Some(Element::End))) {
-                    snapshot.sources.entry(*node).or_default().extend(head.snapshot());
+                if let (Some(snapshot), true) =
+                    (&mut snapshot, matches!(out.last(), Some(Element::End)))
+                {
+                    snapshot
+                        .sources
+                        .entry(*node)
+                        .or_default()
+                        .extend(head.snapshot());
                 }
                 elements.extend(out.into_iter().map(|e| (0, e)));
             }
@@ -120,7 +164,9 @@ pub async fn simulate(
                 match (&mut instance.tail, element) {
                     (Some(tail), Element::Batch(batch)) => tail.write(batch).await?,
                     (Some(_), _) => {}
-                    (None, element) => instance.router.route(&element, |to, part| sent.push((to, part)))?,
+                    (None, element) => instance
+                        .router
+                        .route(&element, |to, part| sent.push((to, part)))?,
                 }
             }
         }

@@ -22,7 +22,12 @@ pub struct SinkTail {
 
 impl SinkTail {
     /// For one instance of a sink node.
-    pub fn new(writer: Box<dyn SinkWriter>, sink: &Sink, drop_nulls: bool, rows: Arc<AtomicU64>) -> Self {
+    pub fn new(
+        writer: Box<dyn SinkWriter>,
+        sink: &Sink,
+        drop_nulls: bool,
+        rows: Arc<AtomicU64>,
+    ) -> Self {
         let schema = sink.table.sink_schema();
         let not_null = schema
             .fields()
@@ -31,7 +36,13 @@ impl SinkTail {
             .filter(|(_, f)| !f.is_nullable())
             .map(|(i, f)| (i, f.name().clone()))
             .collect();
-        Self { writer, not_null, drop_nulls, name: sink.name.clone(), rows }
+        Self {
+            writer,
+            not_null,
+            drop_nulls,
+            name: sink.name.clone(),
+            rows,
+        }
     }
 
     /// Takes rows.
@@ -51,10 +62,13 @@ impl SinkTail {
                 ))
                 .with_help("You can set 'table.exec.sink.not-null-enforcer'='DROP' to leave such rows out"));
             }
-            let keep: BooleanArray = (0..values.len()).map(|i| Some(values.is_valid(i))).collect();
+            let keep: BooleanArray = (0..values.len())
+                .map(|i| Some(values.is_valid(i)))
+                .collect();
             batch = batch.filter(&keep)?;
         }
-        self.rows.fetch_add(batch.num_rows() as u64, Ordering::Relaxed);
+        self.rows
+            .fetch_add(batch.num_rows() as u64, Ordering::Relaxed);
         self.writer.write(&batch).await
     }
 

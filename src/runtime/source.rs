@@ -42,7 +42,10 @@ impl SourceHead {
             compute,
             rule: source.and_then(|s| s.watermark.clone()),
             watermarks: PartitionWatermarks::default(),
-            restored: restored.iter().map(|p| (p.partition.clone(), p.watermark)).collect(),
+            restored: restored
+                .iter()
+                .map(|p| (p.partition.clone(), p.watermark))
+                .collect(),
             metrics,
         }
     }
@@ -74,7 +77,9 @@ impl SourceHead {
                 }
             }
             SourceEvent::Rows { partition, rows } => {
-                self.metrics.rows.fetch_add(rows.num_rows() as u64, Ordering::Relaxed);
+                self.metrics
+                    .rows
+                    .fetch_add(rows.num_rows() as u64, Ordering::Relaxed);
                 let mut batch = Batch::append(rows);
                 if let Some(compute) = &self.compute {
                     batch = compute.apply(batch).map_err(|e| e.at(&partition))?;
@@ -83,8 +88,11 @@ impl SourceHead {
                     return Ok(());
                 }
                 if let Some(rule) = &self.rule {
-                    let (times, marks) = rule.evaluate(&batch.rows).map_err(|e| e.at(&partition))?;
-                    batch.behind = self.watermarks.observe(&partition, times.values(), &marks, now);
+                    let (times, marks) =
+                        rule.evaluate(&batch.rows).map_err(|e| e.at(&partition))?;
+                    batch.behind = self
+                        .watermarks
+                        .observe(&partition, times.values(), &marks, now);
                 }
                 out.push(Element::Batch(batch));
             }
@@ -133,7 +141,10 @@ impl ValuesReader {
     /// All rows, unless a snapshot says that they were read.
     pub fn new(rows: RecordBatch, restored: &HashMap<String, String>) -> Self {
         let rows = Some(rows).filter(|_| restored.get("values").is_none_or(|p| p != "read"));
-        Self { rows, partition: Arc::from("values") }
+        Self {
+            rows,
+            partition: Arc::from("values"),
+        }
     }
 }
 
@@ -141,15 +152,20 @@ impl ValuesReader {
 impl SourceReader for ValuesReader {
     async fn next(&mut self) -> Result<SourceEvent> {
         Ok(match self.rows.take() {
-            Some(rows) if rows.num_rows() > 0 => {
-                SourceEvent::Rows { partition: Arc::clone(&self.partition), rows }
-            }
+            Some(rows) if rows.num_rows() > 0 => SourceEvent::Rows {
+                partition: Arc::clone(&self.partition),
+                rows,
+            },
             _ => SourceEvent::End,
         })
     }
 
     fn positions(&self) -> Vec<(Arc<str>, String)> {
-        let position = if self.rows.is_some() { "unread" } else { "read" };
+        let position = if self.rows.is_some() {
+            "unread"
+        } else {
+            "read"
+        };
         vec![(Arc::clone(&self.partition), position.to_string())]
     }
 }

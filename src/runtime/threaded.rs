@@ -40,7 +40,8 @@ impl Job {
     pub async fn wait(mut self) -> Result<()> {
         let mut first = Ok(());
         while let Some(ended) = self.tasks.join_next().await {
-            let result = ended.unwrap_or_else(|e| Err(Error::internal(format!("a task of the job died: {e}"))));
+            let result = ended
+                .unwrap_or_else(|e| Err(Error::internal(format!("a task of the job died: {e}"))));
             if first.is_ok() && result.is_err() {
                 first = result;
                 // The others end by themselves: sources are told, the rest see their inputs close.
@@ -60,7 +61,12 @@ impl Job {
 ///
 /// # Errors
 /// Sources and sinks that cannot be opened.
-pub async fn start(graph: &Graph, connect: &dyn Connect, options: &JobOptions, clock: Arc<dyn Clock>) -> Result<Job> {
+pub async fn start(
+    graph: &Graph,
+    connect: &dyn Connect,
+    options: &JobOptions,
+    clock: Arc<dyn Clock>,
+) -> Result<Job> {
     let tasks = topology::tasks(graph)?;
     let metrics = JobMetrics::of(graph);
     let (stop, stopped) = watch::channel(false);
@@ -76,21 +82,45 @@ pub async fn start(graph: &Graph, connect: &dyn Connect, options: &JobOptions, c
             }
         }
     }
+    // Sinks first: a topic that one statement writes and another reads is there then.
+    let mut tails = HashMap::new();
+    for (t, task) in tasks.iter().enumerate() {
+        for instance in 0..task.parallelism {
+            tails.insert(
+                (t, instance),
+                open_sink(graph, task, instance, connect, options, &metrics).await?,
+            );
+        }
+    }
     let mut instances = Vec::new();
     for (t, task) in tasks.iter().enumerate() {
         for instance in 0..task.parallelism {
-            let tail = open_sink(graph, task, instance, connect, options, &metrics).await?;
-            let mut operators = task.operators(graph, &metrics)?;
-            operators.shrink_to_fit();
-            let ports = if task.inputs.is_empty() { vec![0] } else { task.ports(&tasks) };
+            let tail = tails.remove(&(t, instance)).flatten();
+            let operators = task.operators(graph, &metrics)?;
+            let ports = if task.inputs.is_empty() {
+                vec![0]
+            } else {
+                task.ports(&tasks)
+            };
             let head = match task.source(graph) {
                 Some(node) => {
-                    let parts = SourceParts { graph, node, instance, snapshot: None };
-                    Head::Source(Box::new(open_source(&parts, connect, options, &metrics).await?))
+                    let parts = SourceParts {
+                        graph,
+                        node,
+                        instance,
+                        snapshot: None,
+                    };
+                    Head::Source(Box::new(
+                        open_source(&parts, connect, options, &metrics).await?,
+                    ))
                 }
                 None => Head::Channels(receivers.remove(&(t, instance)).unwrap_or_default()),
             };
-            let output = Outputs { router: Router::new(graph, &tasks, t, instance)?, senders: HashMap::new(), tail };
+            let output = Outputs {
+                router: Router::new(graph, &tasks, t, instance)?,
+                senders: HashMap::new(),
+                tail,
+            };
             instances.push((t, instance, head, Chain::new(operators, ports), output));
         }
     }
@@ -102,7 +132,8 @@ pub async fn start(graph: &Graph, connect: &dyn Connect, options: &JobOptions, c
             for target in 0..to.parallelism {
                 let address = (edge.to, target, channel);
                 // Forward edges have one receiver a sender; the others' addresses are not this instance's to take.
-                let mine = to.inputs[edge.port].exchange != crate::graph::Exchange::Forward || target == instance;
+                let mine = to.inputs[edge.port].exchange != crate::graph::Exchange::Forward
+                    || target == instance;
                 if mine && let Some(sender) = senders.remove(&address) {
                     output.senders.insert(address, sender);
                 }
@@ -110,11 +141,21 @@ pub async fn start(graph: &Graph, connect: &dyn Connect, options: &JobOptions, c
         }
         let stopped = stopped.clone();
         match head {
-            Head::Source(head) => set.spawn(run_source(*head, chain, output, stopped, Arc::clone(&clock))),
+            Head::Source(head) => set.spawn(run_source(
+                *head,
+                chain,
+                output,
+                stopped,
+                Arc::clone(&clock),
+            )),
             Head::Channels(receivers) => set.spawn(run_task(receivers, chain, output)),
         };
     }
-    Ok(Job { tasks: set, stop, metrics })
+    Ok(Job {
+        tasks: set,
+        stop,
+        metrics,
+    })
 }
 
 enum Head {
@@ -137,9 +178,17 @@ pub(super) async fn open_source(
     metrics: &JobMetrics,
 ) -> Result<SourceHead> {
     let node = &parts.graph.nodes[parts.node];
-    let restored = parts.snapshot.and_then(|s| s.sources.get(&parts.node)).map(Vec::as_slice).unwrap_or_default();
+    let restored = parts
+        .snapshot
+        .and_then(|s| s.sources.get(&parts.node))
+        .map(Vec::as_slice)
+        .unwrap_or_default();
     let positions = restored_positions(restored);
-    let counters = metrics.sources.get(&parts.node).cloned().unwrap_or_default();
+    let counters = metrics
+        .sources
+        .get(&parts.node)
+        .cloned()
+        .unwrap_or_default();
     let (reader, source): (Box<dyn SourceReader>, _) = match &node.operation {
         Operation::Source(source) => {
             let request = ReadRequest {
@@ -157,7 +206,13 @@ pub(super) async fn open_source(
         Operation::Values(rows) => (Box::new(ValuesReader::new(rows.clone(), &positions)), None),
         other => return Err(Error::internal(format!("{other:?} is no source"))),
     };
-    Ok(SourceHead::new(reader, source, &node.schema, restored, counters))
+    Ok(SourceHead::new(
+        reader,
+        source,
+        &node.schema,
+        restored,
+        counters,
+    ))
 }
 
 pub(super) async fn open_sink(
@@ -168,10 +223,17 @@ pub(super) async fn open_sink(
     options: &JobOptions,
     metrics: &JobMetrics,
 ) -> Result<Option<SinkTail>> {
-    let Some(id) = task.sink(graph) else { return Ok(None) };
+    let Some(id) = task.sink(graph) else {
+        return Ok(None);
+    };
     let node = &graph.nodes[id];
-    let Operation::Sink(sink) = &node.operation else { return Ok(None) };
-    let writer = connect.sink(sink)?.writer(instance, Arc::clone(&node.schema), sink.key.clone()).await?;
+    let Operation::Sink(sink) = &node.operation else {
+        return Ok(None);
+    };
+    let writer = connect
+        .sink(sink)?
+        .writer(instance, Arc::clone(&node.schema), sink.key.clone())
+        .await?;
     let rows = metrics.sinks.get(&id).cloned().unwrap_or_default();
     Ok(Some(SinkTail::new(writer, sink, options.drop_nulls, rows)))
 }
@@ -197,9 +259,12 @@ impl Outputs {
                 continue;
             }
             let mut parts = Vec::new();
-            self.router.route(&element, |address, part| parts.push((address, part)))?;
+            self.router
+                .route(&element, |address, part| parts.push((address, part)))?;
             for (address, part) in parts {
-                let Some(sender) = self.senders.get(&address) else { continue };
+                let Some(sender) = self.senders.get(&address) else {
+                    continue;
+                };
                 if sender.send(part).await.is_err() {
                     return Ok(false);
                 }
@@ -254,8 +319,13 @@ async fn run_source(
     output.close().await
 }
 
-async fn run_task(receivers: Vec<mpsc::Receiver<Element>>, mut chain: Chain, mut output: Outputs) -> Result<()> {
-    let mut receivers: Vec<Option<mpsc::Receiver<Element>>> = receivers.into_iter().map(Some).collect();
+async fn run_task(
+    receivers: Vec<mpsc::Receiver<Element>>,
+    mut chain: Chain,
+    mut output: Outputs,
+) -> Result<()> {
+    let mut receivers: Vec<Option<mpsc::Receiver<Element>>> =
+        receivers.into_iter().map(Some).collect();
     let mut first = 0;
     while !chain.is_done() {
         let blocked: Vec<bool> = (0..receivers.len()).map(|c| chain.is_blocked(c)).collect();
@@ -266,15 +336,23 @@ async fn run_task(receivers: Vec<mpsc::Receiver<Element>>, mut chain: Chain, mut
                 if blocked[channel] {
                     continue;
                 }
-                let Some(receiver) = &mut receivers[channel] else { continue };
+                let Some(receiver) = &mut receivers[channel] else {
+                    continue;
+                };
                 open = true;
                 match receiver.poll_recv(context) {
-                    Poll::Ready(Some(element)) => return Poll::Ready(Some((channel, Some(element)))),
+                    Poll::Ready(Some(element)) => {
+                        return Poll::Ready(Some((channel, Some(element))));
+                    }
                     Poll::Ready(None) => return Poll::Ready(Some((channel, None))),
                     Poll::Pending => {}
                 }
             }
-            if open { Poll::Pending } else { Poll::Ready(None) }
+            if open {
+                Poll::Pending
+            } else {
+                Poll::Ready(None)
+            }
         })
         .await;
         match next {

@@ -60,15 +60,31 @@ pub fn tasks(graph: &Graph) -> Result<Vec<Task>> {
             let from = task_of[input.from];
             let senders = tasks[from].parallelism;
             if input.exchange == Exchange::Forward && senders != node.parallelism {
-                return Err(Error::internal(format!("forward from {senders} to {} instances", node.parallelism)));
+                return Err(Error::internal(format!(
+                    "forward from {senders} to {} instances",
+                    node.parallelism
+                )));
             }
-            inputs.push(Edge { from, exchange: input.exchange.clone(), first_channel: channels });
-            channels += if input.exchange == Exchange::Forward { 1 } else { senders };
+            inputs.push(Edge {
+                from,
+                exchange: input.exchange.clone(),
+                first_channel: channels,
+            });
+            channels += if input.exchange == Exchange::Forward {
+                1
+            } else {
+                senders
+            };
             let to = tasks.len();
             tasks[from].outputs.push(OutputEdge { to, port });
         }
         task_of.push(tasks.len());
-        tasks.push(Task { nodes: vec![id], parallelism: node.parallelism, inputs, outputs: Vec::new() });
+        tasks.push(Task {
+            nodes: vec![id],
+            parallelism: node.parallelism,
+            inputs,
+            outputs: Vec::new(),
+        });
     }
     Ok(tasks)
 }
@@ -81,7 +97,11 @@ impl Task {
 
     /// The input that each channel belongs to.
     pub fn ports(&self, tasks: &[Task]) -> Vec<usize> {
-        self.inputs.iter().enumerate().flat_map(|(port, e)| std::iter::repeat_n(port, e.channels(tasks))).collect()
+        self.inputs
+            .iter()
+            .enumerate()
+            .flat_map(|(port, e)| std::iter::repeat_n(port, e.channels(tasks)))
+            .collect()
     }
 
     /// The operators of one instance, with their nodes.
@@ -98,7 +118,9 @@ impl Task {
             let node = &graph.nodes[*id];
             let input = node.inputs.first().map(|i| &graph.nodes[i.from].schema);
             let counters = metrics.operators.get(id).cloned().unwrap_or_default();
-            if let Some(operator) = crate::operators::operator(&node.operation, input, &node.schema, &counters)? {
+            if let Some(operator) =
+                crate::operators::operator(&node.operation, input, &node.schema, &counters)?
+            {
                 operators.push((*id, operator));
             }
         }
@@ -108,7 +130,11 @@ impl Task {
     /// The source or values node it begins with.
     pub fn source(&self, graph: &Graph) -> Option<NodeId> {
         let first = *self.nodes.first()?;
-        matches!(graph.nodes[first].operation, Operation::Source(_) | Operation::Values(_)).then_some(first)
+        matches!(
+            graph.nodes[first].operation,
+            Operation::Source(_) | Operation::Values(_)
+        )
+        .then_some(first)
     }
 
     /// The sink node it ends with.
@@ -120,11 +146,19 @@ impl Task {
 
 impl Edge {
     fn channels(&self, tasks: &[Task]) -> usize {
-        if self.exchange == Exchange::Forward { 1 } else { tasks[self.from].parallelism }
+        if self.exchange == Exchange::Forward {
+            1
+        } else {
+            tasks[self.from].parallelism
+        }
     }
 
     /// The channel on which an instance hears instance `sender`.
     pub fn channel_from(&self, sender: usize) -> usize {
-        if self.exchange == Exchange::Forward { self.first_channel } else { self.first_channel + sender }
+        if self.exchange == Exchange::Forward {
+            self.first_channel
+        } else {
+            self.first_channel + sender
+        }
     }
 }

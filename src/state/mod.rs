@@ -26,7 +26,11 @@ impl StatePart {
     /// State that is not keyed; it belongs to the instance of key group 0.
     pub fn unkeyed(name: &str, rows: RecordBatch) -> Self {
         let key_groups = UInt16Array::from(vec![0; rows.num_rows()]);
-        Self { name: name.to_string(), key_groups, rows }
+        Self {
+            name: name.to_string(),
+            key_groups,
+            rows,
+        }
     }
 
     /// The rows that belong to `instance` of `parallelism`.
@@ -39,7 +43,11 @@ impl StatePart {
             .filter(|(_, kg)| instance_of(**kg, parallelism) == instance)
             .map(|(i, _)| i);
         let indices = UInt32Array::from_iter_values(keep);
-        let key_groups = indices.values().iter().map(|i| self.key_groups.value(*i as usize)).collect::<Vec<_>>();
+        let key_groups = indices
+            .values()
+            .iter()
+            .map(|i| self.key_groups.value(*i as usize))
+            .collect::<Vec<_>>();
         Ok(Self {
             name: self.name.clone(),
             key_groups: key_groups.into(),
@@ -66,7 +74,11 @@ impl KeyHasher {
     /// Where a key type has no order.
     pub fn new(types: impl IntoIterator<Item = arrow::datatypes::DataType>) -> Result<Self> {
         let fields: Vec<SortField> = types.into_iter().map(SortField::new).collect();
-        let converter = if fields.is_empty() { None } else { Some(RowConverter::new(fields)?) };
+        let converter = if fields.is_empty() {
+            None
+        } else {
+            Some(RowConverter::new(fields)?)
+        };
         Ok(Self { converter })
     }
 
@@ -75,9 +87,15 @@ impl KeyHasher {
     /// # Errors
     /// Where a column is of another type than said.
     pub fn key_groups(&self, columns: &[ArrayRef], rows: usize) -> Result<UInt16Array> {
-        let Some(converter) = &self.converter else { return Ok(UInt16Array::from(vec![0; rows])) };
+        let Some(converter) = &self.converter else {
+            return Ok(UInt16Array::from(vec![0; rows]));
+        };
         let encoded = converter.convert_columns(columns)?;
-        Ok(encoded.iter().map(|row| (XxHash3_64::oneshot(row.as_ref()) % u64::from(KEY_GROUPS)) as u16).collect::<Vec<_>>().into())
+        Ok(encoded
+            .iter()
+            .map(|row| (XxHash3_64::oneshot(row.as_ref()) % u64::from(KEY_GROUPS)) as u16)
+            .collect::<Vec<_>>()
+            .into())
     }
 }
 
@@ -99,9 +117,15 @@ mod tests {
     /// The hash is part of the checkpoint format: this test may never change.
     #[test]
     fn key_groups_are_stable() {
-        let hasher = KeyHasher::new([arrow::datatypes::DataType::Utf8, arrow::datatypes::DataType::Int64]).unwrap();
-        let columns: Vec<ArrayRef> =
-            vec![Arc::new(StringArray::from(vec!["github", "jenkins"])), Arc::new(Int64Array::from(vec![1, 2]))];
+        let hasher = KeyHasher::new([
+            arrow::datatypes::DataType::Utf8,
+            arrow::datatypes::DataType::Int64,
+        ])
+        .unwrap();
+        let columns: Vec<ArrayRef> = vec![
+            Arc::new(StringArray::from(vec!["github", "jenkins"])),
+            Arc::new(Int64Array::from(vec![1, 2])),
+        ];
         let groups = hasher.key_groups(&columns, 2).unwrap();
         assert_eq!(groups.values().len(), 2);
     }

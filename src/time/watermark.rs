@@ -35,7 +35,11 @@ enum Input {
 impl WatermarkMerge {
     /// `inputs` inputs, none of which has said anything yet.
     pub fn new(inputs: usize) -> Self {
-        Self { inputs: vec![Input::Unknown; inputs], emitted: None, highest: None }
+        Self {
+            inputs: vec![Input::Unknown; inputs],
+            emitted: None,
+            highest: None,
+        }
     }
 
     /// Takes the watermark of one input; returns the merged one where it moved.
@@ -108,7 +112,11 @@ impl PartitionWatermarks {
     /// Adds a partition that holds the merged watermark until it has rows; `watermark` where it is restored.
     pub fn assign(&mut self, partition: Arc<str>, watermark: Option<Millis>, now: Millis) {
         let watermark = watermark.unwrap_or(0);
-        self.partitions.entry(partition).or_insert(Partition { watermark, idle: false, seen: now });
+        self.partitions.entry(partition).or_insert(Partition {
+            watermark,
+            idle: false,
+            seen: now,
+        });
     }
 
     /// The partition has ended and no longer holds the others back.
@@ -124,7 +132,13 @@ impl PartitionWatermarks {
     /// Moves the partition's watermark over rows of event time `times` whose watermark expression gave `marks` (null: the
     /// row raises nothing). Returns, for rows at or behind the watermark as it was before them (or a millisecond ahead: such a
     /// row still touches a session that is over), that watermark.
-    pub fn observe(&mut self, partition: &Arc<str>, times: &[Millis], marks: &Int64Array, now: Millis) -> Option<Int64Array> {
+    pub fn observe(
+        &mut self,
+        partition: &Arc<str>,
+        times: &[Millis],
+        marks: &Int64Array,
+        now: Millis,
+    ) -> Option<Int64Array> {
         let floor = self.highest;
         let state = self.partitions.entry(Arc::clone(partition)).or_default();
         if state.idle {
@@ -165,7 +179,12 @@ impl PartitionWatermarks {
 
     /// The merged watermark, where it moved since the last call.
     pub fn merged(&mut self) -> Option<Watermark> {
-        let lowest = self.partitions.values().filter(|p| !p.idle).map(|p| p.watermark).min();
+        let lowest = self
+            .partitions
+            .values()
+            .filter(|p| !p.idle)
+            .map(|p| p.watermark)
+            .min();
         let merged = match lowest {
             // 0 is where every partition starts: nothing is known yet.
             Some(0) => return None,
@@ -214,7 +233,10 @@ mod tests {
         let behind = w.observe(&a, &[100, 50, 120], &marks, 0).unwrap();
         assert_eq!(behind.iter().collect::<Vec<_>>(), [None, Some(90), None]);
         assert_eq!(w.merged(), Some(Watermark::At(110)));
-        assert!(w.observe(&a, &[130], &Int64Array::from(vec![120]), 0).is_none());
+        assert!(
+            w.observe(&a, &[130], &Int64Array::from(vec![120]), 0)
+                .is_none()
+        );
     }
 
     #[test]
@@ -227,7 +249,9 @@ mod tests {
         assert_eq!(w.merged(), None);
         w.mark_idle(60, 60);
         assert_eq!(w.merged(), Some(Watermark::At(90)));
-        let behind = w.observe(&b, &[80], &Int64Array::from(vec![70]), 61).unwrap();
+        let behind = w
+            .observe(&b, &[80], &Int64Array::from(vec![70]), 61)
+            .unwrap();
         assert_eq!(behind.value(0), 90, "passed while idle");
         assert_eq!(behind.len(), 1);
     }

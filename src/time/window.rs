@@ -56,19 +56,28 @@ impl WindowSpec {
                 }
             }
             WindowKind::Hop { slide, size } => {
-                let Some(last) = self.start_of(time, slide) else { return };
+                let Some(last) = self.start_of(time, slide) else {
+                    return;
+                };
                 // The earliest window that still holds `time` begins after `time - size`.
                 let count = size / slide;
                 for back in (0..count).rev() {
-                    let Some(start) = back.checked_mul(slide).and_then(|b| last.checked_sub(b)) else { continue };
-                    let Some(end) = start.checked_add(size) else { continue };
+                    let Some(start) = back.checked_mul(slide).and_then(|b| last.checked_sub(b))
+                    else {
+                        continue;
+                    };
+                    let Some(end) = start.checked_add(size) else {
+                        continue;
+                    };
                     if end > time {
                         each(start, end);
                     }
                 }
             }
             WindowKind::Cumulate { step, size } => {
-                let Some(start) = self.start_of(time, size) else { return };
+                let Some(start) = self.start_of(time, size) else {
+                    return;
+                };
                 let mut length = ((time - start) / step + 1) * step;
                 while length <= size {
                     if let Some(end) = start.checked_add(length) {
@@ -106,12 +115,21 @@ mod tests {
         assert_eq!(windows(WindowKind::Tumble { size: 10 }, 0, -1), [(-10, 0)]);
         assert_eq!(windows(WindowKind::Tumble { size: 10 }, 3, 12), [(3, 13)]);
         assert_eq!(windows(WindowKind::Tumble { size: 10 }, -3, 12), [(7, 17)]);
-        assert_eq!(windows(WindowKind::Tumble { size: 10 }, 0, i64::MIN + 1), []);
+        assert_eq!(
+            windows(WindowKind::Tumble { size: 10 }, 0, i64::MIN + 1),
+            []
+        );
     }
 
     #[test]
     fn hop_and_cumulate() {
-        assert_eq!(windows(WindowKind::Hop { slide: 5, size: 10 }, 0, 12), [(5, 15), (10, 20)]);
-        assert_eq!(windows(WindowKind::Cumulate { step: 5, size: 15 }, 0, 7), [(0, 10), (0, 15)]);
+        assert_eq!(
+            windows(WindowKind::Hop { slide: 5, size: 10 }, 0, 12),
+            [(5, 15), (10, 20)]
+        );
+        assert_eq!(
+            windows(WindowKind::Cumulate { step: 5, size: 15 }, 0, 7),
+            [(0, 10), (0, 15)]
+        );
     }
 }

@@ -6,14 +6,76 @@ use std::path::{Path, PathBuf};
 /// Which modules of the crate each module may name (`crate::x`). ARCHITECTURE.md says why.
 const ALLOWED: &[(&str, &[&str])] = &[
     ("main", &["cli"]),
-    ("cli", &["batch", "catalog", "clock", "connectors", "error", "formats", "graph", "planner", "runtime", "session", "settings", "sql", "changelog"]),
-    ("session", &["catalog", "clock", "connectors", "error", "graph", "planner", "runtime", "settings", "sql"]),
-    ("batch", &["catalog", "changelog", "connectors", "error", "planner", "session", "sql"]),
-    ("runtime", &["changelog", "clock", "connectors", "error", "graph", "operators", "state", "time"]),
-    ("planner", &["catalog", "connectors", "error", "graph", "sql", "time"]),
-    ("operators", &["changelog", "error", "graph", "state", "time"]),
+    (
+        "cli",
+        &[
+            "batch",
+            "catalog",
+            "clock",
+            "connectors",
+            "error",
+            "formats",
+            "graph",
+            "planner",
+            "runtime",
+            "session",
+            "settings",
+            "sql",
+            "changelog",
+        ],
+    ),
+    (
+        "session",
+        &[
+            "catalog",
+            "clock",
+            "connectors",
+            "error",
+            "graph",
+            "planner",
+            "runtime",
+            "settings",
+            "sql",
+        ],
+    ),
+    (
+        "batch",
+        &[
+            "catalog",
+            "changelog",
+            "connectors",
+            "error",
+            "planner",
+            "session",
+            "sql",
+        ],
+    ),
+    (
+        "runtime",
+        &[
+            "changelog",
+            "clock",
+            "connectors",
+            "error",
+            "graph",
+            "operators",
+            "state",
+            "time",
+        ],
+    ),
+    (
+        "planner",
+        &["catalog", "connectors", "error", "graph", "sql", "time"],
+    ),
+    (
+        "operators",
+        &["changelog", "error", "graph", "state", "time"],
+    ),
     ("graph", &["catalog", "time"]),
-    ("connectors", &["catalog", "changelog", "error", "formats", "sql"]),
+    (
+        "connectors",
+        &["catalog", "changelog", "error", "formats", "sql"],
+    ),
     ("formats", &["catalog"]),
     ("changelog", &["error"]),
     ("state", &["error"]),
@@ -30,13 +92,18 @@ const ONLY: &[(&str, &[&str])] = &[
     ("rdkafka", &["connectors"]),
     ("tokio", &["cli", "connectors", "runtime", "main"]),
     ("clap", &["cli"]),
-    ("datafusion", &["planner", "graph", "operators", "session", "batch", "error"]),
+    (
+        "datafusion",
+        &["planner", "graph", "operators", "session", "batch", "error"],
+    ),
 ];
 
 const MAX_LINES: usize = 1000;
 
 fn files(dir: &Path, out: &mut Vec<PathBuf>) {
-    let Ok(entries) = std::fs::read_dir(dir) else { return };
+    let Ok(entries) = std::fs::read_dir(dir) else {
+        return;
+    };
     for entry in entries.flatten() {
         let path = entry.path();
         if path.is_dir() {
@@ -54,8 +121,17 @@ fn sources() -> Vec<(String, PathBuf, String)> {
     paths
         .into_iter()
         .map(|p| {
-            let relative = p.strip_prefix(&root).unwrap_or(&p).to_string_lossy().into_owned();
-            let module = relative.split('/').next().unwrap_or_default().trim_end_matches(".rs").to_string();
+            let relative = p
+                .strip_prefix(&root)
+                .unwrap_or(&p)
+                .to_string_lossy()
+                .into_owned();
+            let module = relative
+                .split('/')
+                .next()
+                .unwrap_or_default()
+                .trim_end_matches(".rs")
+                .to_string();
             let text = std::fs::read_to_string(&p).unwrap_or_default();
             (module, p, text)
         })
@@ -64,13 +140,20 @@ fn sources() -> Vec<(String, PathBuf, String)> {
 
 /// The lines that are code, up to the file's tests.
 fn code(text: &str) -> impl Iterator<Item = &str> {
-    text.lines().take_while(|l| !l.starts_with("#[cfg(test)]")).filter(|l| !l.trim_start().starts_with("//"))
+    text.lines()
+        .take_while(|l| !l.starts_with("#[cfg(test)]"))
+        .filter(|l| !l.trim_start().starts_with("//"))
 }
 
 fn words_behind<'a>(line: &'a str, prefix: &str) -> Vec<&'a str> {
     line.match_indices(prefix)
         .filter(|(at, _)| !line[..*at].ends_with(|c: char| c.is_alphanumeric() || c == '_'))
-        .map(|(at, _)| line[at + prefix.len()..].split(|c: char| !c.is_alphanumeric() && c != '_').next().unwrap_or_default())
+        .map(|(at, _)| {
+            line[at + prefix.len()..]
+                .split(|c: char| !c.is_alphanumeric() && c != '_')
+                .next()
+                .unwrap_or_default()
+        })
         .collect()
 }
 
@@ -79,24 +162,40 @@ fn modules_use_only_what_they_may() {
     let allowed: BTreeMap<_, _> = ALLOWED.iter().copied().collect();
     let mut wrong = Vec::new();
     for (module, path, text) in sources() {
-        if module == "lib" || path.file_name().is_some_and(|n| n == "tests.rs") || path.components().any(|c| c.as_os_str() == "tests") {
+        if module == "lib"
+            || path.file_name().is_some_and(|n| n == "tests.rs")
+            || path.components().any(|c| c.as_os_str() == "tests")
+        {
             continue;
         }
         let Some(may) = allowed.get(module.as_str()) else {
-            wrong.push(format!("{}: module '{module}' is not in the list of who may use whom", path.display()));
+            wrong.push(format!(
+                "{}: module '{module}' is not in the list of who may use whom",
+                path.display()
+            ));
             continue;
         };
         for line in code(&text) {
             for used in words_behind(line, "crate::") {
                 if used != module && !may.contains(&used) && allowed.contains_key(used) {
-                    wrong.push(format!("{}: {module} -> {used}: {}", path.display(), line.trim()));
+                    wrong.push(format!(
+                        "{}: {module} -> {used}: {}",
+                        path.display(),
+                        line.trim()
+                    ));
                 }
             }
             for (name, users) in ONLY {
                 let named = format!("{name}::");
-                let uses = line.match_indices(&named).any(|(at, _)| !line[..at].ends_with(|c: char| c.is_alphanumeric() || c == '_' || c == ':'));
+                let uses = line.match_indices(&named).any(|(at, _)| {
+                    !line[..at].ends_with(|c: char| c.is_alphanumeric() || c == '_' || c == ':')
+                });
                 if uses && !users.contains(&module.as_str()) {
-                    wrong.push(format!("{}: {module} uses {name}: {}", path.display(), line.trim()));
+                    wrong.push(format!(
+                        "{}: {module} uses {name}: {}",
+                        path.display(),
+                        line.trim()
+                    ));
                 }
             }
         }
@@ -124,15 +223,24 @@ fn compat_names_tests_that_exist() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let text = std::fs::read_to_string(root.join("COMPAT.md")).unwrap_or_default();
     let mut wrong = Vec::new();
-    for row in text.lines().filter(|l| l.starts_with("| ") && !l.starts_with("| Feature")) {
+    for row in text
+        .lines()
+        .filter(|l| l.starts_with("| ") && !l.starts_with("| Feature"))
+    {
         let cells: Vec<&str> = row.trim_matches('|').split(" | ").map(str::trim).collect();
         for test in cells.last().into_iter().flat_map(|c| c.split(", ")) {
             let at = test.trim_end_matches("/*");
-            let exists = [root.join(at), root.join("tests/cases").join(at)].iter().any(|p| p.exists());
+            let exists = [root.join(at), root.join("tests/cases").join(at)]
+                .iter()
+                .any(|p| p.exists());
             if cells.len() != 3 || !exists {
                 wrong.push(format!("{test}: {row}"));
             }
         }
     }
-    assert!(wrong.is_empty() && !text.is_empty(), "\n{}", wrong.join("\n"));
+    assert!(
+        wrong.is_empty() && !text.is_empty(),
+        "\n{}",
+        wrong.join("\n")
+    );
 }

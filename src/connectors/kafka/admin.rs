@@ -15,7 +15,10 @@ use crate::error::{Error, Result};
 /// # Errors
 /// Nobody answers.
 pub async fn topics(bootstrap: &str) -> Result<Vec<(String, i32)>> {
-    let properties = Properties::of(bootstrap);
+    all_topics(Properties::of(bootstrap)).await
+}
+
+async fn all_topics(properties: Properties) -> Result<Vec<(String, i32)>> {
     client::blocking(move || {
         let consumer = client::consumer(&properties, 1)?;
         let found = client::topics(consumer.client(), None, PATIENCE).map_err(|e| {
@@ -53,14 +56,32 @@ pub async fn missing_topics(bootstrap: &str, names: &[String]) -> Result<Vec<Str
 /// # Errors
 /// Nobody answers, or the cluster refuses the topic.
 pub async fn create_topic(bootstrap: &str, name: &str, partitions: i32) -> Result<bool> {
+    ensure_topic(&Properties::of(bootstrap), name, partitions).await
+}
+
+/// Creates a topic that is not there; whether it is new. `partitions` -1: as many as the brokers have set.
+///
+/// # Errors
+/// Nobody answers, or the cluster refuses the topic.
+pub(super) async fn ensure_topic(
+    properties: &Properties,
+    name: &str,
+    partitions: i32,
+) -> Result<bool> {
+    let exists = async || {
+        Ok::<_, Error>(
+            all_topics(properties.clone())
+                .await?
+                .iter()
+                .any(|(topic, _)| topic == name),
+        )
+    };
     // Asked first: a client for topics alone does not say who it cannot reach.
-    if missing_topics(bootstrap, &[name.to_string()])
-        .await?
-        .is_empty()
-    {
+    if exists().await? {
         return Ok(false);
     }
-    let admin: AdminClient<Listener> = Properties::of(bootstrap)
+    let bootstrap = properties.bootstrap.as_str();
+    let admin: AdminClient<Listener> = properties
         .admin()
         .create_with_context(Listener::new(bootstrap))
         .map_err(|e| client::cannot_create(bootstrap, e))?;
@@ -85,16 +106,13 @@ pub async fn create_topic(bootstrap: &str, name: &str, partitions: i32) -> Resul
                 return Err(Error::external(format!(
                     "Kafka at {bootstrap}: cannot create the topic '{name}': {code}"
                 ))
-                .with_help("see the broker's log"));
+                .with_help("create it by hand, or see the broker's log"));
             }
         }
     }
     // The brokers tell each other; a client that comes at once may be too early.
     for _ in 0..50 {
-        if missing_topics(bootstrap, &[name.to_string()])
-            .await?
-            .is_empty()
-        {
+        if exists().await? {
             break;
         }
         tokio::time::sleep(Duration::from_millis(100)).await;

@@ -50,6 +50,10 @@ impl Listener {
 
     /// Remembers a reason of trouble; logs it if nothing was logged just now.
     pub(super) fn trouble(&self, reason: &str) {
+        // The end of a partition comes as an error, but is none.
+        if reason.contains("reached end of partition") {
+            return;
+        }
         let Ok(mut state) = self.state.lock() else {
             return;
         };
@@ -86,11 +90,8 @@ impl ClientContext for Listener {
         }
     }
 
-    fn error(&self, error: KafkaError, reason: &str) {
-        // The end of a partition is news, but no trouble.
-        if !matches!(error, KafkaError::PartitionEOF(_)) {
-            self.trouble(reason);
-        }
+    fn error(&self, _error: KafkaError, reason: &str) {
+        self.trouble(reason);
     }
 
     fn stats(&self, _statistics: Statistics) {}

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use arrow::array::{
-    ArrayRef, BinaryBuilder, BooleanArray, Int32Array, Int64Array, MapBuilder, MapFieldNames, StringArray,
-    StringBuilder, TimestampMillisecondArray, new_null_array,
+    ArrayRef, BinaryBuilder, BooleanArray, Int32Array, Int64Array, MapBuilder, MapFieldNames,
+    StringArray, StringBuilder, TimestampMillisecondArray, new_null_array,
 };
 use arrow::compute::{can_cast_types, cast};
 use arrow::datatypes::{DataType, Field, Fields, Schema, SchemaRef, TimeUnit};

@@ -33,15 +33,23 @@ impl Rows {
     /// # Errors
     /// A column that Kafka does not have.
     pub(super) fn new(layout: &Layout, request: &ReadRequest) -> Result<Self> {
-        let keeps_tombstones =
-            request.columns.iter().any(|c| layout.origins[*c] == Origin::Meta(Meta::Tombstone));
+        let keeps_tombstones = request
+            .columns
+            .iter()
+            .any(|c| layout.origins[*c] == Origin::Meta(Meta::Tombstone));
         // A tombstone has its key only: key columns come from there then, even if the value has them too.
         let in_key = |column: usize| {
             let key = layout.key.as_ref().filter(|_| keeps_tombstones)?;
-            key.columns.iter().position(|c| *c == column).map(Origin::Key)
+            key.columns
+                .iter()
+                .position(|c| *c == column)
+                .map(Origin::Key)
         };
-        let origins: Vec<Origin> =
-            request.columns.iter().map(|c| in_key(*c).unwrap_or(layout.origins[*c])).collect();
+        let origins: Vec<Origin> = request
+            .columns
+            .iter()
+            .map(|c| in_key(*c).unwrap_or(layout.origins[*c]))
+            .collect();
         let sorted = |pick: fn(&Origin) -> Option<usize>| {
             let mut fields: Vec<usize> = origins.iter().filter_map(pick).collect();
             fields.sort_unstable();
@@ -110,8 +118,11 @@ impl Rows {
         if messages.is_empty() {
             return Ok(None);
         }
-        let (with_value, payloads): (Vec<usize>, Vec<&[u8]>) =
-            messages.iter().enumerate().filter_map(|(i, m)| Some((i, m.payload()?))).unzip();
+        let (with_value, payloads): (Vec<usize>, Vec<&[u8]>) = messages
+            .iter()
+            .enumerate()
+            .filter_map(|(i, m)| Some((i, m.payload()?)))
+            .unzip();
         let place = |i: usize| {
             let offset = messages.get(i).map_or(-1, |m| m.offset());
             format!("topic '{topic}' partition {partition} offset {offset}")
@@ -125,7 +136,12 @@ impl Rows {
             metrics.bad_row(&value_place(bad.payload), bad);
         }
         // The message of each row, and which decoded value is its.
-        let payload_of = |row: usize| decoded.origins.as_ref().map_or(row, |origins| origins[row] as usize);
+        let payload_of = |row: usize| {
+            decoded
+                .origins
+                .as_ref()
+                .map_or(row, |origins| origins[row] as usize)
+        };
         let mut sources: Vec<(usize, Option<u32>)> = (0..decoded.rows.num_rows())
             .zip(0u32..)
             .map(|(row, number)| (with_value[payload_of(row)], Some(number)))
@@ -149,7 +165,9 @@ impl Rows {
         let mut columns: Vec<ArrayRef> = Vec::with_capacity(self.columns.len());
         for (column, field) in self.columns.iter().zip(self.request.schema.fields()) {
             columns.push(match column {
-                Column::Value(i) if self.keeps_tombstones => take(decoded.rows.column(*i), &values, None)?,
+                Column::Value(i) if self.keeps_tombstones => {
+                    take(decoded.rows.column(*i), &values, None)?
+                }
                 Column::Value(i) => Arc::clone(decoded.rows.column(*i)),
                 Column::Key(i) => match &keys {
                     Some((keys, indices)) => take(keys.rows.column(*i), indices, None)?,

@@ -108,6 +108,11 @@ impl Sink for KafkaSink {
         key: Option<Vec<usize>>,
     ) -> Result<Box<dyn SinkWriter>> {
         let (properties, topics) = (self.table.properties.clone(), self.topics.clone());
+        for topic in &topics {
+            if super::admin::ensure_topic(&properties, topic, -1).await? {
+                tracing::info!("created the topic '{topic}'");
+            }
+        }
         let (outbox, partitions) =
             client::blocking(move || Outbox::open(&properties, &topics)).await?;
         let fixed = |count: &i32| match self.table.partitioner {
