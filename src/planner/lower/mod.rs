@@ -1,0 +1,571 @@
+//! Checked logical plans to nodes of the dataflow graph.
+
+mod aggregates;
+mod sinks;
+mod tables;
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+use std::time::Duration;
+
+use arrow::array::RecordBatch;
+use arrow::datatypes::{DataType, Schema, SchemaRef};
+use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
+use datafusion::common::{DFSchema, DFSchemaRef};
+use datafusion::execution::context::ExecutionProps;
+use datafusion::logical_expr::physical_planning_context::PhysicalPlanningContext;
+use datafusion::logical_expr::{Cast, Expr, LogicalPlan, TableScan};
+use datafusion::physical_expr::expressions::Column as PhysicalColumn;
+use datafusion::physical_expr::{PhysicalExpr, create_physical_expr};
+use sqlparser::tokenizer::Span;
+
+use super::rewrite::checked_arithmetic;
+use super::windows::{WindowTvf, as_column};
+use crate::catalog::Table;
+use crate::connectors::SinkMode;
+use crate::graph::{
+    CalcStep, Changes, Exchange, Graph, Input, NamedExpr, Node, NodeId, Operation, Sink,
+};
+use crate::planner::context::{PlanContext, StreamTable};
+use crate::planner::diagnose;
+use crate::sql::{Diagnostic, SourceFile};
+use crate::time::Millis;
+
+/// A query and where its rows go.
+pub struct InsertPlan {
+    /// The analysed plan.
+    pub plan: LogicalPlan,
+    /// The table written; for a bare SELECT a table made up of its columns.
+    pub sink: Arc<Table>,
+    /// The sink columns (positions in its sink schema) the query's columns go to; the others become NULL.
+    pub columns: Vec<usize>,
+    /// Under what name results are captured and shown.
+    pub name: String,
+    /// A bare SELECT: its columns are taken as they come.
+    pub is_select: bool,
+    /// The file it stands in.
+    pub file: Arc<SourceFile>,
+    /// The statement.
+    pub span: Span,
+}
+
+/// What the planner must know of a sink.
+#[derive(Debug, Clone, Copy)]
+pub struct SinkCheck {
+    /// Which changes it takes.
+    pub mode: SinkMode,
+    /// All rows must go through one writer.
+    pub single: bool,
+}
+
+/// What a column means for time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Role {
+    Plain,
+    /// A time attribute.
+    Rowtime,
+    /// The start of a window, of this length where all windows have one.
+    WindowStart(NodeId, Option<Millis>),
+    WindowEnd(NodeId),
+    /// The time attribute of a window.
+    WindowTime(NodeId),
+}
+
+impl Role {
+    fn is_time_attribute(self) -> bool {
+        matches!(self, Self::Rowtime | Self::WindowTime(_))
+    }
+
+    /// A row is complete once the watermark has reached the column's value plus this.
+    fn complete_after(self) -> Option<Millis> {
+        match self {
+            Self::Rowtime | Self::WindowTime(_) => Some(0),
+            Self::WindowEnd(_) => Some(-1),
+            Self::WindowStart(_, size) => size.map(|s| s - 1),
+            Self::Plain => None,
+        }
+    }
+}
+
+/// A node and what its columns mean.
+#[derive(Debug, Clone)]
+struct Lowered {
+    node: NodeId,
+    roles: Vec<Role>,
+}
+
+type Planned<T> = Result<T, Diagnostic>;
+
+/// Builds the graph of a job, one INSERT after another.
+pub struct Lowering<'a> {
+    context: &'a PlanContext<'a>,
+    parallelism: usize,
+    idle_timeout: Option<Duration>,
+    graph: Graph,
+    /// Columns that any query of the job reads, by table: a table is read once.
+    needed: HashMap<String, BTreeSet<usize>>,
+    sources: HashMap<String, Lowered>,
+    /// Tables passed on in process: the nodes whose rows were written to them, in sink schema.
+    written: HashMap<String, Vec<Lowered>>,
+    /// Which tables those are.
+    in_process: BTreeSet<String>,
+    /// The statement being lowered.
+    file: Arc<SourceFile>,
+    span: Span,
+}
+
+impl<'a> Lowering<'a> {
+    /// A graph for these inserts, at this parallelism. `in_process`: tables that are not read from their connector but
+    /// from the statements of this job that write them.
+    pub fn new(
+        context: &'a PlanContext<'a>,
+        inserts: &[InsertPlan],
+        parallelism: usize,
+        idle_timeout: Option<Duration>,
+        in_process: BTreeSet<String>,
+    ) -> Self {
+        let mut needed: HashMap<String, BTreeSet<usize>> = HashMap::new();
+        for insert in inserts {
+            // A plan of ours cannot fail to be visited: the visitor itself never fails.
+            let _ = insert.plan.apply(|plan| {
+                if let LogicalPlan::TableScan(scan) = plan
+                    && let Some(source) = scan.source.downcast_ref::<StreamTable>()
+                {
+                    needed
+                        .entry(source_key(&source.table))
+                        .or_default()
+                        .extend(scan_columns(scan));
+                }
+                Ok(TreeNodeRecursion::Continue)
+            });
+        }
+        Self {
+            context,
+            parallelism,
+            idle_timeout,
+            graph: Graph::default(),
+            needed,
+            sources: HashMap::new(),
+            written: HashMap::new(),
+            in_process,
+            file: SourceFile::new("", ""),
+            span: Span::empty(),
+        }
+    }
+
+    /// The finished graph.
+    pub fn finish(self) -> Graph {
+        self.graph
+    }
+
+    /// Adds one INSERT or SELECT.
+    ///
+    /// # Errors
+    /// What the query needs and flowline does not do; types that do not fit the sink; changes that the sink cannot take.
+    pub fn insert(&mut self, insert: &InsertPlan, check: SinkCheck) -> Planned<()> {
+        self.file = Arc::clone(&insert.file);
+        self.span = insert.span;
+        let query = self.lower(&insert.plan)?;
+        let rows = self.sink_rows(query, insert)?;
+        let changes = self.graph.nodes[rows.node].changes.clone();
+        let key = insert.sink.sink_key();
+        if changes.updating && check.mode == SinkMode::Append {
+            return Err(self.updates_into_append_sink(rows.node, insert));
+        }
+        if changes.updating && check.mode == SinkMode::Upsert && key.is_none() {
+            return Err(self.mistake(
+                format!(
+                    "Table sink '{}' takes updates by key, but has no PRIMARY KEY",
+                    insert.name
+                ),
+                "declare PRIMARY KEY (...) NOT ENFORCED in the table".into(),
+            ));
+        }
+        if let (true, SinkMode::Upsert, Some(sink_key), Some(query_key)) =
+            (changes.updating, check.mode, &key, &changes.upsert_key)
+            && !same_columns(sink_key, query_key)
+        {
+            let schema = &self.graph.nodes[rows.node].schema;
+            let names = |columns: &[usize]| {
+                columns
+                    .iter()
+                    .map(|c| schema.field(*c).name().clone())
+                    .collect::<Vec<_>>()
+                    .join(", ")
+            };
+            return Err(self.mistake(
+                format!(
+                    "The query has an upsert key that differs from the primary key of the sink table '{}'. Primary key: [{}], upsert key: [{}].",
+                    insert.name,
+                    names(sink_key),
+                    names(query_key)
+                ),
+                "make them the same; ON CONFLICT over different keys is not supported yet".into(),
+            ));
+        }
+        if self.in_process.contains(&insert.sink.name) && !insert.is_select {
+            self.written
+                .entry(insert.sink.name.clone())
+                .or_default()
+                .push(rows.clone());
+        }
+        let (exchange, parallelism) = match &key {
+            _ if check.single || self.graph.nodes[rows.node].parallelism == 1 => {
+                (Exchange::Gather, 1)
+            }
+            // All rows of a key go through one writer, so that they stay in order.
+            Some(key)
+                if !changes
+                    .upsert_key
+                    .as_ref()
+                    .is_some_and(|k| same_columns(key, k)) =>
+            {
+                (Exchange::Hash(key.clone()), self.parallelism)
+            }
+            _ => (Exchange::Forward, self.parallelism),
+        };
+        let schema = Arc::clone(&self.graph.nodes[rows.node].schema);
+        let sink = Sink {
+            table: Arc::clone(&insert.sink),
+            name: insert.name.clone(),
+            key,
+            is_select: insert.is_select,
+        };
+        self.graph.add(Node {
+            operation: Operation::Sink(sink),
+            inputs: vec![Input {
+                from: rows.node,
+                exchange,
+            }],
+            schema,
+            changes,
+            parallelism,
+        });
+        Ok(())
+    }
+
+    fn updates_into_append_sink(&self, node: NodeId, insert: &InsertPlan) -> Diagnostic {
+        let producer = self.updating_node(node);
+        self.mistake(
+            format!("Table sink '{}' doesn't support consuming update changes which is produced by node {producer}", insert.name),
+            "write to a table that takes updates (connector 'upsert-kafka' with a PRIMARY KEY, or 'print'), or make the query append-only \
+             by grouping by the window_start and window_end of a window"
+                .into(),
+        )
+    }
+
+    fn updating_node(&self, node: NodeId) -> String {
+        let n = &self.graph.nodes[node];
+        match n
+            .inputs
+            .iter()
+            .find(|i| self.graph.nodes[i.from].changes.updating)
+        {
+            Some(input) => self.updating_node(input.from),
+            None => n.title(),
+        }
+    }
+
+    fn mistake(&self, message: String, help: String) -> Diagnostic {
+        Diagnostic {
+            file: Arc::clone(&self.file),
+            span: self.span,
+            message,
+            help: Some(help),
+        }
+    }
+
+    fn unsupported(&self, what: &str) -> Diagnostic {
+        self.mistake(
+            format!("{what} is not supported in a streaming query yet"),
+            "COMPAT.md lists what is; `flowline query` answers it over the present contents of the tables".into(),
+        )
+    }
+
+    fn datafusion<T>(&self, result: datafusion::error::Result<T>) -> Planned<T> {
+        result.map_err(|e| diagnose(&self.file, self.span, &e))
+    }
+
+    // ---- Queries ----
+
+    fn lower(&mut self, plan: &LogicalPlan) -> Planned<Lowered> {
+        match plan {
+            LogicalPlan::TableScan(scan) => self.scan(scan),
+            LogicalPlan::SubqueryAlias(alias) => self.lower(&alias.input),
+            LogicalPlan::Projection(projection) => {
+                let input = self.lower(&projection.input)?;
+                let exprs = self.physical(
+                    &projection.expr,
+                    projection.input.schema(),
+                    &projection.schema,
+                )?;
+                let roles = projection
+                    .expr
+                    .iter()
+                    .map(|e| column_role(e, projection.input.schema(), &input.roles))
+                    .collect();
+                let schema = arrow_schema(&projection.schema);
+                let key = self.graph.nodes[input.node]
+                    .changes
+                    .upsert_key
+                    .clone()
+                    .and_then(|k| {
+                        let sources: Vec<Option<usize>> = projection
+                            .expr
+                            .iter()
+                            .map(|e| {
+                                as_column(e).and_then(|c| {
+                                    projection.input.schema().maybe_index_of_column(c)
+                                })
+                            })
+                            .collect();
+                        k.iter()
+                            .map(|c| sources.iter().position(|s| *s == Some(*c)))
+                            .collect()
+                    });
+                let node = self.calc(
+                    input.node,
+                    CalcStep::Project(exprs, Arc::clone(&schema)),
+                    schema,
+                    key,
+                );
+                Ok(Lowered { node, roles })
+            }
+            LogicalPlan::Filter(filter) => {
+                let input = self.lower(&filter.input)?;
+                let predicate = self.expression(&filter.predicate, filter.input.schema())?;
+                let node = &self.graph.nodes[input.node];
+                let (schema, key) = (Arc::clone(&node.schema), node.changes.upsert_key.clone());
+                let node = self.calc(input.node, CalcStep::Filter(predicate), schema, key);
+                Ok(Lowered { node, ..input })
+            }
+            LogicalPlan::Extension(extension) => {
+                match extension.node.as_any().downcast_ref::<WindowTvf>() {
+                    Some(window) => self.window(window),
+                    None => Err(self.unsupported(extension.node.name())),
+                }
+            }
+            LogicalPlan::Aggregate(aggregate) => self.aggregate(aggregate),
+            LogicalPlan::Union(union) => {
+                let inputs = union
+                    .inputs
+                    .iter()
+                    .map(|i| self.lower(i))
+                    .collect::<Planned<Vec<_>>>()?;
+                Ok(self.union(inputs, arrow_schema(&union.schema)))
+            }
+            LogicalPlan::EmptyRelation(empty) => {
+                let rows = RecordBatch::try_new_with_options(
+                    arrow_schema(&empty.schema),
+                    Vec::new(),
+                    &arrow::array::RecordBatchOptions::new()
+                        .with_row_count(Some(usize::from(empty.produce_one_row))),
+                );
+                let rows = self.datafusion(rows.map_err(Into::into))?;
+                Ok(self.values(rows))
+            }
+            LogicalPlan::Values(values) => {
+                let schema = arrow_schema(&values.schema);
+                let empty = DFSchema::empty();
+                let mut columns = Vec::new();
+                for (i, field) in schema.fields().iter().enumerate() {
+                    let mut cells = Vec::new();
+                    for row in &values.values {
+                        let cell = Expr::Cast(Cast::new(
+                            Box::new(row[i].clone()),
+                            field.data_type().clone(),
+                        ));
+                        let one_row = RecordBatch::try_new_with_options(
+                            Arc::new(Schema::empty()),
+                            Vec::new(),
+                            &arrow::array::RecordBatchOptions::new().with_row_count(Some(1)),
+                        );
+                        let one_row = self.datafusion(one_row.map_err(Into::into))?;
+                        let value = self
+                            .expression(&cell, &empty)?
+                            .evaluate(&one_row)
+                            .and_then(|v| v.into_array(1));
+                        cells.push(self.datafusion(value)?);
+                    }
+                    let cells: Vec<&dyn arrow::array::Array> =
+                        cells.iter().map(AsRef::as_ref).collect();
+                    columns
+                        .push(self.datafusion(arrow::compute::concat(&cells).map_err(Into::into))?);
+                }
+                let rows =
+                    self.datafusion(RecordBatch::try_new(schema, columns).map_err(Into::into))?;
+                Ok(self.values(rows))
+            }
+            LogicalPlan::Join(_) => Err(self.unsupported("a join")),
+            LogicalPlan::Window(_) => Err(self.unsupported("OVER (...)")),
+            LogicalPlan::Sort(_) => Err(self.unsupported("ORDER BY")),
+            LogicalPlan::Limit(_) => Err(self.unsupported("LIMIT")),
+            LogicalPlan::Unnest(_) => Err(self.unsupported("UNNEST")),
+            LogicalPlan::RecursiveQuery(_) => Err(self.unsupported("WITH RECURSIVE")),
+            LogicalPlan::Subquery(_) => Err(self.unsupported("a subquery in an expression")),
+            LogicalPlan::Distinct(_) => Err(self.unsupported("DISTINCT ON")),
+            other => Err(self.unsupported(&other.display().to_string())),
+        }
+    }
+
+    fn values(&mut self, rows: RecordBatch) -> Lowered {
+        let roles = vec![Role::Plain; rows.num_columns()];
+        let schema = rows.schema();
+        let node = self.graph.add(Node {
+            operation: Operation::Values(rows),
+            inputs: Vec::new(),
+            schema,
+            changes: Changes::default(),
+            parallelism: 1,
+        });
+        Lowered { node, roles }
+    }
+
+    fn union(&mut self, inputs: Vec<Lowered>, schema: SchemaRef) -> Lowered {
+        let nodes: Vec<&Node> = inputs.iter().map(|i| &self.graph.nodes[i.node]).collect();
+        let parallelism = nodes.iter().map(|n| n.parallelism).max().unwrap_or(1);
+        let changes = Changes {
+            updating: nodes.iter().any(|n| n.changes.updating),
+            upsert_key: None,
+            order_dependent: nodes.iter().any(|n| n.changes.order_dependent),
+        };
+        let edges = inputs
+            .iter()
+            .map(|i| {
+                let exchange = if self.graph.nodes[i.node].parallelism == parallelism {
+                    Exchange::Forward
+                } else {
+                    Exchange::Gather
+                };
+                Input {
+                    from: i.node,
+                    exchange,
+                }
+            })
+            .collect();
+        let roles = (0..schema.fields().len())
+            .map(|c| {
+                let first = inputs.first().map_or(Role::Plain, |i| i.roles[c]);
+                let same = inputs.iter().all(|i| i.roles[c].is_time_attribute());
+                if same && first.is_time_attribute() {
+                    Role::Rowtime
+                } else {
+                    Role::Plain
+                }
+            })
+            .collect();
+        let node = self.graph.add(Node {
+            operation: Operation::Union,
+            inputs: edges,
+            schema,
+            changes,
+            parallelism,
+        });
+        Lowered { node, roles }
+    }
+
+    /// Adds a step to the Calc that `input` is, or a Calc behind it.
+    fn calc(
+        &mut self,
+        input: NodeId,
+        step: CalcStep,
+        schema: SchemaRef,
+        upsert_key: Option<Vec<usize>>,
+    ) -> NodeId {
+        let shared = self
+            .sources
+            .values()
+            .chain(self.written.values().flatten())
+            .any(|l| l.node == input);
+        let mut changes = self.graph.nodes[input].changes.clone();
+        changes.upsert_key = upsert_key;
+        let node = &mut self.graph.nodes[input];
+        if let Operation::Calc(steps) = &mut node.operation
+            && !shared
+        {
+            steps.push(step);
+            node.schema = schema;
+            node.changes = changes;
+            return input;
+        }
+        let parallelism = node.parallelism;
+        self.graph.add(Node {
+            operation: Operation::Calc(vec![step]),
+            inputs: vec![Input {
+                from: input,
+                exchange: Exchange::Forward,
+            }],
+            schema,
+            changes,
+            parallelism,
+        })
+    }
+
+    fn expression(&self, expr: &Expr, schema: &DFSchema) -> Planned<Arc<dyn PhysicalExpr>> {
+        let made = create_physical_expr(
+            expr,
+            schema,
+            &ExecutionProps::new(),
+            &PhysicalPlanningContext::default(),
+        );
+        self.datafusion(made.and_then(checked_arithmetic))
+    }
+
+    fn physical(
+        &self,
+        exprs: &[Expr],
+        input: &DFSchema,
+        output: &DFSchema,
+    ) -> Planned<Vec<NamedExpr>> {
+        let names = output.fields().iter().map(|f| f.name().clone());
+        exprs
+            .iter()
+            .zip(names)
+            .map(|(e, name)| Ok((self.expression(e, input)?, name)))
+            .collect()
+    }
+}
+
+fn same_columns(a: &[usize], b: &[usize]) -> bool {
+    a.len() == b.len() && a.iter().all(|c| b.contains(c))
+}
+
+/// The type without DataFusion's other representations of text, bytes and numbers.
+pub(in crate::planner) fn plain_type(data_type: &DataType) -> DataType {
+    match data_type {
+        DataType::Utf8View | DataType::LargeUtf8 => DataType::Utf8,
+        DataType::BinaryView | DataType::LargeBinary => DataType::Binary,
+        DataType::UInt8 => DataType::Int16,
+        DataType::UInt16 => DataType::Int32,
+        DataType::UInt32 | DataType::UInt64 => DataType::Int64,
+        other => other.clone(),
+    }
+}
+
+fn arrow_schema(schema: &DFSchemaRef) -> SchemaRef {
+    Arc::new(schema.as_arrow().clone())
+}
+
+fn column_expr(schema: &Schema, i: usize) -> NamedExpr {
+    let name = schema.field(i).name();
+    (Arc::new(PhysicalColumn::new(name, i)), name.clone())
+}
+
+fn column_role(expr: &Expr, schema: &DFSchema, roles: &[Role]) -> Role {
+    as_column(expr)
+        .and_then(|c| schema.maybe_index_of_column(c))
+        .and_then(|i| roles.get(i).copied())
+        .unwrap_or(Role::Plain)
+}
+
+fn scan_columns(scan: &TableScan) -> Vec<usize> {
+    match &scan.projection {
+        Some(projection) => projection.clone(),
+        None => (0..scan.source.schema().fields().len()).collect(),
+    }
+}
+
+/// Scans of one table with the same options share a source.
+fn source_key(table: &Table) -> String {
+    format!("{} {:?}", table.name, table.with)
+}

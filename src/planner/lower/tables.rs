@@ -1,0 +1,362 @@
+//! Reading tables: from their connectors, and in process from the statements that write them.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use arrow::datatypes::{Field, Schema, SchemaRef};
+use datafusion::common::tree_node::TreeNode;
+use datafusion::common::{DFSchema, ScalarValue};
+use datafusion::logical_expr::{Cast, Expr, TableScan};
+
+use crate::catalog::{ColumnKind, Table};
+use crate::graph::{CalcStep, Changes, Exchange, Input, Node, Operation, Source, WatermarkRule};
+use crate::planner::context::StreamTable;
+use crate::planner::diagnose;
+use crate::planner::tables::plan_expression;
+
+use super::*;
+
+impl Lowering<'_> {
+    pub(super) fn scan(&mut self, scan: &TableScan) -> Planned<Lowered> {
+        let Some(source) = scan.source.downcast_ref::<StreamTable>() else {
+            return Err(self.unsupported("this kind of table"));
+        };
+        let table = Arc::clone(&source.table);
+        let key = source_key(&table);
+        let read = match self.sources.get(&key) {
+            Some(read) => read.clone(),
+            None => {
+                let columns: Vec<usize> = self
+                    .needed
+                    .get(&key)
+                    .into_iter()
+                    .flatten()
+                    .copied()
+                    .collect();
+                let read = if self.in_process.contains(&table.name) {
+                    self.read_in_process(&table, &columns)?
+                } else {
+                    self.read_connector(&table, &columns)?
+                };
+                self.sources.insert(key.clone(), read.clone());
+                read
+            }
+        };
+        // The source gives the columns that any query needs; this one takes its own.
+        let columns: Vec<usize> = self
+            .needed
+            .get(&key)
+            .into_iter()
+            .flatten()
+            .copied()
+            .collect();
+        let wanted = scan_columns(scan);
+        let positions: Vec<usize> = wanted
+            .iter()
+            .filter_map(|w| columns.iter().position(|c| c == w))
+            .collect();
+        let roles = positions.iter().map(|p| read.roles[*p]).collect();
+        let node_schema = Arc::clone(&self.graph.nodes[read.node].schema);
+        if positions.len() == node_schema.fields().len() {
+            return Ok(Lowered {
+                node: read.node,
+                roles,
+            });
+        }
+        let schema = arrow_schema(&scan.projected_schema);
+        let exprs = positions
+            .iter()
+            .map(|p| column_expr(&node_schema, *p))
+            .collect();
+        let node = self.calc(
+            read.node,
+            CalcStep::Project(exprs, Arc::clone(&schema)),
+            schema,
+            None,
+        );
+        Ok(Lowered { node, roles })
+    }
+
+    /// Reads `columns` of a table from its connector; what they and the watermark are computed from is read too.
+    pub(super) fn read_connector(
+        &mut self,
+        table: &Arc<Table>,
+        columns: &[usize],
+    ) -> Planned<Lowered> {
+        if let Some(connector) = table.connector() {
+            if connector == "upsert-kafka" {
+                return Err(self.unsupported(&format!(
+                    "reading '{}', an upsert-kafka table (a changelog)",
+                    table.name
+                )));
+            }
+        } else {
+            return Err(self.mistake(
+                format!(
+                    "table '{}' has no connector and nothing in this job writes it",
+                    table.name
+                ),
+                "give it a 'connector' in its WITH list, or an INSERT INTO it".into(),
+            ));
+        }
+        let output = self.with_watermark_columns(table, columns)?;
+        let exprs = output
+            .iter()
+            .map(|c| self.table_column(table, *c))
+            .collect::<Planned<Vec<_>>>()?;
+        let fields: Vec<Field> = output
+            .iter()
+            .map(|c| table.columns[*c].field.clone())
+            .collect();
+        // Stored columns that anything is computed from.
+        let mut read = BTreeSet::new();
+        for expr in &exprs {
+            for column in expr.column_refs() {
+                read.extend(table.column(&column.name));
+            }
+        }
+        let read: Vec<usize> = read.into_iter().collect();
+        let read_fields: Vec<Field> = read
+            .iter()
+            .map(|c| table.columns[*c].field.clone())
+            .collect();
+        let read_schema = Arc::new(Schema::new(read_fields));
+        let read_df = self.datafusion(DFSchema::try_from(Arc::clone(&read_schema)))?;
+        let schema: SchemaRef = Arc::new(Schema::new(fields));
+        let compute = exprs
+            .iter()
+            .zip(schema.fields())
+            .map(|(e, f)| Ok((self.expression(e, &read_df)?, f.name().clone())))
+            .collect::<Planned<Vec<_>>>()?;
+        let rule = self.watermark_rule(table, &output, &schema, self.idle_timeout)?;
+        let is_identity = read == output;
+        let roles = output
+            .iter()
+            .map(|c| {
+                if table.watermark.as_ref().is_some_and(|(t, _)| t == c) {
+                    Role::Rowtime
+                } else {
+                    Role::Plain
+                }
+            })
+            .collect();
+        let node = self.graph.add(Node {
+            operation: Operation::Source(Source {
+                table: Arc::clone(table),
+                columns: read,
+                read_schema,
+                compute: (!is_identity).then_some(compute),
+                watermark: rule,
+            }),
+            inputs: Vec::new(),
+            schema,
+            changes: Changes::default(),
+            parallelism: self.parallelism,
+        });
+        Ok(Lowered { node, roles })
+    }
+
+    /// Reads a table from the statements of this job that write it. Rows come in the order of event time where the table
+    /// has a watermark, so that nothing depends on which writer was faster.
+    pub(super) fn read_in_process(
+        &mut self,
+        table: &Arc<Table>,
+        columns: &[usize],
+    ) -> Planned<Lowered> {
+        let writers = self.written.get(&table.name).cloned().unwrap_or_default();
+        if writers.is_empty() {
+            return Err(self.mistake(
+                format!("table '{}' is read in process, but no statement before writes it", table.name),
+                "put the INSERT INTO it before its readers; statements cannot read each other in a circle".into(),
+            ));
+        }
+        if writers
+            .iter()
+            .any(|w| self.graph.nodes[w.node].changes.updating)
+            || table.primary_key.is_some()
+        {
+            return Err(self.unsupported(&format!(
+                "reading '{}', a table with updates (a changelog)",
+                table.name
+            )));
+        }
+        let sink_schema = table.sink_schema();
+        let insertable = table.insertable();
+        let mut rows = self.union(writers.clone(), Arc::clone(&sink_schema));
+        if let Some((time, _)) = &table.watermark {
+            let role = insertable
+                .iter()
+                .position(|i| i == time)
+                .map_or(Role::Plain, |position| writers[0].roles[position]);
+            if let Some(position) = insertable.iter().position(|i| i == time) {
+                rows.node = self.graph.add(Node {
+                    operation: Operation::EventTimeSort {
+                        column: position,
+                        complete_after: role.complete_after(),
+                    },
+                    inputs: vec![Input {
+                        from: rows.node,
+                        exchange: Exchange::Gather,
+                    }],
+                    schema: Arc::clone(&sink_schema),
+                    changes: Changes::default(),
+                    parallelism: 1,
+                });
+            }
+        }
+        let output = self.with_watermark_columns(table, columns)?;
+        let df = self.datafusion(DFSchema::try_from(Arc::clone(&sink_schema)))?;
+        let schema: SchemaRef = Arc::new(Schema::new(
+            output
+                .iter()
+                .map(|c| table.columns[*c].field.clone())
+                .collect::<Vec<_>>(),
+        ));
+        let mut exprs = Vec::new();
+        for c in &output {
+            let expr = match &table.columns[*c].kind {
+                ColumnKind::Metadata {
+                    is_virtual: true, ..
+                } => Expr::Cast(Cast::new(
+                    Box::new(Expr::Literal(ScalarValue::Null, None)),
+                    table.columns[*c].field.data_type().clone(),
+                )),
+                _ => self.table_column(table, *c)?,
+            };
+            exprs.push((
+                self.expression(&expr, &df)?,
+                table.columns[*c].field.name().clone(),
+            ));
+        }
+        rows.node = self.calc(
+            rows.node,
+            CalcStep::Project(exprs, Arc::clone(&schema)),
+            Arc::clone(&schema),
+            None,
+        );
+        if let Some(rule) = self.watermark_rule(table, &output, &schema, None)? {
+            let parallelism = self.graph.nodes[rows.node].parallelism;
+            rows.node = self.graph.add(Node {
+                operation: Operation::WatermarkAssign(rule),
+                inputs: vec![Input {
+                    from: rows.node,
+                    exchange: Exchange::Forward,
+                }],
+                schema,
+                changes: Changes::default(),
+                parallelism,
+            });
+        }
+        let roles = output
+            .iter()
+            .map(|c| {
+                if table.watermark.as_ref().is_some_and(|(t, _)| t == c) {
+                    Role::Rowtime
+                } else {
+                    Role::Plain
+                }
+            })
+            .collect();
+        Ok(Lowered {
+            node: rows.node,
+            roles,
+        })
+    }
+
+    /// `columns`, then what else of a table its watermark needs.
+    pub(super) fn with_watermark_columns(
+        &self,
+        table: &Table,
+        columns: &[usize],
+    ) -> Planned<Vec<usize>> {
+        let mut output = columns.to_vec();
+        if let Some((time, expr)) = &table.watermark {
+            let planned = self.declared_expression(table, expr)?;
+            let refs: BTreeSet<usize> = planned
+                .column_refs()
+                .iter()
+                .filter_map(|c| table.column(&c.name))
+                .collect();
+            for column in std::iter::once(*time).chain(refs) {
+                if !output.contains(&column) {
+                    output.push(column);
+                }
+            }
+        }
+        Ok(output)
+    }
+
+    /// The watermark of a table over its columns `output`, whose rows are of `schema`.
+    pub(super) fn watermark_rule(
+        &self,
+        table: &Table,
+        output: &[usize],
+        schema: &SchemaRef,
+        idle_timeout: Option<Duration>,
+    ) -> Planned<Option<WatermarkRule>> {
+        let Some((time, expr)) = &table.watermark else {
+            return Ok(None);
+        };
+        let planned = self.declared_expression(table, expr)?;
+        let df = self.datafusion(DFSchema::try_from(Arc::clone(schema)))?;
+        Ok(Some(WatermarkRule {
+            column: output.iter().position(|c| c == time).unwrap_or(0),
+            name: table.columns[*time].field.name().clone(),
+            expr: self.expression(&planned, &df)?,
+            idle_timeout,
+        }))
+    }
+
+    /// An expression of a table's declaration over its columns, typed.
+    pub(super) fn declared_expression(
+        &self,
+        table: &Table,
+        expr: &sqlparser::ast::Expr,
+    ) -> Planned<Expr> {
+        let fields = table.columns.iter().map(|c| c.field.clone()).collect();
+        let planned = plan_expression(expr, fields, self.context);
+        planned
+            .map(|(e, _)| e)
+            .map_err(|e| diagnose(&table.file, table.span, &e))
+    }
+
+    /// A table column as an expression over its stored columns.
+    pub(super) fn table_column(&self, table: &Table, column: usize) -> Planned<Expr> {
+        let declared = &table.columns[column];
+        match &declared.kind {
+            ColumnKind::Computed(expr) => self.inline_computed(table, expr),
+            _ => Ok(Expr::Column(datafusion::common::Column::new_unqualified(
+                declared.field.name(),
+            ))),
+        }
+    }
+
+    /// An expression of a table's declaration over its stored columns, typed.
+    pub(super) fn inline_computed(
+        &self,
+        table: &Table,
+        expr: &sqlparser::ast::Expr,
+    ) -> Planned<Expr> {
+        let planned = self.declared_expression(table, expr)?;
+        let inlined = planned.transform_up(|e| {
+            use datafusion::common::tree_node::Transformed;
+            if let Expr::Column(c) = &e
+                && let Some(i) = table.column(&c.name)
+                && let ColumnKind::Computed(inner) = &table.columns[i].kind
+            {
+                let stored = table
+                    .columns
+                    .iter()
+                    .filter(|c| !matches!(c.kind, ColumnKind::Computed(_)))
+                    .map(|c| c.field.clone())
+                    .collect();
+                return Ok(Transformed::yes(
+                    plan_expression(inner, stored, self.context)?.0,
+                ));
+            }
+            Ok(Transformed::no(e))
+        });
+        Ok(self.datafusion(inlined)?.data)
+    }
+}
