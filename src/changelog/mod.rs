@@ -232,3 +232,63 @@ pub fn rows_of(rows: &RecordBatch, columns: &[usize]) -> Result<Vec<OwnedRow>> {
         .map(|r| r.owned())
         .collect())
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use std::sync::Arc;
+
+    fn batch(rows: &[(i64, i64, i64)]) -> Batch {
+        let column = |f: fn(&(i64, i64, i64)) -> i64| -> ArrayRef {
+            Arc::new(Int64Array::from_iter_values(rows.iter().map(f)))
+        };
+        let columns = [("k", column(|r| r.0)), ("v", column(|r| r.1))];
+        Batch {
+            rows: RecordBatch::try_from_iter(columns).unwrap(),
+            weights: Some(Int64Array::from_iter_values(rows.iter().map(|r| r.2))),
+            behind: None,
+        }
+    }
+
+    fn kinds(rows: &[(i64, i64, i64)], key: Option<&[usize]>) -> Vec<(i64, &'static str)> {
+        let kinds = row_kinds(&batch(rows), key).unwrap();
+        kinds
+            .into_iter()
+            .map(|(i, kind)| (rows[i].1, kind.as_str()))
+            .collect()
+    }
+
+    #[test]
+    fn a_retraction_and_an_insertion_of_one_key_are_an_update() {
+        let rows = [(1, 10, -1), (1, 11, 1), (2, 20, 1), (3, 30, -1)];
+        let by_key = [(10, "-U"), (11, "+U"), (20, "+I"), (30, "-D")];
+        assert_eq!(kinds(&rows, Some(&[0])), by_key);
+        assert_eq!(
+            kinds(&rows, None),
+            [(10, "-D"), (11, "+I"), (20, "+I"), (30, "-D")]
+        );
+        assert_eq!(kinds(&[(1, 10, -1), (1, 10, 1)], Some(&[0])), []);
+    }
+
+    proptest::proptest! {
+        /// The changes add up to the weights, whatever the key.
+        #[test]
+        fn row_kinds_keep_the_weights(
+            rows in proptest::collection::vec((0i64..3, 0i64..3, -2i64..3), 0..12), keyed: bool,
+        ) {
+            let mut expected: HashMap<(i64, i64), i64> = HashMap::new();
+            rows.iter().for_each(|(k, v, w)| *expected.entry((*k, *v)).or_default() += w);
+            let mut got: HashMap<(i64, i64), i64> = HashMap::new();
+            // A key holds one row at a time: with one, a batch is a set of updates to single rows.
+            let key: Option<&[usize]> = keyed.then_some(&[0, 1]);
+            for (i, kind) in row_kinds(&batch(&rows), key).unwrap() {
+                let sign = if matches!(kind, RowKind::Insert | RowKind::UpdateAfter) { 1 } else { -1 };
+                *got.entry((rows[i].0, rows[i].1)).or_default() += sign;
+            }
+            expected.retain(|_, w| *w != 0);
+            got.retain(|_, w| *w != 0);
+            assert_eq!(got, expected);
+        }
+    }
+}

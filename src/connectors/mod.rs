@@ -50,7 +50,7 @@ pub const NAMES: &[&str] = &[
 /// What a source reader says next.
 #[derive(Debug)]
 pub enum SourceEvent {
-    /// These partitions are now read by this reader (at the start, and when new ones are found).
+    /// These partitions are now read by this reader: at the start, also where there are none, and when new ones are found.
     Assigned(Vec<Arc<str>>),
     /// Rows of one partition, in its order.
     Rows {

@@ -78,7 +78,7 @@ impl Chain {
                 self.run(0, port, Element::Batch(batch), &mut step.out)?;
             }
             Element::Watermark(watermark) => {
-                if let Some(merged) = self.merge.update(channel, watermark) {
+                for merged in self.merge.update(channel, watermark) {
                     self.run(0, 0, Element::Watermark(merged), &mut step.out)?;
                 }
             }
@@ -91,7 +91,7 @@ impl Chain {
             }
             Element::End => {
                 self.ended[channel] = true;
-                if let Some(merged) = self.merge.end(channel) {
+                for merged in self.merge.end(channel) {
                     self.run(0, 0, Element::Watermark(merged), &mut step.out)?;
                 }
                 self.try_align(&mut step)?;

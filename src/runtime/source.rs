@@ -71,6 +71,7 @@ impl SourceHead {
     pub fn on_event(&mut self, event: SourceEvent, now: i64, out: &mut Vec<Element>) -> Result<()> {
         match event {
             SourceEvent::Assigned(partitions) => {
+                self.watermarks.set_assigned();
                 for partition in partitions {
                     let watermark = self.restored.get(partition.as_ref()).copied().flatten();
                     self.watermarks.assign(partition, watermark, now);

@@ -24,10 +24,18 @@ pub struct WatermarkMerge {
     highest: Option<Millis>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Input {
+/// What is known of one input.
+#[derive(Debug, Clone, Copy, Default)]
+struct Input {
+    state: State,
+    watermark: Option<Millis>,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+enum State {
+    #[default]
     Unknown,
-    At(Millis),
+    Active,
     Idle,
     Ended,
 }
@@ -36,56 +44,73 @@ impl WatermarkMerge {
     /// `inputs` inputs, none of which has said anything yet.
     pub fn new(inputs: usize) -> Self {
         Self {
-            inputs: vec![Input::Unknown; inputs],
+            inputs: vec![Input::default(); inputs],
             emitted: None,
             highest: None,
         }
     }
 
-    /// Takes the watermark of one input; returns the merged one where it moved.
-    pub fn update(&mut self, input: usize, watermark: Watermark) -> Option<Watermark> {
-        match watermark {
-            Watermark::At(t) => self.set(input, Input::At(t)),
-            Watermark::Idle => self.set(input, Input::Idle),
-        }
-    }
-
-    /// The input has ended and no longer holds the others back; returns the merged watermark where it moved.
-    pub fn end(&mut self, input: usize) -> Option<Watermark> {
-        self.set(input, Input::Ended)
-    }
-
-    fn set(&mut self, input: usize, state: Input) -> Option<Watermark> {
-        let slot = self.inputs.get_mut(input)?;
-        *slot = match (*slot, state) {
-            (Input::At(old), Input::At(new)) => Input::At(old.max(new)),
-            (_, new) => new,
-        };
-        let mut lowest = None;
-        let mut active = false;
-        for i in &self.inputs {
-            match i {
-                Input::Unknown => return None,
-                Input::At(t) => {
-                    active = true;
-                    lowest = Some(lowest.map_or(*t, |l: Millis| l.min(*t)));
+    /// Takes the watermark of one input; returns what the merged one says then, in order, where it moved.
+    pub fn update(&mut self, input: usize, watermark: Watermark) -> Vec<Watermark> {
+        if let Some(slot) = self.inputs.get_mut(input) {
+            match watermark {
+                Watermark::At(t) => {
+                    slot.state = State::Active;
+                    slot.watermark = Some(slot.watermark.map_or(t, |w| w.max(t)));
                 }
-                Input::Idle | Input::Ended => {}
+                Watermark::Idle => slot.state = State::Idle,
             }
         }
-        let merged = match lowest {
-            Some(t) => Watermark::At(self.highest.map_or(t, |h| h.max(t))),
-            None if self.inputs.iter().all(|i| *i == Input::Ended) => return None,
-            None => Watermark::Idle,
-        };
-        debug_assert!(active || merged == Watermark::Idle);
-        if let Watermark::At(t) = merged {
-            self.highest = Some(t);
+        self.merged()
+    }
+
+    /// The input has ended and no longer holds the others back; returns what the merged watermark says then.
+    pub fn end(&mut self, input: usize) -> Vec<Watermark> {
+        if let Some(slot) = self.inputs.get_mut(input) {
+            slot.state = State::Ended;
         }
-        (self.emitted != Some(merged)).then(|| {
-            self.emitted = Some(merged);
-            merged
-        })
+        self.merged()
+    }
+
+    fn merged(&mut self) -> Vec<Watermark> {
+        let any = |state: State| self.inputs.iter().any(|i| i.state == state);
+        if any(State::Unknown) {
+            return Vec::new();
+        }
+        let active = self.inputs.iter().filter(|i| i.state == State::Active);
+        let (time, is_idle) = match active.filter_map(|i| i.watermark).min() {
+            // The end of input is only reached when all have: an idle input may still have rows.
+            Some(Millis::MAX) if any(State::Idle) => return Vec::new(),
+            Some(t) => (Some(t), false),
+            None if !any(State::Idle) => return Vec::new(),
+            // All are quiet: as in Flink, time is where the furthest of them came to before.
+            None => {
+                let said = self.inputs.iter().filter_map(|i| i.watermark);
+                (said.filter(|t| *t < Millis::MAX).max(), true)
+            }
+        };
+        let mut news = Vec::new();
+        if let Some(t) = time
+            && self.highest.is_none_or(|h| t > h)
+        {
+            self.highest = Some(t);
+            news.push(Watermark::At(t));
+        }
+        if is_idle && self.emitted != Some(Watermark::Idle) {
+            news.push(Watermark::Idle);
+        }
+        // Active again at a time that was passed already: the others must know that it is no longer idle.
+        if news.is_empty()
+            && !is_idle
+            && self.emitted == Some(Watermark::Idle)
+            && let Some(t) = self.highest
+        {
+            news.push(Watermark::At(t));
+        }
+        if let Some(last) = news.last() {
+            self.emitted = Some(*last);
+        }
+        news
     }
 }
 
@@ -98,6 +123,7 @@ pub struct PartitionWatermarks {
     partitions: BTreeMap<Arc<str>, Partition>,
     emitted: Option<Watermark>,
     highest: Millis,
+    is_assigned: bool,
 }
 
 #[derive(Debug, Clone, Default)]
@@ -117,6 +143,11 @@ impl PartitionWatermarks {
             idle: false,
             seen: now,
         });
+    }
+
+    /// The reader's partitions are known: without any, it does not hold back other readers.
+    pub fn set_assigned(&mut self) {
+        self.is_assigned = true;
     }
 
     /// The partition has ended and no longer holds the others back.
@@ -192,7 +223,7 @@ impl PartitionWatermarks {
                 self.highest = self.highest.max(t);
                 Watermark::At(self.highest)
             }
-            None if self.partitions.is_empty() => return None,
+            None if !self.is_assigned => return None,
             None => Watermark::Idle,
         };
         (self.emitted != Some(merged)).then(|| {
@@ -215,13 +246,43 @@ mod tests {
     #[test]
     fn merge_takes_the_minimum_and_skips_idle_and_ended_inputs() {
         let mut m = WatermarkMerge::new(2);
-        assert_eq!(m.update(0, Watermark::At(5)), None);
-        assert_eq!(m.update(1, Watermark::At(3)), Some(Watermark::At(3)));
-        assert_eq!(m.update(1, Watermark::Idle), Some(Watermark::At(5)));
-        assert_eq!(m.update(1, Watermark::At(4)), None, "never goes back");
-        assert_eq!(m.update(0, Watermark::At(9)), None);
-        assert_eq!(m.end(1), Some(Watermark::At(9)));
-        assert_eq!(m.end(0), None);
+        assert_eq!(m.update(0, Watermark::At(5)), []);
+        assert_eq!(m.update(1, Watermark::At(3)), [Watermark::At(3)]);
+        assert_eq!(m.update(1, Watermark::Idle), [Watermark::At(5)]);
+        assert_eq!(m.update(1, Watermark::At(4)), [], "never goes back");
+        assert_eq!(m.update(0, Watermark::At(9)), []);
+        assert_eq!(m.end(1), [Watermark::At(9)]);
+        assert_eq!(m.end(0), []);
+    }
+
+    #[test]
+    fn the_end_of_input_does_not_outrun_an_idle_input() {
+        let mut m = WatermarkMerge::new(2);
+        m.update(0, Watermark::Idle);
+        assert_eq!(m.update(1, Watermark::At(5)), [Watermark::At(5)]);
+        assert_eq!(m.update(1, Watermark::At(Millis::MAX)), []);
+        m.end(1);
+        assert_eq!(
+            m.update(0, Watermark::At(Millis::MAX)),
+            [Watermark::At(Millis::MAX)]
+        );
+    }
+
+    /// Otherwise what the others did at that time would be late here.
+    #[test]
+    fn what_an_input_said_before_it_became_idle_is_not_lost() {
+        let mut m = WatermarkMerge::new(2);
+        assert_eq!(m.update(0, Watermark::At(5)), []);
+        assert_eq!(m.update(0, Watermark::Idle), []);
+        assert_eq!(
+            m.update(1, Watermark::Idle),
+            [Watermark::At(5), Watermark::Idle]
+        );
+        assert_eq!(
+            m.update(0, Watermark::At(5)),
+            [Watermark::At(5)],
+            "no longer idle"
+        );
     }
 
     #[test]
@@ -254,5 +315,14 @@ mod tests {
             .unwrap();
         assert_eq!(behind.value(0), 90, "passed while idle");
         assert_eq!(behind.len(), 1);
+    }
+
+    #[test]
+    fn a_reader_without_partitions_is_idle_once_that_is_known() {
+        let mut w = PartitionWatermarks::default();
+        assert_eq!(w.merged(), None);
+        w.set_assigned();
+        assert_eq!(w.merged(), Some(Watermark::Idle));
+        assert_eq!(w.merged(), None, "said once");
     }
 }

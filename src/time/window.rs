@@ -132,4 +132,29 @@ mod tests {
             [(0, 10), (0, 15)]
         );
     }
+
+    proptest::proptest! {
+        /// Every window that holds the time is given once, and no other.
+        #[test]
+        fn windows_are_those_that_hold_the_time(
+            time in -100_000i64..100_000, step in 1i64..50, times in 1i64..9, offset in -60i64..60,
+        ) {
+            let size = step * times;
+            let holds = |s: &Millis, e: &Millis| *s <= time && time < *e;
+            let aligned = |s: &Millis, by: Millis| (s - offset).rem_euclid(by) == 0;
+            let starts = time - size..=time;
+            let hop: Vec<Windows> =
+                starts.clone().map(|s| (s, s + size)).filter(|(s, e)| aligned(s, step) && holds(s, e)).collect();
+            assert_eq!(windows(WindowKind::Hop { slide: step, size }, offset, time), hop);
+            let tumble: Vec<Windows> =
+                starts.clone().map(|s| (s, s + size)).filter(|(s, e)| aligned(s, size) && holds(s, e)).collect();
+            assert_eq!(windows(WindowKind::Tumble { size }, offset, time), tumble);
+            let cumulate: Vec<Windows> = starts
+                .filter(|s| aligned(s, size))
+                .flat_map(|s| (1..=times).map(move |n| (s, s + n * step)))
+                .filter(|(s, e)| holds(s, e))
+                .collect();
+            assert_eq!(windows(WindowKind::Cumulate { step, size }, offset, time), cumulate);
+        }
+    }
 }

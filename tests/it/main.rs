@@ -1,4 +1,7 @@
 //! Integration tests: what crosses a process or a network, and the layout of the repository.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod files;
 mod kafka;
 mod tidy;

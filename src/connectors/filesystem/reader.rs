@@ -102,6 +102,7 @@ impl Source for FileSource {
             framer: self.format.framer(),
             origins,
             assigned: Vec::new(),
+            has_told_files: false,
             files: VecDeque::new(),
             current: None,
             positions: BTreeMap::new(),
@@ -152,6 +153,8 @@ struct FileReader {
     request: ReadRequest,
     /// Files not announced yet.
     assigned: Vec<Arc<str>>,
+    /// The first files were told, be they none.
+    has_told_files: bool,
     /// Files not opened yet.
     files: VecDeque<Entry>,
     current: Option<OpenFile>,
@@ -266,7 +269,8 @@ impl FileReader {
 impl SourceReader for FileReader {
     async fn next(&mut self) -> Result<SourceEvent> {
         loop {
-            if !self.assigned.is_empty() {
+            if !self.assigned.is_empty() || !self.has_told_files {
+                self.has_told_files = true;
                 return Ok(SourceEvent::Assigned(std::mem::take(&mut self.assigned)));
             }
             if let Some(rows) = self.rows()? {

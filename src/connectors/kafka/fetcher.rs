@@ -216,6 +216,10 @@ impl Fetcher {
     }
 
     fn read(&mut self, assignments: Vec<Assignment>) -> std::result::Result<(), Stop> {
+        if assignments.is_empty() {
+            // Told all the same: a reader without partitions must not hold the watermark.
+            self.send(Vec::new(), Some(SourceEvent::Assigned(Vec::new())))?;
+        }
         self.assign(assignments)?;
         loop {
             if self.bell.is_stopped() {
