@@ -107,6 +107,26 @@ const VARIANTS: &[Variant] = &[
     },
 ];
 
+/// The fixed variants, and as many drawn by seed as SEEDS says: `SEEDS=50 cargo test --test sql`.
+fn variants() -> Vec<Variant> {
+    let more: u64 = std::env::var("SEEDS")
+        .ok()
+        .and_then(|n| n.parse().ok())
+        .unwrap_or(0);
+    let drawn = (1000..1000 + more).map(|seed| {
+        let mut random = fastrand::Rng::with_seed(seed);
+        Variant {
+            parallelism: random.usize(1..5),
+            batch_rows: [1, 2, 3, 7, 4096][random.usize(..5)],
+            seed,
+            cut: random
+                .bool()
+                .then(|| (random.usize(..12), random.usize(1..5))),
+        }
+    });
+    VARIANTS.iter().copied().chain(drawn).collect()
+}
+
 struct Case {
     text: String,
     dir: PathBuf,
@@ -187,8 +207,8 @@ fn run_case(dir: &Path) -> Result<(), Failed> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
-    for variant in VARIANTS {
-        let result = runtime.block_on(run_variant(&case, *variant));
+    for variant in variants() {
+        let result = runtime.block_on(run_variant(&case, variant));
         let fail = |message: String| Err(Failed::from(format!("{variant:?}\n{message}")));
         match (result, case.must_fail) {
             (Err(e), true) => {

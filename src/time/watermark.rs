@@ -29,6 +29,8 @@ pub struct WatermarkMerge {
 struct Input {
     state: State,
     watermark: Option<Millis>,
+    /// The last one before the end of input.
+    before_end: Option<Millis>,
 }
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -56,7 +58,10 @@ impl WatermarkMerge {
             match watermark {
                 Watermark::At(t) => {
                     slot.state = State::Active;
-                    slot.watermark = Some(slot.watermark.map_or(t, |w| w.max(t)));
+                    slot.watermark = slot.watermark.max(Some(t));
+                    if t < Millis::MAX {
+                        slot.before_end = slot.before_end.max(Some(t));
+                    }
                 }
                 Watermark::Idle => slot.state = State::Idle,
             }
@@ -84,10 +89,7 @@ impl WatermarkMerge {
             Some(t) => (Some(t), false),
             None if !any(State::Idle) => return Vec::new(),
             // All are quiet: as in Flink, time is where the furthest of them came to before.
-            None => {
-                let said = self.inputs.iter().filter_map(|i| i.watermark);
-                (said.filter(|t| *t < Millis::MAX).max(), true)
-            }
+            None => (self.inputs.iter().filter_map(|i| i.before_end).max(), true),
         };
         let mut news = Vec::new();
         if let Some(t) = time
