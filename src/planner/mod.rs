@@ -134,12 +134,27 @@ pub fn diagnose(file: &Arc<SourceFile>, span: Span, error: &DataFusionError) -> 
         help = Some(format!("did you mean {near}"));
         message = head.to_string();
     }
+    if let Some(name) = group_window(&message) {
+        message = format!("GROUP BY {name}(...), a group window, is not supported");
+        help = Some(
+            "use the table function: FROM TABLE(TUMBLE(TABLE t, DESCRIPTOR(ts), INTERVAL '5' MINUTE)) ... GROUP BY window_start, window_end"
+                .to_string(),
+        );
+    }
     Diagnostic {
         file: Arc::clone(file),
         span: place,
         message: flink_words(&message),
         help,
     }
+}
+
+/// The window of an unknown function that belongs to Flink's old GROUP BY windows.
+fn group_window(message: &str) -> Option<&'static str> {
+    let (_, name) = message.split_once("Invalid function '")?;
+    ["TUMBLE", "HOP", "SESSION"]
+        .into_iter()
+        .find(|w| name.to_uppercase().starts_with(w))
 }
 
 /// A message of DataFusion's with Arrow's type names in Flink's words.

@@ -249,6 +249,10 @@ impl Lowering<'_> {
                 .with_name(expr.schema_name().to_string())
                 .build(),
         )?;
+        // DataFusion's keep neither Flink's result type nor its way of computing.
+        if let "stddev" | "stddev_pop" | "var" | "var_pop" = lowered.aggregate.fun().name() {
+            return Err(self.unsupported(&lowered.aggregate.fun().name().to_uppercase()));
+        }
         let args = lowered
             .aggregate
             .expressions()
