@@ -1,6 +1,6 @@
 //! Snapshot queries: a SELECT answered once, by DataFusion's batch engine, over what the tables hold now.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arrow::array::{AsArray, RecordBatch, UInt32Array};
@@ -19,7 +19,7 @@ use crate::catalog::{Column, ColumnKind, Table};
 use crate::changelog::{Batch, rows_of};
 use crate::connectors::{Sink, SinkMode, SinkWriter};
 use crate::error::{Error, Result};
-use crate::planner::{PlanContext, StreamTable, analyze_types, diagnose};
+use crate::planner::{PlanContext, StreamTable, analyze_types, diagnose, tables_read};
 use crate::session::Session;
 use crate::sql::ast::StatementKind;
 use crate::sql::{Diagnostic, SourceFile, parse_script};
@@ -59,7 +59,7 @@ pub async fn run(session: &Session, file: &Arc<SourceFile>) -> Result<Vec<Answer
     let mut contents: BTreeMap<String, Arc<MemTable>> = BTreeMap::new();
     let mut results = Vec::new();
     for (i, (query, span, streaming)) in answers.into_iter().enumerate() {
-        for table in tables(&streaming)? {
+        for table in tables_read(&streaming) {
             if !contents.contains_key(&table.name) {
                 contents.insert(table.name.clone(), read(session, &table).await?);
             }
@@ -103,22 +103,6 @@ async fn answer(
     let frame = SessionContext::new().execute_logical_plan(plan).await?;
     let schema = Arc::new(frame.schema().as_arrow().clone());
     Ok((schema, frame.collect().await?))
-}
-
-/// The tables a plan reads.
-fn tables(plan: &LogicalPlan) -> Result<Vec<Arc<Table>>> {
-    let mut found: Vec<Arc<Table>> = Vec::new();
-    let mut names = BTreeSet::new();
-    plan.apply_with_subqueries(|node| {
-        if let LogicalPlan::TableScan(scan) = node
-            && let Some(source) = scan.source.downcast_ref::<StreamTable>()
-            && names.insert(source.table.name.clone())
-        {
-            found.push(Arc::clone(&source.table));
-        }
-        Ok(TreeNodeRecursion::Continue)
-    })?;
-    Ok(found)
 }
 
 /// Reads a whole table into memory, through the same source, decoder and computed columns as a stream.

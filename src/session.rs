@@ -1,5 +1,8 @@
 //! The main path: SQL text -> statements -> catalog and inserts -> logical plans -> graph -> running job.
 
+mod describe;
+mod ends;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -17,12 +20,15 @@ use crate::error::{Error, Result};
 use crate::graph::{self, Graph};
 use crate::planner::{
     self, Functions, InsertPlan, Lowering, Mistakes, PlanContext, SinkCheck, StreamTable, analyze,
-    diagnose, object_name,
+    diagnose, object_name, tables_read,
 };
 use crate::runtime::{self, Connect, Job, JobOptions};
 use crate::settings::Settings;
 use crate::sql::ast::{DropKind, Insert, Script, Show, Statement, StatementKind};
 use crate::sql::{Diagnostic, SourceFile};
+
+use describe::{describe, statement_text};
+use ends::{Ends, check_connector, option_mistakes, source_of};
 
 /// What is decided outside the SQL files.
 #[derive(Debug, Clone, Default)]
@@ -777,7 +783,7 @@ fn writers_first(
         let ready = waiting.iter().position(|i| {
             !tables_read(&i.plan)
                 .iter()
-                .any(|t| in_process.contains(t) && unwritten.contains(t))
+                .any(|t| in_process.contains(&t.name) && unwritten.contains(&t.name))
         });
         let Some(ready) = ready else {
             let circle = waiting
@@ -788,200 +794,4 @@ fn writers_first(
         ordered.push(waiting.remove(ready));
     }
     Ok(ordered)
-}
-
-fn tables_read(plan: &LogicalPlan) -> BTreeSet<String> {
-    use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
-    let mut names = BTreeSet::new();
-    let _ = plan.apply(|node| {
-        if let LogicalPlan::TableScan(scan) = node
-            && let Some(source) = scan.source.downcast_ref::<StreamTable>()
-        {
-            names.insert(source.table.name.clone());
-        }
-        Ok(TreeNodeRecursion::Continue)
-    });
-    names
-}
-
-struct Ends<'a> {
-    config: &'a SessionConfig,
-    selects: &'a SelectSink,
-}
-
-impl Connect for Ends<'_> {
-    fn source(&self, source: &graph::Source) -> Result<Arc<dyn Source>> {
-        source_of(self.config, &source.table)
-    }
-
-    fn sink(&self, sink: &graph::Sink) -> Result<Arc<dyn Sink>> {
-        let declared = match sink.table.connector() {
-            Some(_) => Some(
-                connectors::sink(&sink.table)
-                    .map_err(|e| Error::sql(option_mistakes(&sink.table, &e)))?,
-            ),
-            None => None,
-        };
-        match (&self.config.capture, declared) {
-            (Some(capture), declared) => {
-                let managed = if sink.table.primary_key.is_some() {
-                    SinkMode::Upsert
-                } else {
-                    SinkMode::Retract
-                };
-                Ok(capture.sink(
-                    &sink.name,
-                    declared.map_or(managed, |d| d.mode()),
-                    &sink.table,
-                ))
-            }
-            (None, Some(declared)) => Ok(declared),
-            (None, None) if sink.is_select => Ok((self.selects)(&sink.name, &sink.table)),
-            (None, None) => Ok(connectors::discard(SinkMode::Upsert)),
-        }
-    }
-}
-
-fn source_of(config: &SessionConfig, table: &Table) -> Result<Arc<dyn Source>> {
-    match config.sources.get(&table.name) {
-        Some(path) => connectors::file_source(path, table, None).map_err(|e| {
-            Error::sql(option_mistakes(table, &[e])).at(format!("--source {}", table.name))
-        }),
-        None => connectors::source(table).map_err(|e| Error::sql(option_mistakes(table, &e))),
-    }
-}
-
-/// Mistakes in a table's options, at the options.
-fn option_mistakes(table: &Table, errors: &[OptionError]) -> Vec<Diagnostic> {
-    errors
-        .iter()
-        .map(|e| {
-            let span = e
-                .key
-                .as_ref()
-                .and_then(|k| table.option_spans.get(k))
-                .copied()
-                .unwrap_or(table.span);
-            let message = format!("table '{}': {}", table.name, e.message);
-            Diagnostic {
-                file: Arc::clone(&table.file),
-                span,
-                message,
-                help: e.help.clone(),
-            }
-        })
-        .collect()
-}
-
-/// Checks a table's options when it is declared: it must be good for reading or for writing.
-fn check_connector(table: &Table, from_file: bool) -> std::result::Result<(), Vec<Diagnostic>> {
-    if table.connector().is_none() {
-        let unknown = table.options().finish();
-        if unknown.is_empty() || from_file {
-            return Ok(());
-        }
-        return Err(option_mistakes(table, &unknown));
-    }
-    match (connectors::source(table), connectors::sink(table)) {
-        (Ok(_), _) | (_, Ok(_)) => Ok(()),
-        (Err(reading), Err(writing)) => {
-            // Which of the two is meant shows only later: a mistake of both is one for sure, else reading's are told.
-            let both: Vec<OptionError> = reading
-                .iter()
-                .filter(|e| writing.contains(e))
-                .cloned()
-                .collect();
-            let cannot_read = reading
-                .iter()
-                .any(|e| e.key.as_deref() == Some("connector"));
-            let told = if !both.is_empty() {
-                both
-            } else if cannot_read {
-                writing
-            } else {
-                reading
-            };
-            Err(option_mistakes(table, &told))
-        }
-    }
-}
-
-fn describe(table: &Table) -> Vec<Vec<String>> {
-    table
-        .columns
-        .iter()
-        .enumerate()
-        .map(|(i, column)| {
-            let type_name = if column.declared.is_empty() {
-                planner::types::flink_name(column.field.data_type())
-            } else {
-                column.declared.clone()
-            };
-            let key = match &table.primary_key {
-                Some(key) if key.contains(&i) => {
-                    let names: Vec<&str> = key
-                        .iter()
-                        .map(|k| table.columns[*k].field.name().as_str())
-                        .collect();
-                    format!("PRI({})", names.join(", "))
-                }
-                _ => String::new(),
-            };
-            let extras = match &column.kind {
-                ColumnKind::Physical => String::new(),
-                ColumnKind::Computed(expr) => format!("AS {expr}"),
-                ColumnKind::Metadata { key, is_virtual } => {
-                    format!(
-                        "METADATA FROM '{key}'{}",
-                        if *is_virtual { " VIRTUAL" } else { "" }
-                    )
-                }
-            };
-            let watermark = match &table.watermark {
-                Some((column, expr)) if *column == i => expr.to_string(),
-                _ => String::new(),
-            };
-            let null = if column.field.is_nullable() {
-                "TRUE"
-            } else {
-                "FALSE"
-            };
-            vec![
-                column.field.name().clone(),
-                type_name,
-                null.to_string(),
-                key,
-                extras,
-                watermark,
-            ]
-        })
-        .collect()
-}
-
-/// The text of a statement.
-fn statement_text(file: &SourceFile, span: Span) -> String {
-    let (start, end) = (span.start, span.end);
-    let lines = file.text.lines().enumerate().filter_map(|(i, line)| {
-        let number = i as u64 + 1;
-        if number < start.line || number > end.line {
-            return None;
-        }
-        let from = if number == start.line {
-            start.column.saturating_sub(1) as usize
-        } else {
-            0
-        };
-        let to = if number == end.line {
-            end.column.saturating_sub(1) as usize
-        } else {
-            usize::MAX
-        };
-        Some(
-            line.chars()
-                .skip(from)
-                .take(to.saturating_sub(from))
-                .collect::<String>(),
-        )
-    });
-    lines.collect::<Vec<_>>().join("\n")
 }

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex};
 use arrow::datatypes::{DataType, FieldRef, SchemaRef};
 use datafusion::common::TableReference;
 use datafusion::common::config::ConfigOptions;
+use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::common::{plan_datafusion_err, plan_err};
 use datafusion::error::Result as DfResult;
 use datafusion::execution::SessionStateDefaults;
@@ -123,6 +124,22 @@ impl TableSource for StreamTable {
     fn schema(&self) -> SchemaRef {
         Arc::clone(&self.schema)
     }
+}
+
+/// The tables that a plan over stream tables reads, each once.
+pub fn tables_read(plan: &LogicalPlan) -> Vec<Arc<Table>> {
+    let mut found: Vec<Arc<Table>> = Vec::new();
+    // The visitor itself never fails.
+    let _ = plan.apply_with_subqueries(|node| {
+        if let LogicalPlan::TableScan(scan) = node
+            && let Some(source) = scan.source.downcast_ref::<StreamTable>()
+            && !found.iter().any(|t| t.name == source.table.name)
+        {
+            found.push(Arc::clone(&source.table));
+        }
+        Ok(TreeNodeRecursion::Continue)
+    });
+    found
 }
 
 /// A view's query, put in its place.

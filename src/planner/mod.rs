@@ -25,7 +25,7 @@ use datafusion::optimizer::{Analyzer, Optimizer, OptimizerContext};
 use sqlparser::ast::Ident;
 use sqlparser::tokenizer::Span;
 
-pub use context::{Functions, PlanContext, StreamTable, TableMaker, bare_name};
+pub use context::{Functions, PlanContext, StreamTable, TableMaker, bare_name, tables_read};
 pub use lower::{InsertPlan, Lowering, SinkCheck};
 pub use tables::{create_table, object_name};
 

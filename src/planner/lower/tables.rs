@@ -131,16 +131,7 @@ impl Lowering<'_> {
             .collect::<Planned<Vec<_>>>()?;
         let rule = self.watermark_rule(table, &output, &schema, self.idle_timeout)?;
         let is_identity = read == output;
-        let roles = output
-            .iter()
-            .map(|c| {
-                if table.watermark.as_ref().is_some_and(|(t, _)| t == c) {
-                    Role::Rowtime
-                } else {
-                    Role::Plain
-                }
-            })
-            .collect();
+        let roles = time_roles(table, &output);
         let node = self.graph.add(Node {
             operation: Operation::Source(Source {
                 table: Arc::clone(table),
@@ -248,16 +239,7 @@ impl Lowering<'_> {
                 parallelism,
             });
         }
-        let roles = output
-            .iter()
-            .map(|c| {
-                if table.watermark.as_ref().is_some_and(|(t, _)| t == c) {
-                    Role::Rowtime
-                } else {
-                    Role::Plain
-                }
-            })
-            .collect();
+        let roles = time_roles(table, &output);
         Ok(Lowered {
             node: rows.node,
             roles,
@@ -359,4 +341,17 @@ impl Lowering<'_> {
         });
         Ok(self.datafusion(inlined)?.data)
     }
+}
+
+/// The roles of a table's columns: its event-time column is the time attribute.
+fn time_roles(table: &Table, columns: &[usize]) -> Vec<Role> {
+    let is_time = |c: &usize| table.watermark.as_ref().is_some_and(|(time, _)| time == c);
+    let role = |c| {
+        if is_time(c) {
+            Role::Rowtime
+        } else {
+            Role::Plain
+        }
+    };
+    columns.iter().map(role).collect()
 }

@@ -1,0 +1,117 @@
+//! The outside ends of a session's tables: their sources and sinks, and mistakes in their options.
+
+use std::sync::Arc;
+
+use super::{SelectSink, SessionConfig};
+use crate::catalog::Table;
+use crate::catalog::options::OptionError;
+use crate::connectors::{self, Sink, SinkMode, Source};
+use crate::error::{Error, Result};
+use crate::graph;
+use crate::runtime::Connect;
+use crate::sql::Diagnostic;
+
+pub(super) struct Ends<'a> {
+    pub(super) config: &'a SessionConfig,
+    pub(super) selects: &'a SelectSink,
+}
+
+impl Connect for Ends<'_> {
+    fn source(&self, source: &graph::Source) -> Result<Arc<dyn Source>> {
+        source_of(self.config, &source.table)
+    }
+
+    fn sink(&self, sink: &graph::Sink) -> Result<Arc<dyn Sink>> {
+        let declared = match sink.table.connector() {
+            Some(_) => Some(
+                connectors::sink(&sink.table)
+                    .map_err(|e| Error::sql(option_mistakes(&sink.table, &e)))?,
+            ),
+            None => None,
+        };
+        match (&self.config.capture, declared) {
+            (Some(capture), declared) => {
+                let managed = if sink.table.primary_key.is_some() {
+                    SinkMode::Upsert
+                } else {
+                    SinkMode::Retract
+                };
+                Ok(capture.sink(
+                    &sink.name,
+                    declared.map_or(managed, |d| d.mode()),
+                    &sink.table,
+                ))
+            }
+            (None, Some(declared)) => Ok(declared),
+            (None, None) if sink.is_select => Ok((self.selects)(&sink.name, &sink.table)),
+            (None, None) => Ok(connectors::discard(SinkMode::Upsert)),
+        }
+    }
+}
+
+pub(super) fn source_of(config: &SessionConfig, table: &Table) -> Result<Arc<dyn Source>> {
+    match config.sources.get(&table.name) {
+        Some(path) => connectors::file_source(path, table, None).map_err(|e| {
+            Error::sql(option_mistakes(table, &[e])).at(format!("--source {}", table.name))
+        }),
+        None => connectors::source(table).map_err(|e| Error::sql(option_mistakes(table, &e))),
+    }
+}
+
+/// Mistakes in a table's options, at the options.
+pub(super) fn option_mistakes(table: &Table, errors: &[OptionError]) -> Vec<Diagnostic> {
+    errors
+        .iter()
+        .map(|e| {
+            let span = e
+                .key
+                .as_ref()
+                .and_then(|k| table.option_spans.get(k))
+                .copied()
+                .unwrap_or(table.span);
+            let message = format!("table '{}': {}", table.name, e.message);
+            Diagnostic {
+                file: Arc::clone(&table.file),
+                span,
+                message,
+                help: e.help.clone(),
+            }
+        })
+        .collect()
+}
+
+/// Checks a table's options when it is declared: it must be good for reading or for writing.
+pub(super) fn check_connector(
+    table: &Table,
+    from_file: bool,
+) -> std::result::Result<(), Vec<Diagnostic>> {
+    if table.connector().is_none() {
+        let unknown = table.options().finish();
+        if unknown.is_empty() || from_file {
+            return Ok(());
+        }
+        return Err(option_mistakes(table, &unknown));
+    }
+    match (connectors::source(table), connectors::sink(table)) {
+        (Ok(_), _) | (_, Ok(_)) => Ok(()),
+        (Err(reading), Err(writing)) => {
+            // Which of the two is meant shows only later: a mistake of both is one for sure, else reading's are told.
+            let both: Vec<OptionError> = reading
+                .iter()
+                .filter(|e| writing.contains(e))
+                .cloned()
+                .collect();
+            let cannot_read = reading
+                .iter()
+                .any(|e| e.key.as_deref() == Some("connector"));
+            let told = if !both.is_empty() {
+                both
+            } else if cannot_read {
+                writing
+            } else {
+                reading
+            };
+            Err(option_mistakes(table, &told))
+        }
+    }
+}
