@@ -11,7 +11,7 @@ CREATE TABLE events_aggregated_5min (
   `error_count`    BIGINT,
   `warning_count`  BIGINT,
   `info_count`     BIGINT,
-  WATERMARK FOR `window_start` AS `window_start`
+  WATERMARK FOR `window_start` AS `window_start` - INTERVAL '1' SECOND
 ) WITH (
   'connector' = 'kafka',
   'topic' = 'events_aggregated_5min',

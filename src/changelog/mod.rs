@@ -1,5 +1,7 @@
 //! Rows that come and go, as Z-sets: every row has a weight, +n for inserted and -n for retracted.
 
+mod zset;
+
 use std::collections::HashMap;
 
 use arrow::array::{Array, ArrayRef, BooleanArray, Int64Array, RecordBatch, UInt32Array};
@@ -7,6 +9,8 @@ use arrow::compute::{filter, filter_record_batch, take, take_record_batch};
 use arrow::row::{OwnedRow, RowConverter, SortField};
 
 use crate::error::Result;
+
+pub use zset::ZSet;
 
 /// Rows moving between operators.
 #[derive(Debug, Clone)]
@@ -27,6 +31,15 @@ impl Batch {
         Self {
             rows,
             weights: None,
+            behind: None,
+        }
+    }
+
+    /// Rows with weights.
+    pub fn changes(rows: RecordBatch, weights: Vec<i64>) -> Self {
+        Self {
+            rows,
+            weights: Some(Int64Array::from(weights)),
             behind: None,
         }
     }
@@ -157,21 +170,21 @@ pub fn row_kinds(batch: &Batch, key: Option<&[usize]>) -> Result<Vec<(usize, Row
     };
     let all: Vec<usize> = (0..batch.rows.num_columns()).collect();
     let whole = rows_of(&batch.rows, &all)?;
-    let mut net: HashMap<&OwnedRow, (i64, usize)> = HashMap::new();
-    for (i, row) in whole.iter().enumerate() {
-        let entry = net.entry(row).or_insert((0, i));
-        entry.0 += weights.value(i);
-        entry.1 = i;
-    }
     let keys = match key {
         Some(columns) => rows_of(&batch.rows, columns)?,
         None => Vec::new(),
     };
+    let net: ZSet<&OwnedRow> = whole
+        .iter()
+        .enumerate()
+        .map(|(i, row)| (row, weights.value(i)))
+        .collect();
     // Changes in the order of each row's last mention; a retraction comes before the insertion that replaces it.
+    let last: HashMap<&OwnedRow, usize> = whole.iter().zip(0..).collect();
     let mut changes: Vec<(usize, i64)> = net
-        .values()
-        .filter(|(w, _)| *w != 0)
-        .map(|(w, i)| (*i, *w))
+        .into_entries()
+        .into_iter()
+        .filter_map(|(row, w)| Some((*last.get(row)?, w)))
         .collect();
     changes.sort_unstable();
     let mut inserted: HashMap<&OwnedRow, i64> = HashMap::new();

@@ -286,7 +286,7 @@ impl Sink for SelectSink {
     ) -> Result<Box<dyn SinkWriter>> {
         let encoder = json_row_encoder(schema);
         // A SELECT has no declared key, but what its query groups by tells an update from a deletion and an insertion.
-        let key = key.or_else(|| self.screen.selects.get(&self.name)?.upsert_key.clone());
+        let key = key.or_else(|| self.screen.selects.get(&self.name)?.upsert_keys.first().cloned());
         Ok(Box::new(SelectWriter {
             screen: Arc::clone(&self.screen),
             name: self.name.clone(),

@@ -2,7 +2,12 @@
 
 use std::fmt;
 
-use super::{CalcStep, Exchange, Graph, Node, Operation};
+use arrow::datatypes::Schema;
+
+use super::{
+    CalcStep, Conflict, Exchange, Frame, Graph, Join, JoinKind, JoinTime, Node, Operation, Over,
+    OverFunction, OverTime, Rank, RankFunction, RankTime, SortColumn,
+};
 
 impl Node {
     /// The operation and its parts, as Flink would name them.
@@ -75,9 +80,37 @@ impl Node {
             Operation::WatermarkAssign(rule) => {
                 format!("WatermarkAssigner({} AS {})", rule.name, rule.expr)
             }
+            Operation::ChangelogNormalize { key, .. } => {
+                format!("ChangelogNormalize(key=[{}])", names(&self.schema, key))
+            }
+            Operation::UpsertMaterialize { key, conflict, .. } => format!(
+                "UpsertMaterialize(key=[{}], onConflict=[{}])",
+                names(&self.schema, key),
+                match conflict {
+                    Conflict::Deduplicate => "DEDUPLICATE",
+                    Conflict::Nothing => "NOTHING",
+                    Conflict::Error => "ERROR",
+                }
+            ),
+            Operation::Join(join) => join_title(join),
+            Operation::Rank(rank) => rank_title(rank, &self.schema),
+            Operation::Over(over) => over_title(over, &self.schema),
             Operation::Sink(s) => format!("Sink(table=[{}])", s.name),
         }
     }
+}
+
+impl Graph {
+    /// The names of columns of a node's rows.
+    fn names(&self, id: usize, columns: &[usize]) -> String {
+        names(&self.nodes[id].schema, columns)
+    }
+}
+
+/// The names of columns, in their order.
+fn names(schema: &Schema, columns: &[usize]) -> String {
+    let names: Vec<&str> = columns.iter().map(|c| schema.field(*c).name().as_str()).collect();
+    names.join(", ")
 }
 
 impl fmt::Display for Exchange {
@@ -108,12 +141,14 @@ impl fmt::Display for Graph {
                 "I"
             };
             write!(f, " changelogMode=[{mode}]")?;
-            if let Some(key) = &node.changes.upsert_key {
-                let names: Vec<&str> = key
-                    .iter()
-                    .map(|k| node.schema.field(*k).name().as_str())
-                    .collect();
-                write!(f, " upsertKey=[{}]", names.join(", "))?;
+            let keys: Vec<String> = node
+                .changes
+                .upsert_keys
+                .iter()
+                .map(|key| format!("[{}]", self.names(id, key)))
+                .collect();
+            if !keys.is_empty() {
+                write!(f, " upsertKey={}", keys.join(""))?;
             }
             if node.changes.order_dependent {
                 f.write_str(" order-dependent")?;
@@ -122,4 +157,97 @@ impl fmt::Display for Graph {
         }
         Ok(())
     }
+}
+
+fn join_title(join: &Join) -> String {
+    let name = match join.time {
+        JoinTime::Regular => "Join",
+        JoinTime::Window(..) => "WindowJoin",
+        JoinTime::Interval { .. } => "IntervalJoin",
+    };
+    let kind = match join.kind {
+        JoinKind::Inner => "InnerJoin",
+        JoinKind::Left => "LeftOuterJoin",
+        JoinKind::Right => "RightOuterJoin",
+        JoinKind::Full => "FullOuterJoin",
+        JoinKind::LeftSemi => "LeftSemiJoin",
+        JoinKind::LeftAnti => "LeftAntiJoin",
+        JoinKind::LeftMark => "LeftMarkJoin",
+    };
+    let keys: Vec<String> = join
+        .keys
+        .iter()
+        .map(|(l, r)| format!("${l} = right.${r}"))
+        .collect();
+    let mut text = format!("{name}(joinType=[{kind}], keys=[{}]", keys.join(", "));
+    if let JoinTime::Interval { lower, upper, .. } = join.time {
+        text += &format!(", interval=[{lower} ms, {upper} ms]");
+    }
+    if let Some(filter) = &join.filter {
+        text += &format!(", where=[{filter}]");
+    }
+    text + ")"
+}
+
+fn rank_title(rank: &Rank, schema: &Schema) -> String {
+    let name = match rank.time {
+        RankTime::Updating => "Rank",
+        RankTime::Window(_) => "WindowRank",
+        RankTime::FirstByTime(_) | RankTime::FirstByArrival => "Deduplicate",
+    };
+    let function = rank_name(rank.function);
+    format!(
+        "{name}(function=[{function}], partitionBy=[{}], orderBy=[{}], range=[{}, {}])",
+        names(schema, &rank.partition),
+        order(&rank.order, schema),
+        rank.from,
+        rank.to
+    )
+}
+
+fn rank_name(function: RankFunction) -> &'static str {
+    match function {
+        RankFunction::RowNumber => "ROW_NUMBER",
+        RankFunction::Rank => "RANK",
+        RankFunction::DenseRank => "DENSE_RANK",
+    }
+}
+
+fn order(columns: &[SortColumn], schema: &Schema) -> String {
+    let shown: Vec<String> = columns
+        .iter()
+        .map(|c| {
+            let direction = if c.descending { "DESC" } else { "ASC" };
+            format!("{} {direction}", schema.field(c.column).name())
+        })
+        .collect();
+    shown.join(", ")
+}
+
+fn over_title(over: &Over, schema: &Schema) -> String {
+    let by = match &over.time {
+        OverTime::Event(column) => schema.field(*column).name().clone(),
+        OverTime::Arrival(_) => "arrival".to_string(),
+        OverTime::Updating(columns) => order(columns, schema),
+    };
+    let frame = match over.frame {
+        Frame::RowsUnbounded => "ROWS UNBOUNDED PRECEDING".to_string(),
+        Frame::Rows(n) => format!("ROWS {n} PRECEDING"),
+        Frame::RangeUnbounded => "RANGE UNBOUNDED PRECEDING".to_string(),
+        Frame::Range(millis) => format!("RANGE {millis} ms PRECEDING"),
+    };
+    let calls: Vec<String> = over
+        .calls
+        .iter()
+        .map(|call| match call {
+            OverFunction::Aggregate(a) => a.function.name().to_string(),
+            OverFunction::Lag { value, offset, .. } => format!("LAG({value}, {offset})"),
+            OverFunction::Rank(function) => format!("{}()", rank_name(*function)),
+        })
+        .collect();
+    format!(
+        "OverAggregate(partitionBy=[{}], orderBy=[{by}], frame=[{frame}], select=[{}])",
+        names(schema, &over.partition),
+        calls.join(", ")
+    )
 }

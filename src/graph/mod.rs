@@ -10,6 +10,7 @@ use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_expr::aggregate::AggregateFunctionExpr;
 
 use crate::catalog::Table;
+use crate::state::StateTtl;
 use crate::time::{Millis, WindowSpec};
 
 /// Index of a node in its graph.
@@ -62,8 +63,8 @@ pub enum Exchange {
 pub struct Changes {
     /// Rows are also retracted.
     pub updating: bool,
-    /// Columns that identify a row: at most one row per value is there at any time.
-    pub upsert_key: Option<Vec<usize>>,
+    /// Sets of columns each of which identifies a row: at most one row per value is there at any time.
+    pub upsert_keys: Vec<Vec<usize>>,
     /// The result depends on the order in which rows arrive.
     pub order_dependent: bool,
 }
@@ -124,6 +125,28 @@ pub enum Operation {
     },
     /// Starts event time anew from a column.
     WatermarkAssign(WatermarkRule),
+    /// Turns upserts and deletes by key into rows that are retracted and inserted.
+    ChangelogNormalize {
+        /// The key.
+        key: Vec<usize>,
+        /// When a key is given up.
+        ttl: Option<StateTtl>,
+    },
+    /// Joins two inputs.
+    Join(Arc<Join>),
+    /// Keeps the rows of each partition that rank within limits (Top-N, deduplication, LIMIT).
+    Rank(Arc<Rank>),
+    /// Computes functions over the rows before each row.
+    Over(Arc<Over>),
+    /// Of several rows of a sink key lets one through (Flink: SinkUpsertMaterializer).
+    UpsertMaterialize {
+        /// The key.
+        key: Vec<usize>,
+        /// Which of several rows counts.
+        conflict: Conflict,
+        /// When a key is given up.
+        ttl: Option<StateTtl>,
+    },
     /// Writes a table.
     Sink(Sink),
 }
@@ -180,6 +203,197 @@ pub struct AggregateCall {
     pub function: Arc<AggregateFunctionExpr>,
     /// FILTER (WHERE ...).
     pub filter: Option<Arc<dyn PhysicalExpr>>,
+}
+
+/// Which rows a join gives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum JoinKind {
+    /// Pairs that match.
+    Inner,
+    /// Also left rows without a match, with NULLs.
+    Left,
+    /// Also right rows without a match, with NULLs.
+    Right,
+    /// Also rows of both sides without a match.
+    Full,
+    /// Left rows that have a match, once.
+    LeftSemi,
+    /// Left rows that have no match.
+    LeftAnti,
+    /// Left rows, with a last column BOOLEAN: whether they have a match.
+    LeftMark,
+}
+
+/// How long rows of a join wait for their match.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum JoinTime {
+    /// For ever, or until the state expires. Both inputs may be updating; the result is updating.
+    Regular,
+    /// Until the watermark passes the window both belong to; the columns (left, right) hold its end. The keys say that the
+    /// windows are the same. Inputs and result are append-only.
+    Window(usize, usize),
+    /// As long as a match can come: `right.time + lower <= left.time <= right.time + upper`, in milliseconds. Inputs and result
+    /// are append-only.
+    Interval {
+        /// Time column of the left rows.
+        left: usize,
+        /// Time column of the right rows.
+        right: usize,
+        /// May be negative.
+        lower: Millis,
+        /// May be negative.
+        upper: Millis,
+    },
+}
+
+/// A join of input 0 (left) and input 1 (right). Its rows: the columns of the left, then those of the right (semi and anti:
+/// the left alone).
+#[derive(Debug, Clone)]
+pub struct Join {
+    /// Which rows it gives.
+    pub kind: JoinKind,
+    /// How long rows wait.
+    pub time: JoinTime,
+    /// Columns (left, right) that must be equal.
+    pub keys: Vec<(usize, usize)>,
+    /// NULL keys equal each other (IS NOT DISTINCT FROM); else they match nothing.
+    pub nulls_equal: bool,
+    /// What must be true besides, over the left columns followed by the right columns.
+    pub filter: Option<Arc<dyn PhysicalExpr>>,
+    /// NOT IN (anti only, one key, one instance): a NULL on the right side matches every left row, and a NULL on the left matches if there is
+    /// any right row.
+    pub null_aware: bool,
+    /// When rows of a regular join are given up.
+    pub ttl: Option<StateTtl>,
+}
+
+/// A function that numbers rows in their order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RankFunction {
+    /// 1, 2, 3, 4
+    RowNumber,
+    /// 1, 2, 2, 4
+    Rank,
+    /// 1, 2, 2, 3
+    DenseRank,
+}
+
+/// A column rows are ordered by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SortColumn {
+    /// Its position.
+    pub column: usize,
+    /// Highest first.
+    pub descending: bool,
+    /// NULLs before everything else.
+    pub nulls_first: bool,
+}
+
+/// When ranked rows are given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RankTime {
+    /// At once, retracted when others take their place. The input may be updating.
+    Updating,
+    /// When the watermark passes the window whose end is in this column (one of the partition's). Append-only.
+    Window(usize),
+    /// The first row by this time column, once the watermark has passed it: rank 1 only. Append-only.
+    FirstByTime(usize),
+    /// The first row that arrives: rank 1 only, no order. Append-only in and out.
+    FirstByArrival,
+}
+
+/// Rows ranked within partitions. Its rows: those of the input, then, if asked for, the rank as BIGINT.
+/// Rows that are equal in order rank by arrival.
+#[derive(Debug, Clone)]
+pub struct Rank {
+    /// How rows are numbered.
+    pub function: RankFunction,
+    /// The partition.
+    pub partition: Vec<usize>,
+    /// The order; empty: by arrival.
+    pub order: Vec<SortColumn>,
+    /// The lowest rank kept, from 1.
+    pub from: u64,
+    /// The highest rank kept.
+    pub to: u64,
+    /// Whether the rank is a column of the result.
+    pub with_rank: bool,
+    /// When rows are given.
+    pub time: RankTime,
+    /// The input is updating: rows beyond the limit may move up again.
+    pub retracts: bool,
+    /// Of rows equal in order the one that came last ranks first (deduplication that keeps the last row).
+    pub last_first: bool,
+    /// When a partition is given up.
+    pub ttl: Option<StateTtl>,
+}
+
+/// What one call over a frame computes.
+#[derive(Debug, Clone)]
+pub enum OverFunction {
+    /// An aggregate over the rows of the frame.
+    Aggregate(AggregateCall),
+    /// The value so many values back, counted within the frame of all rows so far.
+    Lag {
+        /// The value.
+        value: Arc<dyn PhysicalExpr>,
+        /// How far back.
+        offset: usize,
+        /// What stands where there is none.
+        default: Option<Arc<dyn PhysicalExpr>>,
+    },
+    /// The number of the row.
+    Rank(RankFunction),
+}
+
+/// Which rows before a row belong to its frame; it ends with the row itself, or with its peers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Frame {
+    /// All rows up to this one.
+    RowsUnbounded,
+    /// So many rows before this one, and itself.
+    Rows(u64),
+    /// All rows up to this one and those of the same time.
+    RangeUnbounded,
+    /// Rows at most so many milliseconds before, this one and those of the same time.
+    Range(Millis),
+}
+
+/// How rows of an [`Over`] are ordered, and so when they are given.
+#[derive(Debug, Clone)]
+pub enum OverTime {
+    /// By a time column, each row once the watermark has passed it. Append-only.
+    Event(usize),
+    /// By arrival, each row at once; the column, if there is one, holds the time of arrival. Append-only.
+    Arrival(Option<usize>),
+    /// By any columns: rows that come in between change those behind them. Any input, updating result.
+    Updating(Vec<SortColumn>),
+}
+
+/// Functions over partitions of rows in order. Its rows: those of the input, then a column a call.
+#[derive(Debug, Clone)]
+pub struct Over {
+    /// The partition.
+    pub partition: Vec<usize>,
+    /// The order.
+    pub time: OverTime,
+    /// The frame.
+    pub frame: Frame,
+    /// The calls.
+    pub calls: Vec<OverFunction>,
+    /// When a partition is given up.
+    pub ttl: Option<StateTtl>,
+}
+
+/// What happens where two rows of a query meet in one key of its sink (Flink: ON CONFLICT).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Conflict {
+    /// The last one counts.
+    Deduplicate,
+    /// The first one counts.
+    Nothing,
+    /// The job fails.
+    Error,
 }
 
 /// Writing a table.

@@ -2,21 +2,28 @@
 
 mod aggregator;
 mod calc;
+mod changed;
 mod event_time_sort;
 mod expand;
+mod first_row;
 mod group_aggregate;
+mod interval_join;
+mod join;
 mod local_aggregate;
+mod rank;
 mod session_assign;
 mod watermark_assign;
 mod window_aggregate;
 mod window_assign;
+mod window_join;
+mod window_rank;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::changelog::Batch;
 use crate::error::{Error, Result};
-use crate::graph::Operation;
+use crate::graph::{JoinTime, Operation, RankTime};
 use crate::state::StatePart;
 use crate::time::Watermark;
 
@@ -92,6 +99,15 @@ pub trait Operator: Send {
         Ok(())
     }
 
+    /// The clock is at `now`, in milliseconds since the epoch. Called now and then, for state that expires by the clock and
+    /// rows that are held back for a while; nothing else may depend on it.
+    ///
+    /// # Errors
+    /// A row that cannot be processed.
+    fn on_clock(&mut self, _now: i64, _out: &mut Output) -> Result<()> {
+        Ok(())
+    }
+
     /// All inputs have ended.
     ///
     /// # Errors
@@ -137,11 +153,12 @@ pub trait Operator: Send {
 /// Where its parts cannot be set up.
 pub fn operator(
     operation: &Operation,
-    input: Option<&arrow::datatypes::SchemaRef>,
+    inputs: &[arrow::datatypes::SchemaRef],
     schema: &arrow::datatypes::SchemaRef,
     metrics: &Arc<Metrics>,
 ) -> Result<Option<Box<dyn Operator>>> {
-    let input = input.unwrap_or(schema);
+    let input = inputs.first().unwrap_or(schema);
+    let right = inputs.get(1).unwrap_or(schema);
     let metrics = || Arc::clone(metrics);
     Ok(Some(match operation {
         Operation::Source(_) | Operation::Values(_) | Operation::Sink(_) => return Ok(None),
@@ -186,6 +203,27 @@ pub fn operator(
         )),
         Operation::WatermarkAssign(rule) => {
             Box::new(watermark_assign::WatermarkAssign::new(rule.clone()))
+        }
+        Operation::Join(join) => match join.time {
+            JoinTime::Regular => Box::new(join::RegularJoin::new(join, input, right, schema)?),
+            JoinTime::Window(..) => {
+                Box::new(window_join::WindowJoin::new(join, input, right, schema, metrics())?)
+            }
+            JoinTime::Interval { .. } => {
+                Box::new(interval_join::IntervalJoin::new(join, input, right, schema, metrics())?)
+            }
+        },
+        Operation::Rank(rank) => match rank.time {
+            RankTime::Updating => Box::new(rank::TopN::new(rank, input, schema)?),
+            RankTime::Window(_) => {
+                Box::new(window_rank::WindowRank::new(rank, input, schema, metrics())?)
+            }
+            RankTime::FirstByTime(_) | RankTime::FirstByArrival => {
+                Box::new(first_row::FirstRow::new(rank, input, schema, metrics())?)
+            }
+        },
+        Operation::ChangelogNormalize { .. } | Operation::Over(_) | Operation::UpsertMaterialize { .. } => {
+            return Err(Error::internal("not built"));
         }
     }))
 }

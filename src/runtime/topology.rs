@@ -1,5 +1,7 @@
 //! Which nodes of a graph run fused in one task, and the channels between tasks.
 
+use std::sync::Arc;
+
 use crate::error::{Error, Result};
 use crate::graph::{Exchange, Graph, NodeId, Operation};
 
@@ -116,10 +118,14 @@ impl Task {
         let mut operators = Vec::new();
         for id in &self.nodes {
             let node = &graph.nodes[*id];
-            let input = node.inputs.first().map(|i| &graph.nodes[i.from].schema);
+            let inputs: Vec<_> = node
+                .inputs
+                .iter()
+                .map(|i| Arc::clone(&graph.nodes[i.from].schema))
+                .collect();
             let counters = metrics.operators.get(id).cloned().unwrap_or_default();
             if let Some(operator) =
-                crate::operators::operator(&node.operation, input, &node.schema, &counters)?
+                crate::operators::operator(&node.operation, &inputs, &node.schema, &counters)?
             {
                 operators.push((*id, operator));
             }

@@ -1,4 +1,7 @@
-//! Keyed state: key groups, and what an operator hands over in a snapshot.
+//! Keyed state: rows as values, key groups, expiry, and what an operator hands over in a snapshot.
+
+mod rows;
+mod ttl;
 
 use arrow::array::{ArrayRef, RecordBatch, UInt16Array, UInt32Array};
 use arrow::compute::take_record_batch;
@@ -6,6 +9,9 @@ use arrow::row::{RowConverter, SortField};
 use twox_hash::XxHash3_64;
 
 use crate::error::Result;
+
+pub use rows::RowCodec;
+pub use ttl::{Expiry, StateTtl};
 
 /// Number of key groups: hash ranges of keys that move as a whole when parallelism changes. Also the highest parallelism
 /// (Flink's default maximum).
@@ -23,6 +29,20 @@ pub struct StatePart {
 }
 
 impl StatePart {
+    /// State whose rows begin with, or hold, the key columns `keys`.
+    ///
+    /// # Errors
+    /// Where a key type has no order.
+    pub fn keyed(name: &str, rows: RecordBatch, keys: &[usize]) -> Result<Self> {
+        let columns: Vec<ArrayRef> = keys.iter().map(|k| rows.column(*k).clone()).collect();
+        let hasher = KeyHasher::new(columns.iter().map(|c| c.data_type().clone()))?;
+        Ok(Self {
+            name: name.to_string(),
+            key_groups: hasher.key_groups(&columns, rows.num_rows())?,
+            rows,
+        })
+    }
+
     /// State that is not keyed; it belongs to the instance of key group 0.
     pub fn unkeyed(name: &str, rows: RecordBatch) -> Self {
         let key_groups = UInt16Array::from(vec![0; rows.num_rows()]);

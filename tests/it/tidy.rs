@@ -71,7 +71,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
         "operators",
         &["changelog", "error", "graph", "state", "time"],
     ),
-    ("graph", &["catalog", "time"]),
+    ("graph", &["catalog", "state", "time"]),
     (
         "connectors",
         &["catalog", "changelog", "error", "formats", "sql"],

@@ -208,7 +208,7 @@ impl Lowering<'_> {
         });
         let changes = Changes {
             updating: window.is_none(),
-            upsert_key: window.is_none().then_some(all_groups),
+            upsert_keys: window.is_none().then_some(all_groups).into_iter().collect(),
             order_dependent: order_dependent
                 || self.graph.nodes[input.node].changes.order_dependent,
         };

@@ -181,28 +181,6 @@ impl<'a> Lowering<'a> {
                 "declare PRIMARY KEY (...) NOT ENFORCED in the table".into(),
             ));
         }
-        if let (true, SinkMode::Upsert, Some(sink_key), Some(query_key)) =
-            (changes.updating, check.mode, &key, &changes.upsert_key)
-            && !same_columns(sink_key, query_key)
-        {
-            let schema = &self.graph.nodes[rows.node].schema;
-            let names = |columns: &[usize]| {
-                columns
-                    .iter()
-                    .map(|c| schema.field(*c).name().clone())
-                    .collect::<Vec<_>>()
-                    .join(", ")
-            };
-            return Err(self.mistake(
-                format!(
-                    "The query has an upsert key that differs from the primary key of the sink table '{}'. Primary key: [{}], upsert key: [{}].",
-                    insert.name,
-                    names(sink_key),
-                    names(query_key)
-                ),
-                "make them the same; ON CONFLICT over different keys is not supported yet".into(),
-            ));
-        }
         if self.in_process.contains(&insert.sink.name) && !insert.is_select {
             self.written
                 .entry(insert.sink.name.clone())
@@ -215,10 +193,7 @@ impl<'a> Lowering<'a> {
             }
             // All rows of a key go through one writer, so that they stay in order.
             Some(key)
-                if !changes
-                    .upsert_key
-                    .as_ref()
-                    .is_some_and(|k| same_columns(key, k)) =>
+                if !changes.upsert_keys.iter().any(|k| same_columns(key, k)) =>
             {
                 (Exchange::Hash(key.clone()), self.parallelism)
             }
@@ -305,24 +280,17 @@ impl<'a> Lowering<'a> {
                     .map(|e| column_role(e, projection.input.schema(), &input.roles))
                     .collect();
                 let schema = arrow_schema(&projection.schema);
-                let key = self.graph.nodes[input.node]
-                    .changes
-                    .upsert_key
-                    .clone()
-                    .and_then(|k| {
-                        let sources: Vec<Option<usize>> = projection
-                            .expr
-                            .iter()
-                            .map(|e| {
-                                as_column(e).and_then(|c| {
-                                    projection.input.schema().maybe_index_of_column(c)
-                                })
-                            })
-                            .collect();
-                        k.iter()
-                            .map(|c| sources.iter().position(|s| *s == Some(*c)))
-                            .collect()
-                    });
+                let sources: Vec<Option<usize>> = projection
+                    .expr
+                    .iter()
+                    .map(|e| {
+                        as_column(e)
+                            .and_then(|c| projection.input.schema().maybe_index_of_column(c))
+                    })
+                    .collect();
+                let key = moved_keys(&self.graph.nodes[input.node].changes.upsert_keys, |c| {
+                    sources.iter().position(|s| *s == Some(c))
+                });
                 let node = self.calc(
                     input.node,
                     CalcStep::Project(exprs, Arc::clone(&schema)),
@@ -335,7 +303,7 @@ impl<'a> Lowering<'a> {
                 let input = self.lower(&filter.input)?;
                 let predicate = self.expression(&filter.predicate, filter.input.schema())?;
                 let node = &self.graph.nodes[input.node];
-                let (schema, key) = (Arc::clone(&node.schema), node.changes.upsert_key.clone());
+                let (schema, key) = (Arc::clone(&node.schema), node.changes.upsert_keys.clone());
                 let node = self.calc(input.node, CalcStep::Filter(predicate), schema, key);
                 Ok(Lowered { node, ..input })
             }
@@ -426,7 +394,7 @@ impl<'a> Lowering<'a> {
         let parallelism = nodes.iter().map(|n| n.parallelism).max().unwrap_or(1);
         let changes = Changes {
             updating: nodes.iter().any(|n| n.changes.updating),
-            upsert_key: None,
+            upsert_keys: Vec::new(),
             order_dependent: nodes.iter().any(|n| n.changes.order_dependent),
         };
         let edges = inputs
@@ -470,7 +438,7 @@ impl<'a> Lowering<'a> {
         input: NodeId,
         step: CalcStep,
         schema: SchemaRef,
-        upsert_key: Option<Vec<usize>>,
+        upsert_keys: Vec<Vec<usize>>,
     ) -> NodeId {
         let shared = self
             .sources
@@ -478,7 +446,7 @@ impl<'a> Lowering<'a> {
             .chain(self.written.values().flatten())
             .any(|l| l.node == input);
         let mut changes = self.graph.nodes[input].changes.clone();
-        changes.upsert_key = upsert_key;
+        changes.upsert_keys = upsert_keys;
         let node = &mut self.graph.nodes[input];
         if let Operation::Calc(steps) = &mut node.operation
             && !shared
@@ -524,6 +492,16 @@ impl<'a> Lowering<'a> {
             .map(|(e, name)| Ok((self.expression(e, input)?, name)))
             .collect()
     }
+}
+
+/// Upsert keys after a projection: those whose columns all have a place in it.
+fn moved_keys(
+    keys: &[Vec<usize>],
+    place: impl Fn(usize) -> Option<usize>,
+) -> Vec<Vec<usize>> {
+    keys.iter()
+        .filter_map(|key| key.iter().map(|c| place(*c)).collect())
+        .collect()
 }
 
 fn same_columns(a: &[usize], b: &[usize]) -> bool {

@@ -44,7 +44,7 @@ impl Lowering<'_> {
             .zip(plain)
             .map(|(f, t)| Field::new(f.name(), t, f.is_nullable()));
         let schema: SchemaRef = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
-        let key = self.graph.nodes[query.node].changes.upsert_key.clone();
+        let key = self.graph.nodes[query.node].changes.upsert_keys.clone();
         let node = self.calc(
             query.node,
             CalcStep::Project(exprs, Arc::clone(&schema)),
@@ -157,11 +157,8 @@ impl Lowering<'_> {
             fields.push(field.as_ref().clone().with_nullable(true));
         }
         let schema: SchemaRef = Arc::new(Schema::new(fields));
-        let key = self.graph.nodes[query.node].changes.upsert_key.clone();
-        let key = key.and_then(|k| {
-            k.iter()
-                .map(|c| sources.iter().position(|s| *s == Some(*c)))
-                .collect()
+        let key = moved_keys(&self.graph.nodes[query.node].changes.upsert_keys, |c| {
+            sources.iter().position(|s| *s == Some(c))
         });
         let node = self.calc(
             query.node,

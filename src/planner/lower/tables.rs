@@ -65,6 +65,9 @@ impl Lowering<'_> {
             });
         }
         let schema = arrow_schema(&scan.projected_schema);
+        let moved = moved_keys(&self.graph.nodes[read.node].changes.upsert_keys, |c| {
+            positions.iter().position(|p| *p == c)
+        });
         let exprs = positions
             .iter()
             .map(|p| column_expr(&node_schema, *p))
@@ -73,7 +76,7 @@ impl Lowering<'_> {
             read.node,
             CalcStep::Project(exprs, Arc::clone(&schema)),
             schema,
-            None,
+            moved,
         );
         Ok(Lowered { node, roles })
     }
@@ -224,7 +227,7 @@ impl Lowering<'_> {
             rows.node,
             CalcStep::Project(exprs, Arc::clone(&schema)),
             Arc::clone(&schema),
-            None,
+            Vec::new(),
         );
         if let Some(rule) = self.watermark_rule(table, &output, &schema, None)? {
             let parallelism = self.graph.nodes[rows.node].parallelism;

@@ -1,0 +1,123 @@
+//! State that is given up once it has not been written for a while (Flink: `table.exec.state.ttl`).
+
+use std::collections::{BTreeSet, HashMap};
+use std::hash::Hash;
+
+/// When state is given up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StateTtl {
+    /// How long after it was last written, in milliseconds.
+    pub after: i64,
+    /// Counted in event time (by the watermark); else by the clock.
+    pub by_event_time: bool,
+}
+
+/// Which keys were written when.
+#[derive(Debug)]
+pub struct Expiry<K> {
+    ttl: Option<StateTtl>,
+    now: Option<i64>,
+    written: HashMap<K, i64>,
+    order: BTreeSet<(i64, K)>,
+}
+
+impl<K: Clone + Eq + Hash + Ord> Expiry<K> {
+    /// Without a TTL nothing expires and nothing is remembered.
+    pub fn new(ttl: Option<StateTtl>) -> Self {
+        Self {
+            ttl,
+            now: None,
+            written: HashMap::new(),
+            order: BTreeSet::new(),
+        }
+    }
+
+    /// The state of `key` was written now. Before the time is known it counts from the first time that is.
+    pub fn touch(&mut self, key: &K) {
+        let at = self.now.unwrap_or(i64::MIN);
+        self.set(key, at);
+    }
+
+    /// The state of `key` was written at `at` (restored).
+    pub fn set(&mut self, key: &K, at: i64) {
+        if self.ttl.is_none() {
+            return;
+        }
+        if let Some(before) = self.written.insert(key.clone(), at) {
+            if before == at {
+                return;
+            }
+            self.order.remove(&(before, key.clone()));
+        }
+        self.order.insert((at, key.clone()));
+    }
+
+    /// When the state of `key` was last written, for a snapshot.
+    pub fn written(&self, key: &K) -> Option<i64> {
+        self.written.get(key).copied()
+    }
+
+    /// The state of `key` is gone for another reason.
+    pub fn forget(&mut self, key: &K) {
+        if let Some(at) = self.written.remove(key) {
+            self.order.remove(&(at, key.clone()));
+        }
+    }
+
+    /// The watermark moved to `time`; returns the keys whose state is to be given up.
+    pub fn on_watermark(&mut self, time: i64) -> Vec<K> {
+        self.advance(time, true)
+    }
+
+    /// The clock is at `time`; returns the keys whose state is to be given up.
+    pub fn on_clock(&mut self, time: i64) -> Vec<K> {
+        self.advance(time, false)
+    }
+
+    fn advance(&mut self, time: i64, is_event_time: bool) -> Vec<K> {
+        let Some(ttl) = self.ttl.filter(|t| t.by_event_time == is_event_time) else {
+            return Vec::new();
+        };
+        // The end of input is no time at which anything could still be written.
+        if time == i64::MAX {
+            return Vec::new();
+        }
+        if self.now.is_none() {
+            let unknown: Vec<K> = self.order.iter().take_while(|(t, _)| *t == i64::MIN).map(|(_, k)| k.clone()).collect();
+            for key in unknown {
+                self.set(&key, time);
+            }
+        }
+        let now = self.now.map_or(time, |n| n.max(time));
+        self.now = Some(now);
+        let mut expired = Vec::new();
+        while let Some((at, _)) = self.order.first()
+            && at.saturating_add(ttl.after) <= now
+        {
+            if let Some((_, key)) = self.order.pop_first() {
+                self.written.remove(&key);
+                expired.push(key);
+            }
+        }
+        expired
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_expires_when_it_was_not_written_for_the_ttl() {
+        let mut e = Expiry::new(Some(StateTtl { after: 10, by_event_time: true }));
+        e.touch(&"a");
+        assert!(e.on_watermark(100).is_empty(), "counts from the first time known");
+        e.touch(&"b");
+        assert!(e.on_clock(10_000).is_empty(), "another time");
+        assert!(e.on_watermark(105).is_empty());
+        e.touch(&"a");
+        assert_eq!(e.on_watermark(110), ["b"]);
+        assert!(e.on_watermark(i64::MAX).is_empty());
+        assert_eq!(e.on_watermark(115), ["a"]);
+    }
+}

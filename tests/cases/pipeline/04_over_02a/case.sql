@@ -1,0 +1,4 @@
+-- case: the numbered pipeline: ranks over the updating table that 02a writes: they shift with every event
+--!include ../../../../sql/01_source_table_cloudevents.sql
+--!include ../../../../sql/02a_events_aggregated_alternative.sql
+--!include ../../../../sql/04_top_error_sources.sql

@@ -1,0 +1,4 @@
+-- case: the leaderboard: ties go by name, sources without errors and the eleventh source are left out, a window may have none
+--!include ../../../../sql/01_source_table_cloudevents.sql
+--!include ../../../../sql/02_events_aggregated_5min.sql
+--!include ../../../../sql/04_top_error_sources.sql

@@ -1,0 +1,4 @@
+-- case: the numbered pipeline: each window's sources ranked by errors, over 20000 disordered events
+--!include ../../../../sql/01_source_table_cloudevents.sql
+--!include ../../../../sql/02_events_aggregated_5min.sql
+--!include ../../../../sql/04_top_error_sources.sql

@@ -1,0 +1,3 @@
+-- case: the numbered pipeline: incidents per window (append-only, late events left out) and over all time (updating)
+--!include ../../../../sql/01_source_table_cloudevents.sql
+--!include ../../../../sql/05_correlated_incidents.sql

@@ -1,0 +1,4 @@
+-- case: the numbered pipeline: LAG over event time; sources with gaps
+--!include ../../../../sql/01_source_table_cloudevents.sql
+--!include ../../../../sql/02_events_aggregated_5min.sql
+--!include ../../../../sql/06_error_rate_trends.sql

@@ -1,0 +1,4 @@
+-- case: trends: the first window and the one after a gap have no baseline; the unnamed source too
+--!include ../../../../sql/01_source_table_cloudevents.sql
+--!include ../../../../sql/02_events_aggregated_5min.sql
+--!include ../../../../sql/06_error_rate_trends.sql

@@ -1,0 +1,4 @@
+-- case: the numbered pipeline: z-scores against the twelve windows before
+--!include ../../../../sql/01_source_table_cloudevents.sql
+--!include ../../../../sql/02_events_aggregated_5min.sql
+--!include ../../../../sql/07_error_anomalies.sql

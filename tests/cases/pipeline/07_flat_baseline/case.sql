@@ -1,0 +1,4 @@
+-- case: anomalies: fewer than three windows before, a baseline without deviation, and one of twelve windows that leaves an old spike behind
+--!include ../../../../sql/01_source_table_cloudevents.sql
+--!include ../../../../sql/02_events_aggregated_5min.sql
+--!include ../../../../sql/07_error_anomalies.sql

@@ -1,0 +1,7 @@
+-- case: the numbered pipeline: the summary over the updating table that 02a writes
+--!include ../../../../sql/01_source_table_cloudevents.sql
+--!include ../../../../sql/02a_events_aggregated_alternative.sql
+--!include ../../../../sql/03_system_health_5min.sql
+--!include ../../../../sql/04_top_error_sources.sql
+--!include ../../../../sql/05_correlated_incidents.sql
+--!include ../../../../sql/08_gemini_summary.sql

@@ -1,0 +1,7 @@
+-- case: the summary: windows without errors, without incidents, with incidents of one source only, and no row for an empty window
+--!include ../../../../sql/01_source_table_cloudevents.sql
+--!include ../../../../sql/02_events_aggregated_5min.sql
+--!include ../../../../sql/03_system_health_5min.sql
+--!include ../../../../sql/04_top_error_sources.sql
+--!include ../../../../sql/05_correlated_incidents.sql
+--!include ../../../../sql/08_gemini_summary.sql
