@@ -1,11 +1,11 @@
 //! Snapshot queries: a SELECT answered once, by DataFusion's batch engine, over what the tables hold now.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use arrow::array::{AsArray, RecordBatch, UInt32Array};
+use arrow::array::{RecordBatch, UInt32Array};
 use arrow::compute::{concat_batches, take_record_batch};
-use arrow::datatypes::{DataType, Field, SchemaRef};
+use arrow::datatypes::SchemaRef;
 use arrow::row::OwnedRow;
 use async_trait::async_trait;
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
@@ -15,8 +15,8 @@ use datafusion::logical_expr::{LogicalPlan, TableSource};
 use datafusion::prelude::SessionContext;
 use sqlparser::ast::{Ident, Query};
 
-use crate::catalog::{Column, ColumnKind, Table};
-use crate::changelog::{Batch, rows_of};
+use crate::catalog::Table;
+use crate::changelog::{Batch, ZSet, rows_of};
 use crate::connectors::{Sink, SinkMode, SinkWriter};
 use crate::error::{Error, Result};
 use crate::planner::{PlanContext, StreamTable, analyze_types, diagnose, tables_read};
@@ -111,10 +111,6 @@ async fn read(session: &Session, table: &Arc<Table>) -> Result<Arc<MemTable>> {
     // Event time plays no part: a row without one is still a row of the table.
     let mut plain = table.as_ref().clone();
     plain.watermark = None;
-    let is_upsert = table.connector() == Some("upsert-kafka");
-    if is_upsert {
-        plain = as_log(&plain);
-    }
     let columns: Vec<String> = plain
         .columns
         .iter()
@@ -139,14 +135,10 @@ async fn read(session: &Session, table: &Arc<Table>) -> Result<Arc<MemTable>> {
     );
     let schema = table.schema();
     let mut rows = Vec::new();
-    for batch in if is_upsert {
-        fold(table, &batches)?
-    } else {
-        batches.into_iter().map(|b| b.rows).collect()
-    } {
+    for batch in present(batches)? {
         rows.push(RecordBatch::try_new(
             Arc::clone(&schema),
-            batch.columns()[..schema.fields().len()].to_vec(),
+            batch.columns().to_vec(),
         )?);
     }
     let table = MemTable::try_new(schema, vec![rows])
@@ -154,58 +146,28 @@ async fn read(session: &Session, table: &Arc<Table>) -> Result<Arc<MemTable>> {
     Ok(Arc::new(table))
 }
 
-/// The name under which a folded topic is read with its tombstones; no column of a table can have a blank before it.
-const TOMBSTONE: &str = " tombstone";
-
-/// An upsert table as the log it is kept in: every record a row, with a column that says which are tombstones.
-fn as_log(table: &Table) -> Table {
-    let mut log = table.clone();
-    log.with.retain(|key, _| !key.starts_with("sink."));
-    log.with.insert("connector".into(), "kafka".into());
-    log.with
-        .insert("scan.startup.mode".into(), "earliest-offset".into());
-    let key = table
-        .primary_key
-        .iter()
-        .flatten()
-        .map(|k| table.columns[*k].field.name().as_str());
-    log.with
-        .insert("key.fields".into(), key.collect::<Vec<_>>().join(";"));
-    for column in &mut log.columns {
-        column.field = column.field.clone().with_nullable(true);
-    }
-    log.columns.push(Column {
-        field: Field::new(TOMBSTONE, DataType::Boolean, true),
-        kind: ColumnKind::Metadata {
-            key: "flowline.tombstone".into(),
-            is_virtual: true,
-        },
-        comment: None,
-        declared: String::new(),
-    });
-    log
-}
-
-/// The last row of every key, unless it was deleted. Records of a key are in one partition, so they come in order.
-fn fold(table: &Table, batches: &[Batch]) -> Result<Vec<RecordBatch>> {
+/// The rows that are there once all changes are applied.
+fn present(batches: Vec<Batch>) -> Result<Vec<RecordBatch>> {
     let Some(first) = batches.first() else {
         return Ok(Vec::new());
     };
-    let log = concat_batches(&first.rows.schema(), batches.iter().map(|b| &b.rows))?;
-    let keys = rows_of(&log, table.primary_key.as_deref().unwrap_or_default())?;
-    let deleted = log.column(log.num_columns() - 1).as_boolean();
-    let mut last: BTreeMap<OwnedRow, u32> = BTreeMap::new();
-    for (row, key) in (0u32..).zip(keys) {
-        if deleted.value(row as usize) {
-            last.remove(&key);
-        } else {
-            last.insert(key, row);
-        }
+    if batches.iter().all(|b| b.weights.is_none()) {
+        return Ok(batches.into_iter().map(|b| b.rows).collect());
     }
-    Ok(vec![take_record_batch(
-        &log,
-        &UInt32Array::from_iter_values(last.into_values()),
-    )?])
+    let all: Vec<usize> = (0..first.rows.num_columns()).collect();
+    let log = concat_batches(&first.rows.schema(), batches.iter().map(|b| &b.rows))?;
+    let weights = batches
+        .iter()
+        .flat_map(|b| (0..b.num_rows()).map(|i| b.weight(i)));
+    let rows = rows_of(&log, &all)?;
+    let net: ZSet<&OwnedRow> = rows.iter().zip(weights).collect();
+    let places: HashMap<&OwnedRow, u32> = rows.iter().zip(0..).collect();
+    let kept = net.into_entries().into_iter().flat_map(|(row, weight)| {
+        let place = places.get(row).copied().filter(|_| weight > 0);
+        place.into_iter().flat_map(move |p| (0..weight).map(move |_| p))
+    });
+    let kept = UInt32Array::from_iter_values(kept);
+    Ok(vec![take_record_batch(&log, &kept)?])
 }
 
 #[derive(Default)]

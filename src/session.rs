@@ -17,14 +17,14 @@ use crate::clock::SystemClock;
 use crate::connectors::capture::Capture;
 use crate::connectors::{self, Sink, SinkMode, Source};
 use crate::error::{Error, Result};
-use crate::graph::{self, Graph};
+use crate::graph::{self, Conflict, Graph};
 use crate::planner::{
-    self, Functions, InsertPlan, Lowering, Mistakes, PlanContext, SinkCheck, StreamTable, analyze,
-    diagnose, object_name, tables_read,
+    self, Functions, InsertPlan, Lowering, Mistakes, PlanContext, PlanOptions, SinkCheck,
+    StreamTable, analyze, diagnose, object_name, tables_read,
 };
 use crate::runtime::{self, Connect, Job, JobOptions};
 use crate::settings::Settings;
-use crate::sql::ast::{DropKind, Insert, Script, Show, Statement, StatementKind};
+use crate::sql::ast::{ConflictAction, DropKind, Insert, Script, Show, Statement, StatementKind};
 use crate::sql::{Diagnostic, SourceFile};
 
 use describe::{describe, statement_text};
@@ -68,6 +68,7 @@ struct Pending {
     plan: LogicalPlan,
     /// The sink and the columns written; `None` for a bare SELECT.
     into: Option<(Arc<Table>, Vec<usize>)>,
+    on_conflict: Option<Conflict>,
     name: String,
     file: Arc<SourceFile>,
     span: Span,
@@ -342,6 +343,7 @@ impl Session {
                     query: query.as_ref().clone(),
                     plan,
                     into: None,
+                    on_conflict: None,
                     name: format!("select_{}", self.selects),
                     file: Arc::clone(file),
                     span,
@@ -441,16 +443,6 @@ impl Session {
                 .map(|o| (o.key.value.clone(), o.value.value.clone()));
             Arc::make_mut(&mut table).with.extend(options);
         }
-        if let Some(action) = &insert.on_conflict
-            && action.value != crate::sql::ast::ConflictAction::Deduplicate
-        {
-            let message = "ON CONFLICT DO NOTHING and DO ERROR are not supported yet";
-            mistakes.add(
-                action.span,
-                message,
-                Some("use ON CONFLICT DO DEDUPLICATE".into()),
-            );
-        }
         let sink = table.sink_schema();
         let mut columns = Vec::new();
         for column in &insert.columns {
@@ -488,6 +480,11 @@ impl Session {
             query: insert.query.as_ref().clone(),
             plan,
             into: Some((table, columns)),
+            on_conflict: insert.on_conflict.as_ref().map(|a| match a.value {
+                ConflictAction::Deduplicate => Conflict::Deduplicate,
+                ConflictAction::Nothing => Conflict::Nothing,
+                ConflictAction::Error => Conflict::Error,
+            }),
             name,
             file: Arc::clone(file),
             span,
@@ -664,13 +661,15 @@ impl Session {
             .parallelism
             .or_else(|| self.settings.parallelism())
             .unwrap_or(1);
-        let mut lowering = Lowering::new(
-            &context,
-            &inserts,
+        let options = PlanOptions {
             parallelism,
-            self.settings.idle_timeout(),
-            in_process,
-        );
+            idle_timeout: self.settings.idle_timeout(),
+            quiet_advance: self.settings.quiet_advance(),
+            state_ttl: self.settings.state_ttl(),
+            mini_batch: self.settings.mini_batch(),
+            require_on_conflict: self.settings.require_on_conflict(),
+        };
+        let mut lowering = Lowering::new(&context, &inserts, options, in_process);
         for insert in &inserts {
             let check = if insert.is_select {
                 Ok(SinkCheck {
@@ -762,6 +761,7 @@ fn insert_plan(pending: &Pending, plan: LogicalPlan) -> InsertPlan {
         columns,
         name: pending.name.clone(),
         is_select: pending.into.is_none(),
+        on_conflict: pending.on_conflict,
         file: Arc::clone(&pending.file),
         span: pending.span,
     }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::catalog::closest;
 use crate::catalog::options::parse_duration;
+use crate::graph::MiniBatch;
 
 /// A SET that cannot be taken.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,6 +32,27 @@ pub const KNOWN: &[(&str, &str)] = &[
         "ERROR or DROP: what happens to NULL in a NOT NULL column",
     ),
     ("table.local-time-zone", "UTC is the one supported"),
+    (
+        "table.exec.state.ttl",
+        "state that was not written for so long is given up (0: never); counted in event time where the input has it",
+    ),
+    (
+        "table.exec.mini-batch.enabled",
+        "whether rows of an unbounded aggregation are aggregated together before results go on",
+    ),
+    (
+        "table.exec.mini-batch.allow-latency",
+        "for at most how long",
+    ),
+    ("table.exec.mini-batch.size", "at most how many rows"),
+    (
+        "table.exec.sink.require-on-conflict",
+        "whether a query whose upsert key is not the sink's PRIMARY KEY must say ON CONFLICT",
+    ),
+    (
+        "flowline.watermark.quiet-advance",
+        "after so long without a row in any partition of a source its watermark moves with the clock",
+    ),
     ("pipeline.name", "the job's name in messages"),
 ];
 
@@ -58,14 +80,6 @@ pub const WITHOUT_EFFECT: &[(&str, &str)] = &[
     ("sql-client.", "it is about Flink's own client"),
     ("state.", "state is kept in memory"),
     ("table.dml-sync", "flowline run always waits for its jobs"),
-    (
-        "table.exec.mini-batch.",
-        "batches are chosen by load and never change the final answer",
-    ),
-    (
-        "table.exec.sink.require-on-conflict",
-        "ON CONFLICT may always be left out",
-    ),
     (
         "table.exec.sink.upsert-materialize",
         "rows of one key always reach the sink in order",
@@ -108,6 +122,13 @@ impl Settings {
                 matches!(value.to_uppercase().as_str(), "ERROR" | "DROP")
             }
             "table.local-time-zone" => matches!(value, "UTC" | "Z" | "GMT" | "Etc/UTC" | "+00:00"),
+            "table.exec.state.ttl"
+            | "table.exec.mini-batch.allow-latency"
+            | "flowline.watermark.quiet-advance" => parse_duration(value).is_some(),
+            "table.exec.mini-batch.size" => value.parse().is_ok_and(|n: u64| n > 0),
+            "table.exec.mini-batch.enabled" | "table.exec.sink.require-on-conflict" => {
+                matches!(value.to_lowercase().as_str(), "true" | "false")
+            }
             "pipeline.name" => true,
             _ => {
                 let near = closest(key, KNOWN.iter().chain(WITHOUT_EFFECT).map(|(k, _)| *k));
@@ -157,7 +178,40 @@ impl Settings {
 
     /// When a partition without rows is idle; `None`: never.
     pub fn idle_timeout(&self) -> Option<Duration> {
-        parse_duration(self.values.get("table.exec.source.idle-timeout")?).filter(|d| !d.is_zero())
+        self.duration("table.exec.source.idle-timeout")
+    }
+
+    /// After how long without a row the watermark moves with the clock; `None`: never.
+    pub fn quiet_advance(&self) -> Option<Duration> {
+        self.duration("flowline.watermark.quiet-advance")
+    }
+
+    /// When state that is not written is given up; `None`: never.
+    pub fn state_ttl(&self) -> Option<Duration> {
+        self.duration("table.exec.state.ttl")
+    }
+
+    /// How long rows are aggregated together before results go on.
+    pub fn mini_batch(&self) -> Option<MiniBatch> {
+        let size = self.values.get("table.exec.mini-batch.size");
+        let latency = self.duration("table.exec.mini-batch.allow-latency")?;
+        self.is_true("table.exec.mini-batch.enabled", false).then(|| MiniBatch {
+            size: size.and_then(|n| n.parse().ok()).unwrap_or(u64::MAX),
+            latency: i64::try_from(latency.as_millis()).unwrap_or(i64::MAX),
+        })
+    }
+
+    /// Whether a query whose upsert key is not the sink's PRIMARY KEY must say ON CONFLICT (Flink 2.3: yes).
+    pub fn require_on_conflict(&self) -> bool {
+        self.is_true("table.exec.sink.require-on-conflict", true)
+    }
+
+    fn is_true(&self, key: &str, default: bool) -> bool {
+        self.values.get(key).map_or(default, |v| v.eq_ignore_ascii_case("true"))
+    }
+
+    fn duration(&self, key: &str) -> Option<Duration> {
+        parse_duration(self.values.get(key)?).filter(|d| !d.is_zero())
     }
 
     /// Whether NULL in a NOT NULL column of a sink leaves the row out instead of failing the job.

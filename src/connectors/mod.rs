@@ -26,7 +26,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use arrow::array::{RecordBatch, UInt32Array};
+use arrow::array::{Int64Array, RecordBatch, UInt32Array};
 use arrow::datatypes::{DataType, SchemaRef};
 use async_trait::async_trait;
 
@@ -58,6 +58,8 @@ pub enum SourceEvent {
         partition: Arc<str>,
         /// The rows, columns as asked for.
         rows: RecordBatch,
+        /// Their weights, where the table is a changelog: negative for a row that goes.
+        weights: Option<Int64Array>,
     },
     /// The partition has no more rows, ever.
     PartitionEnd(Arc<str>),
@@ -158,6 +160,28 @@ pub trait Source: Send + Sync {
     async fn reader(&self, request: ReadRequest) -> Result<Box<dyn SourceReader>>;
 }
 
+/// How the rows that a source reads change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SourceMode {
+    /// They are inserted and stay.
+    Append,
+    /// By primary key: a row replaces the one before, a row of negative weight deletes it (only its key columns count).
+    Upsert,
+    /// Each comes and goes by its weight.
+    Retract,
+}
+
+/// How the rows of a table change when it is read.
+pub fn source_mode(table: &Table) -> SourceMode {
+    let options = table.options();
+    let format = options.get("value.format").or_else(|| options.get("format"));
+    match (table.connector(), format) {
+        (Some("upsert-kafka"), _) => SourceMode::Upsert,
+        (_, Some("debezium-json")) => SourceMode::Retract,
+        _ => SourceMode::Append,
+    }
+}
+
 /// Which changes a sink takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SinkMode {
@@ -246,15 +270,9 @@ pub fn metadata_keys(connector: &str) -> Vec<MetadataKey> {
 pub fn source(table: &Table) -> std::result::Result<Arc<dyn Source>, Vec<OptionError>> {
     let options = table.options();
     let made = match connector(table, &options)? {
-        "kafka" => kafka::source(table, &options),
+        "kafka" | "upsert-kafka" => kafka::source(table, &options),
         "filesystem" => filesystem::source(table, &options),
         "datagen" => datagen::source(table, &options),
-        "upsert-kafka" => Err(OptionError::new(
-            "connector",
-            "a table of connector 'upsert-kafka' cannot be read yet: \
-             that comes with changelog sources",
-        )
-        .with_help("read the topic with connector 'kafka' to see every record of a key")),
         other => Err(OptionError::new(
             "connector",
             format!("a table of connector '{other}' cannot be read"),

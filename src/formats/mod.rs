@@ -11,7 +11,7 @@ pub mod text;
 use std::ops::Range;
 use std::sync::Arc;
 
-use arrow::array::RecordBatch;
+use arrow::array::{Int64Array, RecordBatch};
 use arrow::datatypes::{Schema, SchemaRef};
 
 use crate::catalog::options::{OptionError, Options};
@@ -34,6 +34,8 @@ pub struct Decoded {
     pub rows: RecordBatch,
     /// For each row the index of its payload; `None` when every payload gave exactly one row.
     pub origins: Option<Vec<u32>>,
+    /// The rows' weights, of a format that says which rows go (negative).
+    pub weights: Option<Int64Array>,
     /// Payloads (or fields of them) that were skipped or made NULL because parse errors are ignored.
     pub skipped: Vec<BadRow>,
 }

@@ -123,6 +123,7 @@ impl Decoder for RawDecoder {
                 }
             })?;
         Ok(Decoded {
+            weights: None,
             rows,
             origins: None,
             skipped: Vec::new(),

@@ -54,11 +54,13 @@ impl Node {
             }
             Operation::LocalAggregate(a)
             | Operation::WindowAggregate(a)
-            | Operation::GroupAggregate(a) => {
+            | Operation::GroupAggregate(a)
+            | Operation::RetractAggregate(a) => {
                 let name = match &self.operation {
                     Operation::LocalAggregate(_) if a.window.is_some() => "LocalWindowAggregate",
                     Operation::LocalAggregate(_) => "LocalGroupAggregate",
                     Operation::WindowAggregate(_) => "GlobalWindowAggregate",
+                    Operation::RetractAggregate(_) if a.window.is_some() => "WindowAggregate",
                     _ => "GroupAggregate",
                 };
                 let groups = a.group.iter().map(|(_, n)| n.clone()).collect();

@@ -114,6 +114,8 @@ pub enum Operation {
     WindowAggregate(Arc<Aggregate>),
     /// Merges partial results per key for ever and emits what changes.
     GroupAggregate(Arc<Aggregate>),
+    /// Aggregates rows that come and go, per key for ever or per key and window.
+    RetractAggregate(Arc<Aggregate>),
     /// All rows of all inputs.
     Union,
     /// Puts rows in the order of a column as the watermark passes them.
@@ -122,6 +124,10 @@ pub enum Operation {
         column: usize,
         /// A row is complete once the watermark has reached its value plus this; `None`: with every watermark.
         complete_after: Option<Millis>,
+        /// The order of rows of the same time; then by arrival.
+        then: Vec<SortColumn>,
+        /// Rows at or behind their watermark are left out.
+        drops_late: bool,
     },
     /// Starts event time anew from a column.
     WatermarkAssign(WatermarkRule),
@@ -194,6 +200,19 @@ pub struct Aggregate {
     pub partial_schema: SchemaRef,
     /// Rows of results: the grouping columns, then a column a call.
     pub result_schema: SchemaRef,
+    /// When a key without a window is given up.
+    pub ttl: Option<StateTtl>,
+    /// How long partial results without a window are held back; `None`: until the batch is over.
+    pub mini_batch: Option<MiniBatch>,
+}
+
+/// Rows aggregated together before their result goes on (Flink: `table.exec.mini-batch`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MiniBatch {
+    /// At most so many rows.
+    pub size: u64,
+    /// At most so long, in milliseconds.
+    pub latency: Millis,
 }
 
 /// One call of an aggregate function.
@@ -203,6 +222,8 @@ pub struct AggregateCall {
     pub function: Arc<AggregateFunctionExpr>,
     /// FILTER (WHERE ...).
     pub filter: Option<Arc<dyn PhysicalExpr>>,
+    /// The function must be given each value once: over updating input, where it cannot know itself which are new.
+    pub distinct: bool,
 }
 
 /// Which rows a join gives.

@@ -1,12 +1,16 @@
 //! Puts rows in the order of a time column, each once the watermark says that no earlier one can come.
 
-use arrow::array::{Array, RecordBatch, UInt32Array};
+use std::sync::Arc;
+
+use arrow::array::{Array, ArrayRef, BooleanArray, RecordBatch, UInt32Array};
 use arrow::compute::concat_batches;
 use arrow::datatypes::SchemaRef;
 
-use super::{Operator, Output, event_times};
+use super::sort_order::sorter;
+use super::{Metrics, Operator, Output, event_times};
 use crate::changelog::Batch;
 use crate::error::Result;
+use crate::graph::SortColumn;
 use crate::state::StatePart;
 use crate::time::{Millis, Watermark};
 
@@ -14,19 +18,33 @@ use crate::time::{Millis, Watermark};
 pub struct EventTimeSort {
     column: usize,
     complete_after: Option<Millis>,
+    then: Vec<SortColumn>,
+    drops_late: bool,
     schema: SchemaRef,
     held: Vec<RecordBatch>,
+    metrics: Arc<Metrics>,
 }
 
 impl EventTimeSort {
     /// By `column`; a row is complete once the watermark is at or past its value plus `complete_after`, or with the next
-    /// watermark where there is no such bound.
-    pub fn new(column: usize, complete_after: Option<Millis>, schema: SchemaRef) -> Self {
+    /// watermark where there is no such bound. Rows of the same time are ordered by `then`, else by arrival. `drops_late`:
+    /// whether rows at or behind their watermark are left out (ORDER BY) or not (a table passed on in process).
+    pub fn new(
+        column: usize,
+        complete_after: Option<Millis>,
+        then: Vec<SortColumn>,
+        drops_late: bool,
+        schema: SchemaRef,
+        metrics: Arc<Metrics>,
+    ) -> Self {
         Self {
             column,
             complete_after,
+            then,
+            drops_late,
             schema,
             held: Vec::new(),
+            metrics,
         }
     }
 
@@ -45,7 +63,13 @@ impl EventTimeSort {
         };
         let (mut ready, held): (Vec<u32>, Vec<u32>) =
             (0..rows.num_rows() as u32).partition(complete);
-        ready.sort_by_key(|i| time(*i));
+        if self.then.is_empty() {
+            ready.sort_by_key(|i| time(*i));
+        } else {
+            let columns: Vec<ArrayRef> = self.then.iter().map(|c| rows.column(c.column).clone()).collect();
+            let order = sorter(&self.then, &self.schema)?.convert_columns(&columns)?;
+            ready.sort_by_key(|i| (time(*i), order.row(*i as usize)));
+        }
         let batch = Batch::append(rows);
         if !held.is_empty() {
             self.held.push(batch.take(&UInt32Array::from(held))?.rows);
@@ -56,8 +80,18 @@ impl EventTimeSort {
 }
 
 impl Operator for EventTimeSort {
-    fn on_batch(&mut self, _port: usize, batch: Batch, _out: &mut Output) -> Result<()> {
-        self.held.push(batch.rows);
+    fn on_batch(&mut self, _port: usize, mut batch: Batch, _out: &mut Output) -> Result<()> {
+        if self.drops_late && batch.behind.is_some() {
+            let times = event_times(batch.rows.column(self.column))?;
+            let keep: BooleanArray = (0..batch.num_rows())
+                .map(|i| Some(batch.behind(i).is_none_or(|w| times.is_null(i) || times.value(i) > w)))
+                .collect();
+            self.metrics.count_late(keep.len() - keep.true_count());
+            batch = batch.filter(&keep)?;
+        }
+        if batch.num_rows() > 0 {
+            self.held.push(batch.rows);
+        }
         Ok(())
     }
 

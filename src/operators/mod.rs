@@ -9,9 +9,21 @@ mod first_row;
 mod group_aggregate;
 mod interval_join;
 mod join;
+mod join_core;
+mod join_rows;
 mod local_aggregate;
+mod materialize;
+mod normalize;
+mod over;
+mod over_frame;
 mod rank;
+mod retract_aggregate;
+mod retract_groups;
 mod session_assign;
+mod sort_order;
+#[cfg(test)]
+mod testing;
+mod updating_over;
 mod watermark_assign;
 mod window_aggregate;
 mod window_assign;
@@ -23,7 +35,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::changelog::Batch;
 use crate::error::{Error, Result};
-use crate::graph::{JoinTime, Operation, RankTime};
+use crate::graph::{JoinTime, Operation, OverTime, RankTime};
 use crate::state::StatePart;
 use crate::time::Watermark;
 
@@ -196,10 +208,15 @@ pub fn operator(
         Operation::EventTimeSort {
             column,
             complete_after,
+            then,
+            drops_late,
         } => Box::new(event_time_sort::EventTimeSort::new(
             *column,
             *complete_after,
+            then.clone(),
+            *drops_late,
             Arc::clone(schema),
+            metrics(),
         )),
         Operation::WatermarkAssign(rule) => {
             Box::new(watermark_assign::WatermarkAssign::new(rule.clone()))
@@ -222,8 +239,21 @@ pub fn operator(
                 Box::new(first_row::FirstRow::new(rank, input, schema, metrics())?)
             }
         },
-        Operation::ChangelogNormalize { .. } | Operation::Over(_) | Operation::UpsertMaterialize { .. } => {
-            return Err(Error::internal("not built"));
+        Operation::RetractAggregate(aggregate) => {
+            let aggregate = Arc::clone(aggregate);
+            Box::new(retract_aggregate::RetractAggregate::new(aggregate, input, metrics())?)
         }
+        Operation::Over(over) => match over.time {
+            OverTime::Updating(_) => Box::new(updating_over::UpdatingOver::new(over, input, schema)?),
+            OverTime::Event(_) | OverTime::Arrival(_) => {
+                Box::new(over::OverAggregate::new(over, input, schema, metrics())?)
+            }
+        },
+        Operation::ChangelogNormalize { key, ttl } => {
+            Box::new(normalize::ChangelogNormalize::new(key.clone(), *ttl, schema)?)
+        }
+        Operation::UpsertMaterialize { key, conflict, ttl } => Box::new(
+            materialize::UpsertMaterialize::new(key.clone(), *conflict, *ttl, schema)?,
+        ),
     }))
 }

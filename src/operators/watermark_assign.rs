@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, Int64Array, RecordBatch, StringArray};
+use arrow::array::{Array, ArrayRef, AsArray, Int64Array, RecordBatch, StringArray, UInt32Array};
 use arrow::compute::kernels::arity::unary;
 use arrow::datatypes::{
     DataType, Field, Int64Type, Schema, TimeUnit, TimestampMicrosecondType,
@@ -75,6 +75,37 @@ impl WatermarkRule {
     }
 }
 
+impl WatermarkRule {
+    /// Moves the watermark of a partition over rows that come (a row that goes says nothing new about time). Returns what
+    /// [`PartitionWatermarks::observe`] says of them.
+    ///
+    /// # Errors
+    /// As [`WatermarkRule::evaluate`].
+    pub fn observe(
+        &self,
+        batch: &Batch,
+        partition: &Arc<str>,
+        watermarks: &mut PartitionWatermarks,
+        now: i64,
+    ) -> Result<Option<Int64Array>> {
+        let going = batch.weights.as_ref().is_some_and(|w| w.values().iter().any(|w| *w < 0));
+        if !going {
+            let (times, marks) = self.evaluate(&batch.rows)?;
+            return Ok(watermarks.observe(partition, times.values(), &marks, now));
+        }
+        let coming: Vec<u32> = (0..batch.num_rows() as u32).filter(|i| batch.weight(*i as usize) > 0).collect();
+        let (times, marks) = self.evaluate(&batch.take(&UInt32Array::from(coming.clone()))?.rows)?;
+        let behind = watermarks.observe(partition, times.values(), &marks, now);
+        Ok(behind.map(|behind| {
+            let mut all = vec![None; batch.num_rows()];
+            for (i, value) in coming.iter().zip(behind.iter()) {
+                all[*i as usize] = value;
+            }
+            Int64Array::from(all)
+        }))
+    }
+}
+
 /// A row as text for a message: ` in the row {...}`.
 fn row_excerpt(rows: &RecordBatch, row: usize) -> String {
     let fields = rows.schema();
@@ -122,10 +153,7 @@ impl WatermarkAssign {
 
 impl Operator for WatermarkAssign {
     fn on_batch(&mut self, _port: usize, mut batch: Batch, out: &mut Output) -> Result<()> {
-        let (times, marks) = self.rule.evaluate(&batch.rows)?;
-        batch.behind = self
-            .watermarks
-            .observe(&self.partition, times.values(), &marks, 0);
+        batch.behind = self.rule.observe(&batch, &self.partition, &mut self.watermarks, 0)?;
         out.batch(batch);
         if let Some(watermark) = self.watermarks.merged() {
             out.watermark(watermark);

@@ -16,17 +16,23 @@ use datafusion::logical_expr::{Expr, LogicalPlan};
 use datafusion::optimizer::analyzer::resolve_grouping_function::ResolveGroupingFunction;
 use datafusion::optimizer::analyzer::type_coercion::{TypeCoercion, TypeCoercionRewriter};
 use datafusion::optimizer::common_subexpr_eliminate::CommonSubexprEliminate;
+use datafusion::optimizer::decorrelate_predicate_subquery::DecorrelatePredicateSubquery;
+use datafusion::optimizer::eliminate_cross_join::EliminateCrossJoin;
 use datafusion::optimizer::eliminate_filter::EliminateFilter;
+use datafusion::optimizer::eliminate_outer_join::EliminateOuterJoin;
+use datafusion::optimizer::extract_equijoin_predicate::ExtractEquijoinPredicate;
 use datafusion::optimizer::optimize_projections::OptimizeProjections;
 use datafusion::optimizer::optimize_unions::OptimizeUnions;
+use datafusion::optimizer::push_down_filter::PushDownFilter;
 use datafusion::optimizer::replace_distinct_aggregate::ReplaceDistinctWithAggregate;
+use datafusion::optimizer::scalar_subquery_to_join::ScalarSubqueryToJoin;
 use datafusion::optimizer::simplify_expressions::SimplifyExpressions;
 use datafusion::optimizer::{Analyzer, Optimizer, OptimizerContext};
 use sqlparser::ast::Ident;
 use sqlparser::tokenizer::Span;
 
 pub use context::{Functions, PlanContext, StreamTable, TableMaker, bare_name, tables_read};
-pub use lower::{InsertPlan, Lowering, SinkCheck};
+pub use lower::{InsertPlan, Lowering, PlanOptions, SinkCheck};
 pub use tables::{create_table, object_name};
 
 use crate::catalog::Table;
@@ -191,15 +197,21 @@ pub fn analyze(plan: LogicalPlan) -> DfResult<LogicalPlan> {
         Arc::new(OptimizeUnions::new()),
         Arc::new(SimplifyExpressions::new()),
         Arc::new(ReplaceDistinctWithAggregate::new()),
+        Arc::new(DecorrelatePredicateSubquery::new()),
+        Arc::new(ScalarSubqueryToJoin::new()),
+        Arc::new(ExtractEquijoinPredicate::new()),
         Arc::new(EliminateFilter::new()),
+        Arc::new(EliminateCrossJoin::new()),
+        Arc::new(EliminateOuterJoin::new()),
+        Arc::new(PushDownFilter::new()),
         Arc::new(CommonSubexprEliminate::new()),
         Arc::new(OptimizeProjections::new()),
     ]);
-    optimizer.optimize(
-        plan,
-        &OptimizerContext::new().with_skip_failing_rules(false),
-        |_, _| {},
-    )
+    let mut options = ConfigOptions::new();
+    // Every scalar subquery becomes a join: it changes as its table does.
+    options.optimizer.enable_physical_uncorrelated_scalar_subquery = false;
+    let context = OptimizerContext::new_with_config_options(Arc::new(options)).with_skip_failing_rules(false);
+    optimizer.optimize(plan, &context, |_, _| {})
 }
 
 /// Types a plan as Flink does.

@@ -77,11 +77,18 @@ impl SourceHead {
                     self.watermarks.assign(partition, watermark, now);
                 }
             }
-            SourceEvent::Rows { partition, rows } => {
+            SourceEvent::Rows {
+                partition,
+                rows,
+                weights,
+            } => {
                 self.metrics
                     .rows
                     .fetch_add(rows.num_rows() as u64, Ordering::Relaxed);
-                let mut batch = Batch::append(rows);
+                let mut batch = Batch {
+                    weights,
+                    ..Batch::append(rows)
+                };
                 if let Some(compute) = &self.compute {
                     batch = compute.apply(batch).map_err(|e| e.at(&partition))?;
                 }
@@ -89,11 +96,9 @@ impl SourceHead {
                     return Ok(());
                 }
                 if let Some(rule) = &self.rule {
-                    let (times, marks) =
-                        rule.evaluate(&batch.rows).map_err(|e| e.at(&partition))?;
-                    batch.behind = self
-                        .watermarks
-                        .observe(&partition, times.values(), &marks, now);
+                    batch.behind = rule
+                        .observe(&batch, &partition, &mut self.watermarks, now)
+                        .map_err(|e| e.at(&partition))?;
                 }
                 out.push(Element::Batch(batch));
             }
@@ -156,6 +161,7 @@ impl SourceReader for ValuesReader {
             Some(rows) if rows.num_rows() > 0 => SourceEvent::Rows {
                 partition: Arc::clone(&self.partition),
                 rows,
+                weights: None,
             },
             _ => SourceEvent::End,
         })

@@ -247,6 +247,7 @@ impl SourceReader for Reader {
                     metrics.done.fetch_add(rows, Ordering::Relaxed);
                 }
                 Ok(SourceEvent::Rows {
+                    weights: None,
                     partition: Arc::clone(&self.partition),
                     rows: batch,
                 })

@@ -250,6 +250,7 @@ impl FileReader {
         Ok(Some(SourceEvent::Rows {
             partition: Arc::clone(&open.entry.name),
             rows,
+            weights: decoded.weights,
         }))
     }
 

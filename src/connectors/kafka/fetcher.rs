@@ -188,7 +188,7 @@ impl Fetcher {
         let is_endless = table.end.is_none() && !request.bounded;
         Ok(Self {
             partitions: Vec::new(),
-            rows: Rows::new(&table.layout, &request)?,
+            rows: Rows::new(&table.layout, table.is_upsert, &request)?,
             next_discovery: table
                 .discovery
                 .filter(|_| is_endless)
@@ -386,9 +386,10 @@ impl Fetcher {
             partition.position = position;
             partition.is_at_end = false;
             partition.tail = Tail::Unknown;
-            let event = batch.map(|rows| SourceEvent::Rows {
+            let event = batch.map(|(rows, weights)| SourceEvent::Rows {
                 partition: Arc::clone(&partition.name),
                 rows,
+                weights,
             });
             let moved = vec![(Arc::clone(&partition.name), position)];
             self.send(moved, event)?;

@@ -35,9 +35,11 @@ pub(super) fn metadata_keys() -> Vec<MetadataKey> {
 
 /// The table as a source.
 pub(super) fn source(table: &Table, options: &Options) -> Result<Arc<dyn Source>, OptionError> {
-    Ok(Arc::new(source::KafkaSource {
-        table: KafkaTable::read(table, options, true)?,
-    }))
+    let table = match options.get("connector") {
+        Some("upsert-kafka") => KafkaTable::read_upsert(table, options)?,
+        _ => KafkaTable::read(table, options, true)?,
+    };
+    Ok(Arc::new(source::KafkaSource { table }))
 }
 
 /// The table as a sink.

@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions, UInt32Array};
+use arrow::array::{ArrayRef, Int64Array, RecordBatch, RecordBatchOptions, UInt32Array};
 use arrow::compute::take;
+use arrow::datatypes::Schema;
 use rdkafka::message::{BorrowedMessage, Message};
 
 use super::layout::{Layout, Meta, Origin, Part, meta_array};
@@ -26,17 +27,20 @@ pub(super) struct Rows {
     columns: Vec<Column>,
     /// Records without a value are rows too.
     keeps_tombstones: bool,
+    /// They delete their key.
+    is_upsert: bool,
     request: ReadRequest,
 }
 
 impl Rows {
     /// # Errors
     /// A column that Kafka does not have.
-    pub(super) fn new(layout: &Layout, request: &ReadRequest) -> Result<Self> {
-        let keeps_tombstones = request
-            .columns
-            .iter()
-            .any(|c| layout.origins[*c] == Origin::Meta(Meta::Tombstone));
+    pub(super) fn new(layout: &Layout, is_upsert: bool, request: &ReadRequest) -> Result<Self> {
+        let keeps_tombstones = is_upsert
+            || request
+                .columns
+                .iter()
+                .any(|c| layout.origins[*c] == Origin::Meta(Meta::Tombstone));
         // A tombstone has its key only: key columns come from there then, even if the value has them too.
         let in_key = |column: usize| {
             let key = layout.key.as_ref().filter(|_| keeps_tombstones)?;
@@ -95,6 +99,7 @@ impl Rows {
             value: decoder(&layout.value, &values),
             columns,
             keeps_tombstones,
+            is_upsert,
             request: request.clone(),
         })
     }
@@ -108,7 +113,7 @@ impl Rows {
         topic: &str,
         partition: i32,
         messages: &[BorrowedMessage<'_>],
-    ) -> Result<Option<RecordBatch>> {
+    ) -> Result<Option<(RecordBatch, Option<Int64Array>)>> {
         let metrics = Arc::clone(&self.request.metrics);
         // Without a value there is no row: as in Flink, it is passed over.
         let messages: Vec<&BorrowedMessage<'_>> = messages
@@ -180,10 +185,25 @@ impl Rows {
                 )?,
             });
         }
+        let weights: Option<Int64Array> = if self.is_upsert {
+            let weight = |(_, value): &(usize, Option<u32>)| if value.is_some() { 1 } else { -1 };
+            Some(sources.iter().map(weight).collect::<Vec<i64>>().into())
+        } else {
+            let given = decoded.weights.as_ref();
+            given.map(|w| values.iter().map(|v| v.map_or(1, |v| w.value(v as usize))).collect::<Vec<i64>>().into())
+        };
         let options = RecordBatchOptions::new().with_row_count(Some(rows));
-        RecordBatch::try_new_with_options(Arc::clone(&self.request.schema), columns, &options)
-            .map(Some)
-            .map_err(|e| Error::from(e).at(place(0)))
+        // Of a deleted key the other columns are NULL, whatever the table says of them.
+        let schema = if self.is_upsert {
+            let fields = self.request.schema.fields().iter();
+            let fields = fields.map(|f| f.as_ref().clone().with_nullable(true));
+            Arc::new(Schema::new(fields.collect::<Vec<_>>()))
+        } else {
+            Arc::clone(&self.request.schema)
+        };
+        let rows = RecordBatch::try_new_with_options(schema, columns, &options)
+            .map_err(|e| Error::from(e).at(place(0)))?;
+        Ok(Some((rows, weights)))
     }
 }
 

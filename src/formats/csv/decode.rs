@@ -359,6 +359,7 @@ impl CsvDecoder {
             reason: e.to_string(),
         })?;
         Ok(Decoded {
+            weights: None,
             rows: batch,
             origins,
             skipped: std::mem::take(&mut self.skipped),

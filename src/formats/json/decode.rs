@@ -681,6 +681,7 @@ impl JsonDecoder {
             reason: e.to_string(),
         })?;
         Ok(Decoded {
+            weights: None,
             rows: batch,
             origins,
             skipped: std::mem::take(&mut self.state.skipped),

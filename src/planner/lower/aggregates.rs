@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use arrow::datatypes::{Field, Schema};
+use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::common::{DFSchema, ScalarValue};
 use datafusion::execution::context::ExecutionProps;
 use datafusion::logical_expr::physical_planning_context::PhysicalPlanningContext;
@@ -40,9 +41,10 @@ impl Lowering<'_> {
             ));
         };
         let node = &self.graph.nodes[input.node];
-        if node.changes.updating {
-            return Err(self.unsupported("a window over a stream with updates"));
+        if node.changes.updating && matches!(window.windows.kind, WindowKind::Session { .. }) {
+            return Err(self.unsupported("a SESSION window over a stream with updates"));
         }
+        let changes = Changes { upsert_keys: Vec::new(), ..node.changes.clone() };
         let schema =
             arrow_schema(datafusion::logical_expr::UserDefinedLogicalNodeCore::schema(window));
         let (operation, exchange, parallelism) = match window.windows.kind {
@@ -82,7 +84,7 @@ impl Lowering<'_> {
                 exchange,
             }],
             schema,
-            changes: Changes::default(),
+            changes,
             parallelism,
         });
         input.roles.extend([
@@ -102,9 +104,7 @@ impl Lowering<'_> {
     ) -> Planned<Lowered> {
         let input_schema = plan.input.schema();
         let mut input = self.lower(&plan.input)?;
-        if self.graph.nodes[input.node].changes.updating {
-            return Err(self.unsupported("an aggregation over a stream with updates (retractions)"));
-        }
+        let updating = self.graph.nodes[input.node].changes.updating;
         let result_schema = arrow_schema(&plan.schema);
         let group_exprs: Vec<Expr> = self
             .datafusion(grouping_set_to_exprlist(&plan.group_expr))?
@@ -141,7 +141,7 @@ impl Lowering<'_> {
         let calls = plan
             .aggr_expr
             .iter()
-            .map(|e| self.call(e, input_schema, &physical_input))
+            .map(|e| self.call(e, input_schema, &physical_input, updating))
             .collect::<Planned<Vec<_>>>()?;
         let mut fields: Vec<Arc<Field>> = result_schema
             .fields()
@@ -190,7 +190,12 @@ impl Lowering<'_> {
             calls,
             partial_schema: Arc::new(Schema::new(fields)),
             result_schema: Arc::clone(&result_schema),
+            ttl: self.ttl(&[input.node]).filter(|_| window.is_none()),
+            mini_batch: self.options.mini_batch.filter(|_| window.is_none()),
         });
+        if updating {
+            return self.retract_aggregate(input, aggregate, group_roles, order_dependent);
+        }
         let (exchange, parallelism) = if key.is_empty() {
             (Exchange::Gather, 1)
         } else {
@@ -236,23 +241,78 @@ impl Lowering<'_> {
         })
     }
 
-    /// One call of an aggregate function.
+    /// An aggregation over updating input: rows meet by key at once.
+    fn retract_aggregate(
+        &mut self,
+        input: Lowered,
+        aggregate: Arc<Aggregate>,
+        mut group_roles: Vec<Role>,
+        order_dependent: bool,
+    ) -> Planned<Lowered> {
+        // What rows are spread by must be columns.
+        let node_schema = Arc::clone(&self.graph.nodes[input.node].schema);
+        let width = node_schema.fields().len();
+        let own = (0..width).map(|i| column_expr(&node_schema, i));
+        let groups = aggregate.group.iter().cloned();
+        let fields = node_schema.fields().iter().chain(aggregate.result_schema.fields().iter().take(aggregate.group.len()));
+        let schema = Arc::new(Schema::new(fields.cloned().collect::<Vec<_>>()));
+        let step = CalcStep::Project(own.chain(groups).collect(), Arc::clone(&schema));
+        let rows = self.calc(input.node, step, Arc::clone(&schema), Vec::new());
+        let group = (0..aggregate.group.len()).map(|i| column_expr(&schema, width + i)).collect();
+        let aggregate = Aggregate { group, ..aggregate.as_ref().clone() };
+        let key: Vec<usize> = aggregate.key.iter().map(|k| width + k).collect();
+        let (exchange, parallelism) = self.spread(&key);
+        let is_window = aggregate.window.is_some();
+        let changes = Changes {
+            updating: !is_window,
+            upsert_keys: if is_window { Vec::new() } else { vec![(0..aggregate.group.len()).collect()] },
+            order_dependent,
+        };
+        if !is_window {
+            group_roles.fill(Role::Plain);
+        }
+        let schema = Arc::clone(&aggregate.result_schema);
+        group_roles.resize(schema.fields().len(), Role::Plain);
+        let node = self.graph.add(Node {
+            operation: Operation::RetractAggregate(Arc::new(aggregate)),
+            inputs: vec![Input { from: rows, exchange }],
+            schema,
+            changes,
+            parallelism,
+        });
+        Ok(Lowered { node, roles: group_roles })
+    }
+
+    /// One call of an aggregate function. `retracts`: over rows that come and go.
     pub(super) fn call(
         &self,
         expr: &Expr,
         logical: &DFSchema,
         physical: &Schema,
+        retracts: bool,
     ) -> Planned<AggregateCall> {
+        let mut expr = expr.clone();
+        let mut distinct = false;
+        if retracts {
+            let plain = expr.transform(|e| {
+                Ok(match e {
+                    Expr::AggregateFunction(mut function) if function.params.distinct => {
+                        distinct = true;
+                        function.params.distinct = false;
+                        Transformed::yes(Expr::AggregateFunction(function))
+                    }
+                    other => Transformed::no(other),
+                })
+            });
+            expr = self.datafusion(plain)?.data;
+        }
+        let expr = &expr;
         let context = PhysicalPlanningContext::default();
         let lowered = self.datafusion(
             LoweredAggregateBuilder::new(expr, logical, physical, &ExecutionProps::new(), &context)
                 .with_name(expr.schema_name().to_string())
                 .build(),
         )?;
-        // DataFusion's keep neither Flink's result type nor its way of computing.
-        if let "stddev" | "stddev_pop" | "var" | "var_pop" = lowered.aggregate.fun().name() {
-            return Err(self.unsupported(&lowered.aggregate.fun().name().to_uppercase()));
-        }
         let args = lowered
             .aggregate
             .expressions()
@@ -272,6 +332,7 @@ impl Lowering<'_> {
         Ok(AggregateCall {
             function,
             filter: lowered.filter,
+            distinct,
         })
     }
 
@@ -288,6 +349,7 @@ impl Lowering<'_> {
         let sets = &grouping_sets(sets);
         let node = &self.graph.nodes[input.node];
         let (from, parallelism) = (input.node, node.parallelism);
+        let changes = Changes { upsert_keys: Vec::new(), ..node.changes.clone() };
         let width = node.schema.fields().len();
         let input_schema = Arc::clone(&node.schema);
         let pass: Vec<Arc<dyn PhysicalExpr>> = (0..width)
@@ -332,7 +394,7 @@ impl Lowering<'_> {
                 exchange: Exchange::Forward,
             }],
             schema: Arc::new(Schema::new(fields)),
-            changes: Changes::default(),
+            changes,
             parallelism,
         });
         Ok(width)

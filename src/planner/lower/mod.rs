@@ -1,6 +1,8 @@
 //! Checked logical plans to nodes of the dataflow graph.
 
 mod aggregates;
+mod joins;
+mod over;
 mod sinks;
 mod tables;
 
@@ -24,11 +26,13 @@ use super::windows::{WindowTvf, as_column};
 use crate::catalog::Table;
 use crate::connectors::SinkMode;
 use crate::graph::{
-    CalcStep, Changes, Exchange, Graph, Input, NamedExpr, Node, NodeId, Operation, Sink,
+    CalcStep, Changes, Conflict, Exchange, Graph, Input, MiniBatch, NamedExpr, Node, NodeId,
+    Operation, Sink,
 };
 use crate::planner::context::{PlanContext, StreamTable};
 use crate::planner::diagnose;
 use crate::sql::{Diagnostic, SourceFile};
+use crate::state::StateTtl;
 use crate::time::Millis;
 
 /// A query and where its rows go.
@@ -43,6 +47,8 @@ pub struct InsertPlan {
     pub name: String,
     /// A bare SELECT: its columns are taken as they come.
     pub is_select: bool,
+    /// ON CONFLICT, where it is given.
+    pub on_conflict: Option<Conflict>,
     /// The file it stands in.
     pub file: Arc<SourceFile>,
     /// The statement.
@@ -64,6 +70,8 @@ enum Role {
     Plain,
     /// A time attribute.
     Rowtime,
+    /// The time of arrival (PROCTIME()).
+    Proctime,
     /// The start of a window, of this length where all windows have one.
     WindowStart(NodeId, Option<Millis>),
     WindowEnd(NodeId),
@@ -82,7 +90,7 @@ impl Role {
             Self::Rowtime | Self::WindowTime(_) => Some(0),
             Self::WindowEnd(_) => Some(-1),
             Self::WindowStart(_, size) => size.map(|s| s - 1),
-            Self::Plain => None,
+            Self::Plain | Self::Proctime => None,
         }
     }
 }
@@ -96,11 +104,28 @@ struct Lowered {
 
 type Planned<T> = Result<T, Diagnostic>;
 
+/// How a job is planned.
+#[derive(Debug, Clone, Copy)]
+pub struct PlanOptions {
+    /// Number of instances of each operator.
+    pub parallelism: usize,
+    /// When a source partition without rows no longer holds the watermark.
+    pub idle_timeout: Option<Duration>,
+    /// After how long without any row the watermark moves with the clock.
+    pub quiet_advance: Option<Duration>,
+    /// When state that is not written is given up.
+    pub state_ttl: Option<Duration>,
+    /// How long rows are aggregated together before results go on.
+    pub mini_batch: Option<MiniBatch>,
+    /// A query whose upsert key is not the sink's PRIMARY KEY must say ON CONFLICT.
+    pub require_on_conflict: bool,
+}
+
 /// Builds the graph of a job, one INSERT after another.
 pub struct Lowering<'a> {
     context: &'a PlanContext<'a>,
     parallelism: usize,
-    idle_timeout: Option<Duration>,
+    options: PlanOptions,
     graph: Graph,
     /// Columns that any query of the job reads, by table: a table is read once.
     needed: HashMap<String, BTreeSet<usize>>,
@@ -115,13 +140,12 @@ pub struct Lowering<'a> {
 }
 
 impl<'a> Lowering<'a> {
-    /// A graph for these inserts, at this parallelism. `in_process`: tables that are not read from their connector but
+    /// A graph for these inserts. `in_process`: tables that are not read from their connector but
     /// from the statements of this job that write them.
     pub fn new(
         context: &'a PlanContext<'a>,
         inserts: &[InsertPlan],
-        parallelism: usize,
-        idle_timeout: Option<Duration>,
+        options: PlanOptions,
         in_process: BTreeSet<String>,
     ) -> Self {
         let mut needed: HashMap<String, BTreeSet<usize>> = HashMap::new();
@@ -141,8 +165,8 @@ impl<'a> Lowering<'a> {
         }
         Self {
             context,
-            parallelism,
-            idle_timeout,
+            parallelism: options.parallelism,
+            options,
             graph: Graph::default(),
             needed,
             sources: HashMap::new(),
@@ -181,6 +205,11 @@ impl<'a> Lowering<'a> {
                 "declare PRIMARY KEY (...) NOT ENFORCED in the table".into(),
             ));
         }
+        let rows = match (&key, check.mode) {
+            (Some(key), SinkMode::Upsert) => self.one_row_a_key(rows, key, insert)?,
+            _ => rows,
+        };
+        let changes = self.graph.nodes[rows.node].changes.clone();
         if self.in_process.contains(&insert.sink.name) && !insert.is_select {
             self.written
                 .entry(insert.sink.name.clone())
@@ -217,6 +246,57 @@ impl<'a> Lowering<'a> {
             parallelism,
         });
         Ok(())
+    }
+
+    /// Rows such that there is never more than one for a key of the sink.
+    fn one_row_a_key(&mut self, rows: Lowered, key: &[usize], insert: &InsertPlan) -> Planned<Lowered> {
+        let node = &self.graph.nodes[rows.node];
+        let keys = &node.changes.upsert_keys;
+        if keys.iter().any(|k| k.iter().all(|c| key.contains(c))) {
+            return Ok(rows);
+        }
+        let conflict = match insert.on_conflict {
+            // Of rows that are never retracted the last one written is the last one there is.
+            None | Some(Conflict::Deduplicate) if !node.changes.updating => return Ok(rows),
+            Some(conflict) => conflict,
+            None if !self.options.require_on_conflict => Conflict::Deduplicate,
+            None => return Err(self.other_key(rows.node, key, insert)),
+        };
+        let (schema, parallelism) = (Arc::clone(&node.schema), self.parallelism);
+        let changes = Changes {
+            updating: true,
+            upsert_keys: vec![key.to_vec()],
+            order_dependent: true,
+        };
+        let ttl = self.ttl(&[rows.node]);
+        let node = self.graph.add(Node {
+            operation: Operation::UpsertMaterialize { key: key.to_vec(), conflict, ttl },
+            inputs: vec![Input { from: rows.node, exchange: Exchange::Hash(key.to_vec()) }],
+            schema,
+            changes,
+            parallelism,
+        });
+        Ok(Lowered { node, roles: rows.roles })
+    }
+
+    fn other_key(&self, node: NodeId, key: &[usize], insert: &InsertPlan) -> Diagnostic {
+        let node = &self.graph.nodes[node];
+        let names = |columns: &[usize]| {
+            let names: Vec<&str> = columns.iter().map(|c| node.schema.field(*c).name().as_str()).collect();
+            names.join(", ")
+        };
+        let keys: Vec<String> = node.changes.upsert_keys.iter().map(|k| format!("[{}]", names(k))).collect();
+        let have = if keys.is_empty() { "none".to_string() } else { keys.join(", ") };
+        self.mistake(
+            format!(
+                "The query has an upsert key that differs from the primary key of the sink table '{}'. Primary key: [{}], upsert key: {have}.",
+                insert.name,
+                names(key),
+            ),
+            "make them the same, or say what happens where two rows meet in one key: INSERT INTO ... SELECT ... ON CONFLICT DO \
+             { DEDUPLICATE | NOTHING | ERROR }"
+                .into(),
+        )
     }
 
     fn updates_into_append_sink(&self, node: NodeId, insert: &InsertPlan) -> Diagnostic {
@@ -268,45 +348,19 @@ impl<'a> Lowering<'a> {
             LogicalPlan::TableScan(scan) => self.scan(scan),
             LogicalPlan::SubqueryAlias(alias) => self.lower(&alias.input),
             LogicalPlan::Projection(projection) => {
-                let input = self.lower(&projection.input)?;
-                let exprs = self.physical(
-                    &projection.expr,
-                    projection.input.schema(),
-                    &projection.schema,
-                )?;
-                let roles = projection
-                    .expr
-                    .iter()
-                    .map(|e| column_role(e, projection.input.schema(), &input.roles))
-                    .collect();
-                let schema = arrow_schema(&projection.schema);
-                let sources: Vec<Option<usize>> = projection
-                    .expr
-                    .iter()
-                    .map(|e| {
-                        as_column(e)
-                            .and_then(|c| projection.input.schema().maybe_index_of_column(c))
-                    })
-                    .collect();
-                let key = moved_keys(&self.graph.nodes[input.node].changes.upsert_keys, |c| {
-                    sources.iter().position(|s| *s == Some(c))
-                });
-                let node = self.calc(
-                    input.node,
-                    CalcStep::Project(exprs, Arc::clone(&schema)),
-                    schema,
-                    key,
-                );
-                Ok(Lowered { node, roles })
+                let input = match projection.input.as_ref() {
+                    LogicalPlan::Filter(filter) => {
+                        let used = |column: usize| {
+                            let column = &projection.input.schema().columns()[column];
+                            projection.expr.iter().any(|e| e.column_refs().contains(column))
+                        };
+                        self.filter(filter, used)?
+                    }
+                    other => self.lower(other)?,
+                };
+                self.project(projection, input)
             }
-            LogicalPlan::Filter(filter) => {
-                let input = self.lower(&filter.input)?;
-                let predicate = self.expression(&filter.predicate, filter.input.schema())?;
-                let node = &self.graph.nodes[input.node];
-                let (schema, key) = (Arc::clone(&node.schema), node.changes.upsert_keys.clone());
-                let node = self.calc(input.node, CalcStep::Filter(predicate), schema, key);
-                Ok(Lowered { node, ..input })
-            }
+            LogicalPlan::Filter(filter) => self.filter(filter, |_| true),
             LogicalPlan::Extension(extension) => {
                 match extension.node.as_any().downcast_ref::<WindowTvf>() {
                     Some(window) => self.window(window),
@@ -364,15 +418,181 @@ impl<'a> Lowering<'a> {
                     self.datafusion(RecordBatch::try_new(schema, columns).map_err(Into::into))?;
                 Ok(self.values(rows))
             }
-            LogicalPlan::Join(_) => Err(self.unsupported("a join")),
-            LogicalPlan::Window(_) => Err(self.unsupported("OVER (...)")),
-            LogicalPlan::Sort(_) => Err(self.unsupported("ORDER BY")),
-            LogicalPlan::Limit(_) => Err(self.unsupported("LIMIT")),
+            LogicalPlan::Join(join) => self.join(join),
+            LogicalPlan::Window(window) => self.over(window),
+            LogicalPlan::Sort(sort) => match sort.fetch {
+                Some(fetch) => self.sorted(sort, Some((0, fetch as u64))),
+                None => self.sorted(sort, None),
+            },
+            LogicalPlan::Limit(limit) => self.limit(limit),
             LogicalPlan::Unnest(_) => Err(self.unsupported("UNNEST")),
             LogicalPlan::RecursiveQuery(_) => Err(self.unsupported("WITH RECURSIVE")),
             LogicalPlan::Subquery(_) => Err(self.unsupported("a subquery in an expression")),
             LogicalPlan::Distinct(_) => Err(self.unsupported("DISTINCT ON")),
             other => Err(self.unsupported(&other.display().to_string())),
+        }
+    }
+
+    fn project(
+        &mut self,
+        projection: &datafusion::logical_expr::Projection,
+        input: Lowered,
+    ) -> Planned<Lowered> {
+        let from = projection.input.schema();
+        let exprs = self.physical(&projection.expr, from, &projection.schema)?;
+        let roles = projection
+            .expr
+            .iter()
+            .map(|e| column_role(e, from, &input.roles))
+            .collect();
+        let sources: Vec<Option<usize>> = projection
+            .expr
+            .iter()
+            .map(|e| as_column(e).and_then(|c| from.maybe_index_of_column(c)))
+            .collect();
+        let keys = moved_keys(&self.graph.nodes[input.node].changes.upsert_keys, |c| {
+            sources.iter().position(|s| *s == Some(c))
+        });
+        let schema = arrow_schema(&projection.schema);
+        let step = CalcStep::Project(exprs, Arc::clone(&schema));
+        let node = self.calc(input.node, step, schema, keys);
+        Ok(Lowered { node, roles })
+    }
+
+    fn filter(
+        &mut self,
+        filter: &datafusion::logical_expr::Filter,
+        is_used: impl Fn(usize) -> bool,
+    ) -> Planned<Lowered> {
+        if let Some(ranked) = self.ranked(filter, is_used)? {
+            return Ok(ranked);
+        }
+        let input = self.lower(&filter.input)?;
+        let predicate = self.expression(&filter.predicate, filter.input.schema())?;
+        Ok(self.filtered(input, predicate))
+    }
+
+    fn filtered(&mut self, input: Lowered, predicate: Arc<dyn PhysicalExpr>) -> Lowered {
+        let node = &self.graph.nodes[input.node];
+        let (schema, keys) = (Arc::clone(&node.schema), node.changes.upsert_keys.clone());
+        let node = self.calc(input.node, CalcStep::Filter(predicate), schema, keys);
+        Lowered { node, ..input }
+    }
+
+    /// The rows with `exprs` as columns: where they are, or computed behind the others. Returns their places.
+    fn with_columns(
+        &mut self,
+        input: Lowered,
+        exprs: &[Expr],
+        schema: &DFSchema,
+    ) -> Planned<(Lowered, Vec<usize>)> {
+        let node_schema = Arc::clone(&self.graph.nodes[input.node].schema);
+        let width = node_schema.fields().len();
+        let (mut places, mut computed, mut fields) = (Vec::new(), Vec::new(), Vec::new());
+        for expr in exprs {
+            match as_column(expr).and_then(|c| schema.maybe_index_of_column(c)) {
+                Some(column) => places.push(column),
+                None => {
+                    let physical = self.expression(expr, schema)?;
+                    let data_type = self.datafusion(physical.data_type(&node_schema))?;
+                    let name = format!("__{}", width + computed.len());
+                    places.push(width + computed.len());
+                    fields.push(Arc::new(arrow::datatypes::Field::new(&name, data_type, true)));
+                    computed.push((physical, name));
+                }
+            }
+        }
+        if computed.is_empty() {
+            return Ok((input, places));
+        }
+        let own = (0..width).map(|i| column_expr(&node_schema, i));
+        let all_fields: Vec<_> = node_schema.fields().iter().cloned().chain(fields).collect();
+        let schema = Arc::new(Schema::new(all_fields));
+        let step = CalcStep::Project(own.chain(computed).collect(), Arc::clone(&schema));
+        let mut roles = input.roles;
+        roles.resize(schema.fields().len(), Role::Plain);
+        let keys = self.graph.nodes[input.node].changes.upsert_keys.clone();
+        let node = self.calc(input.node, step, schema, keys);
+        Ok((Lowered { node, roles }, places))
+    }
+
+    /// The columns `keep` of rows, as columns of `schema`: its names, and its types where they differ.
+    fn reshape(&mut self, input: Lowered, keep: &[usize], schema: &SchemaRef) -> Planned<Lowered> {
+        let node_schema = Arc::clone(&self.graph.nodes[input.node].schema);
+        let is_same = keep.iter().copied().eq(0..node_schema.fields().len())
+            && node_schema.fields().iter().zip(schema.fields()).all(|(a, b)| a.data_type() == b.data_type());
+        if is_same {
+            return Ok(input);
+        }
+        let mut exprs: Vec<NamedExpr> = Vec::new();
+        for (place, field) in keep.iter().zip(schema.fields()) {
+            let (column, _) = column_expr(&node_schema, *place);
+            let expr = if node_schema.field(*place).data_type() == field.data_type() {
+                column
+            } else {
+                let cast = datafusion::physical_expr::expressions::cast(column, &node_schema, field.data_type().clone());
+                self.datafusion(cast)?
+            };
+            exprs.push((expr, field.name().clone()));
+        }
+        let fields: Vec<_> = schema.fields().iter().zip(keep).map(|(f, place)| {
+            let nullable = f.is_nullable() || node_schema.field(*place).is_nullable();
+            Arc::new(f.as_ref().clone().with_nullable(nullable))
+        }).collect();
+        let schema = Arc::new(Schema::new(fields));
+        let roles = keep.iter().map(|k| input.roles[*k]).collect();
+        let keys = moved_keys(&self.graph.nodes[input.node].changes.upsert_keys, |c| {
+            keep.iter().position(|k| *k == c)
+        });
+        let step = CalcStep::Project(exprs, Arc::clone(&schema));
+        let node = self.calc(input.node, step, schema, keys);
+        Ok(Lowered { node, roles })
+    }
+
+    /// The rows with a last column of NULLs, which nobody reads, so that they are of `schema`.
+    fn with_null_column(&mut self, input: Lowered, schema: &SchemaRef) -> Planned<Lowered> {
+        let node_schema = Arc::clone(&self.graph.nodes[input.node].schema);
+        let width = node_schema.fields().len();
+        let mut exprs: Vec<NamedExpr> = (0..width).map(|i| column_expr(&node_schema, i)).collect();
+        let field = schema.field(width);
+        let null = self.datafusion(datafusion::common::ScalarValue::try_from(field.data_type()))?;
+        exprs.push((
+            Arc::new(datafusion::physical_expr::expressions::Literal::new(null)),
+            field.name().clone(),
+        ));
+        let mut fields = node_schema.fields().to_vec();
+        fields.push(Arc::new(field.clone().with_nullable(true)));
+        let schema = Arc::new(Schema::new(fields));
+        let mut roles = input.roles;
+        roles.push(Role::Plain);
+        let keys = self.graph.nodes[input.node].changes.upsert_keys.clone();
+        let node = self.calc(input.node, CalcStep::Project(exprs, Arc::clone(&schema)), schema, keys);
+        Ok(Lowered { node, roles })
+    }
+
+    /// Where rows of keys meet.
+    fn spread(&self, key: &[usize]) -> (Exchange, usize) {
+        if key.is_empty() {
+            (Exchange::Gather, 1)
+        } else {
+            (Exchange::Hash(key.to_vec()), self.parallelism)
+        }
+    }
+
+    /// When the state of an operator behind these nodes is given up: in event time where they have it.
+    fn ttl(&self, inputs: &[NodeId]) -> Option<StateTtl> {
+        let after = i64::try_from(self.options.state_ttl?.as_millis()).unwrap_or(i64::MAX);
+        let by_event_time = inputs.iter().all(|id| self.has_event_time(*id));
+        Some(StateTtl { after, by_event_time })
+    }
+
+    fn has_event_time(&self, id: NodeId) -> bool {
+        let node = &self.graph.nodes[id];
+        match &node.operation {
+            Operation::Source(source) => source.watermark.is_some(),
+            Operation::WatermarkAssign(_) => true,
+            Operation::Values(_) => false,
+            _ => node.inputs.iter().all(|i| self.has_event_time(i.from)),
         }
     }
 

@@ -10,6 +10,7 @@ use datafusion::common::{DFSchema, ScalarValue};
 use datafusion::logical_expr::{Cast, Expr, TableScan};
 
 use crate::catalog::{ColumnKind, Table};
+use crate::connectors::{SourceMode, source_mode};
 use crate::graph::{CalcStep, Changes, Exchange, Input, Node, Operation, Source, WatermarkRule};
 use crate::planner::context::StreamTable;
 use crate::planner::diagnose;
@@ -87,14 +88,7 @@ impl Lowering<'_> {
         table: &Arc<Table>,
         columns: &[usize],
     ) -> Planned<Lowered> {
-        if let Some(connector) = table.connector() {
-            if connector == "upsert-kafka" {
-                return Err(self.unsupported(&format!(
-                    "reading '{}', an upsert-kafka table (a changelog)",
-                    table.name
-                )));
-            }
-        } else {
+        if table.connector().is_none() {
             return Err(self.mistake(
                 format!(
                     "table '{}' has no connector and nothing in this job writes it",
@@ -103,7 +97,13 @@ impl Lowering<'_> {
                 "give it a 'connector' in its WITH list, or an INSERT INTO it".into(),
             ));
         }
-        let output = self.with_watermark_columns(table, columns)?;
+        let mode = source_mode(table);
+        let mut output = self.with_watermark_columns(table, columns)?;
+        if mode == SourceMode::Upsert {
+            let key = table.primary_key.iter().flatten();
+            let missing: Vec<usize> = key.filter(|k| !output.contains(k)).copied().collect();
+            output.extend(missing);
+        }
         let exprs = output
             .iter()
             .map(|c| self.table_column(table, *c))
@@ -132,7 +132,7 @@ impl Lowering<'_> {
             .zip(schema.fields())
             .map(|(e, f)| Ok((self.expression(e, &read_df)?, f.name().clone())))
             .collect::<Planned<Vec<_>>>()?;
-        let rule = self.watermark_rule(table, &output, &schema, self.idle_timeout)?;
+        let rule = self.watermark_rule(table, &output, &schema, self.options.idle_timeout)?;
         let is_identity = read == output;
         let roles = time_roles(table, &output);
         let node = self.graph.add(Node {
@@ -144,11 +144,42 @@ impl Lowering<'_> {
                 watermark: rule,
             }),
             inputs: Vec::new(),
-            schema,
-            changes: Changes::default(),
+            schema: Arc::clone(&schema),
+            changes: Changes {
+                updating: mode != SourceMode::Append,
+                ..Changes::default()
+            },
             parallelism: self.parallelism,
         });
-        Ok(Lowered { node, roles })
+        let mut rows = Lowered { node, roles };
+        if mode == SourceMode::Upsert {
+            let key = table.primary_key.iter().flatten();
+            let key = key.filter_map(|k| output.iter().position(|c| c == k)).collect();
+            rows = self.normalized(rows, key);
+        }
+        // What only the watermark or the key needed is not passed on.
+        let keep: Vec<usize> = (0..columns.len()).collect();
+        self.reshape(rows, &keep, &schema)
+    }
+
+    /// Upserts and deletes by key as a changelog.
+    fn normalized(&mut self, rows: Lowered, key: Vec<usize>) -> Lowered {
+        let schema = Arc::clone(&self.graph.nodes[rows.node].schema);
+        let ttl = self.ttl(&[rows.node]);
+        let (exchange, parallelism) = self.spread(&key);
+        let changes = Changes {
+            updating: true,
+            upsert_keys: vec![key.clone()],
+            order_dependent: false,
+        };
+        let node = self.graph.add(Node {
+            operation: Operation::ChangelogNormalize { key, ttl },
+            inputs: vec![Input { from: rows.node, exchange }],
+            schema,
+            changes,
+            parallelism,
+        });
+        Lowered { node, roles: rows.roles }
     }
 
     /// Reads a table from the statements of this job that write it. Rows come in the order of event time where the table
@@ -165,20 +196,28 @@ impl Lowering<'_> {
                 "put the INSERT INTO it before its readers; statements cannot read each other in a circle".into(),
             ));
         }
-        if writers
-            .iter()
-            .any(|w| self.graph.nodes[w.node].changes.updating)
-            || table.primary_key.is_some()
-        {
-            return Err(self.unsupported(&format!(
-                "reading '{}', a table with updates (a changelog)",
-                table.name
-            )));
-        }
         let sink_schema = table.sink_schema();
         let insertable = table.insertable();
         let mut rows = self.union(writers.clone(), Arc::clone(&sink_schema));
-        if let Some((time, _)) = &table.watermark {
+        if let Some(key) = table.sink_key() {
+            let is_changelog = match writers.as_slice() {
+                [only] => {
+                    let changes = self.graph.nodes[only.node].changes.clone();
+                    let holds = |k: &Vec<usize>| k.iter().all(|c| key.contains(c));
+                    let own = changes.upsert_keys.iter().any(holds);
+                    if own {
+                        self.graph.nodes[rows.node].changes.upsert_keys = changes.upsert_keys.clone();
+                    }
+                    changes.updating && own
+                }
+                _ => false,
+            };
+            if !is_changelog {
+                rows = self.normalized(rows, key);
+            }
+        }
+        let updating = self.graph.nodes[rows.node].changes.updating;
+        if let Some((time, _)) = table.watermark.as_ref().filter(|_| !updating) {
             let role = insertable
                 .iter()
                 .position(|i| i == time)
@@ -188,6 +227,8 @@ impl Lowering<'_> {
                     operation: Operation::EventTimeSort {
                         column: position,
                         complete_after: role.complete_after(),
+                        then: Vec::new(),
+                        drops_late: false,
                     },
                     inputs: vec![Input {
                         from: rows.node,
@@ -223,14 +264,18 @@ impl Lowering<'_> {
                 table.columns[*c].field.name().clone(),
             ));
         }
+        let keys = moved_keys(&self.graph.nodes[rows.node].changes.upsert_keys, |c| {
+            output.iter().position(|o| insertable.get(c) == Some(o))
+        });
         rows.node = self.calc(
             rows.node,
             CalcStep::Project(exprs, Arc::clone(&schema)),
             Arc::clone(&schema),
-            Vec::new(),
+            keys,
         );
         if let Some(rule) = self.watermark_rule(table, &output, &schema, None)? {
-            let parallelism = self.graph.nodes[rows.node].parallelism;
+            let node = &self.graph.nodes[rows.node];
+            let (parallelism, changes) = (node.parallelism, node.changes.clone());
             rows.node = self.graph.add(Node {
                 operation: Operation::WatermarkAssign(rule),
                 inputs: vec![Input {
@@ -238,7 +283,7 @@ impl Lowering<'_> {
                     exchange: Exchange::Forward,
                 }],
                 schema,
-                changes: Changes::default(),
+                changes,
                 parallelism,
             });
         }
@@ -349,9 +394,15 @@ impl Lowering<'_> {
 /// The roles of a table's columns: its event-time column is the time attribute.
 fn time_roles(table: &Table, columns: &[usize]) -> Vec<Role> {
     let is_time = |c: &usize| table.watermark.as_ref().is_some_and(|(time, _)| time == c);
+    let is_proctime = |c: &usize| match &table.columns[*c].kind {
+        ColumnKind::Computed(expr) => expr.to_string().eq_ignore_ascii_case("PROCTIME()"),
+        _ => false,
+    };
     let role = |c| {
         if is_time(c) {
             Role::Rowtime
+        } else if is_proctime(c) {
+            Role::Proctime
         } else {
             Role::Plain
         }

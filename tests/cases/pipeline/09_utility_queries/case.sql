@@ -1,7 +1,10 @@
--- case: the numbered pipeline: the utility queries over what 02 and 03 wrote
+-- case: the numbered pipeline: the utility queries over what 02 to 08 wrote
 -- not yet: LIMIT is not supported
 -- differs: Flink's ORDER BY ... LIMIT 1 over an updating table keeps the window's first row; flowline's has the last
 --!include ../../../../sql/01_source_table_cloudevents.sql
 --!include ../../../../sql/02_events_aggregated_5min.sql
 --!include ../../../../sql/03_system_health_5min.sql
+--!include ../../../../sql/04_top_error_sources.sql
+--!include ../../../../sql/05_correlated_incidents.sql
+--!include ../../../../sql/08_gemini_summary.sql
 --!include ../../../../sql/09_utility_queries.sql

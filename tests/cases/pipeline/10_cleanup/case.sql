@@ -1,5 +1,10 @@
--- case: the numbered pipeline: cleanup after 02 and 03
+-- case: the numbered pipeline: cleanup after all the others
 --!include ../../../../sql/01_source_table_cloudevents.sql
 --!include ../../../../sql/02_events_aggregated_5min.sql
 --!include ../../../../sql/03_system_health_5min.sql
+--!include ../../../../sql/04_top_error_sources.sql
+--!include ../../../../sql/05_correlated_incidents.sql
+--!include ../../../../sql/06_error_rate_trends.sql
+--!include ../../../../sql/07_error_anomalies.sql
+--!include ../../../../sql/08_gemini_summary.sql
 --!include ../../../../sql/10_cleanup.sql

@@ -1,0 +1,496 @@
+//! The core of joins without a time bound: both sides' rows by key, with what changes in the result as they change.
+//!
+//! The result is a function of the two sides as Z-sets: a pair has the product of its rows' weights, a row without a match
+//! its own. What is emitted is the difference a batch makes, so it adds up however the input is cut into batches.
+
+use std::collections::hash_map::Entry;
+use std::collections::{BTreeMap, HashMap};
+use std::ops::Range;
+use std::sync::Arc;
+
+use arrow::array::{Array, AsArray, Int64Array, RecordBatch, new_null_array};
+use arrow::buffer::NullBuffer;
+use arrow::datatypes::{DataType, Field, Int64Type, Schema, SchemaRef};
+use arrow::row::OwnedRow;
+
+use super::join_rows::{JoinRows, Joined, Side, Sides};
+use crate::changelog::Batch;
+use crate::error::{Error, Result};
+use crate::graph::{Join, JoinKind};
+use crate::state::{Expiry, StatePart};
+
+/// The most rows that are emitted in one batch: pairs of a frequent key can be many.
+const ROWS_AT_ONCE: usize = 1 << 16;
+
+/// A row, as it stands in the state: shared by the maps that name it.
+type Row = Arc<OwnedRow>;
+
+/// What is known of a row.
+#[derive(Debug, Clone, Copy)]
+struct Stored {
+    weight: i64,
+    /// How many rows of the other side match it; kept where the result depends on it.
+    matches: i64,
+}
+
+/// The rows of one key on one side.
+#[derive(Debug, Default)]
+struct Group {
+    rows: BTreeMap<Row, Stored>,
+    /// The sum of their weights.
+    total: i64,
+}
+
+type Groups = HashMap<Row, Group>;
+
+/// Rows of the other side that rows of a batch may match, each key's once.
+#[derive(Default)]
+struct Others {
+    keys: Vec<Row>,
+    rows: Vec<Row>,
+    weights: Vec<i64>,
+    ranges: HashMap<Row, Range<u32>>,
+}
+
+/// Two sides that wait for each other for ever, or until they expire.
+pub struct JoinCore {
+    rows: JoinRows,
+    /// The key that is NULL, where that matches every key (NOT IN).
+    null_key: Option<OwnedRow>,
+    groups: Sides<Groups>,
+    /// As in Flink each row expires by itself, without a retraction; what it matched still counts as matched.
+    expiry: Expiry<(Side, Row, Row)>,
+}
+
+impl JoinCore {
+    /// Nothing kept yet.
+    ///
+    /// # Errors
+    /// Where a column type cannot be kept as state.
+    pub fn new(
+        join: &Arc<Join>,
+        left: &SchemaRef,
+        right: &SchemaRef,
+        output: &SchemaRef,
+    ) -> Result<Self> {
+        let rows = JoinRows::new(join, left, right, output)?;
+        let null_key = if join.null_aware {
+            let keys = &rows.sides.left.keys;
+            let fields = keys.schema().fields();
+            let nulls: Vec<_> = fields.iter().map(|f| new_null_array(f.data_type(), 1)).collect();
+            keys.encode(&nulls, 1)?.pop()
+        } else {
+            None
+        };
+        Ok(Self {
+            rows,
+            null_key,
+            groups: Sides::default(),
+            expiry: Expiry::new(join.ttl),
+        })
+    }
+
+    /// The parts that do not change.
+    pub fn rows(&self) -> &JoinRows {
+        &self.rows
+    }
+
+    /// Takes rows of one side; returns how the result changes. Where nothing can ever be retracted from it by such rows (no
+    /// weights, inner or semi) it is given without weights.
+    ///
+    /// # Errors
+    /// Where the residual filter fails on a pair.
+    pub fn apply(&mut self, side: Side, batch: &Batch) -> Result<Vec<Batch>> {
+        let kind = self.rows.join.kind;
+        let codecs = self.rows.sides.of(side);
+        let keys = codecs.keys_of(&batch.rows)?;
+        let encoded = codecs.rows.encode_rows(&batch.rows)?;
+        let changes = net_changes(batch, &encoded);
+        let mut items: Vec<(Joined, i64)> = Vec::new();
+        let (changes, unmatchable) = split(changes, self.rows.matchable(side, &batch.rows));
+        if kind.shows(side, false) {
+            // Never matched by anything: nothing to remember.
+            items.extend(unmatchable.into_iter().map(|(row, w)| (alone(row, false), w)));
+        }
+        let key = |row: u32| keys.get(row as usize);
+        // How many rows match each change, and by how much the matches of each row of the other side change.
+        let mut found = vec![0; changes.len()];
+        let mut delta;
+        let mut other_rows = None;
+        let mut others = Others::default();
+        if kind.gives_pairs() || self.rows.has_filter() {
+            let mut ranges: Vec<Vec<Range<u32>>> = Vec::with_capacity(changes.len());
+            for (row, _) in &changes {
+                ranges.push(self.collect_others(side, key(*row), &mut others));
+            }
+            delta = vec![0; others.rows.len()];
+            let pairs = (0usize..).zip(ranges).flat_map(|(c, ranges)| {
+                ranges.into_iter().flatten().map(move |o| (c, o))
+            });
+            let decoded = self.decode(side.other(), &others)?;
+            let row_of = |c: usize| changes.get(c).map_or(0, |(row, _)| *row);
+            let matching = self.rows.matching(side, &batch.rows, &decoded, pairs, row_of)?;
+            other_rows = Some(decoded);
+            for (c, o) in matching {
+                let (Some((row, weight)), Some(other_weight), Some(found), Some(delta)) = (
+                    changes.get(c),
+                    others.weights.get(o as usize),
+                    found.get_mut(c),
+                    delta.get_mut(o as usize),
+                ) else {
+                    continue;
+                };
+                *found += other_weight;
+                *delta += weight;
+                if kind.gives_pairs() {
+                    let pair = Joined { this: Some(*row), other: Some(o), mark: true };
+                    items.push((pair, weight * other_weight));
+                }
+            }
+        } else if kind.depends_on_matches(side) {
+            delta = Vec::new();
+            for ((row, _), found) in changes.iter().zip(&mut found) {
+                *found = self.total_of_others(side, key(*row));
+            }
+        } else {
+            // Rows of one key match the same rows: only the sum of their weights matters.
+            let mut sums: BTreeMap<&OwnedRow, i64> = BTreeMap::new();
+            for (row, weight) in &changes {
+                if let Some(key) = key(*row) {
+                    *sums.entry(key).or_default() += weight;
+                }
+            }
+            delta = Vec::new();
+            for (key, sum) in sums.into_iter().filter(|(_, sum)| *sum != 0) {
+                for range in self.collect_others(side, Some(key), &mut others) {
+                    delta.resize(others.rows.len(), 0);
+                    for o in range {
+                        delta.get_mut(o as usize).into_iter().for_each(|d: &mut i64| *d += sum);
+                    }
+                }
+            }
+        }
+        for ((row, weight), found) in changes.into_iter().zip(found) {
+            let (Some(key), Some(value)) = (keys.get(row as usize), encoded.get(row as usize)) else {
+                continue;
+            };
+            let is_matched = self.store(side, key, value, weight, found) > 0;
+            if kind.shows(side, is_matched) {
+                items.push((alone(row, is_matched), weight));
+            }
+        }
+        if kind.depends_on_matches(side.other()) {
+            self.count_matches(side.other(), &others, &delta, &mut items);
+        }
+        let other_rows = match other_rows {
+            Some(rows) => rows,
+            None if items.iter().any(|(j, _)| j.other.is_some()) => self.decode(side.other(), &others)?,
+            None => self.decode(side.other(), &Others::default())?,
+        };
+        self.emit(side, batch, &other_rows, items)
+    }
+
+    /// The rows of the other side whose keys match `key`, as ranges of `others`.
+    fn collect_others(
+        &self,
+        side: Side,
+        key: Option<&OwnedRow>,
+        others: &mut Others,
+    ) -> Vec<Range<u32>> {
+        let mut ranges = Vec::new();
+        self.for_each_other(side, key, |key, group| {
+            let range = others.ranges.entry(Arc::clone(key)).or_insert_with(|| {
+                let start = others.rows.len() as u32;
+                for (row, stored) in &group.rows {
+                    others.keys.push(Arc::clone(key));
+                    others.rows.push(Arc::clone(row));
+                    others.weights.push(stored.weight);
+                }
+                start..others.rows.len() as u32
+            });
+            ranges.push(range.clone());
+        });
+        ranges
+    }
+
+    fn total_of_others(&self, side: Side, key: Option<&OwnedRow>) -> i64 {
+        let mut total = 0;
+        self.for_each_other(side, key, |_, group| total += group.total);
+        total
+    }
+
+    fn for_each_other(&self, side: Side, key: Option<&OwnedRow>, mut f: impl FnMut(&Row, &Group)) {
+        let groups = self.groups.of(side.other());
+        let Some(key) = key else { return };
+        match &self.null_key {
+            Some(null) if null == key => {
+                // In the order of their keys: the order of a hash map would differ from run to run.
+                let mut all: Vec<_> = groups.iter().collect();
+                all.sort_unstable_by_key(|(key, _)| *key);
+                all.into_iter().for_each(|(key, group)| f(key, group));
+            }
+            null => {
+                for key in [Some(key), null.as_ref()].into_iter().flatten() {
+                    if let Some((key, group)) = groups.get_key_value(key) {
+                        f(key, group);
+                    }
+                }
+            }
+        }
+    }
+
+    fn decode(&self, side: Side, others: &Others) -> Result<RecordBatch> {
+        let rows = others.rows.iter().map(|row| row.as_ref());
+        self.rows.sides.of(side).rows.decode(rows)
+    }
+
+    /// Adds to the weight of a row; returns how many rows match it: `found`, where that was not known before.
+    fn store(&mut self, side: Side, key: &OwnedRow, row: &OwnedRow, weight: i64, found: i64) -> i64 {
+        let groups = self.groups.of_mut(side);
+        if !groups.contains_key(key) {
+            groups.insert(Arc::new(key.clone()), Group::default());
+        }
+        let expires = self.rows.join.ttl.is_some();
+        let shared_key = groups.get_key_value(key).filter(|_| expires).map(|(k, _)| Arc::clone(k));
+        let Some(group) = groups.get_mut(key) else {
+            return found;
+        };
+        let before = group.rows.get(row).copied();
+        let mut stored = before.unwrap_or(Stored { weight: 0, matches: found });
+        stored.weight += weight;
+        if expires {
+            // A retraction of what has expired finds nothing to take away.
+            stored.weight = stored.weight.max(0);
+        }
+        group.total += stored.weight - before.map_or(0, |b| b.weight);
+        let row = match group.rows.get_key_value(row) {
+            Some((row, _)) => Arc::clone(row),
+            None => Arc::new(row.clone()),
+        };
+        if stored.weight == 0 {
+            group.rows.remove(&row);
+        } else {
+            group.rows.insert(Arc::clone(&row), stored);
+        }
+        let is_empty = group.rows.is_empty();
+        if is_empty {
+            groups.remove(key);
+        }
+        if let Some(key) = shared_key {
+            let id = (side, key, row);
+            if stored.weight == 0 {
+                self.expiry.forget(&id);
+            } else {
+                self.expiry.touch(&id);
+            }
+        }
+        stored.matches
+    }
+
+    /// The matches of rows of `side` changed: those that had none before or have none now come or go.
+    fn count_matches(&mut self, side: Side, others: &Others, delta: &[i64], items: &mut Vec<(Joined, i64)>) {
+        let (kind, expires) = (self.rows.join.kind, self.rows.join.ttl.is_some());
+        let groups = self.groups.of_mut(side);
+        let all = (0u32..).zip(&others.keys).zip(&others.rows).zip(delta);
+        for (((o, key), row), delta) in all.filter(|(_, delta)| **delta != 0) {
+            let Some(stored) = groups.get_mut(key).and_then(|g| g.rows.get_mut(row)) else {
+                continue;
+            };
+            let before = stored.matches > 0;
+            stored.matches += delta;
+            if expires {
+                stored.matches = stored.matches.max(0);
+                self.expiry.touch(&(side, Arc::clone(key), Arc::clone(row)));
+            }
+            let after = stored.matches > 0;
+            if before != after {
+                for (mark, weight) in [(before, -stored.weight), (after, stored.weight)] {
+                    if kind.shows(side, mark) {
+                        items.push((Joined { this: None, other: Some(o), mark }, weight));
+                    }
+                }
+            }
+        }
+    }
+
+    fn emit(
+        &self,
+        side: Side,
+        batch: &Batch,
+        others: &RecordBatch,
+        mut items: Vec<(Joined, i64)>,
+    ) -> Result<Vec<Batch>> {
+        let only_adds = matches!(self.rows.join.kind, JoinKind::Inner | JoinKind::LeftSemi);
+        let append = batch.weights.is_none() && only_adds && items.iter().all(|(_, w)| *w > 0);
+        if append {
+            if items.iter().any(|(_, w)| *w != 1) {
+                let repeat = |(j, w): (Joined, i64)| (0..w).map(move |_| (j, 1));
+                items = items.into_iter().flat_map(repeat).collect();
+            }
+        } else {
+            // What goes before what comes.
+            items.sort_by_key(|(_, w)| *w > 0);
+        }
+        let mut batches = Vec::with_capacity(items.len().div_ceil(ROWS_AT_ONCE));
+        for items in items.chunks(ROWS_AT_ONCE) {
+            let joined: Vec<Joined> = items.iter().map(|(j, _)| *j).collect();
+            let rows = self.rows.result(side, &batch.rows, others, &joined)?;
+            batches.push(if append {
+                Batch::append(rows)
+            } else {
+                Batch::changes(rows, items.iter().map(|(_, w)| *w).collect())
+            });
+        }
+        Ok(batches)
+    }
+
+    /// Forgets all rows.
+    pub fn clear(&mut self) {
+        self.groups = Sides::default();
+        self.expiry = Expiry::new(self.rows.join.ttl);
+    }
+
+    /// Event time has come to `time`: gives up rows by it.
+    pub fn on_watermark(&mut self, time: i64) {
+        let expired = self.expiry.on_watermark(time);
+        self.give_up(expired);
+    }
+
+    /// The clock is at `time`: gives up rows by it.
+    pub fn on_clock(&mut self, time: i64) {
+        let expired = self.expiry.on_clock(time);
+        self.give_up(expired);
+    }
+
+    fn give_up(&mut self, expired: Vec<(Side, Row, Row)>) {
+        for (side, key, row) in expired {
+            let groups = self.groups.of_mut(side);
+            if let Some(group) = groups.get_mut(&key) {
+                if let Some(stored) = group.rows.remove(&row) {
+                    group.total -= stored.weight;
+                }
+                if group.rows.is_empty() {
+                    groups.remove(&key);
+                }
+            }
+        }
+    }
+
+    /// The state: parts "left" and "right", the columns of the side, then `__weight`, `__matches` and `__written`.
+    ///
+    /// # Errors
+    /// Where rows cannot be had as columns again.
+    pub fn snapshot(&self) -> Result<Vec<StatePart>> {
+        let mut parts = Vec::new();
+        for side in Side::BOTH {
+            let codecs = self.rows.sides.of(side);
+            let groups = self.groups.of(side).iter();
+            let all: Vec<(&Row, &Row, Stored)> =
+                groups.flat_map(|(key, group)| group.rows.iter().map(move |(r, s)| (key, r, *s))).collect();
+            if all.is_empty() {
+                continue;
+            }
+            let written = |(key, row, _): &(&Row, &Row, Stored)| {
+                self.expiry.written(&(side, Arc::clone(key), Arc::clone(row)))
+            };
+            let numbers: [Int64Array; 3] = [
+                all.iter().map(|(_, _, s)| Some(s.weight)).collect(),
+                all.iter().map(|(_, _, s)| Some(s.matches)).collect(),
+                all.iter().map(written).collect(),
+            ];
+            let rows = codecs.rows.decode(all.iter().map(|(_, row, _)| row.as_ref()))?;
+            let mut fields = codecs.rows.schema().fields().to_vec();
+            let mut columns = rows.columns().to_vec();
+            for (name, values) in STATE_COLUMNS.into_iter().zip(numbers) {
+                fields.push(Arc::new(Field::new(name, DataType::Int64, true)));
+                columns.push(Arc::new(values));
+            }
+            let rows = RecordBatch::try_new(Arc::new(Schema::new(fields)), columns)?;
+            parts.push(StatePart::keyed(side.name(), rows, &codecs.key_columns)?);
+        }
+        Ok(parts)
+    }
+
+    /// Takes state of [`JoinCore::snapshot`].
+    ///
+    /// # Errors
+    /// Where it is not a join's of these rows.
+    pub fn restore(&mut self, parts: &[StatePart]) -> Result<()> {
+        for part in parts {
+            let side = Side::of_part(&part.name)?;
+            let codecs = self.rows.sides.of(side);
+            let width = codecs.width();
+            if part.rows.num_columns() != width + STATE_COLUMNS.len() {
+                return Err(Error::internal(format!("state '{}' is of other rows", part.name)));
+            }
+            let keys = codecs.keys_of(&part.rows)?;
+            let own: Vec<usize> = (0..width).collect();
+            let rows = codecs.rows.encode_columns(&part.rows, &own)?;
+            let number = |at: usize| part.rows.column(width + at).as_primitive_opt::<Int64Type>();
+            let (Some(weights), Some(matches), Some(written)) = (number(0), number(1), number(2)) else {
+                return Err(Error::internal(format!("state '{}' has no weights", part.name)));
+            };
+            for (i, (key, row)) in keys.into_iter().zip(rows).enumerate() {
+                let (key, row) = (self.shared_key(side, key), Arc::new(row));
+                let stored = Stored { weight: weights.value(i), matches: matches.value(i) };
+                let group = self.groups.of_mut(side).entry(Arc::clone(&key)).or_default();
+                group.total += stored.weight;
+                group.rows.insert(Arc::clone(&row), stored);
+                let id = (side, key, row);
+                if written.is_valid(i) {
+                    self.expiry.set(&id, written.value(i));
+                } else {
+                    self.expiry.touch(&id);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn shared_key(&self, side: Side, key: OwnedRow) -> Row {
+        match self.groups.of(side).get_key_value(&key) {
+            Some((key, _)) => Arc::clone(key),
+            None => Arc::new(key),
+        }
+    }
+}
+
+/// The columns of the state behind those of the side. No column of a query can have such a name before it.
+const STATE_COLUMNS: [&str; 3] = ["__weight", "__matches", "__written"];
+
+fn alone(row: u32, mark: bool) -> Joined {
+    Joined { this: Some(row), other: None, mark }
+}
+
+/// The rows of a batch and their weights; where it is updating, equal rows once, with the sum of their weights.
+fn net_changes(batch: &Batch, rows: &[OwnedRow]) -> Vec<(u32, i64)> {
+    if batch.weights.is_none() {
+        return (0..batch.num_rows() as u32).map(|row| (row, 1)).collect();
+    }
+    let mut changes: Vec<(u32, i64)> = Vec::with_capacity(rows.len());
+    let mut places: HashMap<&OwnedRow, usize> = HashMap::with_capacity(rows.len());
+    for (i, row) in rows.iter().enumerate() {
+        let weight = batch.weight(i);
+        match places.entry(row) {
+            Entry::Occupied(place) => {
+                changes.get_mut(*place.get()).into_iter().for_each(|(_, w)| *w += weight);
+            }
+            Entry::Vacant(place) => {
+                place.insert(changes.len());
+                changes.push((i as u32, weight));
+            }
+        }
+    }
+    changes.retain(|(_, weight)| *weight != 0);
+    changes
+}
+
+type Changes = Vec<(u32, i64)>;
+
+/// Changes of rows that can match and of rows that cannot.
+fn split(changes: Changes, matchable: Option<NullBuffer>) -> (Changes, Changes) {
+    match matchable {
+        None => (changes, Vec::new()),
+        Some(valid) => changes.into_iter().partition(|(row, _)| valid.is_valid(*row as usize)),
+    }
+}

@@ -1,0 +1,171 @@
+//! Rows of numbers and times for the tests of operators.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, AsArray, Int64Array, RecordBatch};
+use arrow::compute::cast;
+use arrow::datatypes::{DataType, Field, Int64Type, Schema, SchemaRef, TimeUnit};
+use datafusion::logical_expr::Operator as BinaryOperator;
+use datafusion::physical_expr::PhysicalExpr;
+use datafusion::physical_expr::expressions::{BinaryExpr, Column};
+
+use super::{Element, Operator, Output};
+use crate::changelog::Batch;
+use crate::state::{StatePart, instance_of};
+use crate::time::Watermark;
+
+/// A row of numbers.
+pub type Numbers = Vec<Option<i64>>;
+
+/// Rows with their weights.
+pub type Folded = BTreeMap<Numbers, i64>;
+
+/// A schema of nullable columns: `t...` and `w...` are times, `m...` booleans, all others numbers.
+pub fn schema(names: &[&str]) -> SchemaRef {
+    let field = |name: &&str| {
+        let data_type = match name.as_bytes().first() {
+            Some(b't' | b'w') => DataType::Timestamp(TimeUnit::Millisecond, None),
+            Some(b'm') => DataType::Boolean,
+            _ => DataType::Int64,
+        };
+        Field::new(*name, data_type, true)
+    };
+    Arc::new(Schema::new(names.iter().map(field).collect::<Vec<_>>()))
+}
+
+/// Rows of a schema.
+pub fn record_batch(schema: &SchemaRef, rows: &[Numbers]) -> RecordBatch {
+    let columns = schema.fields().iter().enumerate().map(|(c, field)| -> ArrayRef {
+        let numbers: Int64Array = rows.iter().map(|row| row[c]).collect();
+        cast(&numbers, field.data_type()).unwrap()
+    });
+    RecordBatch::try_new(Arc::clone(schema), columns.collect()).unwrap()
+}
+
+/// Rows without NULLs.
+pub fn rows<const N: usize>(schema: &SchemaRef, rows: &[[i64; N]]) -> Batch {
+    let rows: Vec<Numbers> = rows.iter().map(|r| r.iter().copied().map(Some).collect()).collect();
+    Batch::append(record_batch(schema, &rows))
+}
+
+/// The same rows, each behind a watermark.
+pub fn behind(mut batch: Batch, watermarks: &[Option<i64>]) -> Batch {
+    batch.behind = Some(watermarks.iter().copied().collect());
+    batch
+}
+
+/// The same rows with weights.
+pub fn weighted(mut batch: Batch, weights: &[i64]) -> Batch {
+    batch.weights = Some(weights.to_vec().into());
+    batch
+}
+
+/// Rows with their weights, in order.
+pub fn numbers(batch: &Batch) -> Vec<(Numbers, i64)> {
+    let columns: Vec<ArrayRef> =
+        batch.rows.columns().iter().map(|c| cast(c, &DataType::Int64).unwrap()).collect();
+    let cell = |c: &ArrayRef, i: usize| c.as_primitive::<Int64Type>().iter().nth(i).flatten();
+    let row = |i: usize| columns.iter().map(|c| cell(c, i)).collect();
+    (0..batch.num_rows()).map(|i| (row(i), batch.weight(i))).collect()
+}
+
+/// The batches of what was emitted.
+pub fn batches(out: &Output) -> impl Iterator<Item = &Batch> {
+    out.elements.iter().filter_map(|e| match e {
+        Element::Batch(batch) => Some(batch),
+        _ => None,
+    })
+}
+
+/// The watermarks of what was emitted.
+pub fn watermarks(out: &Output) -> Vec<Watermark> {
+    let watermark = |e: &Element| match e {
+        Element::Watermark(w) => Some(*w),
+        _ => None,
+    };
+    out.elements.iter().filter_map(watermark).collect()
+}
+
+/// Adds up what was emitted.
+pub fn fold(into: &mut Folded, out: &Output) {
+    for (row, weight) in batches(out).flat_map(numbers) {
+        let sum = into.entry(row.clone()).or_default();
+        *sum += weight;
+        if *sum == 0 {
+            into.remove(&row);
+        }
+    }
+}
+
+/// What a batch leads to: rows without NULLs, with weights, in order.
+pub fn feed(operator: &mut dyn Operator, port: usize, batch: Batch) -> Vec<(Vec<i64>, i64)> {
+    let mut out = Output::default();
+    operator.on_batch(port, batch, &mut out).unwrap();
+    plain(&out)
+}
+
+/// What a watermark leads to.
+pub fn advance(operator: &mut dyn Operator, time: i64) -> Vec<(Vec<i64>, i64)> {
+    let mut out = Output::default();
+    operator.on_watermark(Watermark::At(time), &mut out).unwrap();
+    plain(&out)
+}
+
+/// NULL, among numbers.
+pub const NULL: i64 = i64::MIN;
+
+fn plain(out: &Output) -> Vec<(Vec<i64>, i64)> {
+    let row = |(row, weight): (Numbers, i64)| (row.iter().map(|n| n.unwrap_or(NULL)).collect(), weight);
+    batches(out).flat_map(numbers).map(row).collect()
+}
+
+/// Instances of an operator, as many as there are in `make`'s answers for `parallelism`.
+pub struct Instances<T> {
+    /// The instances.
+    pub all: Vec<T>,
+}
+
+impl<T: Operator> Instances<T> {
+    /// So many new instances.
+    pub fn new(parallelism: usize, make: impl Fn() -> T) -> Self {
+        Self { all: (0..parallelism).map(|_| make()).collect() }
+    }
+
+    /// Instances that take over the state of these.
+    pub fn rescale(&mut self, parallelism: usize, make: impl Fn() -> T) {
+        let parts: Vec<StatePart> = self.all.iter_mut().flat_map(|i| i.snapshot().unwrap()).collect();
+        *self = Self::new(parallelism, make);
+        for (i, instance) in self.all.iter_mut().enumerate() {
+            let mine = parts.iter().map(|p| p.of_instance(i, parallelism).unwrap());
+            instance.restore(mine.filter(|p| p.rows.num_rows() > 0).collect()).unwrap();
+        }
+    }
+
+    /// Spreads rows by the columns `keys` and adds up what they lead to.
+    pub fn on_batch(&mut self, port: usize, batch: &Batch, keys: &[usize], into: &mut Folded) {
+        let part = StatePart::keyed("", batch.rows.clone(), keys).unwrap();
+        let parallelism = self.all.len();
+        for (i, instance) in self.all.iter_mut().enumerate() {
+            let mine = part.key_groups.iter().map(|g| Some(instance_of(g?, parallelism) == i));
+            let mut out = Output::default();
+            instance.on_batch(port, batch.filter(&mine.collect()).unwrap(), &mut out).unwrap();
+            fold(into, &out);
+        }
+    }
+
+    /// Moves event time and adds up what that leads to.
+    pub fn on_watermark(&mut self, time: i64, into: &mut Folded) {
+        for instance in &mut self.all {
+            let mut out = Output::default();
+            instance.on_watermark(Watermark::At(time), &mut out).unwrap();
+            fold(into, &out);
+        }
+    }
+}
+
+/// `left < right`, columns by index.
+pub fn less_than(left: usize, right: usize) -> Arc<dyn PhysicalExpr> {
+    let column = |i: usize| Arc::new(Column::new("c", i));
+    Arc::new(BinaryExpr::new(column(left), BinaryOperator::Lt, column(right)))
+}

@@ -1,0 +1,9 @@
+-- case: LAG: a row is late once the watermark has reached its time
+CREATE TABLE e (k STRING, v INT, ts TIMESTAMP(3), WATERMARK FOR ts AS ts - INTERVAL '10' SECOND) WITH (
+  'connector' = 'kafka',
+  'topic' = 'e',
+  'properties.bootstrap.servers' = 'localhost:9092',
+  'scan.startup.mode' = 'earliest-offset',
+  'format' = 'json'
+);
+SELECT k, v, ts, LAG(v) OVER (PARTITION BY k ORDER BY ts) AS l FROM e;

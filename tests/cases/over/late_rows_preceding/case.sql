@@ -1,0 +1,15 @@
+-- case: ROWS n PRECEDING: a row is late if its key already gave out a row of its time or after
+CREATE TABLE e (k STRING, v INT, ts TIMESTAMP(3), WATERMARK FOR ts AS ts - INTERVAL '10' SECOND) WITH (
+  'connector' = 'kafka',
+  'topic' = 'e',
+  'properties.bootstrap.servers' = 'localhost:9092',
+  'scan.startup.mode' = 'earliest-offset',
+  'format' = 'json'
+);
+CREATE TABLE out_o (k STRING, v INT, ts TIMESTAMP(3), n BIGINT, s INT) WITH (
+  'connector' = 'kafka',
+  'topic' = 'out_o',
+  'properties.bootstrap.servers' = 'localhost:9092',
+  'format' = 'json'
+);
+INSERT INTO out_o SELECT k, v, ts, COUNT(*) OVER w, SUM(v) OVER w FROM e WINDOW w AS (PARTITION BY k ORDER BY ts ROWS BETWEEN 1 PRECEDING AND CURRENT ROW);
