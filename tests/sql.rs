@@ -107,8 +107,9 @@ const VARIANTS: &[Variant] = &[
     },
 ];
 
-/// The fixed variants, and as many drawn by seed as SEEDS says: `SEEDS=50 cargo test --test sql`.
-fn variants() -> Vec<Variant> {
+/// The fixed variants, and as many drawn by seed as SEEDS says: `SEEDS=50 cargo test --test sql`. Where there are many rows
+/// (`large`) the small batches are a hundred times as large.
+fn variants(large: bool) -> Vec<Variant> {
     let more: u64 = std::env::var("SEEDS")
         .ok()
         .and_then(|n| n.parse().ok())
@@ -124,7 +125,13 @@ fn variants() -> Vec<Variant> {
                 .then(|| (random.usize(..12), random.usize(1..5))),
         }
     });
-    VARIANTS.iter().copied().chain(drawn).collect()
+    let scaled = |mut v: Variant| {
+        if large && v.batch_rows < 100 {
+            v.batch_rows *= 100;
+        }
+        v
+    };
+    VARIANTS.iter().copied().chain(drawn).map(scaled).collect()
 }
 
 struct Case {
@@ -134,7 +141,12 @@ struct Case {
     settings: Vec<(String, String)>,
     expected: BTreeMap<String, Vec<String>>,
     must_fail: bool,
+    /// Of its input.
+    bytes: u64,
 }
+
+/// From so many bytes of input on small batches take too long.
+const LARGE: u64 = 500_000;
 
 fn load_case(dir: &Path) -> Case {
     let text = include(&dir.join("case.sql"));
@@ -183,7 +195,14 @@ fn load_case(dir: &Path) -> Case {
         settings,
         expected,
         must_fail,
+        bytes: input_bytes(dir),
     }
+}
+
+fn input_bytes(dir: &Path) -> u64 {
+    let files = std::fs::read_dir(dir).into_iter().flatten().flatten();
+    let sizes = files.filter_map(|f| std::fs::metadata(f.path()).ok());
+    sizes.filter(|m| m.is_file()).map(|m| m.len()).sum()
 }
 
 /// The script with its `--!include FILE` lines replaced by the files.
@@ -207,7 +226,7 @@ fn run_case(dir: &Path) -> Result<(), Failed> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
-    for variant in variants() {
+    for variant in variants(case.bytes > LARGE) {
         let result = runtime.block_on(run_variant(&case, variant));
         let fail = |message: String| Err(Failed::from(format!("{variant:?}\n{message}")));
         match (result, case.must_fail) {

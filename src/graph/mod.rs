@@ -183,6 +183,8 @@ pub struct WatermarkRule {
     pub expr: Arc<dyn PhysicalExpr>,
     /// A partition without rows for so long no longer holds the watermark.
     pub idle_timeout: Option<Duration>,
+    /// After so long without a row in any partition of a reader its watermark moves with the clock.
+    pub quiet_advance: Option<Duration>,
 }
 
 /// Keys and aggregate calls.

@@ -1,29 +1,347 @@
-//! Deduplication.
+//! Deduplication that keeps the first row of each key, by time or by arrival: emitted once, never retracted.
 
+use std::collections::hash_map::Entry;
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
-use arrow::datatypes::SchemaRef;
+use arrow::array::{
+    Array, ArrayRef, AsArray, BooleanArray, Int64Array, RecordBatch, RecordBatchOptions,
+};
+use arrow::datatypes::{DataType, Field, Int64Type, Schema, SchemaRef};
+use arrow::row::OwnedRow;
 
-use super::{Metrics, Operator, Output};
+use super::{Metrics, Operator, Output, event_times};
 use crate::changelog::Batch;
 use crate::error::{Error, Result};
-use crate::graph::Rank;
+use crate::graph::{Rank, RankTime};
+use crate::state::{Expiry, RowCodec, StatePart};
+use crate::time::{Millis, Watermark};
 
-/// Deduplication.
-pub struct FirstRow {}
+/// Where a row waits: its time, then the number of its arrival.
+type Place = (Millis, u64);
+
+/// The first row of each partition (Flink: Deduplicate that keeps the first row). By time a row is emitted when the watermark
+/// reaches it, and a late one is dropped; by arrival it is emitted at once. Afterwards it is only known that the key is done.
+pub struct FirstRow {
+    rank: Arc<Rank>,
+    keys: RowCodec,
+    rows: RowCodec,
+    output: SchemaRef,
+    /// The time column; `None`: by arrival.
+    time: Option<usize>,
+    /// The first row so far of each key that is not done, and where it waits.
+    waiting: HashMap<OwnedRow, (Place, OwnedRow)>,
+    order: BTreeMap<Place, OwnedRow>,
+    done: HashSet<OwnedRow>,
+    expiry: Expiry<OwnedRow>,
+    watermark: Millis,
+    arrived: u64,
+    metrics: Arc<Metrics>,
+}
+
+/// When a key was done, in the state. No column of a query can have such a name before it.
+const WRITTEN: &str = "__written";
 
 impl FirstRow {
     /// Nothing kept yet.
     ///
     /// # Errors
     /// Where a column type cannot be kept as state.
-    pub fn new(_: &Arc<Rank>, _: &SchemaRef, _: &SchemaRef, _: Arc<Metrics>) -> Result<Self> {
-        Err(Error::internal("not built"))
+    pub fn new(
+        rank: &Arc<Rank>,
+        input: &SchemaRef,
+        output: &SchemaRef,
+        metrics: Arc<Metrics>,
+    ) -> Result<Self> {
+        let time = match rank.time {
+            RankTime::FirstByTime(column) => Some(column),
+            RankTime::FirstByArrival => None,
+            RankTime::Updating | RankTime::Window(_) => {
+                return Err(Error::internal("a first row by neither time nor arrival"));
+            }
+        };
+        Ok(Self {
+            keys: RowCodec::of_columns(input, &rank.partition)?,
+            rows: RowCodec::new(Arc::clone(input))?,
+            output: Arc::clone(output),
+            rank: Arc::clone(rank),
+            time,
+            waiting: HashMap::new(),
+            order: BTreeMap::new(),
+            done: HashSet::new(),
+            expiry: Expiry::new(rank.ttl),
+            watermark: Millis::MIN,
+            arrived: 0,
+            metrics,
+        })
+    }
+
+    fn finish(&mut self, key: OwnedRow) {
+        self.expiry.touch(&key);
+        self.done.insert(key);
+    }
+
+    fn add_by_time(&mut self, batch: &Batch, column: usize) -> Result<()> {
+        let times = event_times(batch.rows.column(column))?;
+        if times.null_count() > 0 {
+            return Err(Error::data("the time attribute of a deduplication is NULL").with_help(
+                "RowTime field should not be null: filter such rows away before it",
+            ));
+        }
+        let keys = self.keys.encode_columns(&batch.rows, &self.rank.partition)?;
+        let rows = self.rows.encode_rows(&batch.rows)?;
+        for (i, (key, row)) in keys.into_iter().zip(rows).enumerate() {
+            let time = times.value(i);
+            if time <= self.watermark || batch.behind(i).is_some_and(|w| time <= w) {
+                self.metrics.count_late(1);
+                continue;
+            }
+            if self.done.contains(&key) {
+                continue;
+            }
+            let place = (time, self.arrived);
+            self.arrived += 1;
+            match self.waiting.entry(key) {
+                Entry::Occupied(mut first) => {
+                    // Of rows of the same time the earlier one stays.
+                    let before = first.get().0;
+                    if time < before.0 {
+                        self.order.remove(&before);
+                        self.order.insert(place, first.key().clone());
+                        first.insert((place, row));
+                    }
+                }
+                Entry::Vacant(vacant) => {
+                    self.order.insert(place, vacant.key().clone());
+                    vacant.insert((place, row));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn first_by_arrival(&mut self, batch: &Batch) -> Result<Batch> {
+        let keys = self.keys.encode_columns(&batch.rows, &self.rank.partition)?;
+        let mut keep = Vec::with_capacity(keys.len());
+        for key in keys {
+            let is_first = !self.done.contains(&key);
+            if is_first {
+                self.finish(key);
+            }
+            keep.push(is_first);
+        }
+        let kept = batch.filter(&BooleanArray::from(keep))?;
+        Ok(kept.with_rows(self.with_rank(kept.rows.clone())?))
+    }
+
+    fn with_rank(&self, rows: RecordBatch) -> Result<RecordBatch> {
+        let n = rows.num_rows();
+        let mut columns = rows.columns().to_vec();
+        if self.rank.with_rank {
+            columns.push(Arc::new(Int64Array::from(vec![1; n])));
+        }
+        let options = RecordBatchOptions::new().with_row_count(Some(n));
+        Ok(RecordBatch::try_new_with_options(Arc::clone(&self.output), columns, &options)?)
+    }
+
+    fn give_up(&mut self, expired: Vec<OwnedRow>) {
+        for key in expired {
+            self.done.remove(&key);
+        }
     }
 }
 
 impl Operator for FirstRow {
-    fn on_batch(&mut self, _port: usize, _batch: Batch, _out: &mut Output) -> Result<()> {
+    fn on_batch(&mut self, _port: usize, batch: Batch, out: &mut Output) -> Result<()> {
+        match self.time {
+            Some(column) => self.add_by_time(&batch, column)?,
+            None => out.batch(self.first_by_arrival(&batch)?),
+        }
         Ok(())
+    }
+
+    fn on_watermark(&mut self, watermark: Watermark, out: &mut Output) -> Result<()> {
+        if let Watermark::At(time) = watermark {
+            self.watermark = time;
+            let expired = self.expiry.on_watermark(time);
+            self.give_up(expired);
+            let mut first = Vec::new();
+            while let Some(entry) = self.order.first_entry()
+                && entry.key().0 <= time
+            {
+                let key = entry.remove();
+                first.extend(self.waiting.remove(&key).map(|(_, row)| row));
+                self.finish(key);
+            }
+            let rows = self.rows.decode(&first)?;
+            out.batch(Batch::append(self.with_rank(rows)?));
+        }
+        out.watermark(watermark);
+        Ok(())
+    }
+
+    fn on_clock(&mut self, now: i64, _out: &mut Output) -> Result<()> {
+        let expired = self.expiry.on_clock(now);
+        self.give_up(expired);
+        Ok(())
+    }
+
+    /// Parts "waiting", the rows in order of time and arrival, and "done", the keys and `__written`.
+    fn snapshot(&mut self) -> Result<Vec<StatePart>> {
+        let mut parts = Vec::new();
+        if !self.order.is_empty() {
+            let waiting = self.order.values().filter_map(|key| self.waiting.get(key));
+            let rows = self.rows.decode(waiting.map(|(_, row)| row))?;
+            parts.push(StatePart::keyed("waiting", rows, &self.rank.partition)?);
+        }
+        if !self.done.is_empty() {
+            let written: Int64Array = self.done.iter().map(|key| self.expiry.written(key)).collect();
+            let mut fields = self.keys.schema().fields().to_vec();
+            let mut columns = self.keys.decode(&self.done)?.columns().to_vec();
+            let keys: Vec<usize> = (0..fields.len()).collect();
+            fields.push(Arc::new(Field::new(WRITTEN, DataType::Int64, true)));
+            columns.push(Arc::new(written));
+            let rows = RecordBatch::try_new(Arc::new(Schema::new(fields)), columns)?;
+            parts.push(StatePart::keyed("done", rows, &keys)?);
+        }
+        Ok(parts)
+    }
+
+    fn restore(&mut self, parts: Vec<StatePart>) -> Result<()> {
+        for part in parts {
+            match (part.name.as_str(), self.time) {
+                ("waiting", Some(column)) => self.add_by_time(&Batch::append(part.rows), column)?,
+                ("done", _) => {
+                    let (written, keys): (Vec<&ArrayRef>, Vec<usize>) = {
+                        let width = self.keys.schema().fields().len();
+                        (part.rows.columns().iter().skip(width).collect(), (0..width).collect())
+                    };
+                    let Some(written) = written.first().and_then(|c| c.as_primitive_opt::<Int64Type>())
+                    else {
+                        return Err(Error::internal("state 'done' does not say when"));
+                    };
+                    let keys = self.keys.encode_columns(&part.rows, &keys)?;
+                    for (key, at) in keys.into_iter().zip(written) {
+                        match at {
+                            Some(at) => self.expiry.set(&key, at),
+                            None => self.expiry.touch(&key),
+                        }
+                        self.done.insert(key);
+                    }
+                }
+                (name, _) => return Err(Error::internal(format!("state '{name}' is not a first row's"))),
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::super::testing::*;
+    use super::*;
+    use crate::graph::RankFunction;
+    use crate::state::StateTtl;
+    use std::sync::atomic::Ordering;
+
+    fn input() -> SchemaRef {
+        schema(&["k", "v", "t"])
+    }
+
+    fn plan(time: RankTime) -> Rank {
+        Rank {
+            function: RankFunction::RowNumber,
+            partition: vec![0],
+            order: vec![],
+            from: 1,
+            to: 1,
+            with_rank: false,
+            time,
+            retracts: false,
+            last_first: false,
+            ttl: None,
+        }
+    }
+
+    fn build(rank: Rank, metrics: &Arc<Metrics>) -> FirstRow {
+        let output = if rank.with_rank { schema(&["k", "v", "t", "rank"]) } else { input() };
+        FirstRow::new(&Arc::new(rank), &input(), &output, Arc::clone(metrics)).unwrap()
+    }
+
+    fn by_time() -> Rank {
+        plan(RankTime::FirstByTime(2))
+    }
+
+    #[test]
+    fn the_first_row_by_time_is_given_once_at_the_watermark() {
+        let mut op = build(by_time(), &Arc::default());
+        let all = rows(&input(), &[[1, 0, 50], [1, 1, 40], [1, 2, 40], [2, 3, 45], [3, 4, 90]]);
+        assert_eq!(feed(&mut op, 0, all), []);
+        assert_eq!(advance(&mut op, 39), []);
+        assert_eq!(advance(&mut op, 50), [(vec![1, 1, 40], 1), (vec![2, 3, 45], 1)]);
+        assert_eq!(feed(&mut op, 0, rows(&input(), &[[1, 5, 60], [4, 6, 60]])), []);
+        assert_eq!(advance(&mut op, i64::MAX), [(vec![4, 6, 60], 1), (vec![3, 4, 90], 1)]);
+        assert!(op.waiting.is_empty() && op.order.is_empty());
+    }
+
+    #[test]
+    fn a_row_at_or_behind_the_watermark_of_its_partition_is_late() {
+        let metrics: Arc<Metrics> = Arc::default();
+        let mut op = build(by_time(), &metrics);
+        let all = rows(&input(), &[[1, 0, 50], [2, 1, 51], [3, 2, 60]]);
+        feed(&mut op, 0, behind(all, &[Some(50), Some(50), None]));
+        assert_eq!(advance(&mut op, 70), [(vec![2, 1, 51], 1), (vec![3, 2, 60], 1)]);
+        feed(&mut op, 0, rows(&input(), &[[4, 3, 70]]));
+        assert_eq!(metrics.late_rows.load(Ordering::Relaxed), 2);
+    }
+
+    #[test]
+    fn the_first_row_to_arrive_is_given_at_once_with_its_watermark() {
+        let mut op = build(Rank { with_rank: true, ..plan(RankTime::FirstByArrival) }, &Arc::default());
+        let all = behind(rows(&input(), &[[1, 0, 50], [1, 1, 40], [2, 2, 30]]), &[None, None, Some(99)]);
+        let mut out = Output::default();
+        op.on_batch(0, all, &mut out).unwrap();
+        let first: Vec<&Batch> = batches(&out).collect();
+        assert_eq!(first.len(), 1);
+        assert_eq!((first[0].behind(0), first[0].behind(1)), (None, Some(99)));
+        let both = [([1, 0, 50, 1].map(Some).to_vec(), 1), ([2, 2, 30, 1].map(Some).to_vec(), 1)];
+        assert_eq!(numbers(first[0]), both);
+        assert_eq!(feed(&mut op, 0, rows(&input(), &[[2, 3, 10]])), []);
+    }
+
+    #[test]
+    fn a_key_is_forgotten_after_the_ttl() {
+        let ttl = Some(StateTtl { after: 10, by_event_time: false });
+        let mut op = build(Rank { ttl, ..plan(RankTime::FirstByArrival) }, &Arc::default());
+        let row = || rows(&input(), &[[1, 0, 0]]);
+        let mut out = Output::default();
+        op.on_clock(100, &mut out).unwrap();
+        assert_eq!(feed(&mut op, 0, row()).len(), 1);
+        op.on_clock(109, &mut out).unwrap();
+        assert_eq!(feed(&mut op, 0, row()).len(), 0);
+        op.on_clock(110, &mut out).unwrap();
+        assert_eq!(feed(&mut op, 0, row()).len(), 1);
+    }
+
+    #[test]
+    fn state_is_restored_at_another_parallelism() {
+        let metrics = Arc::default();
+        let make = || build(by_time(), &metrics);
+        let (mut once, mut twice) = (Instances::new(1, make), Instances::new(3, make));
+        let (mut expected, mut folded) = (Folded::new(), Folded::new());
+        for (i, values) in [[[1, 5, 10], [2, 5, 30]], [[1, 6, 20], [3, 5, 15]]].iter().enumerate() {
+            let batch = rows(&input(), values);
+            once.on_batch(0, &batch, &[0], &mut expected);
+            twice.on_batch(0, &batch, &[0], &mut folded);
+            let time = 12 * (i as i64 + 1);
+            once.on_watermark(time, &mut expected);
+            twice.on_watermark(time, &mut folded);
+            twice.rescale(2, make);
+        }
+        once.on_watermark(300, &mut expected);
+        twice.on_watermark(300, &mut folded);
+        assert_eq!(folded, expected);
+        assert_eq!(folded.len(), 3);
     }
 }

@@ -12,13 +12,15 @@ use super::{Operator, Output};
 use crate::changelog::{Batch, rows_of};
 use crate::error::Result;
 use crate::graph::Aggregate;
-use crate::state::{KeyHasher, StatePart};
+use crate::state::{Expiry, KeyHasher, StatePart};
+use crate::time::Watermark;
 
 /// Per key its partial results, as one row in Arrow's row format.
 pub struct GroupAggregate {
     aggregate: Arc<Aggregate>,
     converter: RowConverter,
     groups: HashMap<OwnedRow, OwnedRow>,
+    expiry: Expiry<OwnedRow>,
 }
 
 impl GroupAggregate {
@@ -35,6 +37,7 @@ impl GroupAggregate {
             .collect();
         Ok(Self {
             converter: RowConverter::new(fields)?,
+            expiry: Expiry::new(aggregate.ttl),
             aggregate,
             groups: HashMap::new(),
         })
@@ -62,6 +65,7 @@ impl GroupAggregate {
         let keys = rows_of(partials, &self.key_columns())?;
         let encoded = self.converter.convert_columns(partials.columns())?;
         for (key, row) in keys.into_iter().zip(encoded.iter()) {
+            self.expiry.touch(&key);
             self.groups.insert(key, row.owned());
         }
         Ok(())
@@ -108,6 +112,27 @@ impl Operator for GroupAggregate {
             weights: Some(Int64Array::from(weights)),
             behind: None,
         });
+        Ok(())
+    }
+
+    fn on_watermark(&mut self, watermark: Watermark, out: &mut Output) -> Result<()> {
+        if let Watermark::At(t) = watermark {
+            for key in self.expiry.on_watermark(t) {
+                self.groups.remove(&key);
+            }
+        }
+        out.watermark(watermark);
+        Ok(())
+    }
+
+    fn clock_period(&self) -> Option<u64> {
+        self.expiry.clock_period()
+    }
+
+    fn on_clock(&mut self, now: i64, _out: &mut Output) -> Result<()> {
+        for key in self.expiry.on_clock(now) {
+            self.groups.remove(&key);
+        }
         Ok(())
     }
 

@@ -15,12 +15,15 @@ use crate::time::{Millis, Watermark};
 /// Partial results are passed on at the latest when there are so many groups.
 const MAX_GROUPS: usize = 1 << 16;
 
-/// Holds partial results until the watermark ends a window; without windows, until the batch is over.
+/// Holds partial results until the watermark ends a window; without windows, until the (mini-)batch is over.
 pub struct LocalAggregate {
     aggregate: Arc<Aggregate>,
     aggregator: Aggregator,
     /// The earliest window end held, in milliseconds.
     first_end: Millis,
+    /// Rows held of a mini-batch, and the clock reading since which.
+    rows: u64,
+    since: Option<i64>,
     metrics: Arc<Metrics>,
 }
 
@@ -35,6 +38,8 @@ impl LocalAggregate {
             aggregate,
             aggregator,
             first_end: Millis::MAX,
+            rows: 0,
+            since: None,
             metrics,
         })
     }
@@ -44,6 +49,8 @@ impl LocalAggregate {
             out.batch(Batch::append(self.aggregator.take_partials()?));
         }
         self.first_end = Millis::MAX;
+        self.rows = 0;
+        self.since = None;
         Ok(())
     }
 }
@@ -53,7 +60,12 @@ impl Operator for LocalAggregate {
         let mut keys = self.aggregate.keys(&batch.rows)?;
         let Some((_, end)) = self.aggregate.window else {
             self.aggregator.update(&batch.rows, &keys)?;
-            return self.flush(out);
+            self.rows += batch.num_rows() as u64;
+            let is_full = self.aggregate.mini_batch.is_none_or(|m| self.rows >= m.size);
+            if is_full || self.aggregator.len() >= MAX_GROUPS {
+                self.flush(out)?;
+            }
+            return Ok(());
         };
         let mut ends = event_times(&keys[end])?;
         if batch.behind.is_some() {
@@ -84,7 +96,27 @@ impl Operator for LocalAggregate {
         Ok(())
     }
 
+    fn clock_period(&self) -> Option<u64> {
+        let latency = self.aggregate.mini_batch?.latency;
+        Some((latency.unsigned_abs() / 2).clamp(1, 1000))
+    }
+
+    fn on_clock(&mut self, now: i64, out: &mut Output) -> Result<()> {
+        let (Some(batch), false) = (self.aggregate.mini_batch, self.aggregator.is_empty()) else {
+            return Ok(());
+        };
+        if now - *self.since.get_or_insert(now) >= batch.latency {
+            self.flush(out)?;
+        }
+        Ok(())
+    }
+
     fn on_watermark(&mut self, watermark: Watermark, out: &mut Output) -> Result<()> {
+        if self.aggregate.mini_batch.is_some() {
+            // Without windows nothing waits for the watermark.
+            out.watermark(watermark);
+            return Ok(());
+        }
         // An idle input may be passed over by the others: nothing may be held back here then.
         if matches!(watermark, Watermark::At(t) if t < self.first_end - 1) {
             out.watermark(watermark);

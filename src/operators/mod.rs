@@ -14,9 +14,11 @@ mod join_rows;
 mod local_aggregate;
 mod materialize;
 mod normalize;
+mod open_windows;
 mod over;
 mod over_frame;
 mod rank;
+mod ranking;
 mod retract_aggregate;
 mod retract_groups;
 mod session_assign;
@@ -109,6 +111,11 @@ pub trait Operator: Send {
     fn on_watermark(&mut self, watermark: Watermark, out: &mut Output) -> Result<()> {
         out.watermark(watermark);
         Ok(())
+    }
+
+    /// How often it wants to hear of the clock, in milliseconds; `None`: never.
+    fn clock_period(&self) -> Option<u64> {
+        None
     }
 
     /// The clock is at `now`, in milliseconds since the epoch. Called now and then, for state that expires by the clock and

@@ -184,6 +184,10 @@ impl Operator for OverAggregate {
         Ok(())
     }
 
+    fn clock_period(&self) -> Option<u64> {
+        self.expiry.clock_period()
+    }
+
     fn on_clock(&mut self, now: i64, _out: &mut Output) -> Result<()> {
         for key in self.expiry.on_clock(now) {
             self.forget(&key);

@@ -136,6 +136,10 @@ impl Operator for RetractAggregate {
         Ok(())
     }
 
+    fn clock_period(&self) -> Option<u64> {
+        self.expiry.clock_period()
+    }
+
     fn on_clock(&mut self, now: i64, _out: &mut Output) -> Result<()> {
         let expired = self.expiry.on_clock(now);
         self.expire(expired);

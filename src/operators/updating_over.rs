@@ -161,6 +161,10 @@ impl Operator for UpdatingOver {
         Ok(())
     }
 
+    fn clock_period(&self) -> Option<u64> {
+        self.expiry.clock_period()
+    }
+
     fn on_clock(&mut self, now: i64, _out: &mut Output) -> Result<()> {
         for key in self.expiry.on_clock(now) {
             self.partitions.remove(&key);

@@ -1,29 +1,168 @@
-//! Window Top-N.
+//! Window Top-N and window deduplication: the first rows of each window, once it is over.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use arrow::datatypes::SchemaRef;
+use arrow::row::OwnedRow;
 
+use super::open_windows::{OpenWindows, window_ends};
+use super::ranking::{Partition, Ranking};
 use super::{Metrics, Operator, Output};
 use crate::changelog::Batch;
 use crate::error::{Error, Result};
-use crate::graph::Rank;
+use crate::graph::{Rank, RankTime};
+use crate::state::StatePart;
+use crate::time::Watermark;
 
-/// Window Top-N.
-pub struct WindowRank {}
+/// Keeps the first rows of each partition of a window and emits them when the watermark passes it (Flink: WindowRank,
+/// WindowDeduplicate). Append-only.
+pub struct WindowRank {
+    ranking: Ranking,
+    end: usize,
+    windows: OpenWindows<HashMap<OwnedRow, Partition>>,
+}
 
 impl WindowRank {
     /// Nothing kept yet.
     ///
     /// # Errors
-    /// Where a column type cannot be kept as state.
-    pub fn new(_: &Arc<Rank>, _: &SchemaRef, _: &SchemaRef, _: Arc<Metrics>) -> Result<Self> {
-        Err(Error::internal("not built"))
+    /// Where a column type has no order or cannot be kept as state.
+    pub fn new(
+        rank: &Arc<Rank>,
+        input: &SchemaRef,
+        output: &SchemaRef,
+        metrics: Arc<Metrics>,
+    ) -> Result<Self> {
+        let RankTime::Window(end) = rank.time else {
+            return Err(Error::internal("a window rank without a window"));
+        };
+        Ok(Self {
+            ranking: Ranking::new(rank, input, output)?,
+            end,
+            windows: OpenWindows::new(metrics),
+        })
     }
 }
 
 impl Operator for WindowRank {
-    fn on_batch(&mut self, _port: usize, _batch: Batch, _out: &mut Output) -> Result<()> {
+    fn on_batch(&mut self, _port: usize, batch: Batch, _out: &mut Output) -> Result<()> {
+        let ends = window_ends(&batch.rows, self.end)?;
+        for (i, entry) in self.ranking.entries(&batch.rows)?.into_iter().enumerate() {
+            if let Some(window) = self.windows.of_row(ends.value(i), batch.behind(i)) {
+                let partition = window.entry(entry.key.clone()).or_default();
+                if self.ranking.admits(partition, &entry) {
+                    self.ranking.insert(partition, &entry);
+                }
+            }
+        }
         Ok(())
+    }
+
+    fn on_watermark(&mut self, watermark: Watermark, out: &mut Output) -> Result<()> {
+        if let Watermark::At(time) = watermark {
+            self.windows.on_watermark(time);
+            while let Some(window) = self.windows.fire() {
+                // By partition: the order of a hash map would differ from run to run.
+                let mut partitions: Vec<_> = window.into_iter().collect();
+                partitions.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
+                let shown = partitions.iter().flat_map(|(_, p)| self.ranking.shown(p));
+                let rows = self.ranking.result(&shown.collect::<Vec<_>>())?;
+                out.batch(Batch::append(rows));
+            }
+        }
+        out.watermark(watermark);
+        Ok(())
+    }
+
+    fn snapshot(&mut self) -> Result<Vec<StatePart>> {
+        let partitions = self.windows.values().flat_map(HashMap::values);
+        self.ranking.snapshot(partitions.map(|p| (p, None)))
+    }
+
+    fn restore(&mut self, parts: Vec<StatePart>) -> Result<()> {
+        for part in parts {
+            let ends = window_ends(&part.rows, self.end)?;
+            let stored = self.ranking.stored(&part)?;
+            for (end, (entry, sequence, _)) in ends.values().iter().zip(stored) {
+                if let Some(window) = self.windows.of_row(*end, None) {
+                    let partition = window.entry(entry.key.clone()).or_default();
+                    self.ranking.insert_at(partition, &entry, sequence);
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::super::testing::*;
+    use super::*;
+    use crate::graph::{RankFunction, SortColumn};
+    use std::sync::atomic::Ordering;
+
+    fn input() -> SchemaRef {
+        schema(&["k", "v", "window_end"])
+    }
+
+    fn build(metrics: &Arc<Metrics>) -> WindowRank {
+        let rank = Rank {
+            function: RankFunction::RowNumber,
+            partition: vec![0, 2],
+            order: vec![SortColumn { column: 1, descending: true, nulls_first: false }],
+            from: 1,
+            to: 2,
+            with_rank: true,
+            time: RankTime::Window(2),
+            retracts: false,
+            last_first: false,
+            ttl: None,
+        };
+        let output = schema(&["k", "v", "window_end", "rank"]);
+        WindowRank::new(&Arc::new(rank), &input(), &output, Arc::clone(metrics)).unwrap()
+    }
+
+    #[test]
+    fn a_window_gives_its_first_rows_when_the_watermark_passes_it() {
+        let metrics = Arc::default();
+        let mut op = build(&metrics);
+        let all = [[1, 5, 100], [1, 7, 100], [1, 6, 100], [2, 1, 100], [1, 9, 200]];
+        assert_eq!(feed(&mut op, 0, rows(&input(), &all)), []);
+        assert_eq!(advance(&mut op, 98), []);
+        let first = [(vec![1, 7, 100, 1], 1), (vec![1, 6, 100, 2], 1), (vec![2, 1, 100, 1], 1)];
+        assert_eq!(advance(&mut op, 99), first);
+        assert_eq!(advance(&mut op, i64::MAX), [(vec![1, 9, 200, 1], 1)]);
+    }
+
+    #[test]
+    fn a_row_is_late_once_its_window_fired_where_it_came_from_or_here() {
+        let metrics: Arc<Metrics> = Arc::default();
+        let mut op = build(&metrics);
+        let all = rows(&input(), &[[1, 1, 100], [1, 2, 100], [1, 3, 200]]);
+        feed(&mut op, 0, behind(all, &[Some(98), Some(99), Some(99)]));
+        assert_eq!(metrics.late_rows.load(Ordering::Relaxed), 1);
+        assert_eq!(advance(&mut op, 150), [(vec![1, 1, 100, 1], 1)]);
+        feed(&mut op, 0, rows(&input(), &[[1, 4, 100]]));
+        assert_eq!(metrics.late_rows.load(Ordering::Relaxed), 2);
+    }
+
+    #[test]
+    fn open_windows_are_restored_at_another_parallelism() {
+        let metrics = Arc::default();
+        let make = || build(&metrics);
+        let (mut once, mut twice) = (Instances::new(1, make), Instances::new(3, make));
+        let (mut expected, mut folded) = (Folded::new(), Folded::new());
+        for values in [[[1, 5, 100], [2, 5, 100], [3, 1, 200]], [[1, 5, 100], [2, 8, 100], [1, 9, 100]]] {
+            let batch = rows(&input(), &values);
+            once.on_batch(0, &batch, &[0, 2], &mut expected);
+            twice.on_batch(0, &batch, &[0, 2], &mut folded);
+            twice.rescale(2, make);
+        }
+        once.on_watermark(300, &mut expected);
+        twice.on_watermark(300, &mut folded);
+        assert_eq!(folded, expected);
+        assert_eq!(folded.len(), 5);
     }
 }

@@ -56,8 +56,10 @@ impl Functions {
                 aggregate.insert(name.to_string(), Arc::clone(&f));
             }
         }
+        // FIRST_VALUE and LAST_VALUE over a frame are the aggregates.
         let window = SessionStateDefaults::default_window_functions()
             .into_iter()
+            .filter(|f| !aggregate.contains_key(f.name()))
             .map(|f| (f.name().to_string(), f))
             .collect();
         let planned = |name: &str| scalar.get(name).cloned();

@@ -31,6 +31,7 @@ pub fn name_columns(query: &mut Query) {
         }
         fn pre_visit_expr(&mut self, expr: &mut ast::Expr) -> std::ops::ControlFlow<()> {
             cut_to_length(expr);
+            tuple_in(expr);
             // A number with an exponent is a DOUBLE.
             if let ast::Expr::Value(value) = expr
                 && let ast::Value::Number(number, _) = &value.value
@@ -132,6 +133,59 @@ fn name_body(body: &mut SetExpr) {
         }
         SetExpr::SetOperation { left, .. } => name_body(left),
         _ => {}
+    }
+}
+
+/// `(a, b) IN (SELECT ...)`: DataFusion compares single values, so it becomes EXISTS over the rows that are equal. Where a NULL
+/// makes the one unknown the other is false; a WHERE cannot tell them apart, so NOT IN stays as it is (and is refused).
+fn tuple_in(expr: &mut ast::Expr) {
+    let ast::Expr::InSubquery { expr: values, subquery, negated: false } = expr else {
+        return;
+    };
+    let ast::Expr::Tuple(values) = values.as_mut() else {
+        return;
+    };
+    let table = ast::Ident::with_quote('`', "__in");
+    let name = |i: usize| ast::Ident::with_quote('`', format!("__in{i}"));
+    let equals = values.iter().enumerate().map(|(i, value)| ast::Expr::BinaryOp {
+        left: Box::new(ast::Expr::CompoundIdentifier(vec![table.clone(), name(i)])),
+        op: ast::BinaryOperator::Eq,
+        right: Box::new(value.clone()),
+    });
+    let Some(condition) = equals.reduce(|a, b| ast::Expr::BinaryOp {
+        left: Box::new(a),
+        op: ast::BinaryOperator::And,
+        right: Box::new(b),
+    }) else {
+        return;
+    };
+    let columns = (0..values.len()).map(|i| ast::TableAliasColumnDef::from_name(name(i).value));
+    let rows = ast::TableFactor::Derived {
+        lateral: false,
+        subquery: subquery.clone(),
+        alias: Some(ast::TableAlias {
+            explicit: true,
+            name: table.clone(),
+            columns: columns.collect(),
+            at: None,
+        }),
+        sample: None,
+    };
+    let Some(mut query) = select_one() else { return };
+    if let SetExpr::Select(select) = query.body.as_mut() {
+        select.from = vec![ast::TableWithJoins { relation: rows, joins: Vec::new() }];
+        select.selection = Some(condition);
+    }
+    *expr = ast::Expr::Exists { subquery: query, negated: false };
+}
+
+/// `SELECT 1`.
+fn select_one() -> Option<Box<Query>> {
+    let dialect = sqlparser::dialect::GenericDialect {};
+    let parsed = sqlparser::parser::Parser::parse_sql(&dialect, "SELECT 1").ok()?;
+    match parsed.into_iter().next()? {
+        ast::Statement::Query(query) => Some(query),
+        _ => None,
     }
 }
 

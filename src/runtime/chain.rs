@@ -1,5 +1,6 @@
 //! One task instance without its channels: merges watermarks, aligns barriers, drives the operators. Synchronous.
 
+use super::topology::Task;
 use crate::error::Result;
 use crate::graph::NodeId;
 use crate::operators::{Element, Operator, Output};
@@ -26,12 +27,18 @@ pub struct Step {
 }
 
 impl Chain {
-    /// `ports`: the input of the first operator that each channel belongs to.
-    pub fn new(operators: Vec<(NodeId, Box<dyn Operator>)>, ports: Vec<usize>) -> Self {
+    /// For an instance of `task`.
+    pub fn new(operators: Vec<(NodeId, Box<dyn Operator>)>, task: &Task, tasks: &[Task]) -> Self {
+        // A source task has one channel: its reader.
+        let (ports, idle) = if task.inputs.is_empty() {
+            (vec![0], vec![None])
+        } else {
+            (task.ports(tasks), task.idle_groups(tasks))
+        };
         let n = ports.len();
         Self {
             operators,
-            merge: WatermarkMerge::new(n),
+            merge: WatermarkMerge::grouped(idle),
             ports,
             ended: vec![false; n],
             barrier: None,
@@ -64,6 +71,47 @@ impl Chain {
             operator.restore(parts(*id)?)?;
         }
         Ok(())
+    }
+
+    /// How often the operators want to hear of the clock, in milliseconds; `None`: never.
+    pub fn clock_period(&self) -> Option<u64> {
+        self.operators.iter().filter_map(|(_, o)| o.clock_period()).min()
+    }
+
+    /// Takes out what operators hold back for speed alone, as before a barrier.
+    ///
+    /// # Errors
+    /// A row that cannot be processed.
+    pub fn flush(&mut self) -> Result<Vec<Element>> {
+        let mut out = Vec::new();
+        for at in 0..self.operators.len() {
+            let mut output = Output::default();
+            if let Some((_, operator)) = self.operators.get_mut(at) {
+                operator.before_barrier(&mut output)?;
+            }
+            for element in output.elements {
+                self.run(at + 1, 0, element, &mut out)?;
+            }
+        }
+        Ok(out)
+    }
+
+    /// The clock is at `now`, in milliseconds since the epoch; returns what that leads to.
+    ///
+    /// # Errors
+    /// A row that cannot be processed.
+    pub fn on_clock(&mut self, now: i64) -> Result<Vec<Element>> {
+        let mut out = Vec::new();
+        for at in 0..self.operators.len() {
+            let mut output = Output::default();
+            if let Some((_, operator)) = self.operators.get_mut(at) {
+                operator.on_clock(now, &mut output)?;
+            }
+            for element in output.elements {
+                self.run(at + 1, 0, element, &mut out)?;
+            }
+        }
+        Ok(out)
     }
 
     /// Takes one element of a channel.

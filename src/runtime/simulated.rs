@@ -63,12 +63,7 @@ pub async fn simulate(
                 }
                 None => None,
             };
-            let ports = if task.inputs.is_empty() {
-                vec![0]
-            } else {
-                task.ports(&tasks)
-            };
-            let mut chain = Chain::new(task.operators(graph, &metrics)?, ports);
+            let mut chain = Chain::new(task.operators(graph, &metrics)?, task, &tasks);
             if let Some(snapshot) = &simulation.restore {
                 chain.restore(|node| {
                     let parts = snapshot

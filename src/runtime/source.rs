@@ -22,6 +22,8 @@ pub struct SourceHead {
     rule: Option<graph::WatermarkRule>,
     watermarks: PartitionWatermarks,
     restored: HashMap<String, Option<i64>>,
+    /// The reader said that there is nothing to read.
+    is_quiet: bool,
     metrics: Arc<SourceMetrics>,
 }
 
@@ -46,6 +48,7 @@ impl SourceHead {
                 .iter()
                 .map(|p| (p.partition.clone(), p.watermark))
                 .collect(),
+            is_quiet: false,
             metrics,
         }
     }
@@ -60,8 +63,9 @@ impl SourceHead {
 
     /// How often idleness must be looked at while nothing is read, in milliseconds.
     pub fn idle_check(&self) -> Option<u64> {
-        let timeout = self.rule.as_ref()?.idle_timeout?;
-        Some((timeout.as_millis() as u64 / 4).clamp(10, 1000))
+        let rule = self.rule.as_ref()?;
+        let shortest = rule.idle_timeout.into_iter().chain(rule.quiet_advance).min()?;
+        Some((shortest.as_millis() as u64 / 4).clamp(10, 1000))
     }
 
     /// The elements of an event; `now` is the clock in milliseconds.
@@ -69,6 +73,7 @@ impl SourceHead {
     /// # Errors
     /// A computed column or watermark that fails on a row.
     pub fn on_event(&mut self, event: SourceEvent, now: i64, out: &mut Vec<Element>) -> Result<()> {
+        self.is_quiet = matches!(event, SourceEvent::Quiet);
         match event {
             SourceEvent::Assigned(partitions) => {
                 self.watermarks.set_assigned();
@@ -118,6 +123,9 @@ impl SourceHead {
         let Some(rule) = &self.rule else { return };
         if let Some(timeout) = rule.idle_timeout {
             self.watermarks.mark_idle(timeout.as_millis() as i64, now);
+        }
+        if let Some(after) = rule.quiet_advance.filter(|_| self.is_quiet) {
+            self.watermarks.advance_quiet(after.as_millis() as i64, now);
         }
         out.extend(self.watermarks.merged().map(Element::Watermark));
     }

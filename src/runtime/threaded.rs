@@ -97,11 +97,6 @@ pub async fn start(
         for instance in 0..task.parallelism {
             let tail = tails.remove(&(t, instance)).flatten();
             let operators = task.operators(graph, &metrics)?;
-            let ports = if task.inputs.is_empty() {
-                vec![0]
-            } else {
-                task.ports(&tasks)
-            };
             let head = match task.source(graph) {
                 Some(node) => {
                     let parts = SourceParts {
@@ -121,7 +116,8 @@ pub async fn start(
                 senders: HashMap::new(),
                 tail,
             };
-            instances.push((t, instance, head, Chain::new(operators, ports), output));
+            let chain = Chain::new(operators, task, &tasks);
+            instances.push((t, instance, head, chain, output));
         }
     }
     let mut set = JoinSet::new();
@@ -148,7 +144,7 @@ pub async fn start(
                 stopped,
                 Arc::clone(&clock),
             )),
-            Head::Channels(receivers) => set.spawn(run_task(receivers, chain, output)),
+            Head::Channels(receivers) => set.spawn(run_task(receivers, chain, output, Arc::clone(&clock))),
         };
     }
     Ok(Job {
@@ -288,24 +284,23 @@ async fn run_source(
     mut stopped: watch::Receiver<bool>,
     clock: Arc<dyn Clock>,
 ) -> Result<()> {
-    let idle_check = head.idle_check().map(std::time::Duration::from_millis);
+    let period = head.idle_check().into_iter().chain(chain.clock_period()).min();
     let mut elements = Vec::new();
     'run: while !chain.is_done() {
-        let tick = async {
-            match idle_check {
-                Some(period) => tokio::time::sleep(period).await,
-                None => std::future::pending().await,
-            }
-        };
         let event = tokio::select! {
             biased;
             _ = stopped.wait_for(|s| *s) => break,
             event = head.next() => Some(event?),
-            () = tick => None,
+            () = tick(period) => None,
         };
         match event {
             Some(event) => head.on_event(event, clock.now(), &mut elements)?,
-            None => head.on_tick(clock.now(), &mut elements),
+            None => {
+                head.on_tick(clock.now(), &mut elements);
+                if !output.emit(chain.on_clock(clock.now())?).await? {
+                    break;
+                }
+            }
         }
         for element in std::mem::take(&mut elements) {
             let step = chain.on_element(0, element)?;
@@ -316,20 +311,50 @@ async fn run_source(
         // A source that always has rows must not keep the others from running.
         tokio::task::consume_budget().await;
     }
+    stop(chain, output).await
+}
+
+/// Ends a task: what it held back for speed alone is still written where its input did not end by itself.
+async fn stop(mut chain: Chain, mut output: Outputs) -> Result<()> {
+    if !chain.is_done() {
+        let held = chain.flush()?;
+        output.emit(held).await?;
+    }
     output.close().await
+}
+
+/// Waits for so many milliseconds; without a number for ever.
+async fn tick(period: Option<u64>) {
+    match period {
+        Some(millis) => tokio::time::sleep(std::time::Duration::from_millis(millis)).await,
+        None => std::future::pending().await,
+    }
 }
 
 async fn run_task(
     receivers: Vec<mpsc::Receiver<Element>>,
     mut chain: Chain,
     mut output: Outputs,
+    clock: Arc<dyn Clock>,
 ) -> Result<()> {
     let mut receivers: Vec<Option<mpsc::Receiver<Element>>> =
         receivers.into_iter().map(Some).collect();
     let mut first = 0;
+    let period = chain.clock_period();
+    let mut last_tick = clock.now();
     while !chain.is_done() {
+        if let Some(period) = period
+            && clock.now() - last_tick >= period as i64
+        {
+            last_tick = clock.now();
+            if !output.emit(chain.on_clock(last_tick)?).await? {
+                break;
+            }
+        }
         let blocked: Vec<bool> = (0..receivers.len()).map(|c| chain.is_blocked(c)).collect();
-        let next = poll_fn(|context| {
+        let next = tokio::select! {
+            biased;
+            next = poll_fn(|context| {
             let n = receivers.len();
             let mut open = false;
             for channel in (0..n).map(|i| (first + i) % n) {
@@ -353,8 +378,9 @@ async fn run_task(
             } else {
                 Poll::Ready(None)
             }
-        })
-        .await;
+            }) => next,
+            () = tick(period) => continue,
+        };
         match next {
             // The sender has stopped without an end: the job is being stopped, nothing more will come from it.
             Some((channel, None)) => receivers[channel] = None,
@@ -368,5 +394,5 @@ async fn run_task(
             None => break,
         }
     }
-    output.close().await
+    stop(chain, output).await
 }

@@ -12,6 +12,8 @@ pub struct Task {
     pub nodes: Vec<NodeId>,
     /// Number of instances.
     pub parallelism: usize,
+    /// Whether its instances hear of different sources, and so are idle each for itself.
+    pub is_idle_alone: bool,
     /// Edges into the first node, in order of its inputs.
     pub inputs: Vec<Edge>,
     /// Edges out of the last node.
@@ -80,10 +82,15 @@ pub fn tasks(graph: &Graph) -> Result<Vec<Task>> {
             let to = tasks.len();
             tasks[from].outputs.push(OutputEdge { to, port });
         }
+        let is_idle_alone = node.inputs.is_empty()
+            || inputs
+                .iter()
+                .any(|e| e.exchange == Exchange::Forward && tasks[e.from].is_idle_alone);
         task_of.push(tasks.len());
         tasks.push(Task {
             nodes: vec![id],
             parallelism: node.parallelism,
+            is_idle_alone,
             inputs,
             outputs: Vec::new(),
         });
@@ -104,6 +111,15 @@ impl Task {
             .enumerate()
             .flat_map(|(port, e)| std::iter::repeat_n(port, e.channels(tasks)))
             .collect()
+    }
+
+    /// For each channel, which others are idle only together with it (see [`crate::time::WatermarkMerge`]).
+    pub fn idle_groups(&self, tasks: &[Task]) -> Vec<Option<usize>> {
+        let group = |(edge, e): (usize, &Edge)| {
+            let group = (!tasks[e.from].is_idle_alone).then_some(edge);
+            std::iter::repeat_n(group, e.channels(tasks))
+        };
+        self.inputs.iter().enumerate().flat_map(group).collect()
     }
 
     /// The operators of one instance, with their nodes.

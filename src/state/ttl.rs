@@ -64,6 +64,12 @@ impl<K: Clone + Eq + Hash + Ord> Expiry<K> {
         }
     }
 
+    /// How often the clock must be told, in milliseconds; `None` where it plays no part.
+    pub fn clock_period(&self) -> Option<u64> {
+        let ttl = self.ttl.filter(|t| !t.by_event_time)?;
+        Some((ttl.after.unsigned_abs() / 4).clamp(10, 1000))
+    }
+
     /// The watermark moved to `time`; returns the keys whose state is to be given up.
     pub fn on_watermark(&mut self, time: i64) -> Vec<K> {
         self.advance(time, true)

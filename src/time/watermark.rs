@@ -17,9 +17,13 @@ pub enum Watermark {
 }
 
 /// Merges the watermarks of several inputs: the minimum of those that are neither idle nor ended; never goes back.
+///
+/// Inputs of a group hear of the same sources, each a little earlier or later. Such an input counts as idle only when all of
+/// its group are: one that still says so while another is active again has rows of its own to come.
 #[derive(Debug, Clone)]
 pub struct WatermarkMerge {
     inputs: Vec<Input>,
+    groups: Vec<Option<usize>>,
     emitted: Option<Watermark>,
     highest: Option<Millis>,
 }
@@ -45,8 +49,14 @@ enum State {
 impl WatermarkMerge {
     /// `inputs` inputs, none of which has said anything yet.
     pub fn new(inputs: usize) -> Self {
+        Self::grouped(vec![None; inputs])
+    }
+
+    /// The group of each input, where it is of one.
+    pub fn grouped(groups: Vec<Option<usize>>) -> Self {
         Self {
-            inputs: vec![Input::default(); inputs],
+            inputs: vec![Input::default(); groups.len()],
+            groups,
             emitted: None,
             highest: None,
         }
@@ -78,12 +88,27 @@ impl WatermarkMerge {
     }
 
     fn merged(&mut self) -> Vec<Watermark> {
-        let any = |state: State| self.inputs.iter().any(|i| i.state == state);
+        // An idle input whose group is not: it holds at what it last said.
+        let waits = |at: usize| {
+            let group = self.groups[at];
+            group.is_some()
+                && self.inputs.iter().zip(&self.groups).any(|(i, g)| *g == group && i.state == State::Active)
+        };
+        let states: Vec<State> = (0..self.inputs.len())
+            .map(|at| match self.inputs[at].state {
+                State::Idle if waits(at) => State::Active,
+                state => state,
+            })
+            .collect();
+        let any = |state: State| states.contains(&state);
         if any(State::Unknown) {
             return Vec::new();
         }
-        let active = self.inputs.iter().filter(|i| i.state == State::Active);
-        let (time, is_idle) = match active.filter_map(|i| i.watermark).min() {
+        let active = self.inputs.iter().zip(&states).filter(|(_, s)| **s == State::Active);
+        if active.clone().any(|(i, _)| i.watermark.is_none()) {
+            return Vec::new();
+        }
+        let (time, is_idle) = match active.filter_map(|(i, _)| i.watermark).min() {
             // The end of input is only reached when all have: an idle input may still have rows.
             Some(Millis::MAX) if any(State::Idle) => return Vec::new(),
             Some(t) => (Some(t), false),
@@ -126,6 +151,7 @@ pub struct PartitionWatermarks {
     emitted: Option<Watermark>,
     highest: Millis,
     is_assigned: bool,
+    has_ended: bool,
 }
 
 #[derive(Debug, Clone, Default)]
@@ -134,6 +160,8 @@ struct Partition {
     idle: bool,
     /// Clock reading of the last row, in milliseconds.
     seen: Millis,
+    /// The watermark that its rows gave; `None` before the first.
+    by_rows: Option<Millis>,
 }
 
 impl PartitionWatermarks {
@@ -144,6 +172,7 @@ impl PartitionWatermarks {
             watermark,
             idle: false,
             seen: now,
+            by_rows: None,
         });
     }
 
@@ -154,6 +183,7 @@ impl PartitionWatermarks {
 
     /// The partition has ended and no longer holds the others back.
     pub fn end(&mut self, partition: &str) {
+        self.has_ended = true;
         self.partitions.remove(partition);
     }
 
@@ -198,6 +228,7 @@ impl PartitionWatermarks {
             }
         }
         state.watermark = current;
+        state.by_rows = Some(current);
         behind.map(|mut b| b.finish())
     }
 
@@ -206,6 +237,23 @@ impl PartitionWatermarks {
         for state in self.partitions.values_mut() {
             if now - state.seen >= timeout {
                 state.idle = true;
+            }
+        }
+    }
+
+    /// Moves the watermark with the clock where no partition had a row for `after` milliseconds: by as much as has passed since
+    /// its last row. A partition that never had one is idle then. Call it only while there is nothing to read.
+    pub fn advance_quiet(&mut self, after: Millis, now: Millis) {
+        if self.partitions.values().any(|p| now - p.seen < after) {
+            return;
+        }
+        for state in self.partitions.values_mut() {
+            match state.by_rows {
+                Some(watermark) => {
+                    let moved = watermark.saturating_add(now - state.seen);
+                    state.watermark = state.watermark.max(moved);
+                }
+                None => state.idle = true,
             }
         }
     }
@@ -225,7 +273,8 @@ impl PartitionWatermarks {
                 self.highest = self.highest.max(t);
                 Watermark::At(self.highest)
             }
-            None if !self.is_assigned => return None,
+            // What ended has the end of input to say, not that it is idle.
+            None if !self.is_assigned || self.has_ended => return None,
             None => Watermark::Idle,
         };
         (self.emitted != Some(merged)).then(|| {
@@ -255,6 +304,19 @@ mod tests {
         assert_eq!(m.update(0, Watermark::At(9)), []);
         assert_eq!(m.end(1), [Watermark::At(9)]);
         assert_eq!(m.end(0), []);
+    }
+
+    /// Otherwise what the slower one of them emits next would be late behind the merge.
+    #[test]
+    fn an_idle_input_of_an_active_group_holds_the_others() {
+        let mut m = WatermarkMerge::grouped(vec![Some(0), Some(0), None]);
+        m.update(0, Watermark::At(5));
+        m.update(1, Watermark::At(5));
+        assert_eq!(m.update(2, Watermark::Idle), [Watermark::At(5)]);
+        m.update(0, Watermark::Idle);
+        assert_eq!(m.update(1, Watermark::Idle), [Watermark::Idle]);
+        assert_eq!(m.update(0, Watermark::At(9)), [Watermark::At(5)], "active, but no further");
+        assert_eq!(m.update(1, Watermark::At(9)), [Watermark::At(9)]);
     }
 
     #[test]
@@ -317,6 +379,23 @@ mod tests {
             .unwrap();
         assert_eq!(behind.value(0), 90, "passed while idle");
         assert_eq!(behind.len(), 1);
+    }
+
+    #[test]
+    fn a_quiet_source_moves_with_the_clock() {
+        let mut w = PartitionWatermarks::default();
+        let (a, b): (Arc<str>, Arc<str>) = ("a".into(), "b".into());
+        w.assign(Arc::clone(&a), None, 0);
+        w.assign(b, None, 0);
+        w.observe(&a, &[1000], &Int64Array::from(vec![990]), 100);
+        w.advance_quiet(60, 150);
+        assert_eq!(w.merged(), None, "not quiet for long enough");
+        w.advance_quiet(60, 160);
+        assert_eq!(w.merged(), Some(Watermark::At(1050)));
+        w.advance_quiet(60, 200);
+        assert_eq!(w.merged(), Some(Watermark::At(1090)));
+        let behind = w.observe(&a, &[1080], &Int64Array::from(vec![1070]), 210);
+        assert_eq!(behind.unwrap().value(0), 1090, "what the clock passed is late");
     }
 
     #[test]

@@ -40,7 +40,7 @@ pub(crate) const fn power_of_ten(power: i64) -> i128 {
 }
 
 /// A DECIMAL type of at most 38 digits that keeps the digits before the point; of those behind it six stay.
-fn adjusted(precision: i32, scale: i32) -> (u8, i8) {
+pub(crate) fn adjusted(precision: i32, scale: i32) -> (u8, i8) {
     if precision <= 38 {
         return (narrow(precision), narrow(scale) as i8);
     }
@@ -124,6 +124,22 @@ pub(crate) fn divide(left: i128, right: i128, shift: i32) -> Option<i128> {
         (true, true) => -1,
     });
     quotient.checked_add(away)?.to_i128()
+}
+
+/// `left * right` without its last `drop` digits, half up; None if it does not fit.
+pub(crate) fn multiply(left: i128, right: i128, drop: i32) -> Option<i128> {
+    let mut product = i256::from_i128(left).checked_mul(i256::from_i128(right))?;
+    if drop > 0 {
+        let unit = i256::from_i128(power_of_ten(i64::from(drop)));
+        let rest = product.checked_rem(unit)?.wrapping_abs();
+        let up = rest >= unit.wrapping_sub(rest);
+        let away = i256::from_i128(if product.is_negative() { -1 } else { 1 });
+        product = product.checked_div(unit)?;
+        if up {
+            product = product.checked_add(away)?;
+        }
+    }
+    product.to_i128()
 }
 
 fn divide_half_up(up: i128, down: i128) -> Option<i128> {

@@ -3,17 +3,20 @@
 //! Register them over DataFusion's own; those of the same name replace them. Units of time are text arguments:
 //! `TIMESTAMPDIFF('MINUTE', a, b)`, `FLOOR(t, 'HOUR')`, `EXTRACT('YEAR', t)`.
 
+mod aggregate;
 mod calendar;
 mod cast;
 mod clock;
 mod conditional;
 mod decimal;
+mod distinct;
 mod encoding;
 mod exact;
 mod exact_distinct;
 mod exact_kinds;
 mod function;
 pub mod java;
+mod moments;
 mod numeric;
 mod pattern;
 mod regular;
@@ -27,6 +30,9 @@ mod temporal;
 mod testing;
 mod text_number;
 mod text_time;
+mod twofold;
+mod variance;
+mod variance_over;
 
 use std::sync::Arc;
 
@@ -48,9 +54,17 @@ pub fn scalar_functions() -> Vec<Arc<ScalarUDF>> {
     .collect()
 }
 
-/// Aggregate functions under Flink's names: SUM and AVG.
+/// Aggregate functions under Flink's names: SUM, AVG, STDDEV_SAMP (STDDEV), STDDEV_POP, VAR_SAMP (VARIANCE), VAR_POP,
+/// FIRST_VALUE, LAST_VALUE, LISTAGG and ARRAY_AGG.
 pub fn aggregate_functions() -> Vec<Arc<AggregateUDF>> {
-    exact::functions()
+    [exact::functions(), variance::functions()].concat()
+}
+
+/// What takes the place of an aggregate function inside OVER, where Flink computes it in another way there: AVG of FLOAT adds
+/// up in FLOAT; STDDEV_SAMP and its kin are computed from the sums of x and x * x, as in
+/// `POWER((SUM(x * x) - SUM(x) * SUM(x) / COUNT(x)) / (COUNT(x) - 1), 0.5)`, in the arithmetic of the argument's type.
+pub fn over_variant(name: &str) -> Option<Arc<AggregateUDF>> {
+    variance_over::function(name)
 }
 
 /// CAST(x AS STRING) of any type, printed as Flink does.

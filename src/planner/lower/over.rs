@@ -270,7 +270,7 @@ impl Lowering<'_> {
             [by] if input.roles[by.column].is_time_attribute() => {
                 if by.descending {
                     return Err(self.mistake(
-                        "OVER windows' ordering in stream mode must be ascending".into(),
+                        "The window can only be ordered in ASCENDING mode.".into(),
                         "ORDER BY the time attribute without DESC".into(),
                     ));
                 }

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::time::Duration;
 
 use arrow::datatypes::{Field, Schema, SchemaRef};
 use datafusion::common::tree_node::TreeNode;
@@ -132,7 +131,7 @@ impl Lowering<'_> {
             .zip(schema.fields())
             .map(|(e, f)| Ok((self.expression(e, &read_df)?, f.name().clone())))
             .collect::<Planned<Vec<_>>>()?;
-        let rule = self.watermark_rule(table, &output, &schema, self.options.idle_timeout)?;
+        let rule = self.watermark_rule(table, &output, &schema, true)?;
         let is_identity = read == output;
         let roles = time_roles(table, &output);
         let node = self.graph.add(Node {
@@ -273,7 +272,7 @@ impl Lowering<'_> {
             Arc::clone(&schema),
             keys,
         );
-        if let Some(rule) = self.watermark_rule(table, &output, &schema, None)? {
+        if let Some(rule) = self.watermark_rule(table, &output, &schema, false)? {
             let node = &self.graph.nodes[rows.node];
             let (parallelism, changes) = (node.parallelism, node.changes.clone());
             rows.node = self.graph.add(Node {
@@ -323,7 +322,7 @@ impl Lowering<'_> {
         table: &Table,
         output: &[usize],
         schema: &SchemaRef,
-        idle_timeout: Option<Duration>,
+        is_source: bool,
     ) -> Planned<Option<WatermarkRule>> {
         let Some((time, expr)) = &table.watermark else {
             return Ok(None);
@@ -334,7 +333,8 @@ impl Lowering<'_> {
             column: output.iter().position(|c| c == time).unwrap_or(0),
             name: table.columns[*time].field.name().clone(),
             expr: self.expression(&planned, &df)?,
-            idle_timeout,
+            idle_timeout: self.options.idle_timeout.filter(|_| is_source),
+            quiet_advance: self.options.quiet_advance.filter(|_| is_source),
         }))
     }
 

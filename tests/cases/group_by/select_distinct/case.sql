@@ -1,5 +1,4 @@
 -- case: SELECT DISTINCT into a keyed table: one +I a value
--- not yet: retractions
 CREATE TABLE e (a STRING, b INT) WITH (
   'connector' = 'kafka',
   'topic' = 'e',

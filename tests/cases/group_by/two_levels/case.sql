@@ -1,5 +1,4 @@
 -- case: a GROUP BY over a GROUP BY: rows move between the outer groups, and an emptied group is deleted
--- not yet: retractions
 CREATE TABLE e (k STRING) WITH (
   'connector' = 'kafka',
   'topic' = 'e',

@@ -20,5 +20,5 @@ CREATE TABLE out_i (lk STRING, lv INT, rk STRING, rv INT) WITH (
   'format' = 'json'
 );
 INSERT INTO out_i SELECT l.k AS lk, l.v AS lv, r.k AS rk, r.v AS rv FROM l RIGHT JOIN r ON l.k = r.k AND r.ts BETWEEN l.ts - INTERVAL '10' SECOND AND l.ts + INTERVAL '30' SECOND;
-SELECT l.k AS lk, l.v AS lv, r.k AS rk, r.v AS rv FROM l RIGHT JOIN r ON l.k = r.k AND r.ts BETWEEN l.ts - INTERVAL '10' SECOND AND l.ts + INTERVAL '30' SECOND AND l.v * 30 < r.v;
+SELECT l.k AS lk, l.v AS lv, r.k AS rk, r.v AS rv FROM l RIGHT JOIN r ON l.k = r.k AND r.ts BETWEEN l.ts - INTERVAL '10' SECOND AND l.ts + INTERVAL '30' SECOND AND l.v + r.v > 106;
 SELECT l.k AS lk, l.v AS lv, r.k AS rk, r.v AS rv FROM l RIGHT JOIN r ON l.k = r.k AND l.ts >= r.ts - INTERVAL '1' MINUTE AND l.ts < r.ts;

@@ -36,6 +36,6 @@ CREATE TABLE out_j (k INT, r STRING, v INT, w INT, PRIMARY KEY (k) NOT ENFORCED)
 );
 INSERT INTO o SELECT k, LAST_VALUE(r), SUM(v) FROM e GROUP BY k HAVING SUM(v) > 0;
 INSERT INTO r SELECT r, SUM(w) FROM f GROUP BY r HAVING SUM(w) > 0;
-INSERT INTO out_j SELECT o.k, o.r, o.v, r.w FROM o LEFT JOIN r ON o.r = r.r;
+INSERT INTO out_j SELECT o.k, o.r, o.v, r.w FROM o LEFT JOIN r ON o.r = r.r ON CONFLICT DO DEDUPLICATE;
 SELECT r.r, COUNT(o.k) AS n, SUM(o.v) AS s FROM r LEFT JOIN o ON o.r = r.r GROUP BY r.r;
 SELECT o.k, r.w FROM o JOIN r ON o.r = r.r WHERE r.w > o.v;

@@ -14,6 +14,5 @@ CREATE TABLE b (k STRING, t STRING) WITH (
   'format' = 'json'
 );
 SELECT * FROM a JOIN b USING (k);
-SELECT k, id, t FROM a LEFT JOIN b USING (k);
-SELECT k, id, t FROM a NATURAL JOIN b;
-SELECT k, COUNT(*) AS n FROM a FULL JOIN b USING (k) GROUP BY k;
+SELECT * FROM a NATURAL LEFT JOIN b;
+SELECT a.k, b.k AS bk, id, t FROM a FULL JOIN b USING (k);

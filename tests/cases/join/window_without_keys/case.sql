@@ -1,4 +1,4 @@
--- case: a window join needs an equal key beside the window
+-- case: a window join on the window alone, without other keys
 CREATE TABLE l (k STRING, v INT, ts TIMESTAMP(3), WATERMARK FOR ts AS ts - INTERVAL '1' HOUR) WITH (
   'connector' = 'kafka',
   'topic' = 'l',

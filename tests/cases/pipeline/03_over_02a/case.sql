@@ -1,5 +1,4 @@
 -- case: the numbered pipeline: health over the updating table that 02a writes
--- not yet: a table with updates (a changelog) is not supported
 --!include ../../../../sql/01_source_table_cloudevents.sql
 --!include ../../../../sql/02a_events_aggregated_alternative.sql
 --!include ../../../../sql/03_system_health_5min.sql

@@ -1,5 +1,4 @@
 -- case: the numbered pipeline: the utility queries over what 02 to 08 wrote
--- not yet: LIMIT is not supported
 -- differs: Flink's ORDER BY ... LIMIT 1 over an updating table keeps the window's first row; flowline's has the last
 --!include ../../../../sql/01_source_table_cloudevents.sql
 --!include ../../../../sql/02_events_aggregated_5min.sql

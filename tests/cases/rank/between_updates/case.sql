@@ -7,4 +7,3 @@ CREATE TABLE e (k STRING, item STRING, v INT) WITH (
   'format' = 'json'
 );
 SELECT k, rn, item, s FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY k ORDER BY s DESC, item) AS rn FROM (SELECT k, item, SUM(v) AS s FROM e GROUP BY k, item)) WHERE rn BETWEEN 2 AND 3;
-SELECT k, item, s, rn FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY k ORDER BY s DESC, item) AS rn FROM (SELECT k, item, SUM(v) AS s, COUNT(*) AS n FROM e GROUP BY k, item HAVING SUM(v) <> 0)) WHERE rn = 2;

@@ -1,0 +1,70 @@
+//! Windows that wait for the watermark, and which rows are late for them.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use arrow::array::{Array, Int64Array, RecordBatch};
+
+use super::{Metrics, event_times};
+use crate::error::{Error, Result};
+use crate::time::Millis;
+
+/// What is kept for each window, by the window's end. A window fires once the watermark is at its last millisecond
+/// (Flink: `watermark >= window_end - 1`).
+#[derive(Debug)]
+pub struct OpenWindows<T> {
+    windows: BTreeMap<Millis, T>,
+    watermark: Millis,
+    metrics: Arc<Metrics>,
+}
+
+impl<T: Default> OpenWindows<T> {
+    /// No windows yet.
+    pub fn new(metrics: Arc<Metrics>) -> Self {
+        Self {
+            windows: BTreeMap::new(),
+            watermark: Millis::MIN,
+            metrics,
+        }
+    }
+
+    /// The window that ends at `end`, for a row that was `behind` that watermark. `None`: the row is late, its window has fired
+    /// where it came from or here. Late rows are counted.
+    pub fn of_row(&mut self, end: Millis, behind: Option<Millis>) -> Option<&mut T> {
+        let last = end.saturating_sub(1);
+        if last <= self.watermark || behind.is_some_and(|w| last <= w) {
+            self.metrics.count_late(1);
+            return None;
+        }
+        Some(self.windows.entry(end).or_default())
+    }
+
+    /// Event time has come to `time`.
+    pub fn on_watermark(&mut self, time: Millis) {
+        self.watermark = time;
+    }
+
+    /// Takes out the next window that is over.
+    pub fn fire(&mut self) -> Option<T> {
+        let first = self.windows.first_entry()?;
+        (first.key().saturating_sub(1) <= self.watermark).then(|| first.remove())
+    }
+
+    /// What is kept, by window end.
+    pub fn values(&self) -> impl Iterator<Item = &T> {
+        self.windows.values()
+    }
+}
+
+/// The window ends of rows.
+///
+/// # Errors
+/// Where one is NULL.
+pub fn window_ends(rows: &RecordBatch, column: usize) -> Result<Int64Array> {
+    let ends = event_times(rows.column(column))?;
+    if ends.null_count() > 0 {
+        return Err(Error::data("a window end is NULL")
+            .with_help("rows without a window cannot be ranked or joined by it: filter them away before"));
+    }
+    Ok(ends)
+}

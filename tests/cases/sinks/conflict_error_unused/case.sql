@@ -1,0 +1,16 @@
+-- case: ON CONFLICT DO ERROR where no key comes twice
+CREATE TABLE e (k STRING, g STRING, v INT, ts TIMESTAMP(3), WATERMARK FOR ts AS ts) WITH (
+  'connector' = 'kafka',
+  'topic' = 'e',
+  'properties.bootstrap.servers' = 'localhost:9092',
+  'scan.startup.mode' = 'earliest-offset',
+  'format' = 'json'
+);
+CREATE TABLE out_k (k STRING, w TIMESTAMP(3), s INT, PRIMARY KEY (k, w) NOT ENFORCED) WITH (
+  'connector' = 'upsert-kafka',
+  'topic' = 'out_k',
+  'properties.bootstrap.servers' = 'localhost:9092',
+  'key.format' = 'json',
+  'value.format' = 'json'
+);
+INSERT INTO out_k SELECT k, window_start, SUM(v) FROM TABLE(TUMBLE(TABLE e, DESCRIPTOR(ts), INTERVAL '1' MINUTE)) GROUP BY k, window_start, window_end ON CONFLICT DO ERROR;

@@ -1,0 +1,17 @@
+-- case: 'table.exec.sink.require-on-conflict' = 'false': the last row of a key stays
+CREATE TABLE e (k STRING, g STRING, v INT, ts TIMESTAMP(3), WATERMARK FOR ts AS ts) WITH (
+  'connector' = 'kafka',
+  'topic' = 'e',
+  'properties.bootstrap.servers' = 'localhost:9092',
+  'scan.startup.mode' = 'earliest-offset',
+  'format' = 'json'
+);
+SET 'table.exec.sink.require-on-conflict' = 'false';
+CREATE TABLE out_k (k STRING, s INT, PRIMARY KEY (k) NOT ENFORCED) WITH (
+  'connector' = 'upsert-kafka',
+  'topic' = 'out_k',
+  'properties.bootstrap.servers' = 'localhost:9092',
+  'key.format' = 'json',
+  'value.format' = 'json'
+);
+INSERT INTO out_k SELECT k, v FROM e;

@@ -1,0 +1,15 @@
+-- case: SELECT DISTINCT over rows that only come is append-only
+CREATE TABLE e (k STRING, g STRING, v INT, ts TIMESTAMP(3), WATERMARK FOR ts AS ts) WITH (
+  'connector' = 'kafka',
+  'topic' = 'e',
+  'properties.bootstrap.servers' = 'localhost:9092',
+  'scan.startup.mode' = 'earliest-offset',
+  'format' = 'json'
+);
+CREATE TABLE out_a (k STRING, g STRING) WITH (
+  'connector' = 'kafka',
+  'topic' = 'out_a',
+  'properties.bootstrap.servers' = 'localhost:9092',
+  'format' = 'json'
+);
+INSERT INTO out_a SELECT DISTINCT k, g FROM e;
