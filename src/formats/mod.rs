@@ -3,6 +3,7 @@
 mod cells;
 mod column;
 mod csv;
+mod debezium;
 mod json;
 mod lines;
 mod raw;
@@ -11,7 +12,7 @@ pub mod text;
 use std::ops::Range;
 use std::sync::Arc;
 
-use arrow::array::{Int64Array, RecordBatch};
+use arrow::array::{BooleanArray, Int64Array, RecordBatch};
 use arrow::datatypes::{Schema, SchemaRef};
 
 use crate::catalog::options::{OptionError, Options};
@@ -80,6 +81,26 @@ pub trait Encoder: Send {
     /// # Errors
     /// A value the format cannot hold; the payload index is the row's.
     fn encode(&mut self, rows: &RecordBatch, out: &mut Encoded) -> Result<(), BadRow>;
+
+    /// Appends one payload a row, of which some are `deleted`.
+    ///
+    /// # Errors
+    /// As [`Encoder::encode`]; a deleted row, where the format has no form for it ([`Format::is_changelog`]).
+    fn encode_changes(
+        &mut self,
+        rows: &RecordBatch,
+        deleted: &BooleanArray,
+        out: &mut Encoded,
+    ) -> Result<(), BadRow> {
+        match deleted.iter().position(|d| d == Some(true)) {
+            None => self.encode(rows, out),
+            Some(payload) => Err(BadRow {
+                payload,
+                field: None,
+                reason: "the format cannot say that a row goes".into(),
+            }),
+        }
+    }
 }
 
 /// Finds the records of a file or stream of bytes.
@@ -100,6 +121,11 @@ pub trait Format: Send + Sync {
     /// The record finder for files of this format.
     fn framer(&self) -> Box<dyn Framer>;
 
+    /// Whether payloads say which rows go, so that retractions can be read and written.
+    fn is_changelog(&self) -> bool {
+        false
+    }
+
     /// What stands before the first record of a file, such as a header line (empty for most).
     fn file_header(&self) -> Vec<u8> {
         Vec::new()
@@ -107,7 +133,7 @@ pub trait Format: Send + Sync {
 }
 
 /// The names of all formats.
-pub const NAMES: &[&str] = &["csv", "json", "raw"];
+pub const NAMES: &[&str] = &["csv", "debezium-json", "json", "raw"];
 
 /// Makes the format `name` for rows of `schema`. Its options are read under `prefix` + name + `.` (Flink's
 /// `json.ignore-parse-errors`; with `key.` or `value.` before it where the connector reads key and value).
@@ -124,6 +150,7 @@ pub fn format(
     match name {
         "json" => json::format(&prefix, options, schema),
         "csv" => csv::format(&prefix, options, schema),
+        "debezium-json" => debezium::format(&prefix, options, schema),
         "raw" => raw::format(&prefix, options, schema),
         _ => Err(
             OptionError::new("format", format!("unknown format '{name}'")).with_help(

@@ -4,9 +4,7 @@ use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
-use arrow::array::{
-    Array, ArrayRef, AsArray, BooleanArray, Int64Array, RecordBatch, RecordBatchOptions,
-};
+use arrow::array::{Array, AsArray, BooleanArray, Int64Array, RecordBatch, RecordBatchOptions};
 use arrow::datatypes::{DataType, Field, Int64Type, Schema, SchemaRef};
 use arrow::row::OwnedRow;
 
@@ -84,11 +82,12 @@ impl FirstRow {
     fn add_by_time(&mut self, batch: &Batch, column: usize) -> Result<()> {
         let times = event_times(batch.rows.column(column))?;
         if times.null_count() > 0 {
-            return Err(Error::data("the time attribute of a deduplication is NULL").with_help(
-                "RowTime field should not be null: filter such rows away before it",
-            ));
+            return Err(Error::data("the time attribute of a deduplication is NULL")
+                .with_help("RowTime field should not be null: filter such rows away before it"));
         }
-        let keys = self.keys.encode_columns(&batch.rows, &self.rank.partition)?;
+        let keys = self
+            .keys
+            .encode_columns(&batch.rows, &self.rank.partition)?;
         let rows = self.rows.encode_rows(&batch.rows)?;
         for (i, (key, row)) in keys.into_iter().zip(rows).enumerate() {
             let time = times.value(i);
@@ -121,7 +120,9 @@ impl FirstRow {
     }
 
     fn first_by_arrival(&mut self, batch: &Batch) -> Result<Batch> {
-        let keys = self.keys.encode_columns(&batch.rows, &self.rank.partition)?;
+        let keys = self
+            .keys
+            .encode_columns(&batch.rows, &self.rank.partition)?;
         let mut keep = Vec::with_capacity(keys.len());
         for key in keys {
             let is_first = !self.done.contains(&key);
@@ -141,7 +142,11 @@ impl FirstRow {
             columns.push(Arc::new(Int64Array::from(vec![1; n])));
         }
         let options = RecordBatchOptions::new().with_row_count(Some(n));
-        Ok(RecordBatch::try_new_with_options(Arc::clone(&self.output), columns, &options)?)
+        Ok(RecordBatch::try_new_with_options(
+            Arc::clone(&self.output),
+            columns,
+            &options,
+        )?)
     }
 
     fn give_up(&mut self, expired: Vec<OwnedRow>) {
@@ -195,7 +200,11 @@ impl Operator for FirstRow {
             parts.push(StatePart::keyed("waiting", rows, &self.rank.partition)?);
         }
         if !self.done.is_empty() {
-            let written: Int64Array = self.done.iter().map(|key| self.expiry.written(key)).collect();
+            let written: Int64Array = self
+                .done
+                .iter()
+                .map(|key| self.expiry.written(key))
+                .collect();
             let mut fields = self.keys.schema().fields().to_vec();
             let mut columns = self.keys.decode(&self.done)?.columns().to_vec();
             let keys: Vec<usize> = (0..fields.len()).collect();
@@ -212,14 +221,13 @@ impl Operator for FirstRow {
             match (part.name.as_str(), self.time) {
                 ("waiting", Some(column)) => self.add_by_time(&Batch::append(part.rows), column)?,
                 ("done", _) => {
-                    let (written, keys): (Vec<&ArrayRef>, Vec<usize>) = {
-                        let width = self.keys.schema().fields().len();
-                        (part.rows.columns().iter().skip(width).collect(), (0..width).collect())
-                    };
-                    let Some(written) = written.first().and_then(|c| c.as_primitive_opt::<Int64Type>())
+                    let width = self.keys.schema().fields().len();
+                    let written = part.rows.columns().get(width);
+                    let Some(written) = written.and_then(|c| c.as_primitive_opt::<Int64Type>())
                     else {
                         return Err(Error::internal("state 'done' does not say when"));
                     };
+                    let keys: Vec<usize> = (0..width).collect();
                     let keys = self.keys.encode_columns(&part.rows, &keys)?;
                     for (key, at) in keys.into_iter().zip(written) {
                         match at {
@@ -229,7 +237,11 @@ impl Operator for FirstRow {
                         self.done.insert(key);
                     }
                 }
-                (name, _) => return Err(Error::internal(format!("state '{name}' is not a first row's"))),
+                (name, _) => {
+                    return Err(Error::internal(format!(
+                        "state '{name}' is not a first row's"
+                    )));
+                }
             }
         }
         Ok(())
@@ -265,7 +277,11 @@ mod tests {
     }
 
     fn build(rank: Rank, metrics: &Arc<Metrics>) -> FirstRow {
-        let output = if rank.with_rank { schema(&["k", "v", "t", "rank"]) } else { input() };
+        let output = if rank.with_rank {
+            schema(&["k", "v", "t", "rank"])
+        } else {
+            input()
+        };
         FirstRow::new(&Arc::new(rank), &input(), &output, Arc::clone(metrics)).unwrap()
     }
 
@@ -276,12 +292,24 @@ mod tests {
     #[test]
     fn the_first_row_by_time_is_given_once_at_the_watermark() {
         let mut op = build(by_time(), &Arc::default());
-        let all = rows(&input(), &[[1, 0, 50], [1, 1, 40], [1, 2, 40], [2, 3, 45], [3, 4, 90]]);
+        let all = rows(
+            &input(),
+            &[[1, 0, 50], [1, 1, 40], [1, 2, 40], [2, 3, 45], [3, 4, 90]],
+        );
         assert_eq!(feed(&mut op, 0, all), []);
         assert_eq!(advance(&mut op, 39), []);
-        assert_eq!(advance(&mut op, 50), [(vec![1, 1, 40], 1), (vec![2, 3, 45], 1)]);
-        assert_eq!(feed(&mut op, 0, rows(&input(), &[[1, 5, 60], [4, 6, 60]])), []);
-        assert_eq!(advance(&mut op, i64::MAX), [(vec![4, 6, 60], 1), (vec![3, 4, 90], 1)]);
+        assert_eq!(
+            advance(&mut op, 50),
+            [(vec![1, 1, 40], 1), (vec![2, 3, 45], 1)]
+        );
+        assert_eq!(
+            feed(&mut op, 0, rows(&input(), &[[1, 5, 60], [4, 6, 60]])),
+            []
+        );
+        assert_eq!(
+            advance(&mut op, i64::MAX),
+            [(vec![4, 6, 60], 1), (vec![3, 4, 90], 1)]
+        );
         assert!(op.waiting.is_empty() && op.order.is_empty());
     }
 
@@ -291,29 +319,53 @@ mod tests {
         let mut op = build(by_time(), &metrics);
         let all = rows(&input(), &[[1, 0, 50], [2, 1, 51], [3, 2, 60]]);
         feed(&mut op, 0, behind(all, &[Some(50), Some(50), None]));
-        assert_eq!(advance(&mut op, 70), [(vec![2, 1, 51], 1), (vec![3, 2, 60], 1)]);
+        assert_eq!(
+            advance(&mut op, 70),
+            [(vec![2, 1, 51], 1), (vec![3, 2, 60], 1)]
+        );
         feed(&mut op, 0, rows(&input(), &[[4, 3, 70]]));
         assert_eq!(metrics.late_rows.load(Ordering::Relaxed), 2);
     }
 
     #[test]
     fn the_first_row_to_arrive_is_given_at_once_with_its_watermark() {
-        let mut op = build(Rank { with_rank: true, ..plan(RankTime::FirstByArrival) }, &Arc::default());
-        let all = behind(rows(&input(), &[[1, 0, 50], [1, 1, 40], [2, 2, 30]]), &[None, None, Some(99)]);
+        let mut op = build(
+            Rank {
+                with_rank: true,
+                ..plan(RankTime::FirstByArrival)
+            },
+            &Arc::default(),
+        );
+        let all = behind(
+            rows(&input(), &[[1, 0, 50], [1, 1, 40], [2, 2, 30]]),
+            &[None, None, Some(99)],
+        );
         let mut out = Output::default();
         op.on_batch(0, all, &mut out).unwrap();
         let first: Vec<&Batch> = batches(&out).collect();
         assert_eq!(first.len(), 1);
         assert_eq!((first[0].behind(0), first[0].behind(1)), (None, Some(99)));
-        let both = [([1, 0, 50, 1].map(Some).to_vec(), 1), ([2, 2, 30, 1].map(Some).to_vec(), 1)];
+        let both = [
+            ([1, 0, 50, 1].map(Some).to_vec(), 1),
+            ([2, 2, 30, 1].map(Some).to_vec(), 1),
+        ];
         assert_eq!(numbers(first[0]), both);
         assert_eq!(feed(&mut op, 0, rows(&input(), &[[2, 3, 10]])), []);
     }
 
     #[test]
     fn a_key_is_forgotten_after_the_ttl() {
-        let ttl = Some(StateTtl { after: 10, by_event_time: false });
-        let mut op = build(Rank { ttl, ..plan(RankTime::FirstByArrival) }, &Arc::default());
+        let ttl = Some(StateTtl {
+            after: 10,
+            by_event_time: false,
+        });
+        let mut op = build(
+            Rank {
+                ttl,
+                ..plan(RankTime::FirstByArrival)
+            },
+            &Arc::default(),
+        );
         let row = || rows(&input(), &[[1, 0, 0]]);
         let mut out = Output::default();
         op.on_clock(100, &mut out).unwrap();
@@ -330,7 +382,10 @@ mod tests {
         let make = || build(by_time(), &metrics);
         let (mut once, mut twice) = (Instances::new(1, make), Instances::new(3, make));
         let (mut expected, mut folded) = (Folded::new(), Folded::new());
-        for (i, values) in [[[1, 5, 10], [2, 5, 30]], [[1, 6, 20], [3, 5, 15]]].iter().enumerate() {
+        for (i, values) in [[[1, 5, 10], [2, 5, 30]], [[1, 6, 20], [3, 5, 15]]]
+            .iter()
+            .enumerate()
+        {
             let batch = rows(&input(), values);
             once.on_batch(0, &batch, &[0], &mut expected);
             twice.on_batch(0, &batch, &[0], &mut folded);

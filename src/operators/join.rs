@@ -117,13 +117,19 @@ mod tests {
     fn append_only_inner_joins_give_pairs_without_weights() {
         let mut join = build(plan(JoinKind::Inner));
         let mut out = Output::default();
-        join.on_batch(0, side_rows(&[[1, 10], [1, 10], [2, 20]]), &mut out).unwrap();
-        join.on_batch(1, side_rows(&[[1, 5], [3, 7]]), &mut out).unwrap();
+        join.on_batch(0, side_rows(&[[1, 10], [1, 10], [2, 20]]), &mut out)
+            .unwrap();
+        join.on_batch(1, side_rows(&[[1, 5], [3, 7]]), &mut out)
+            .unwrap();
         let all: Vec<_> = batches(&out).collect();
         assert_eq!(all.len(), 1);
         assert!(all[0].weights.is_none());
         let pair = ([1, 10, 1, 5].map(Some).to_vec(), 1);
-        assert_eq!(numbers(all[0]), [pair.clone(), pair], "a row that is there twice matches twice");
+        assert_eq!(
+            numbers(all[0]),
+            [pair.clone(), pair],
+            "a row that is there twice matches twice"
+        );
     }
 
     #[test]
@@ -131,13 +137,20 @@ mod tests {
         let mut join = build(plan(JoinKind::Left));
         let padded = vec![1, 10, NULL, NULL];
         let pair = vec![1, 10, 1, 5];
-        assert_eq!(feed(&mut join, 0, side_rows(&[[1, 10]])), [(padded.clone(), 1)]);
+        assert_eq!(
+            feed(&mut join, 0, side_rows(&[[1, 10]])),
+            [(padded.clone(), 1)]
+        );
         let first = [(padded.clone(), -1), (pair.clone(), 1)];
         assert_eq!(feed(&mut join, 1, side_rows(&[[1, 5]])), first);
         let gone = weighted(side_rows(&[[1, 5]]), &[-1]);
         assert_eq!(feed(&mut join, 1, gone), [(pair.clone(), -1), (padded, 1)]);
         let update = weighted(side_rows(&[[1, 5], [1, 5]]), &[1, -1]);
-        assert_eq!(feed(&mut join, 1, update), [], "nothing comes of what cancels in a batch");
+        assert_eq!(
+            feed(&mut join, 1, update),
+            [],
+            "nothing comes of what cancels in a batch"
+        );
     }
 
     #[test]
@@ -152,21 +165,36 @@ mod tests {
         assert_eq!(feed(&mut semi, 1, first_gone()), []);
         assert_eq!(feed(&mut semi, 1, second_gone()), [(vec![1, 10], -1)]);
         let mut anti = build(plan(JoinKind::LeftAnti));
-        assert_eq!(feed(&mut anti, 0, left()), [(vec![1, 10], 1), (vec![2, 20], 1)]);
+        assert_eq!(
+            feed(&mut anti, 0, left()),
+            [(vec![1, 10], 1), (vec![2, 20], 1)]
+        );
         assert_eq!(feed(&mut anti, 1, both()), [(vec![1, 10], -1)]);
         let mut mark = build(plan(JoinKind::LeftMark));
-        assert_eq!(feed(&mut mark, 0, left()), [(vec![1, 10, 0], 1), (vec![2, 20, 0], 1)]);
-        assert_eq!(feed(&mut mark, 1, both()), [(vec![1, 10, 0], -1), (vec![1, 10, 1], 1)]);
+        assert_eq!(
+            feed(&mut mark, 0, left()),
+            [(vec![1, 10, 0], 1), (vec![2, 20, 0], 1)]
+        );
+        assert_eq!(
+            feed(&mut mark, 1, both()),
+            [(vec![1, 10, 0], -1), (vec![1, 10, 1], 1)]
+        );
     }
 
     #[test]
     fn not_in_gives_nothing_once_there_is_a_null() {
-        let mut join = build(Join { null_aware: true, ..plan(JoinKind::LeftAnti) });
-        let row = |k: Option<i64>, v: i64| {
-            Batch::append(record_batch(&side(), &[vec![k, Some(v)]]))
-        };
+        let mut join = build(Join {
+            null_aware: true,
+            ..plan(JoinKind::LeftAnti)
+        });
+        let row =
+            |k: Option<i64>, v: i64| Batch::append(record_batch(&side(), &[vec![k, Some(v)]]));
         let null = |v: i64| vec![NULL, v];
-        assert_eq!(feed(&mut join, 0, row(None, 1)), [(null(1), 1)], "nothing to be in yet");
+        assert_eq!(
+            feed(&mut join, 0, row(None, 1)),
+            [(null(1), 1)],
+            "nothing to be in yet"
+        );
         assert_eq!(feed(&mut join, 0, row(Some(7), 2)), [(vec![7, 2], 1)]);
         assert_eq!(feed(&mut join, 1, row(Some(8), 0)), [(null(1), -1)]);
         assert_eq!(feed(&mut join, 1, row(None, 0)), [(vec![7, 2], -1)]);
@@ -179,18 +207,38 @@ mod tests {
 
     #[test]
     fn rows_expire_without_a_retraction_and_matched_rows_stay_matched() {
-        let ttl = Some(StateTtl { after: 10, by_event_time: true });
-        let mut join = build(Join { ttl, ..plan(JoinKind::Left) });
+        let ttl = Some(StateTtl {
+            after: 10,
+            by_event_time: true,
+        });
+        let mut join = build(Join {
+            ttl,
+            ..plan(JoinKind::Left)
+        });
         advance(&mut join, 0);
         feed(&mut join, 1, side_rows(&[[1, 5]]));
         advance(&mut join, 6);
-        assert_eq!(feed(&mut join, 0, side_rows(&[[1, 10]])), [(vec![1, 10, 1, 5], 1)]);
+        assert_eq!(
+            feed(&mut join, 0, side_rows(&[[1, 10]])),
+            [(vec![1, 10, 1, 5], 1)]
+        );
         assert_eq!(advance(&mut join, 10), []);
         let again = feed(&mut join, 1, side_rows(&[[1, 6]]));
-        assert_eq!(again, [(vec![1, 10, 1, 6], 1)], "was matched by what has expired: not padded");
+        assert_eq!(
+            again,
+            [(vec![1, 10, 1, 6], 1)],
+            "was matched by what has expired: not padded"
+        );
         let new = feed(&mut join, 0, side_rows(&[[1, 11]]));
-        assert_eq!(new, [(vec![1, 11, 1, 6], 1)], "does not see what has expired");
-        let mut other = build(Join { ttl, ..plan(JoinKind::Left) });
+        assert_eq!(
+            new,
+            [(vec![1, 11, 1, 6], 1)],
+            "does not see what has expired"
+        );
+        let mut other = build(Join {
+            ttl,
+            ..plan(JoinKind::Left)
+        });
         other.restore(join.snapshot().unwrap()).unwrap();
         advance(&mut other, 20);
         assert_eq!(other.core.snapshot().unwrap().len(), 0);
@@ -202,12 +250,16 @@ mod tests {
         let mut folded = Folded::new();
         let mut all = Output::default();
         let minus = |b: Batch| weighted(b, &[-1]);
-        join.on_batch(0, minus(side_rows(&[[1, 10]])), &mut all).unwrap();
+        join.on_batch(0, minus(side_rows(&[[1, 10]])), &mut all)
+            .unwrap();
         join.on_batch(1, side_rows(&[[1, 5]]), &mut all).unwrap();
         join.on_batch(0, side_rows(&[[1, 10]]), &mut all).unwrap();
         join.on_batch(0, side_rows(&[[1, 11]]), &mut all).unwrap();
         fold(&mut folded, &all);
-        assert_eq!(folded, Folded::from([([1, 11, 1, 5].map(Some).to_vec(), 1)]));
+        assert_eq!(
+            folded,
+            Folded::from([([1, 11, 1, 5].map(Some).to_vec(), 1)])
+        );
     }
 
     /// The join computed from scratch.
@@ -261,7 +313,14 @@ mod tests {
     fn changes() -> impl Strategy<Value = Vec<Change>> {
         let cell = |n: i64| proptest::option::weighted(0.85, 0..n);
         let rescale = proptest::option::weighted(0.05, 1usize..5);
-        let change = (0usize..2, cell(4), cell(3), any::<bool>(), any::<bool>(), rescale);
+        let change = (
+            0usize..2,
+            cell(4),
+            cell(3),
+            any::<bool>(),
+            any::<bool>(),
+            rescale,
+        );
         let change = change.prop_map(|(port, k, v, retract, cut, rescale)| Change {
             port,
             row: vec![k, v],

@@ -3,13 +3,11 @@
 //! The result is a function of the two sides as Z-sets: a pair has the product of its rows' weights, a row without a match
 //! its own. What is emitted is the difference a batch makes, so it adds up however the input is cut into batches.
 
-use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
 use std::sync::Arc;
 
 use arrow::array::{Array, AsArray, Int64Array, RecordBatch, new_null_array};
-use arrow::buffer::NullBuffer;
 use arrow::datatypes::{DataType, Field, Int64Type, Schema, SchemaRef};
 use arrow::row::OwnedRow;
 
@@ -43,13 +41,29 @@ struct Group {
 
 type Groups = HashMap<Row, Group>;
 
-/// Rows of the other side that rows of a batch may match, each key's once.
+/// A row of a batch that comes or goes.
+struct Change<'a> {
+    /// Its index in the batch.
+    at: u32,
+    weight: i64,
+    key: &'a OwnedRow,
+    row: &'a OwnedRow,
+}
+
+/// What the changes of a batch meet on the other side.
 #[derive(Default)]
-struct Others {
-    keys: Vec<Row>,
+struct Met {
+    /// Rows whose keys match, each once, with their keys and weights; where those of each key stand among them.
     rows: Vec<Row>,
+    keys: Vec<Row>,
     weights: Vec<i64>,
     ranges: HashMap<Row, Range<u32>>,
+    /// The rows as columns, where they were needed.
+    decoded: Option<RecordBatch>,
+    /// How many rows match each change.
+    found: Vec<i64>,
+    /// By how much the matches of each of the rows change.
+    delta: Vec<i64>,
 }
 
 /// Two sides that wait for each other for ever, or until they expire.
@@ -77,7 +91,10 @@ impl JoinCore {
         let null_key = if join.null_aware {
             let keys = &rows.sides.left.keys;
             let fields = keys.schema().fields();
-            let nulls: Vec<_> = fields.iter().map(|f| new_null_array(f.data_type(), 1)).collect();
+            let nulls: Vec<_> = fields
+                .iter()
+                .map(|f| new_null_array(f.data_type(), 1))
+                .collect();
             keys.encode(&nulls, 1)?.pop()
         } else {
             None
@@ -104,124 +121,127 @@ impl JoinCore {
         let kind = self.rows.join.kind;
         let codecs = self.rows.sides.of(side);
         let keys = codecs.keys_of(&batch.rows)?;
-        let encoded = codecs.rows.encode_rows(&batch.rows)?;
-        let changes = net_changes(batch, &encoded);
+        let rows = codecs.rows.encode_rows(&batch.rows)?;
+        let matchable = self.rows.matchable(side, &batch.rows);
+        let (changes, unmatchable): (Vec<Change>, Vec<Change>) = net_changes(batch, &keys, &rows)
+            .into_iter()
+            .partition(|c| matchable.as_ref().is_none_or(|m| m.is_valid(c.at as usize)));
         let mut items: Vec<(Joined, i64)> = Vec::new();
-        let (changes, unmatchable) = split(changes, self.rows.matchable(side, &batch.rows));
         if kind.shows(side, false) {
             // Never matched by anything: nothing to remember.
-            items.extend(unmatchable.into_iter().map(|(row, w)| (alone(row, false), w)));
+            items.extend(unmatchable.iter().map(|c| (alone(c.at, false), c.weight)));
         }
-        let key = |row: u32| keys.get(row as usize);
-        // How many rows match each change, and by how much the matches of each row of the other side change.
-        let mut found = vec![0; changes.len()];
-        let mut delta;
-        let mut other_rows = None;
-        let mut others = Others::default();
-        if kind.gives_pairs() || self.rows.has_filter() {
-            let mut ranges: Vec<Vec<Range<u32>>> = Vec::with_capacity(changes.len());
-            for (row, _) in &changes {
-                ranges.push(self.collect_others(side, key(*row), &mut others));
-            }
-            delta = vec![0; others.rows.len()];
-            let pairs = (0usize..).zip(ranges).flat_map(|(c, ranges)| {
-                ranges.into_iter().flatten().map(move |o| (c, o))
-            });
-            let decoded = self.decode(side.other(), &others)?;
-            let row_of = |c: usize| changes.get(c).map_or(0, |(row, _)| *row);
-            let matching = self.rows.matching(side, &batch.rows, &decoded, pairs, row_of)?;
-            other_rows = Some(decoded);
-            for (c, o) in matching {
-                let (Some((row, weight)), Some(other_weight), Some(found), Some(delta)) = (
-                    changes.get(c),
-                    others.weights.get(o as usize),
-                    found.get_mut(c),
-                    delta.get_mut(o as usize),
-                ) else {
-                    continue;
-                };
-                *found += other_weight;
-                *delta += weight;
-                if kind.gives_pairs() {
-                    let pair = Joined { this: Some(*row), other: Some(o), mark: true };
-                    items.push((pair, weight * other_weight));
-                }
-            }
-        } else if kind.depends_on_matches(side) {
-            delta = Vec::new();
-            for ((row, _), found) in changes.iter().zip(&mut found) {
-                *found = self.total_of_others(side, key(*row));
-            }
+        let met = if kind.gives_pairs() || self.rows.has_filter() {
+            self.meet_rows(side, batch, &changes, &mut items)?
         } else {
-            // Rows of one key match the same rows: only the sum of their weights matters.
-            let mut sums: BTreeMap<&OwnedRow, i64> = BTreeMap::new();
-            for (row, weight) in &changes {
-                if let Some(key) = key(*row) {
-                    *sums.entry(key).or_default() += weight;
-                }
-            }
-            delta = Vec::new();
-            for (key, sum) in sums.into_iter().filter(|(_, sum)| *sum != 0) {
-                for range in self.collect_others(side, Some(key), &mut others) {
-                    delta.resize(others.rows.len(), 0);
-                    for o in range {
-                        delta.get_mut(o as usize).into_iter().for_each(|d: &mut i64| *d += sum);
-                    }
-                }
-            }
-        }
-        for ((row, weight), found) in changes.into_iter().zip(found) {
-            let (Some(key), Some(value)) = (keys.get(row as usize), encoded.get(row as usize)) else {
-                continue;
-            };
-            let is_matched = self.store(side, key, value, weight, found) > 0;
+            self.meet_keys(side, &changes)
+        };
+        for (change, found) in changes.iter().zip(&met.found) {
+            let is_matched = self.store(side, change, *found) > 0;
             if kind.shows(side, is_matched) {
-                items.push((alone(row, is_matched), weight));
+                items.push((alone(change.at, is_matched), change.weight));
             }
         }
         if kind.depends_on_matches(side.other()) {
-            self.count_matches(side.other(), &others, &delta, &mut items);
+            self.count_matches(side.other(), &met, &mut items);
         }
-        let other_rows = match other_rows {
-            Some(rows) => rows,
-            None if items.iter().any(|(j, _)| j.other.is_some()) => self.decode(side.other(), &others)?,
-            None => self.decode(side.other(), &Others::default())?,
-        };
-        self.emit(side, batch, &other_rows, items)
+        self.emit(side, batch, &met, items)
     }
 
-    /// The rows of the other side whose keys match `key`, as ranges of `others`.
-    fn collect_others(
+    /// Finds the pairs that match, and adds them to the result where they are part of it.
+    fn meet_rows(
         &self,
         side: Side,
-        key: Option<&OwnedRow>,
-        others: &mut Others,
-    ) -> Vec<Range<u32>> {
+        batch: &Batch,
+        changes: &[Change],
+        items: &mut Vec<(Joined, i64)>,
+    ) -> Result<Met> {
+        let mut met = Met {
+            found: vec![0; changes.len()],
+            ..Met::default()
+        };
+        let mut ranges = Vec::with_capacity(changes.len());
+        for change in changes {
+            ranges.push(self.collect_others(side, change.key, &mut met));
+        }
+        met.delta = vec![0; met.rows.len()];
+        let others = self.decode(side.other(), &met.rows)?;
+        let pairs = (0usize..)
+            .zip(ranges)
+            .flat_map(|(c, ranges)| ranges.into_iter().flatten().map(move |o| (c, o)));
+        let row = |c: usize| changes.get(c).map_or(0, |c| c.at);
+        let gives_pairs = self.rows.join.kind.gives_pairs();
+        for (c, o) in self.rows.matching(side, &batch.rows, &others, pairs, row)? {
+            let at = o as usize;
+            if let Some(change) = changes.get(c)
+                && let Some(other_weight) = met.weights.get(at)
+                && let Some(found) = met.found.get_mut(c)
+                && let Some(delta) = met.delta.get_mut(at)
+            {
+                *found += other_weight;
+                *delta += change.weight;
+                if gives_pairs {
+                    let pair = Joined {
+                        this: Some(change.at),
+                        other: Some(o),
+                        mark: true,
+                    };
+                    items.push((pair, change.weight * other_weight));
+                }
+            }
+        }
+        met.decoded = Some(others);
+        Ok(met)
+    }
+
+    /// Where equal keys are a match and pairs are not asked for, only the sums of weights matter.
+    fn meet_keys(&self, side: Side, changes: &[Change]) -> Met {
+        let mut met = Met::default();
+        if self.rows.join.kind.depends_on_matches(side) {
+            let total = |c: &Change| {
+                let mut total = 0;
+                self.for_each_other(side, c.key, |_, group| total += group.total);
+                total
+            };
+            met.found = changes.iter().map(total).collect();
+            return met;
+        }
+        met.found = vec![0; changes.len()];
+        let mut sums: BTreeMap<&OwnedRow, i64> = BTreeMap::new();
+        for change in changes {
+            *sums.entry(change.key).or_default() += change.weight;
+        }
+        for (key, sum) in sums.into_iter().filter(|(_, sum)| *sum != 0) {
+            for range in self.collect_others(side, key, &mut met) {
+                met.delta.resize(met.rows.len(), 0);
+                let (from, to) = (range.start as usize, range.end as usize);
+                let delta = met.delta.get_mut(from..to).unwrap_or_default();
+                delta.iter_mut().for_each(|d| *d += sum);
+            }
+        }
+        met
+    }
+
+    /// The rows of the other side whose keys match `key`, as ranges of what is met.
+    fn collect_others(&self, side: Side, key: &OwnedRow, met: &mut Met) -> Vec<Range<u32>> {
         let mut ranges = Vec::new();
         self.for_each_other(side, key, |key, group| {
-            let range = others.ranges.entry(Arc::clone(key)).or_insert_with(|| {
-                let start = others.rows.len() as u32;
+            let range = met.ranges.entry(Arc::clone(key)).or_insert_with(|| {
+                let start = met.rows.len() as u32;
                 for (row, stored) in &group.rows {
-                    others.keys.push(Arc::clone(key));
-                    others.rows.push(Arc::clone(row));
-                    others.weights.push(stored.weight);
+                    met.keys.push(Arc::clone(key));
+                    met.rows.push(Arc::clone(row));
+                    met.weights.push(stored.weight);
                 }
-                start..others.rows.len() as u32
+                start..met.rows.len() as u32
             });
             ranges.push(range.clone());
         });
         ranges
     }
 
-    fn total_of_others(&self, side: Side, key: Option<&OwnedRow>) -> i64 {
-        let mut total = 0;
-        self.for_each_other(side, key, |_, group| total += group.total);
-        total
-    }
-
-    fn for_each_other(&self, side: Side, key: Option<&OwnedRow>, mut f: impl FnMut(&Row, &Group)) {
+    fn for_each_other(&self, side: Side, key: &OwnedRow, mut f: impl FnMut(&Row, &Group)) {
         let groups = self.groups.of(side.other());
-        let Some(key) = key else { return };
         match &self.null_key {
             Some(null) if null == key => {
                 // In the order of their keys: the order of a hash map would differ from run to run.
@@ -239,63 +259,56 @@ impl JoinCore {
         }
     }
 
-    fn decode(&self, side: Side, others: &Others) -> Result<RecordBatch> {
-        let rows = others.rows.iter().map(|row| row.as_ref());
-        self.rows.sides.of(side).rows.decode(rows)
+    fn decode(&self, side: Side, rows: &[Row]) -> Result<RecordBatch> {
+        let codec = &self.rows.sides.of(side).rows;
+        codec.decode(rows.iter().map(|row| row.as_ref()))
     }
 
     /// Adds to the weight of a row; returns how many rows match it: `found`, where that was not known before.
-    fn store(&mut self, side: Side, key: &OwnedRow, row: &OwnedRow, weight: i64, found: i64) -> i64 {
-        let groups = self.groups.of_mut(side);
-        if !groups.contains_key(key) {
-            groups.insert(Arc::new(key.clone()), Group::default());
-        }
+    fn store(&mut self, side: Side, change: &Change, found: i64) -> i64 {
         let expires = self.rows.join.ttl.is_some();
-        let shared_key = groups.get_key_value(key).filter(|_| expires).map(|(k, _)| Arc::clone(k));
-        let Some(group) = groups.get_mut(key) else {
-            return found;
+        let key = self.shared_key(side, change.key);
+        let groups = self.groups.of_mut(side);
+        let group = groups.entry(Arc::clone(&key)).or_default();
+        let (row, before) = match group.rows.get_key_value(change.row) {
+            Some((row, stored)) => (Arc::clone(row), Some(*stored)),
+            None => (Arc::new(change.row.clone()), None),
         };
-        let before = group.rows.get(row).copied();
-        let mut stored = before.unwrap_or(Stored { weight: 0, matches: found });
-        stored.weight += weight;
+        let mut stored = before.unwrap_or(Stored {
+            weight: 0,
+            matches: found,
+        });
+        stored.weight += change.weight;
         if expires {
             // A retraction of what has expired finds nothing to take away.
             stored.weight = stored.weight.max(0);
         }
         group.total += stored.weight - before.map_or(0, |b| b.weight);
-        let row = match group.rows.get_key_value(row) {
-            Some((row, _)) => Arc::clone(row),
-            None => Arc::new(row.clone()),
-        };
-        if stored.weight == 0 {
+        let is_gone = stored.weight == 0;
+        if is_gone {
             group.rows.remove(&row);
         } else {
             group.rows.insert(Arc::clone(&row), stored);
         }
-        let is_empty = group.rows.is_empty();
-        if is_empty {
-            groups.remove(key);
+        if group.rows.is_empty() {
+            groups.remove(&key);
         }
-        if let Some(key) = shared_key {
-            let id = (side, key, row);
-            if stored.weight == 0 {
-                self.expiry.forget(&id);
-            } else {
-                self.expiry.touch(&id);
-            }
+        if expires && is_gone {
+            self.expiry.forget(&(side, key, row));
+        } else if expires {
+            self.expiry.touch(&(side, key, row));
         }
         stored.matches
     }
 
     /// The matches of rows of `side` changed: those that had none before or have none now come or go.
-    fn count_matches(&mut self, side: Side, others: &Others, delta: &[i64], items: &mut Vec<(Joined, i64)>) {
+    fn count_matches(&mut self, side: Side, met: &Met, items: &mut Vec<(Joined, i64)>) {
         let (kind, expires) = (self.rows.join.kind, self.rows.join.ttl.is_some());
         let groups = self.groups.of_mut(side);
-        let all = (0u32..).zip(&others.keys).zip(&others.rows).zip(delta);
+        let all = (0u32..).zip(&met.keys).zip(&met.rows).zip(&met.delta);
         for (((o, key), row), delta) in all.filter(|(_, delta)| **delta != 0) {
-            let Some(stored) = groups.get_mut(key).and_then(|g| g.rows.get_mut(row)) else {
-                continue;
-            };
+            let stored = groups.get_mut(key).and_then(|g| g.rows.get_mut(row));
+            let Some(stored) = stored else { continue };
             let before = stored.matches > 0;
             stored.matches += delta;
             if expires {
@@ -303,11 +316,17 @@ impl JoinCore {
                 self.expiry.touch(&(side, Arc::clone(key), Arc::clone(row)));
             }
             let after = stored.matches > 0;
-            if before != after {
-                for (mark, weight) in [(before, -stored.weight), (after, stored.weight)] {
-                    if kind.shows(side, mark) {
-                        items.push((Joined { this: None, other: Some(o), mark }, weight));
-                    }
+            if before == after {
+                continue;
+            }
+            for (mark, weight) in [(before, -stored.weight), (after, stored.weight)] {
+                if kind.shows(side, mark) {
+                    let row = Joined {
+                        this: None,
+                        other: Some(o),
+                        mark,
+                    };
+                    items.push((row, weight));
                 }
             }
         }
@@ -317,7 +336,7 @@ impl JoinCore {
         &self,
         side: Side,
         batch: &Batch,
-        others: &RecordBatch,
+        met: &Met,
         mut items: Vec<(Joined, i64)>,
     ) -> Result<Vec<Batch>> {
         let only_adds = matches!(self.rows.join.kind, JoinKind::Inner | JoinKind::LeftSemi);
@@ -331,10 +350,17 @@ impl JoinCore {
             // What goes before what comes.
             items.sort_by_key(|(_, w)| *w > 0);
         }
+        let others = match &met.decoded {
+            Some(rows) => rows.clone(),
+            None if items.iter().any(|(j, _)| j.other.is_some()) => {
+                self.decode(side.other(), &met.rows)?
+            }
+            None => self.decode(side.other(), &[])?,
+        };
         let mut batches = Vec::with_capacity(items.len().div_ceil(ROWS_AT_ONCE));
         for items in items.chunks(ROWS_AT_ONCE) {
             let joined: Vec<Joined> = items.iter().map(|(j, _)| *j).collect();
-            let rows = self.rows.result(side, &batch.rows, others, &joined)?;
+            let rows = self.rows.result(side, &batch.rows, &others, &joined)?;
             batches.push(if append {
                 Batch::append(rows)
             } else {
@@ -385,20 +411,24 @@ impl JoinCore {
         for side in Side::BOTH {
             let codecs = self.rows.sides.of(side);
             let groups = self.groups.of(side).iter();
-            let all: Vec<(&Row, &Row, Stored)> =
-                groups.flat_map(|(key, group)| group.rows.iter().map(move |(r, s)| (key, r, *s))).collect();
+            let all: Vec<(&Row, &Row, Stored)> = groups
+                .flat_map(|(key, group)| group.rows.iter().map(move |(r, s)| (key, r, *s)))
+                .collect();
             if all.is_empty() {
                 continue;
             }
             let written = |(key, row, _): &(&Row, &Row, Stored)| {
-                self.expiry.written(&(side, Arc::clone(key), Arc::clone(row)))
+                self.expiry
+                    .written(&(side, Arc::clone(key), Arc::clone(row)))
             };
             let numbers: [Int64Array; 3] = [
                 all.iter().map(|(_, _, s)| Some(s.weight)).collect(),
                 all.iter().map(|(_, _, s)| Some(s.matches)).collect(),
                 all.iter().map(written).collect(),
             ];
-            let rows = codecs.rows.decode(all.iter().map(|(_, row, _)| row.as_ref()))?;
+            let rows = codecs
+                .rows
+                .decode(all.iter().map(|(_, row, _)| row.as_ref()))?;
             let mut fields = codecs.rows.schema().fields().to_vec();
             let mut columns = rows.columns().to_vec();
             for (name, values) in STATE_COLUMNS.into_iter().zip(numbers) {
@@ -421,19 +451,33 @@ impl JoinCore {
             let codecs = self.rows.sides.of(side);
             let width = codecs.width();
             if part.rows.num_columns() != width + STATE_COLUMNS.len() {
-                return Err(Error::internal(format!("state '{}' is of other rows", part.name)));
+                return Err(Error::internal(format!(
+                    "state '{}' is of other rows",
+                    part.name
+                )));
             }
             let keys = codecs.keys_of(&part.rows)?;
             let own: Vec<usize> = (0..width).collect();
             let rows = codecs.rows.encode_columns(&part.rows, &own)?;
             let number = |at: usize| part.rows.column(width + at).as_primitive_opt::<Int64Type>();
-            let (Some(weights), Some(matches), Some(written)) = (number(0), number(1), number(2)) else {
-                return Err(Error::internal(format!("state '{}' has no weights", part.name)));
+            let (Some(weights), Some(matches), Some(written)) = (number(0), number(1), number(2))
+            else {
+                return Err(Error::internal(format!(
+                    "state '{}' has no weights",
+                    part.name
+                )));
             };
             for (i, (key, row)) in keys.into_iter().zip(rows).enumerate() {
-                let (key, row) = (self.shared_key(side, key), Arc::new(row));
-                let stored = Stored { weight: weights.value(i), matches: matches.value(i) };
-                let group = self.groups.of_mut(side).entry(Arc::clone(&key)).or_default();
+                let (key, row) = (self.shared_key(side, &key), Arc::new(row));
+                let stored = Stored {
+                    weight: weights.value(i),
+                    matches: matches.value(i),
+                };
+                let group = self
+                    .groups
+                    .of_mut(side)
+                    .entry(Arc::clone(&key))
+                    .or_default();
                 group.total += stored.weight;
                 group.rows.insert(Arc::clone(&row), stored);
                 let id = (side, key, row);
@@ -447,10 +491,10 @@ impl JoinCore {
         Ok(())
     }
 
-    fn shared_key(&self, side: Side, key: OwnedRow) -> Row {
-        match self.groups.of(side).get_key_value(&key) {
+    fn shared_key(&self, side: Side, key: &OwnedRow) -> Row {
+        match self.groups.of(side).get_key_value(key) {
             Some((key, _)) => Arc::clone(key),
-            None => Arc::new(key),
+            None => Arc::new(key.clone()),
         }
     }
 }
@@ -459,38 +503,33 @@ impl JoinCore {
 const STATE_COLUMNS: [&str; 3] = ["__weight", "__matches", "__written"];
 
 fn alone(row: u32, mark: bool) -> Joined {
-    Joined { this: Some(row), other: None, mark }
+    Joined {
+        this: Some(row),
+        other: None,
+        mark,
+    }
 }
 
-/// The rows of a batch and their weights; where it is updating, equal rows once, with the sum of their weights.
-fn net_changes(batch: &Batch, rows: &[OwnedRow]) -> Vec<(u32, i64)> {
-    if batch.weights.is_none() {
-        return (0..batch.num_rows() as u32).map(|row| (row, 1)).collect();
-    }
-    let mut changes: Vec<(u32, i64)> = Vec::with_capacity(rows.len());
-    let mut places: HashMap<&OwnedRow, usize> = HashMap::with_capacity(rows.len());
-    for (i, row) in rows.iter().enumerate() {
+/// The changes of a batch; where it is updating, equal rows once, with the sum of their weights.
+fn net_changes<'a>(batch: &Batch, keys: &'a [OwnedRow], rows: &'a [OwnedRow]) -> Vec<Change<'a>> {
+    let mut changes: Vec<Change> = Vec::with_capacity(rows.len());
+    let mut places: HashMap<&OwnedRow, usize> = HashMap::new();
+    for (i, (key, row)) in keys.iter().zip(rows).enumerate() {
         let weight = batch.weight(i);
-        match places.entry(row) {
-            Entry::Occupied(place) => {
-                changes.get_mut(*place.get()).into_iter().for_each(|(_, w)| *w += weight);
-            }
-            Entry::Vacant(place) => {
-                place.insert(changes.len());
-                changes.push((i as u32, weight));
+        if batch.weights.is_some() {
+            let place = *places.entry(row).or_insert(changes.len());
+            if let Some(change) = changes.get_mut(place) {
+                change.weight += weight;
+                continue;
             }
         }
+        changes.push(Change {
+            at: i as u32,
+            weight,
+            key,
+            row,
+        });
     }
-    changes.retain(|(_, weight)| *weight != 0);
+    changes.retain(|c| c.weight != 0);
     changes
-}
-
-type Changes = Vec<(u32, i64)>;
-
-/// Changes of rows that can match and of rows that cannot.
-fn split(changes: Changes, matchable: Option<NullBuffer>) -> (Changes, Changes) {
-    match matchable {
-        None => (changes, Vec::new()),
-        Some(valid) => changes.into_iter().partition(|(row, _)| valid.is_valid(*row as usize)),
-    }
 }

@@ -210,7 +210,9 @@ impl JoinRows {
         let columns = &self.sides.of(side).key_columns;
         let nulls = columns.iter().map(|c| rows.column(*c).logical_nulls());
         nulls
-            .fold(None, |all, nulls| NullBuffer::union(all.as_ref(), nulls.as_ref()))
+            .fold(None, |all, nulls| {
+                NullBuffer::union(all.as_ref(), nulls.as_ref())
+            })
             .filter(|nulls| nulls.null_count() > 0)
     }
 
@@ -234,8 +236,14 @@ impl JoinRows {
         let mut pairs = pairs.peekable();
         while pairs.peek().is_some() {
             let chunk: Vec<(T, u32)> = pairs.by_ref().take(PAIRS_AT_ONCE).collect();
-            let this = (these, UInt32Array::from_iter_values(chunk.iter().map(|p| row(p.0))));
-            let other = (others, UInt32Array::from_iter_values(chunk.iter().map(|p| p.1)));
+            let this = (
+                these,
+                UInt32Array::from_iter_values(chunk.iter().map(|p| row(p.0))),
+            );
+            let other = (
+                others,
+                UInt32Array::from_iter_values(chunk.iter().map(|p| p.1)),
+            );
             let keep = match side {
                 Side::Left => filter.evaluate(&this, &other)?,
                 Side::Right => filter.evaluate(&other, &this)?,
@@ -307,7 +315,9 @@ impl Residual {
         let used: BTreeSet<usize> = collect_columns(expr).iter().map(Column::index).collect();
         let places: HashMap<usize, usize> = used.iter().copied().zip(0..).collect();
         let fields: Vec<_> = left.fields().iter().chain(right.fields()).collect();
-        let schema = used.iter().filter_map(|c| fields.get(*c).map(|f| Arc::clone(f)));
+        let schema = used
+            .iter()
+            .filter_map(|c| fields.get(*c).map(|f| Arc::clone(f)));
         let schema = Arc::new(Schema::new(schema.collect::<Vec<_>>()));
         let moved = Arc::clone(expr).transform(|e| {
             let column = e.downcast_ref::<Column>();
@@ -339,8 +349,7 @@ impl Residual {
             }
         }
         let options = RecordBatchOptions::new().with_row_count(Some(n));
-        let pairs =
-            RecordBatch::try_new_with_options(Arc::clone(&self.schema), columns, &options)?;
+        let pairs = RecordBatch::try_new_with_options(Arc::clone(&self.schema), columns, &options)?;
         let keep = self.expr.evaluate(&pairs)?.into_array(n)?;
         let keep = keep.as_boolean_opt().ok_or_else(|| {
             Error::internal(format!("the join condition {} is no boolean", self.expr))

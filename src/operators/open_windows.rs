@@ -63,8 +63,9 @@ impl<T: Default> OpenWindows<T> {
 pub fn window_ends(rows: &RecordBatch, column: usize) -> Result<Int64Array> {
     let ends = event_times(rows.column(column))?;
     if ends.null_count() > 0 {
-        return Err(Error::data("a window end is NULL")
-            .with_help("rows without a window cannot be ranked or joined by it: filter them away before"));
+        return Err(Error::data("a window end is NULL").with_help(
+            "rows without a window cannot be ranked or joined by it: filter them away before",
+        ));
     }
     Ok(ends)
 }

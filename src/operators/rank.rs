@@ -165,7 +165,11 @@ mod tests {
         Rank {
             function: RankFunction::RowNumber,
             partition: vec![0],
-            order: vec![SortColumn { column: 1, descending: false, nulls_first: true }],
+            order: vec![SortColumn {
+                column: 1,
+                descending: false,
+                nulls_first: true,
+            }],
             from: 1,
             to,
             with_rank: false,
@@ -177,12 +181,19 @@ mod tests {
     }
 
     fn build(rank: Rank) -> TopN {
-        let output = if rank.with_rank { schema(&["k", "v", "x", "rank"]) } else { input() };
+        let output = if rank.with_rank {
+            schema(&["k", "v", "x", "rank"])
+        } else {
+            input()
+        };
         TopN::new(&Arc::new(rank), &input(), &output).unwrap()
     }
 
     fn kept(op: &TopN) -> usize {
-        let parts = op.ranking.snapshot(op.partitions.values().map(|p| (p, None))).unwrap();
+        let parts = op
+            .ranking
+            .snapshot(op.partitions.values().map(|p| (p, None)))
+            .unwrap();
         parts.iter().map(|p| p.rows.num_rows()).sum()
     }
 
@@ -193,13 +204,19 @@ mod tests {
         let shown = [(vec![1, 5, 0], 1), (vec![1, 7, 1], 1), (vec![2, 9, 3], 1)];
         assert_eq!(feed(&mut op, 0, first), shown, "of equal rows the earlier");
         let better = rows(&input(), &[[1, 8, 4], [1, 6, 5]]);
-        assert_eq!(feed(&mut op, 0, better), [(vec![1, 7, 1], -1), (vec![1, 6, 5], 1)]);
+        assert_eq!(
+            feed(&mut op, 0, better),
+            [(vec![1, 7, 1], -1), (vec![1, 6, 5], 1)]
+        );
         assert_eq!(kept(&op), 3, "what can never be shown is not kept");
     }
 
     #[test]
     fn with_the_rank_every_row_that_moves_changes() {
-        let mut op = build(Rank { with_rank: true, ..plan(2) });
+        let mut op = build(Rank {
+            with_rank: true,
+            ..plan(2)
+        });
         feed(&mut op, 0, rows(&input(), &[[1, 5, 0], [1, 7, 1]]));
         let moved = [
             (vec![1, 5, 0, 1], -1),
@@ -212,7 +229,10 @@ mod tests {
 
     #[test]
     fn the_last_of_equal_rows_first_keeps_the_newest() {
-        let mut op = build(Rank { last_first: true, ..plan(1) });
+        let mut op = build(Rank {
+            last_first: true,
+            ..plan(1)
+        });
         feed(&mut op, 0, rows(&input(), &[[1, 5, 0]]));
         let replaced = feed(&mut op, 0, rows(&input(), &[[1, 5, 1]]));
         assert_eq!(replaced, [(vec![1, 5, 0], -1), (vec![1, 5, 1], 1)]);
@@ -221,10 +241,16 @@ mod tests {
 
     #[test]
     fn a_retraction_moves_the_next_row_up() {
-        let mut op = build(Rank { retracts: true, ..plan(1) });
+        let mut op = build(Rank {
+            retracts: true,
+            ..plan(1)
+        });
         feed(&mut op, 0, rows(&input(), &[[1, 5, 0], [1, 6, 1]]));
         let gone = weighted(rows(&input(), &[[1, 5, 0]]), &[-1]);
-        assert_eq!(feed(&mut op, 0, gone), [(vec![1, 5, 0], -1), (vec![1, 6, 1], 1)]);
+        assert_eq!(
+            feed(&mut op, 0, gone),
+            [(vec![1, 5, 0], -1), (vec![1, 6, 1], 1)]
+        );
         let unknown = weighted(rows(&input(), &[[1, 9, 9], [3, 0, 0]]), &[-1, -1]);
         assert_eq!(feed(&mut op, 0, unknown), []);
         assert_eq!(op.partitions.len(), 1);
@@ -232,21 +258,35 @@ mod tests {
 
     #[test]
     fn rank_keeps_ties_beyond_the_limit_and_a_limit_skips_an_offset() {
-        let mut op = build(Rank { function: RankFunction::Rank, ..plan(2) });
+        let mut op = build(Rank {
+            function: RankFunction::Rank,
+            ..plan(2)
+        });
         let ties = rows(&input(), &[[1, 5, 0], [1, 5, 1], [1, 5, 2], [1, 6, 3]]);
         assert_eq!(feed(&mut op, 0, ties).len(), 3);
         assert_eq!(kept(&op), 3);
-        let limit = Rank { partition: vec![], order: vec![], from: 2, ..plan(3) };
+        let limit = Rank {
+            partition: vec![],
+            order: vec![],
+            from: 2,
+            ..plan(3)
+        };
         let mut op = build(limit);
         let all = rows(&input(), &[[1, 9, 0], [2, 8, 1], [3, 7, 2], [4, 6, 3]]);
-        assert_eq!(feed(&mut op, 0, all), [(vec![2, 8, 1], 1), (vec![3, 7, 2], 1)]);
+        assert_eq!(
+            feed(&mut op, 0, all),
+            [(vec![2, 8, 1], 1), (vec![3, 7, 2], 1)]
+        );
         let mut op = build(plan(0));
         assert_eq!(feed(&mut op, 0, rows(&input(), &[[1, 9, 0]])), []);
     }
 
     #[test]
     fn a_partition_expires_without_a_retraction() {
-        let ttl = Some(StateTtl { after: 10, by_event_time: true });
+        let ttl = Some(StateTtl {
+            after: 10,
+            by_event_time: true,
+        });
         let mut op = build(Rank { ttl, ..plan(1) });
         advance(&mut op, 0);
         feed(&mut op, 0, rows(&input(), &[[1, 5, 0]]));
@@ -257,7 +297,11 @@ mod tests {
         for op in [&mut op, &mut other] {
             assert_eq!(advance(op, 10), []);
             let new = feed(op, 0, rows(&input(), &[[1, 9, 2]]));
-            assert_eq!(new, [(vec![1, 9, 2], 1)], "a row that was not kept does not prolong it");
+            assert_eq!(
+                new,
+                [(vec![1, 9, 2], 1)],
+                "a row that was not kept does not prolong it"
+            );
         }
     }
 
@@ -274,15 +318,23 @@ mod tests {
                 (None, _) => std::cmp::Ordering::Greater,
                 (_, None) => std::cmp::Ordering::Less,
             };
-            rank.order.iter().map(compare).find(|o| o.is_ne()).unwrap_or(std::cmp::Ordering::Equal)
+            rank.order
+                .iter()
+                .map(compare)
+                .find(|o| o.is_ne())
+                .unwrap_or(std::cmp::Ordering::Equal)
         };
         let mut result = Folded::new();
         for (i, row) in there.iter().enumerate() {
             let partition = || there.iter().enumerate().filter(|(_, r)| key(r) == key(row));
-            let mut before: Vec<&Numbers> =
-                partition().filter(|(_, r)| by_order(r, row).is_lt()).map(|(_, r)| r).collect();
+            let mut before: Vec<&Numbers> = partition()
+                .filter(|(_, r)| by_order(r, row).is_lt())
+                .map(|(_, r)| r)
+                .collect();
             let comes_first = |j: usize| if rank.last_first { j > i } else { j < i };
-            let ties = partition().filter(|(j, r)| by_order(r, row).is_eq() && comes_first(*j)).count();
+            let ties = partition()
+                .filter(|(j, r)| by_order(r, row).is_eq() && comes_first(*j))
+                .count();
             let place = 1 + match rank.function {
                 RankFunction::RowNumber => before.len() + ties,
                 RankFunction::Rank => before.len(),

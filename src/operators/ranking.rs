@@ -88,16 +88,29 @@ impl Ranking {
         let orders: Vec<SortKey> = match &self.sorter {
             None => vec![SortKey::default(); rows.num_rows()],
             Some(sorter) => {
-                let columns = self.rank.order.iter().map(|c| rows.column(c.column).clone());
+                let columns = self
+                    .rank
+                    .order
+                    .iter()
+                    .map(|c| rows.column(c.column).clone());
                 let orders = sorter.convert_columns(&columns.collect::<Vec<ArrayRef>>())?;
-                orders.iter().map(|order| SortKey::from(order.data())).collect()
+                orders
+                    .iter()
+                    .map(|order| SortKey::from(order.data()))
+                    .collect()
             }
         };
         let width = self.rows.schema().fields().len();
         let own: Vec<usize> = (0..width).collect();
         let encoded = self.rows.encode_columns(rows, &own)?;
         let all = keys.into_iter().zip(encoded).zip(orders);
-        Ok(all.map(|((key, row), order)| Entry { key, row: Arc::new(row), order }).collect())
+        Ok(all
+            .map(|((key, row), order)| Entry {
+                key,
+                row: Arc::new(row),
+                order,
+            })
+            .collect())
     }
 
     /// Whether the row, arriving now, could be shown: others that come before it can only be more.
@@ -134,7 +147,11 @@ impl Ranking {
             *partition.ties.entry(entry.order.clone()).or_default() += 1;
         }
         if self.rank.retracts {
-            partition.arrivals.entry(Arc::clone(&entry.row)).or_default().insert(sequence);
+            partition
+                .arrivals
+                .entry(Arc::clone(&entry.row))
+                .or_default()
+                .insert(sequence);
         } else {
             self.evict(partition);
         }
@@ -150,7 +167,9 @@ impl Ranking {
             partition.arrivals.remove(&entry.row);
         }
         let Some(first) = first else { return false };
-        partition.rows.remove(&(entry.order.clone(), self.place(first)));
+        partition
+            .rows
+            .remove(&(entry.order.clone(), self.place(first)));
         if let Some(ties) = partition.ties.get_mut(&entry.order) {
             *ties -= 1;
             if *ties == 0 {
@@ -161,7 +180,11 @@ impl Ranking {
     }
 
     fn place(&self, sequence: i64) -> i64 {
-        if self.rank.last_first { -sequence } else { sequence }
+        if self.rank.last_first {
+            -sequence
+        } else {
+            sequence
+        }
     }
 
     /// Drops the rows at the end that rank beyond the limit: append-only rows never move up.
@@ -175,9 +198,10 @@ impl Ranking {
                 }
                 return;
             }
-            RankFunction::Rank => {
-                partition.ties.last_key_value().is_some_and(|(_, ties)| rows - ties >= to)
-            }
+            RankFunction::Rank => partition
+                .ties
+                .last_key_value()
+                .is_some_and(|(_, ties)| rows - ties >= to),
             RankFunction::DenseRank => partition.ties.len() as u64 > to,
         };
         if is_beyond && let Some((order, _)) = partition.ties.pop_last() {
@@ -214,14 +238,20 @@ impl Ranking {
     /// # Errors
     /// Where the result is not what was planned.
     pub fn result(&self, shown: &[(Row, u64)]) -> Result<RecordBatch> {
-        let rows = self.rows.decode(shown.iter().map(|(row, _)| row.as_ref()))?;
+        let rows = self
+            .rows
+            .decode(shown.iter().map(|(row, _)| row.as_ref()))?;
         let mut columns = rows.columns().to_vec();
         if self.rank.with_rank {
             let ranks = shown.iter().map(|(_, rank)| *rank as i64);
             columns.push(Arc::new(Int64Array::from_iter_values(ranks)));
         }
         let options = RecordBatchOptions::new().with_row_count(Some(shown.len()));
-        Ok(RecordBatch::try_new_with_options(Arc::clone(&self.output), columns, &options)?)
+        Ok(RecordBatch::try_new_with_options(
+            Arc::clone(&self.output),
+            columns,
+            &options,
+        )?)
     }
 
     /// The state, a part "rows": the columns of the input, then `__sequence` (the order of arrival) and `__written`.
@@ -245,7 +275,10 @@ impl Ranking {
         }
         let mut fields = self.rows.schema().fields().to_vec();
         let mut columns = self.rows.decode(rows)?.columns().to_vec();
-        for (name, values) in [(SEQUENCE, sequences.into()), (WRITTEN, Int64Array::from(times))] {
+        for (name, values) in [
+            (SEQUENCE, sequences.into()),
+            (WRITTEN, Int64Array::from(times)),
+        ] {
             fields.push(Arc::new(Field::new(name, DataType::Int64, true)));
             columns.push(Arc::new(values));
         }
@@ -264,9 +297,18 @@ impl Ranking {
             column.and_then(|c| c.as_primitive_opt::<Int64Type>())
         };
         let (Some(sequences), Some(written)) = (number(0), number(1)) else {
-            return Err(Error::internal(format!("state '{}' is not a rank's", part.name)));
+            return Err(Error::internal(format!(
+                "state '{}' is not a rank's",
+                part.name
+            )));
         };
-        let entries = self.entries(&part.rows)?.into_iter().zip(sequences.values());
-        Ok(entries.zip(written.iter()).map(|((entry, s), at)| (entry, *s, at)).collect())
+        let entries = self
+            .entries(&part.rows)?
+            .into_iter()
+            .zip(sequences.values());
+        Ok(entries
+            .zip(written.iter())
+            .map(|((entry, s), at)| (entry, *s, at))
+            .collect())
     }
 }

@@ -36,16 +36,23 @@ pub fn schema(names: &[&str]) -> SchemaRef {
 
 /// Rows of a schema.
 pub fn record_batch(schema: &SchemaRef, rows: &[Numbers]) -> RecordBatch {
-    let columns = schema.fields().iter().enumerate().map(|(c, field)| -> ArrayRef {
-        let numbers: Int64Array = rows.iter().map(|row| row[c]).collect();
-        cast(&numbers, field.data_type()).unwrap()
-    });
+    let columns = schema
+        .fields()
+        .iter()
+        .enumerate()
+        .map(|(c, field)| -> ArrayRef {
+            let numbers: Int64Array = rows.iter().map(|row| row[c]).collect();
+            cast(&numbers, field.data_type()).unwrap()
+        });
     RecordBatch::try_new(Arc::clone(schema), columns.collect()).unwrap()
 }
 
 /// Rows without NULLs.
 pub fn rows<const N: usize>(schema: &SchemaRef, rows: &[[i64; N]]) -> Batch {
-    let rows: Vec<Numbers> = rows.iter().map(|r| r.iter().copied().map(Some).collect()).collect();
+    let rows: Vec<Numbers> = rows
+        .iter()
+        .map(|r| r.iter().copied().map(Some).collect())
+        .collect();
     Batch::append(record_batch(schema, &rows))
 }
 
@@ -63,11 +70,17 @@ pub fn weighted(mut batch: Batch, weights: &[i64]) -> Batch {
 
 /// Rows with their weights, in order.
 pub fn numbers(batch: &Batch) -> Vec<(Numbers, i64)> {
-    let columns: Vec<ArrayRef> =
-        batch.rows.columns().iter().map(|c| cast(c, &DataType::Int64).unwrap()).collect();
+    let columns: Vec<ArrayRef> = batch
+        .rows
+        .columns()
+        .iter()
+        .map(|c| cast(c, &DataType::Int64).unwrap())
+        .collect();
     let cell = |c: &ArrayRef, i: usize| c.as_primitive::<Int64Type>().iter().nth(i).flatten();
     let row = |i: usize| columns.iter().map(|c| cell(c, i)).collect();
-    (0..batch.num_rows()).map(|i| (row(i), batch.weight(i))).collect()
+    (0..batch.num_rows())
+        .map(|i| (row(i), batch.weight(i)))
+        .collect()
 }
 
 /// The batches of what was emitted.
@@ -108,7 +121,9 @@ pub fn feed(operator: &mut dyn Operator, port: usize, batch: Batch) -> Vec<(Vec<
 /// What a watermark leads to.
 pub fn advance(operator: &mut dyn Operator, time: i64) -> Vec<(Vec<i64>, i64)> {
     let mut out = Output::default();
-    operator.on_watermark(Watermark::At(time), &mut out).unwrap();
+    operator
+        .on_watermark(Watermark::At(time), &mut out)
+        .unwrap();
     plain(&out)
 }
 
@@ -116,7 +131,8 @@ pub fn advance(operator: &mut dyn Operator, time: i64) -> Vec<(Vec<i64>, i64)> {
 pub const NULL: i64 = i64::MIN;
 
 fn plain(out: &Output) -> Vec<(Vec<i64>, i64)> {
-    let row = |(row, weight): (Numbers, i64)| (row.iter().map(|n| n.unwrap_or(NULL)).collect(), weight);
+    let row =
+        |(row, weight): (Numbers, i64)| (row.iter().map(|n| n.unwrap_or(NULL)).collect(), weight);
     batches(out).flat_map(numbers).map(row).collect()
 }
 
@@ -129,16 +145,24 @@ pub struct Instances<T> {
 impl<T: Operator> Instances<T> {
     /// So many new instances.
     pub fn new(parallelism: usize, make: impl Fn() -> T) -> Self {
-        Self { all: (0..parallelism).map(|_| make()).collect() }
+        Self {
+            all: (0..parallelism).map(|_| make()).collect(),
+        }
     }
 
     /// Instances that take over the state of these.
     pub fn rescale(&mut self, parallelism: usize, make: impl Fn() -> T) {
-        let parts: Vec<StatePart> = self.all.iter_mut().flat_map(|i| i.snapshot().unwrap()).collect();
+        let parts: Vec<StatePart> = self
+            .all
+            .iter_mut()
+            .flat_map(|i| i.snapshot().unwrap())
+            .collect();
         *self = Self::new(parallelism, make);
         for (i, instance) in self.all.iter_mut().enumerate() {
             let mine = parts.iter().map(|p| p.of_instance(i, parallelism).unwrap());
-            instance.restore(mine.filter(|p| p.rows.num_rows() > 0).collect()).unwrap();
+            instance
+                .restore(mine.filter(|p| p.rows.num_rows() > 0).collect())
+                .unwrap();
         }
     }
 
@@ -147,9 +171,14 @@ impl<T: Operator> Instances<T> {
         let part = StatePart::keyed("", batch.rows.clone(), keys).unwrap();
         let parallelism = self.all.len();
         for (i, instance) in self.all.iter_mut().enumerate() {
-            let mine = part.key_groups.iter().map(|g| Some(instance_of(g?, parallelism) == i));
+            let mine = part
+                .key_groups
+                .iter()
+                .map(|g| Some(instance_of(g?, parallelism) == i));
             let mut out = Output::default();
-            instance.on_batch(port, batch.filter(&mine.collect()).unwrap(), &mut out).unwrap();
+            instance
+                .on_batch(port, batch.filter(&mine.collect()).unwrap(), &mut out)
+                .unwrap();
             fold(into, &out);
         }
     }
@@ -158,7 +187,9 @@ impl<T: Operator> Instances<T> {
     pub fn on_watermark(&mut self, time: i64, into: &mut Folded) {
         for instance in &mut self.all {
             let mut out = Output::default();
-            instance.on_watermark(Watermark::At(time), &mut out).unwrap();
+            instance
+                .on_watermark(Watermark::At(time), &mut out)
+                .unwrap();
             fold(into, &out);
         }
     }
@@ -167,5 +198,9 @@ impl<T: Operator> Instances<T> {
 /// `left < right`, columns by index.
 pub fn less_than(left: usize, right: usize) -> Arc<dyn PhysicalExpr> {
     let column = |i: usize| Arc::new(Column::new("c", i));
-    Arc::new(BinaryExpr::new(column(left), BinaryOperator::Lt, column(right)))
+    Arc::new(BinaryExpr::new(
+        column(left),
+        BinaryOperator::Lt,
+        column(right),
+    ))
 }

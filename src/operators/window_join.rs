@@ -46,7 +46,10 @@ impl WindowJoin {
         Ok(Self {
             core: JoinCore::new(join, left, right, output)?,
             codec: RowCodec::new(Arc::clone(output))?,
-            ends: Sides { left: left_end, right: right_end },
+            ends: Sides {
+                left: left_end,
+                right: right_end,
+            },
             windows: OpenWindows::new(metrics),
         })
     }
@@ -90,7 +93,9 @@ impl WindowJoin {
             let mut changed = Changed::default();
             for batch in &batches {
                 let rows = self.codec.encode_rows(&batch.rows)?;
-                rows.into_iter().enumerate().for_each(|(i, row)| changed.add(row, batch.weight(i)));
+                rows.into_iter()
+                    .enumerate()
+                    .for_each(|(i, row)| changed.add(row, batch.weight(i)));
             }
             batches = vec![changed.take(&self.codec)?];
         }
@@ -187,7 +192,13 @@ mod tests {
         assert_eq!(advance(&mut op, 98), []);
         let result = advance(&mut op, 99);
         let next = advance(&mut op, 199);
-        assert_eq!(next.len(), usize::from(!matches!(kind, JoinKind::Inner | JoinKind::LeftSemi | JoinKind::Right)));
+        assert_eq!(
+            next.len(),
+            usize::from(!matches!(
+                kind,
+                JoinKind::Inner | JoinKind::LeftSemi | JoinKind::Right
+            ))
+        );
         result
     }
 
@@ -197,8 +208,14 @@ mod tests {
         let left = (vec![2, 20, 100, NULL, NULL, NULL], 1);
         let right = (vec![NULL, NULL, NULL, 3, 7, 100], 1);
         assert_eq!(result(JoinKind::Inner), [pair.clone(), pair.clone()]);
-        assert_eq!(result(JoinKind::Left), [pair.clone(), pair.clone(), left.clone()]);
-        assert_eq!(result(JoinKind::Right), [right.clone(), pair.clone(), pair.clone()]);
+        assert_eq!(
+            result(JoinKind::Left),
+            [pair.clone(), pair.clone(), left.clone()]
+        );
+        assert_eq!(
+            result(JoinKind::Right),
+            [right.clone(), pair.clone(), pair.clone()]
+        );
         assert_eq!(result(JoinKind::Full), [right, pair.clone(), pair, left]);
         assert_eq!(result(JoinKind::LeftSemi), [(vec![1, 10, 100], 1)]);
         assert_eq!(result(JoinKind::LeftAnti), [(vec![2, 20, 100], 1)]);
@@ -208,9 +225,19 @@ mod tests {
     fn late_rows_are_dropped_and_counted() {
         let metrics: Arc<Metrics> = Arc::default();
         let mut op = build(JoinKind::Inner, &metrics);
-        feed(&mut op, 0, behind(rows(&side(), &[[1, 1, 100], [1, 2, 100]]), &[Some(98), Some(99)]));
+        feed(
+            &mut op,
+            0,
+            behind(
+                rows(&side(), &[[1, 1, 100], [1, 2, 100]]),
+                &[Some(98), Some(99)],
+            ),
+        );
         feed(&mut op, 1, rows(&side(), &[[1, 5, 100]]));
-        assert_eq!(advance(&mut op, i64::MAX), [(vec![1, 1, 100, 1, 5, 100], 1)]);
+        assert_eq!(
+            advance(&mut op, i64::MAX),
+            [(vec![1, 1, 100, 1, 5, 100], 1)]
+        );
         feed(&mut op, 1, rows(&side(), &[[1, 5, 100]]));
         assert_eq!(metrics.late_rows.load(Ordering::Relaxed), 2);
     }
@@ -221,7 +248,10 @@ mod tests {
         let make = || build(JoinKind::Full, &metrics);
         let (mut once, mut twice) = (Instances::new(1, make), Instances::new(3, make));
         let (mut expected, mut folded) = (Folded::new(), Folded::new());
-        for (port, values) in [(0, [[1, 5, 100], [2, 5, 100]]), (1, [[1, 6, 100], [4, 5, 200]])] {
+        for (port, values) in [
+            (0, [[1, 5, 100], [2, 5, 100]]),
+            (1, [[1, 6, 100], [4, 5, 200]]),
+        ] {
             let batch = rows(&side(), &values);
             once.on_batch(port, &batch, &[0, 2], &mut expected);
             twice.on_batch(port, &batch, &[0, 2], &mut folded);

@@ -111,7 +111,11 @@ mod tests {
         let rank = Rank {
             function: RankFunction::RowNumber,
             partition: vec![0, 2],
-            order: vec![SortColumn { column: 1, descending: true, nulls_first: false }],
+            order: vec![SortColumn {
+                column: 1,
+                descending: true,
+                nulls_first: false,
+            }],
             from: 1,
             to: 2,
             with_rank: true,
@@ -128,10 +132,20 @@ mod tests {
     fn a_window_gives_its_first_rows_when_the_watermark_passes_it() {
         let metrics = Arc::default();
         let mut op = build(&metrics);
-        let all = [[1, 5, 100], [1, 7, 100], [1, 6, 100], [2, 1, 100], [1, 9, 200]];
+        let all = [
+            [1, 5, 100],
+            [1, 7, 100],
+            [1, 6, 100],
+            [2, 1, 100],
+            [1, 9, 200],
+        ];
         assert_eq!(feed(&mut op, 0, rows(&input(), &all)), []);
         assert_eq!(advance(&mut op, 98), []);
-        let first = [(vec![1, 7, 100, 1], 1), (vec![1, 6, 100, 2], 1), (vec![2, 1, 100, 1], 1)];
+        let first = [
+            (vec![1, 7, 100, 1], 1),
+            (vec![1, 6, 100, 2], 1),
+            (vec![2, 1, 100, 1], 1),
+        ];
         assert_eq!(advance(&mut op, 99), first);
         assert_eq!(advance(&mut op, i64::MAX), [(vec![1, 9, 200, 1], 1)]);
     }
@@ -154,7 +168,10 @@ mod tests {
         let make = || build(&metrics);
         let (mut once, mut twice) = (Instances::new(1, make), Instances::new(3, make));
         let (mut expected, mut folded) = (Folded::new(), Folded::new());
-        for values in [[[1, 5, 100], [2, 5, 100], [3, 1, 200]], [[1, 5, 100], [2, 8, 100], [1, 9, 100]]] {
+        for values in [
+            [[1, 5, 100], [2, 5, 100], [3, 1, 200]],
+            [[1, 5, 100], [2, 8, 100], [1, 9, 100]],
+        ] {
             let batch = rows(&input(), &values);
             once.on_batch(0, &batch, &[0, 2], &mut expected);
             twice.on_batch(0, &batch, &[0, 2], &mut folded);

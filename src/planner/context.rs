@@ -56,10 +56,9 @@ impl Functions {
                 aggregate.insert(name.to_string(), Arc::clone(&f));
             }
         }
-        // FIRST_VALUE and LAST_VALUE over a frame are the aggregates.
         let window = SessionStateDefaults::default_window_functions()
             .into_iter()
-            .filter(|f| !aggregate.contains_key(f.name()))
+            .chain(flowline_udfs::window_functions())
             .map(|f| (f.name().to_string(), f))
             .collect();
         let planned = |name: &str| scalar.get(name).cloned();
@@ -208,9 +207,14 @@ impl<'a> PlanContext<'a> {
     /// Unknown names, types that do not fit, features that are not supported.
     pub fn plan(&self, query: &Query) -> DfResult<LogicalPlan> {
         let mut query = query.clone();
+        if let Some(operation) = super::rewrite::multiset_operation(&query) {
+            return plan_err!("{operation} ALL is not supported: without ALL it is");
+        }
         super::rewrite::name_columns(&mut query);
-        self.planner()
-            .sql_statement_to_plan(Statement::Query(Box::new(query)))
+        let plan = self
+            .planner()
+            .sql_statement_to_plan(Statement::Query(Box::new(query)))?;
+        unique_columns(plan)
     }
 
     /// The table source of a table with options of a hint put over its own.
@@ -241,6 +245,32 @@ impl<'a> PlanContext<'a> {
             None => plan_err!("table '{name}' not found"),
         }
     }
+}
+
+/// The plan with a number behind names that come twice, as Calcite names the columns of `SELECT *` over a join: k, k0.
+fn unique_columns(plan: LogicalPlan) -> DfResult<LogicalPlan> {
+    let mut taken: Vec<String> = Vec::new();
+    let mut exprs = Vec::new();
+    let mut any = false;
+    for (column, field) in plan.schema().columns().into_iter().zip(plan.schema().fields()) {
+        let name = field.name();
+        let is_taken = taken.contains(name);
+        let expr = datafusion::logical_expr::Expr::Column(column);
+        if is_taken {
+            let numbered = (0..).map(|n| format!("{name}{n}"));
+            let unique = numbered.into_iter().find(|n| !taken.contains(n)).unwrap_or_default();
+            exprs.push(expr.alias(&unique));
+            taken.push(unique);
+            any = true;
+        } else {
+            taken.push(name.clone());
+            exprs.push(expr);
+        }
+    }
+    if !any {
+        return Ok(plan);
+    }
+    LogicalPlanBuilder::from(plan).project(exprs)?.build()
 }
 
 /// A name without the default catalog and database before it.

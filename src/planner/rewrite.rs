@@ -12,7 +12,7 @@ use datafusion::logical_expr::expr_rewriter::NamePreserver;
 use datafusion::logical_expr::planner::{ExprPlanner, PlannerResult};
 use datafusion::logical_expr::utils::merge_schema;
 use datafusion::logical_expr::{
-    BinaryExpr, Cast, Expr, ExprSchemable, Like, LogicalPlan, LogicalPlanBuilder, Operator,
+    BinaryExpr, Cast, Expr, ExprSchemable, GroupingSet, Like, LogicalPlan, LogicalPlanBuilder, Operator,
     ScalarUDF, TryCast,
 };
 use datafusion::optimizer::AnalyzerRule;
@@ -26,6 +26,7 @@ pub fn name_columns(query: &mut Query) {
     impl VisitorMut for Namer {
         type Break = ();
         fn pre_visit_query(&mut self, query: &mut Query) -> std::ops::ControlFlow<()> {
+            fetch_as_limit(query);
             name_body(&mut query.body);
             std::ops::ControlFlow::Continue(())
         }
@@ -87,6 +88,59 @@ pub fn name_columns(query: &mut Query) {
         }
     }
     let _ = query.visit(&mut Namer);
+}
+
+/// INTERSECT ALL or EXCEPT ALL somewhere in a query: DataFusion does not count how often a row is there.
+pub fn multiset_operation(query: &Query) -> Option<ast::SetOperator> {
+    fn within(body: &SetExpr) -> Option<ast::SetOperator> {
+        match body {
+            SetExpr::SetOperation { op, set_quantifier, left, right } => {
+                let counts = *op != ast::SetOperator::Union
+                    && matches!(set_quantifier, ast::SetQuantifier::All | ast::SetQuantifier::AllByName);
+                counts.then_some(*op).or_else(|| within(left)).or_else(|| within(right))
+            }
+            SetExpr::Query(query) => within(&query.body),
+            _ => None,
+        }
+    }
+    struct Finder(Option<ast::SetOperator>);
+    impl ast::Visitor for Finder {
+        type Break = ();
+        fn pre_visit_query(&mut self, query: &Query) -> std::ops::ControlFlow<()> {
+            self.0 = self.0.or_else(|| within(&query.body));
+            std::ops::ControlFlow::Continue(())
+        }
+    }
+    let mut finder = Finder(None);
+    let _ = ast::Visit::visit(query, &mut finder);
+    finder.0
+}
+
+/// FETCH FIRST n ROWS ONLY is LIMIT n.
+fn fetch_as_limit(query: &mut Query) {
+    let Some(fetch) = query.fetch.take_if(|f| !f.with_ties && !f.percent) else {
+        return;
+    };
+    let one = ast::Expr::Value(ast::Value::Number("1".into(), false).with_empty_span());
+    let rows = fetch.quantity.unwrap_or(one);
+    match &mut query.limit_clause {
+        Some(ast::LimitClause::LimitOffset { limit: limit @ None, .. }) => *limit = Some(rows),
+        clause @ None => {
+            *clause = Some(ast::LimitClause::LimitOffset {
+                limit: Some(rows),
+                offset: None,
+                limit_by: Vec::new(),
+            });
+        }
+        // LIMIT and FETCH together: refused as it stands.
+        Some(_) => {
+            query.fetch = Some(ast::Fetch {
+                with_ties: false,
+                percent: false,
+                quantity: Some(rows),
+            });
+        }
+    }
 }
 
 fn name_body(body: &mut SetExpr) {
@@ -315,12 +369,31 @@ fn type_plan(plan: LogicalPlan) -> DfResult<Transformed<LogicalPlan>> {
     }
     let names = NamePreserver::new(&plan);
     plan.map_expressions(|expr| {
+        if let Expr::GroupingSet(set) = expr {
+            // Each grouping expression keeps its own name; the set has none.
+            let typed = |e: Expr| -> DfResult<Expr> {
+                let name = names.save(&e);
+                Ok(name.restore(e.transform_up(|e| type_expr(e, &schema))?.data))
+            };
+            return Ok(Transformed::yes(Expr::GroupingSet(typed_set(set, typed)?)));
+        }
         let name = names.save(&expr);
         Ok(expr
             .transform_up(|e| type_expr(e, &schema))?
             .update_data(|e| name.restore(e)))
     })?
     .map_data(LogicalPlan::recompute_schema)
+}
+
+fn typed_set(set: GroupingSet, typed: impl Fn(Expr) -> DfResult<Expr>) -> DfResult<GroupingSet> {
+    let list = |exprs: Vec<Expr>| exprs.into_iter().map(&typed).collect::<DfResult<Vec<_>>>();
+    Ok(match set {
+        GroupingSet::Rollup(exprs) => GroupingSet::Rollup(list(exprs)?),
+        GroupingSet::Cube(exprs) => GroupingSet::Cube(list(exprs)?),
+        GroupingSet::GroupingSets(sets) => {
+            GroupingSet::GroupingSets(sets.into_iter().map(list).collect::<DfResult<_>>()?)
+        }
+    })
 }
 
 /// The inputs of a UNION have columns of the same kind: numbers, or the same type.

@@ -142,6 +142,20 @@ pub(super) fn infix(parser: &mut Parser, left: &Expr) -> Parsed<Option<Expr>> {
         let test = call("IS_JSON", span, vec![left.clone(), text(kind, span)]);
         return Ok(Some(negate(negated, test)));
     }
+    // sqlparser takes everything behind FROM, also what AND and OR add.
+    let distinct = peek_words(parser, &["IS", "DISTINCT", "FROM"]);
+    if distinct || peek_words(parser, &["IS", "NOT", "DISTINCT", "FROM"]) {
+        ["IS", "NOT", "DISTINCT", "FROM"].iter().for_each(|w| {
+            eat(parser, &[w]);
+        });
+        let right = Box::new(parser.parse_subexpr(FlinkDialect.prec_value(Precedence::Is))?);
+        let left = Box::new(left.clone());
+        return Ok(Some(if distinct {
+            Expr::IsDistinctFrom(left, right)
+        } else {
+            Expr::IsNotDistinctFrom(left, right)
+        }));
+    }
     let negated = peek_words(parser, &["NOT", "BETWEEN"]);
     let word = upper_at(parser, if negated { 2 } else { 1 });
     if (negated || peek_words(parser, &["BETWEEN"]))

@@ -28,5 +28,9 @@ pub(crate) fn list_of(element: &DataType) -> DataType {
 
 /// A column of the state.
 pub(crate) fn state_field(args: &StateFieldsArgs, what: &str, data_type: DataType) -> FieldRef {
-    Arc::new(Field::new(format_state_name(args.name, what), data_type, true))
+    Arc::new(Field::new(
+        format_state_name(args.name, what),
+        data_type,
+        true,
+    ))
 }

@@ -4,7 +4,9 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::sync::Arc;
 
-use datafusion::arrow::array::{Array, ArrayRef, AsArray, Int64Array, UInt64Array, new_empty_array};
+use datafusion::arrow::array::{
+    Array, ArrayRef, AsArray, Int64Array, UInt64Array, new_empty_array,
+};
 use datafusion::arrow::compute::take;
 use datafusion::arrow::datatypes::{DataType, FieldRef, Int64Type};
 use datafusion::common::utils::SingleRowListArrayBuilder;

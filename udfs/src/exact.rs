@@ -24,6 +24,11 @@ pub(crate) fn functions() -> Vec<Arc<AggregateUDF>> {
         .collect()
 }
 
+/// The AVG that is to be used inside OVER.
+pub(crate) fn over_variant(name: &str) -> Option<Arc<AggregateUDF>> {
+    (name == "avg").then(|| Arc::new(AggregateUDF::new_from_impl(Exact::new(Which::AvgOver))))
+}
+
 #[derive(Debug, PartialEq, Eq, Hash)]
 struct Exact {
     which: Which,
@@ -63,7 +68,7 @@ macro_rules! with_kind {
                 type $kind = kinds::Decimal;
                 $make
             }
-            (DataType::Float32, Which::Sum) => {
+            (DataType::Float32, Which::Sum | Which::AvgOver) => {
                 type $kind = kinds::Single;
                 $make
             }
@@ -84,7 +89,7 @@ impl AggregateUDFImpl for Exact {
     fn name(&self) -> &str {
         match self.which {
             Which::Sum => "sum",
-            Which::Avg => "avg",
+            Which::Avg | Which::AvgOver => "avg",
         }
     }
 
@@ -104,7 +109,7 @@ impl AggregateUDFImpl for Exact {
     fn return_type(&self, types: &[DataType]) -> Result<DataType> {
         match (types, self.which) {
             ([DataType::Decimal128(_, scale)], Which::Sum) => Ok(DataType::Decimal128(38, *scale)),
-            ([DataType::Decimal128(_, scale)], Which::Avg) => {
+            ([DataType::Decimal128(_, scale)], Which::Avg | Which::AvgOver) => {
                 Ok(DataType::Decimal128(38, (*scale).max(6)))
             }
             ([number], _) if kinds::is_summable(number) => Ok(number.clone()),

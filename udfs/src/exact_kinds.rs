@@ -17,13 +17,15 @@ use crate::exact::Finish;
 pub(crate) enum Which {
     Sum,
     Avg,
+    /// AVG inside OVER, where FLOAT is added up as such.
+    AvgOver,
 }
 
 impl Display for Which {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Sum => "SUM",
-            Self::Avg => "AVG",
+            Self::Avg | Self::AvgOver => "AVG",
         })
     }
 }
@@ -114,7 +116,7 @@ float_key!(f64, u64);
 fn whole<T: TryFrom<i128>>(finish: &Finish, sum: i128, count: i64) -> Result<T> {
     let value = match finish.which {
         Which::Sum => sum,
-        Which::Avg => sum / i128::from(count),
+        Which::Avg | Which::AvgOver => sum / i128::from(count),
     };
     T::try_from(value).or_else(|_| {
         exec_err!(
@@ -238,9 +240,11 @@ impl Kind for Decimal {
 
     fn finish(finish: &Finish, sum: i128, count: i64) -> Result<i128> {
         let value = match (finish.which, &finish.state, &finish.output) {
-            (Which::Avg, DataType::Decimal128(_, from), DataType::Decimal128(_, to)) => {
-                decimal::divide(sum, i128::from(count), i32::from(*to) - i32::from(*from))
-            }
+            (
+                Which::Avg | Which::AvgOver,
+                DataType::Decimal128(_, from),
+                DataType::Decimal128(_, to),
+            ) => decimal::divide(sum, i128::from(count), i32::from(*to) - i32::from(*from)),
             _ => Some(sum),
         };
         match value.filter(|v| v.unsigned_abs() <= MAX_DECIMAL.unsigned_abs()) {
@@ -290,7 +294,9 @@ macro_rules! floating {
             fn finish(finish: &Finish, sum: Native<$state>, count: i64) -> Result<Native<$in>> {
                 Ok(match finish.which {
                     Which::Sum => sum as Native<$in>,
-                    Which::Avg => (sum / count as Native<$state>) as Native<$in>,
+                    Which::Avg | Which::AvgOver => {
+                        (sum / count as Native<$state>) as Native<$in>
+                    }
                 })
             }
         }

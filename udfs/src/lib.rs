@@ -4,9 +4,13 @@
 //! `TIMESTAMPDIFF('MINUTE', a, b)`, `FLOOR(t, 'HOUR')`, `EXTRACT('YEAR', t)`.
 
 mod aggregate;
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+mod aggregate_tests;
 mod calendar;
 mod cast;
 mod clock;
+mod collected;
 mod conditional;
 mod decimal;
 mod distinct;
@@ -18,6 +22,7 @@ mod function;
 pub mod java;
 mod moments;
 mod numeric;
+mod ordered;
 mod pattern;
 mod regular;
 mod round;
@@ -36,7 +41,8 @@ mod variance_over;
 
 use std::sync::Arc;
 
-use datafusion::logical_expr::{AggregateUDF, ScalarUDF};
+use datafusion::execution::SessionStateDefaults;
+use datafusion::logical_expr::{AggregateUDF, ScalarUDF, WindowUDF};
 
 /// Scalar functions under Flink's names.
 pub fn scalar_functions() -> Vec<Arc<ScalarUDF>> {
@@ -57,14 +63,29 @@ pub fn scalar_functions() -> Vec<Arc<ScalarUDF>> {
 /// Aggregate functions under Flink's names: SUM, AVG, STDDEV_SAMP (STDDEV), STDDEV_POP, VAR_SAMP (VARIANCE), VAR_POP,
 /// FIRST_VALUE, LAST_VALUE, LISTAGG and ARRAY_AGG.
 pub fn aggregate_functions() -> Vec<Arc<AggregateUDF>> {
-    [exact::functions(), variance::functions()].concat()
+    [
+        exact::functions(),
+        variance::functions(),
+        collected::functions(),
+    ]
+    .concat()
 }
 
 /// What takes the place of an aggregate function inside OVER, where Flink computes it in another way there: AVG of FLOAT adds
 /// up in FLOAT; STDDEV_SAMP and its kin are computed from the sums of x and x * x, as in
 /// `POWER((SUM(x * x) - SUM(x) * SUM(x) / COUNT(x)) / (COUNT(x) - 1), 0.5)`, in the arithmetic of the argument's type.
 pub fn over_variant(name: &str) -> Option<Arc<AggregateUDF>> {
-    variance_over::function(name)
+    variance_over::function(name).or_else(|| exact::over_variant(name))
+}
+
+/// Window functions under Flink's names: LAG and LEAD, ROW_NUMBER, RANK, DENSE_RANK, PERCENT_RANK, CUME_DIST, NTILE and
+/// NTH_VALUE, which DataFusion has with Flink's meaning. FIRST_VALUE and LAST_VALUE are not among them: Flink's are the
+/// aggregate functions, which skip NULL in OVER too.
+pub fn window_functions() -> Vec<Arc<WindowUDF>> {
+    SessionStateDefaults::default_window_functions()
+        .into_iter()
+        .filter(|f| !matches!(f.name(), "first_value" | "last_value"))
+        .collect()
 }
 
 /// CAST(x AS STRING) of any type, printed as Flink does.

@@ -64,10 +64,7 @@ impl Moments {
         let apart = other.mean.subtract(self.mean);
         self.mean = self.mean.add(apart.multiply(others).divide(total));
         let between = apart.multiply(apart).multiply(own.multiply(others));
-        self.squares = self
-            .squares
-            .add(other.squares)
-            .add(between.divide(total));
+        self.squares = self.squares.add(other.squares).add(between.divide(total));
     }
 
     fn of_count(&self) -> Twofold {
@@ -88,9 +85,9 @@ pub(crate) fn each_number(column: &ArrayRef, f: impl FnMut(usize, Twofold)) -> R
         of: impl Fn(T::Native) -> Twofold,
         mut f: impl FnMut(usize, Twofold),
     ) -> Result<()> {
-        let column: &PrimitiveArray<T> = column
-            .as_primitive_opt()
-            .ok_or_else(|| internal_datafusion_err!("{} is no {}", column.data_type(), T::DATA_TYPE))?;
+        let column: &PrimitiveArray<T> = column.as_primitive_opt().ok_or_else(|| {
+            internal_datafusion_err!("{} is no {}", column.data_type(), T::DATA_TYPE)
+        })?;
         if column.null_count() == 0 {
             for (row, value) in column.values().iter().enumerate() {
                 f(row, of(*value));
@@ -159,7 +156,9 @@ mod tests {
             merged.merge(&of(first));
             assert_eq!(variance(&merged), expected, "merged");
 
-            let mut extra: Vec<f64> = (0..random.usize(1..20)).map(|_| 1e3 * random.f64()).collect();
+            let mut extra: Vec<f64> = (0..random.usize(1..20))
+                .map(|_| 1e3 * random.f64())
+                .collect();
             let mut all = [extra.as_slice(), values.as_slice()].concat();
             random.shuffle(&mut all);
             let mut moments = of(&all);

@@ -45,7 +45,8 @@ fn context() -> Result<SessionContext> {
     Ok(context)
 }
 
-fn run(sql: &str) -> Result<Vec<String>> {
+/// The rows of a query, as text.
+pub(crate) fn run(sql: &str) -> Result<Vec<String>> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .build()?;

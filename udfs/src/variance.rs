@@ -3,9 +3,7 @@
 
 use std::sync::Arc;
 
-use datafusion::arrow::array::{
-    Array, ArrayRef, AsArray, BooleanArray, Float64Array, Int64Array,
-};
+use datafusion::arrow::array::{Array, ArrayRef, AsArray, BooleanArray, Float64Array, Int64Array};
 use datafusion::arrow::datatypes::{DataType, FieldRef, Float64Type, Int64Type};
 use datafusion::common::{Result, ScalarValue, exec_err, internal_datafusion_err, plan_err};
 use datafusion::logical_expr::function::{AccumulatorArgs, StateFieldsArgs};
@@ -264,7 +262,9 @@ fn shifted(value: Twofold, digits: i32) -> Twofold {
     }
     // A DECIMAL squared may have up to 76 digits behind the point.
     let first = digits.abs().min(38);
-    value.divide(power(first)).divide(power(digits.abs() - first))
+    value
+        .divide(power(first))
+        .divide(power(digits.abs() - first))
 }
 
 fn wrong_state() -> datafusion::common::DataFusionError {
@@ -276,7 +276,9 @@ fn states(moments: &[Moments]) -> Vec<ArrayRef> {
         Arc::new(Float64Array::from_iter_values(moments.iter().map(of)))
     };
     vec![
-        Arc::new(Int64Array::from_iter_values(moments.iter().map(|m| m.count))),
+        Arc::new(Int64Array::from_iter_values(
+            moments.iter().map(|m| m.count),
+        )),
         part(|m| m.mean.high),
         part(|m| m.mean.low),
         part(|m| m.squares.high),
@@ -289,7 +291,9 @@ fn each_state(states: &[ArrayRef], mut f: impl FnMut(usize, &Moments)) -> Result
     let [count, parts @ ..] = states else {
         return Err(wrong_state());
     };
-    let count = count.as_primitive_opt::<Int64Type>().ok_or_else(wrong_state)?;
+    let count = count
+        .as_primitive_opt::<Int64Type>()
+        .ok_or_else(wrong_state)?;
     let parts = parts.iter().map(|p| p.as_primitive_opt::<Float64Type>());
     let parts = parts.collect::<Option<Vec<_>>>().ok_or_else(wrong_state)?;
     let [mean, mean_low, squares, squares_low] = parts.as_slice() else {
@@ -422,10 +426,6 @@ impl GroupsAccumulator for Groups {
             }
         })?;
         Ok(states(&moments))
-    }
-
-    fn supports_convert_to_state(&self) -> bool {
-        true
     }
 
     fn size(&self) -> usize {

@@ -109,7 +109,7 @@ impl AggregateUDFImpl for VarianceOver {
         let output = args.return_field.data_type().clone();
         let spread = self.spread;
         let list = list_of(&input);
-        let plain: Box<dyn Accumulator> = with_sums!(&input, S => Ok(Box::new(Over::<S> {
+        let plain = with_sums!(&input, S => Ok(Box::new(Over::<S> {
             spread,
             types: S::types(&input),
             input,
@@ -117,7 +117,7 @@ impl AggregateUDFImpl for VarianceOver {
             count: 0,
             sum: Default::default(),
             squares: Default::default(),
-        })))?;
+        }) as Box<dyn Accumulator>))?;
         if args.is_distinct {
             return Ok(Box::new(Distinct::new(list, plain)));
         }
@@ -130,7 +130,7 @@ type Native<T> = <T as ArrowPrimitiveType>::Native;
 /// How one type of number is added up and what comes of it.
 trait Sums: Debug + Send + Sync + 'static {
     type In: ArrowPrimitiveType;
-    type Sum: ArrowPrimitiveType<Native: Default>;
+    type Sum: ArrowPrimitiveType<Native: Default> + Debug;
 
     /// The types of the sum and of the sum of squares.
     fn types(input: &DataType) -> [DataType; 2];
@@ -372,7 +372,10 @@ impl Sums for Decimal {
         let (sum, squares) = if back {
             (over.sum.checked_sub(value)?, over.squares - square)
         } else {
-            (over.sum.checked_add(value)?, over.squares.checked_add(square)?)
+            (
+                over.sum.checked_add(value)?,
+                over.squares.checked_add(square)?,
+            )
         };
         (squares.abs() <= MAX_DECIMAL).then_some((sum, squares))
     }
@@ -420,5 +423,9 @@ fn decimal_of(value: f64, scale: i32) -> Option<i128> {
     let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
     let digits: i128 = format!("{whole}{fraction}").parse().ok()?;
     let exponent: i32 = exponent.parse().ok()?;
-    divide(digits, 1, exponent - i32::try_from(fraction.len()).ok()? + scale)
+    divide(
+        digits,
+        1,
+        exponent - i32::try_from(fraction.len()).ok()? + scale,
+    )
 }

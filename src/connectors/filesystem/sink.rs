@@ -5,7 +5,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use arrow::array::RecordBatch;
+use arrow::array::{BooleanArray, RecordBatch};
 use arrow::compute::take_record_batch;
 use arrow::datatypes::SchemaRef;
 use async_trait::async_trait;
@@ -45,7 +45,11 @@ impl FileSink {
 #[async_trait]
 impl Sink for FileSink {
     fn mode(&self) -> SinkMode {
-        SinkMode::Append
+        if self.format.is_changelog() {
+            SinkMode::Retract
+        } else {
+            SinkMode::Append
+        }
     }
 
     fn guarantee(&self) -> &'static str {
@@ -90,11 +94,11 @@ struct FileWriter {
 }
 
 impl FileWriter {
-    fn encode(&mut self, rows: &RecordBatch) -> Result<()> {
+    fn encode(&mut self, rows: &RecordBatch, deleted: &BooleanArray) -> Result<()> {
         self.encoded.bytes.clear();
         self.encoded.ends.clear();
         self.encoder
-            .encode(rows, &mut self.encoded)
+            .encode_changes(rows, deleted, &mut self.encoded)
             .map_err(|bad| {
                 Error::data(crate::connectors::bad_row_text(
                     &self.path.display().to_string(),
@@ -137,17 +141,14 @@ impl FileWriter {
 impl SinkWriter for FileWriter {
     async fn write(&mut self, batch: &Batch) -> Result<()> {
         if batch.weights.is_none() {
-            return self.encode(&batch.rows);
+            let none = BooleanArray::from(vec![false; batch.num_rows()]);
+            return self.encode(&batch.rows, &none);
         }
         let kinds = row_kinds(batch, None)?;
-        if kinds.iter().any(|(_, kind)| *kind != RowKind::Insert) {
-            return Err(Error::internal(format!(
-                "{}: a retraction reached an append-only sink",
-                self.path.display()
-            )));
-        }
         let indices = crate::connectors::row_indices(kinds.iter().map(|(row, _)| *row));
-        self.encode(&take_record_batch(&batch.rows, &indices)?)
+        let deleted = kinds.iter().map(|(_, kind)| Some(matches!(kind, RowKind::Delete | RowKind::UpdateBefore)));
+        let deleted: BooleanArray = deleted.collect();
+        self.encode(&take_record_batch(&batch.rows, &indices)?, &deleted)
     }
 
     async fn flush(&mut self) -> Result<()> {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, Int64Array, RecordBatch};
+use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, Int64Array, RecordBatch};
 use arrow::compute::{cast, take_record_batch};
 use arrow::datatypes::{DataType, Int64Type, SchemaRef, TimeUnit};
 use async_trait::async_trait;
@@ -88,6 +88,8 @@ impl Sink for KafkaSink {
     fn mode(&self) -> SinkMode {
         if self.table.is_upsert {
             SinkMode::Upsert
+        } else if self.value.part.format.is_changelog() {
+            SinkMode::Retract
         } else {
             SinkMode::Append
         }
@@ -150,12 +152,15 @@ struct Half {
 }
 
 impl Half {
-    fn encode(&mut self, rows: &RecordBatch, table: &str) -> Result<()> {
+    fn encode(&mut self, rows: &RecordBatch, deleted: Option<&BooleanArray>, table: &str) -> Result<()> {
         self.encoded.bytes.clear();
         self.encoded.ends.clear();
         let rows = rows.project(&self.indexes)?;
-        self.encoder
-            .encode(&rows, &mut self.encoded)
+        let encoded = match deleted {
+            Some(deleted) => self.encoder.encode_changes(&rows, deleted, &mut self.encoded),
+            None => self.encoder.encode(&rows, &mut self.encoded),
+        };
+        encoded
             .map_err(|bad| Error::data(bad_row_text(&format!("table '{table}'"), &bad)))
     }
 }
@@ -179,19 +184,15 @@ impl KafkaWriter {
             return Ok((batch.rows.clone(), None));
         }
         let mut kinds = row_kinds(batch, self.primary_key.as_deref())?;
-        if !self.is_upsert && kinds.iter().any(|(_, kind)| *kind != RowKind::Insert) {
-            return Err(Error::internal(format!(
-                "table '{}': a retraction reached an append-only sink",
-                self.name
-            )));
+        if self.is_upsert {
+            // The row after the update says everything.
+            kinds.retain(|(_, kind)| *kind != RowKind::UpdateBefore);
         }
-        // The row after the update says everything.
-        kinds.retain(|(_, kind)| *kind != RowKind::UpdateBefore);
         let indices = row_indices(kinds.iter().map(|(row, _)| *row));
         let rows = take_record_batch(&batch.rows, &indices)?;
         let deletions: Vec<bool> = kinds
             .iter()
-            .map(|(_, kind)| *kind == RowKind::Delete)
+            .map(|(_, kind)| matches!(kind, RowKind::Delete | RowKind::UpdateBefore))
             .collect();
         let any = deletions.contains(&true);
         Ok((rows, any.then_some(deletions)))
@@ -247,9 +248,11 @@ impl SinkWriter for KafkaWriter {
         self.outbox.check()?;
         let (rows, deletions) = self.changes(batch)?;
         if let Some(key) = &mut self.key {
-            key.encode(&rows, &self.name)?;
+            key.encode(&rows, None, &self.name)?;
         }
-        self.value.encode(&rows, &self.name)?;
+        // In an upsert topic a deletion is a record without a value, in a changelog format it is one of its own.
+        let marked = deletions.clone().filter(|_| !self.is_upsert).map(BooleanArray::from);
+        self.value.encode(&rows, marked.as_ref(), &self.name)?;
         let timestamps = self
             .meta_column(&rows, Meta::Timestamp)
             .map(|column| millis(&column))
@@ -262,7 +265,7 @@ impl SinkWriter for KafkaWriter {
             let mut record: BaseRecord<'_, [u8], [u8]> = BaseRecord::to(topic);
             record.partition = *partition;
             record.key = keys.as_mut().and_then(Iterator::next);
-            if !deletions.as_ref().is_some_and(|d| d[row]) {
+            if !self.is_upsert || !deletions.as_ref().is_some_and(|d| d[row]) {
                 record.payload = Some(payload);
             }
             record.timestamp = timestamps

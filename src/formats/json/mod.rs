@@ -62,6 +62,15 @@ pub(super) fn format(
     options: &Options,
     schema: SchemaRef,
 ) -> Result<Box<dyn Format>, OptionError> {
+    Ok(maker(prefix, options, &schema)?(schema))
+}
+
+/// Reads the options for rows of `schema`; what is returned makes formats with them, also of schemas around it.
+pub(super) fn maker(
+    prefix: &str,
+    options: &Options,
+    schema: &SchemaRef,
+) -> Result<impl Fn(SchemaRef) -> Box<dyn Format> + Send + Sync + use<>, OptionError> {
     let key = |name: &str| format!("{prefix}{name}");
     let fail = key("fail-on-missing-field");
     let ignore = key("ignore-parse-errors");
@@ -97,10 +106,12 @@ pub(super) fn format(
     for field in schema.fields() {
         check(prefix, field.name(), field)?;
     }
-    Ok(Box::new(Json {
-        schema,
-        options: read,
-    }))
+    Ok(move |schema| -> Box<dyn Format> {
+        Box::new(Json {
+            schema,
+            options: read.clone(),
+        })
+    })
 }
 
 /// Refuses types that have no JSON form.

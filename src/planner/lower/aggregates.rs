@@ -213,7 +213,7 @@ impl Lowering<'_> {
         });
         let changes = Changes {
             updating: window.is_none(),
-            upsert_keys: window.is_none().then_some(all_groups).into_iter().collect(),
+            upsert_keys: keys_of_groups(&group_roles, all_groups),
             order_dependent: order_dependent
                 || self.graph.nodes[input.node].changes.order_dependent,
         };
@@ -265,7 +265,7 @@ impl Lowering<'_> {
         let is_window = aggregate.window.is_some();
         let changes = Changes {
             updating: !is_window,
-            upsert_keys: if is_window { Vec::new() } else { vec![(0..aggregate.group.len()).collect()] },
+            upsert_keys: keys_of_groups(&group_roles, (0..aggregate.group.len()).collect()),
             order_dependent,
         };
         if !is_window {
@@ -399,6 +399,17 @@ impl Lowering<'_> {
         });
         Ok(width)
     }
+}
+
+/// What identifies the rows of an aggregation: its grouping columns; of the two ends of a window of fixed size one is enough.
+fn keys_of_groups(roles: &[Role], groups: Vec<usize>) -> Vec<Vec<usize>> {
+    let fixed = |c: &usize| matches!(roles.get(*c), Some(Role::WindowStart(_, Some(_))));
+    let is_end = |c: &usize| matches!(roles.get(*c), Some(Role::WindowEnd(_) | Role::WindowTime(_)));
+    let mut keys = vec![groups.clone()];
+    if groups.iter().any(fixed) {
+        keys.push(groups.into_iter().filter(|c| !is_end(c)).collect());
+    }
+    keys
 }
 
 /// The sets that ROLLUP, CUBE or GROUPING SETS stands for.

@@ -205,6 +205,12 @@ impl<'a> Lowering<'a> {
                 "declare PRIMARY KEY (...) NOT ENFORCED in the table".into(),
             ));
         }
+        if insert.on_conflict.is_some() && (check.mode != SinkMode::Upsert || key.is_none()) {
+            return Err(self.mistake(
+                format!("ON CONFLICT clause is only allowed for upsert sinks. The sink '{}' is not one", insert.name),
+                "leave it out, or write to a table that takes updates by key (connector 'upsert-kafka' with a PRIMARY KEY)".into(),
+            ));
+        }
         let rows = match (&key, check.mode) {
             (Some(key), SinkMode::Upsert) => self.one_row_a_key(rows, key, insert)?,
             _ => rows,
@@ -257,7 +263,8 @@ impl<'a> Lowering<'a> {
         }
         let conflict = match insert.on_conflict {
             // Of rows that are never retracted the last one written is the last one there is.
-            None | Some(Conflict::Deduplicate) if !node.changes.updating => return Ok(rows),
+            Some(Conflict::Deduplicate) if !node.changes.updating => return Ok(rows),
+            None if !node.changes.updating && !self.options.require_on_conflict => return Ok(rows),
             Some(conflict) => conflict,
             None if !self.options.require_on_conflict => Conflict::Deduplicate,
             None => return Err(self.other_key(rows.node, key, insert)),

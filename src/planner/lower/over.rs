@@ -3,10 +3,13 @@
 use std::sync::Arc;
 
 use datafusion::common::ScalarValue;
-use datafusion::logical_expr::expr::{Sort as SortExpr, WindowFunction, WindowFunctionParams};
+use datafusion::logical_expr::expr::{
+    AggregateFunction, AggregateFunctionParams, Sort as SortExpr, WindowFunction,
+    WindowFunctionParams,
+};
 use datafusion::logical_expr::utils::split_conjunction;
 use datafusion::logical_expr::{
-    BinaryExpr, Expr, Operator, WindowFrame, WindowFrameBound, WindowFrameUnits,
+    AggregateUDF, BinaryExpr, Expr, Operator, WindowFrame, WindowFrameBound, WindowFrameUnits,
     WindowFunctionDefinition,
 };
 
@@ -212,7 +215,7 @@ impl Lowering<'_> {
             let mut calls = Vec::new();
             for (n, (i, call)) in now.iter().enumerate() {
                 places[*i] = from + n;
-                calls.push(self.over_call(call, &time, schema, &self.graph.nodes[input.node].schema)?);
+                calls.push(self.over_call(call, schema, &self.graph.nodes[input.node].schema)?);
             }
             rows = self.add_over(input, partition, time, frame, calls)?;
             pending = later;
@@ -352,7 +355,6 @@ impl Lowering<'_> {
     fn over_call(
         &self,
         call: &WindowFunction,
-        time: &OverTime,
         logical: &DFSchema,
         physical: &Schema,
     ) -> Planned<OverFunction> {
@@ -383,28 +385,45 @@ impl Lowering<'_> {
                 };
                 Ok(OverFunction::Lag { value: self.expression(value, logical)?, offset, default })
             }
+            // DataFusion plans them as window functions always; over a frame they are the aggregates.
+            WindowFunctionDefinition::WindowUDF(_) if matches!(name.as_str(), "FIRST_VALUE" | "LAST_VALUE") => {
+                match self.context.get_aggregate_meta(&name) {
+                    Some(function) => self.over_aggregate(function, params, logical, physical),
+                    None => Err(self.unsupported(&name)),
+                }
+            }
             WindowFunctionDefinition::WindowUDF(_) => {
-                let _ = time;
                 Err(self.mistake(
                     format!("OVER: {name} is not supported in a streaming query"),
                     "it would need rows that come later; `flowline query` answers it over the present contents of the tables".into(),
                 ))
             }
             WindowFunctionDefinition::AggregateUDF(function) => {
-                let function = Arc::clone(function);
-                let aggregate = Expr::AggregateFunction(datafusion::logical_expr::expr::AggregateFunction {
-                    func: function,
-                    params: datafusion::logical_expr::expr::AggregateFunctionParams {
-                        args: params.args.clone(),
-                        distinct: params.distinct,
-                        filter: params.filter.clone(),
-                        order_by: Vec::new(),
-                        null_treatment: params.null_treatment,
-                    },
-                });
-                Ok(OverFunction::Aggregate(self.call(&aggregate, logical, physical, false)?))
+                let function = flowline_udfs::over_variant(function.name())
+                    .unwrap_or_else(|| Arc::clone(function));
+                self.over_aggregate(function, params, logical, physical)
             }
         }
+    }
+
+    fn over_aggregate(
+        &self,
+        function: Arc<AggregateUDF>,
+        params: &WindowFunctionParams,
+        logical: &DFSchema,
+        physical: &Schema,
+    ) -> Planned<OverFunction> {
+        let aggregate = Expr::AggregateFunction(AggregateFunction {
+            func: function,
+            params: AggregateFunctionParams {
+                args: params.args.clone(),
+                distinct: params.distinct,
+                filter: params.filter.clone(),
+                order_by: Vec::new(),
+                null_treatment: params.null_treatment,
+            },
+        });
+        Ok(OverFunction::Aggregate(self.call(&aggregate, logical, physical, false)?))
     }
 
     /// ORDER BY, with LIMIT or without.

@@ -1,4 +1,5 @@
--- case: SELECT DISTINCT over rows that only come is append-only
+-- case: SELECT DISTINCT into a table that takes no updates: refused, though it would only insert
+-- error: doesn't support consuming update
 CREATE TABLE e (k STRING, g STRING, v INT, ts TIMESTAMP(3), WATERMARK FOR ts AS ts) WITH (
   'connector' = 'kafka',
   'topic' = 'e',
