@@ -6,17 +6,12 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
-use flowline::catalog::Table;
-use flowline::connectors::capture::{Capture, Change, fold};
-use flowline::connectors::{Sink, SinkMode};
 use flowline::error::Error;
-use flowline::runtime::{Simulation, Snapshot, simulate};
-use flowline::session::{Session, SessionConfig};
-use flowline::sql::SourceFile;
+use harness::{Script, Variant, difference};
 use libtest_mimic::{Arguments, Failed, Trial};
-use serde_json::Value;
+
+mod harness;
 
 fn main() {
     let args = Arguments::from_args();
@@ -44,16 +39,6 @@ fn find_cases(dir: &Path, out: &mut Vec<PathBuf>) {
             find_cases(&path, out);
         }
     }
-}
-
-/// One way of running a case.
-#[derive(Debug, Clone, Copy)]
-struct Variant {
-    parallelism: usize,
-    batch_rows: usize,
-    seed: u64,
-    /// Cut after so many source events and go on at another parallelism.
-    cut: Option<(usize, usize)>,
 }
 
 const VARIANTS: &[Variant] = &[
@@ -135,10 +120,8 @@ fn variants(large: bool) -> Vec<Variant> {
 }
 
 struct Case {
-    text: String,
-    dir: PathBuf,
+    script: Script,
     errors: Vec<String>,
-    settings: Vec<(String, String)>,
     expected: BTreeMap<String, Vec<String>>,
     must_fail: bool,
     /// Of its input.
@@ -189,20 +172,30 @@ fn load_case(dir: &Path) -> Case {
         .map(|(k, v)| (k.trim().into(), v.trim().into()))
         .collect();
     Case {
-        text,
-        dir: dir.to_path_buf(),
+        script: Script {
+            text,
+            settings,
+            sources: inputs(dir),
+        },
         errors,
-        settings,
         expected,
         must_fail,
         bytes: input_bytes(dir),
     }
 }
 
+/// The files of a case that tables are read from.
+fn inputs(dir: &Path) -> BTreeMap<String, PathBuf> {
+    let paths = std::fs::read_dir(dir).unwrap().flatten().map(|e| e.path());
+    paths
+        .filter(|p| p.extension().is_some_and(|e| e == "jsonl" || e == "csv" || e == "raw"))
+        .map(|p| (p.file_stem().unwrap().to_string_lossy().into_owned(), p))
+        .collect()
+}
+
 fn input_bytes(dir: &Path) -> u64 {
-    let files = std::fs::read_dir(dir).into_iter().flatten().flatten();
-    let sizes = files.filter_map(|f| std::fs::metadata(f.path()).ok());
-    sizes.filter(|m| m.is_file()).map(|m| m.len()).sum()
+    let sizes = inputs(dir).into_values().filter_map(|p| std::fs::metadata(p).ok());
+    sizes.map(|m| m.len()).sum()
 }
 
 /// The script with its `--!include FILE` lines replaced by the files.
@@ -227,7 +220,7 @@ fn run_case(dir: &Path) -> Result<(), Failed> {
         .enable_all()
         .build()?;
     for variant in variants(case.bytes > LARGE) {
-        let result = runtime.block_on(run_variant(&case, variant));
+        let result = runtime.block_on(case.script.run(variant));
         let fail = |message: String| Err(Failed::from(format!("{variant:?}\n{message}")));
         match (result, case.must_fail) {
             (Err(e), true) => {
@@ -265,135 +258,4 @@ fn full_text(error: &Error) -> String {
         text += &format!("\nhelp: {help}");
     }
     text
-}
-
-async fn run_variant(
-    case: &Case,
-    variant: Variant,
-) -> Result<BTreeMap<String, Vec<String>>, Error> {
-    let (first, snapshot) = run_once(case, variant, variant.parallelism, None).await?;
-    let Some((_, parallelism)) = variant.cut else {
-        return final_rows(&[first]);
-    };
-    let (second, _) = run_once(case, variant, parallelism, snapshot).await?;
-    final_rows(&[first, second])
-}
-
-async fn run_once(
-    case: &Case,
-    variant: Variant,
-    parallelism: usize,
-    restore: Option<Snapshot>,
-) -> Result<(Arc<Capture>, Option<Snapshot>), Error> {
-    let capture = Capture::in_memory();
-    let mut sources = BTreeMap::new();
-    for entry in std::fs::read_dir(&case.dir).unwrap().flatten() {
-        let path = entry.path();
-        if path
-            .extension()
-            .is_some_and(|e| e == "jsonl" || e == "csv" || e == "raw")
-        {
-            sources.insert(
-                path.file_stem().unwrap().to_string_lossy().into_owned(),
-                path,
-            );
-        }
-    }
-    let mut session = Session::new(SessionConfig {
-        sources,
-        capture: Some(Arc::clone(&capture)),
-        parallelism: Some(parallelism),
-        batch_rows: variant.batch_rows,
-        ..SessionConfig::default()
-    });
-    for (key, value) in &case.settings {
-        session
-            .settings
-            .set(key, value)
-            .map_err(|e| Error::usage(e.message))?;
-    }
-    session.load(&SourceFile::new("case.sql", &case.text))?;
-    let graph = session.graph()?;
-    let shown = Arc::clone(&capture);
-    let selects = move |name: &str, table: &Table| -> Arc<dyn Sink> {
-        shown.sink(name, SinkMode::Retract, table)
-    };
-    let simulation = Simulation {
-        seed: variant.seed,
-        cut_after: variant
-            .cut
-            .filter(|_| restore.is_none())
-            .map(|(after, _)| after),
-        restore,
-    };
-    let (snapshot, _) = simulate(
-        &graph,
-        &session.connect(&selects),
-        &session.job_options(),
-        &simulation,
-    )
-    .await?;
-    Ok((capture, snapshot))
-}
-
-fn final_rows(runs: &[Arc<Capture>]) -> Result<BTreeMap<String, Vec<String>>, Error> {
-    let mut rows = BTreeMap::new();
-    for name in runs[0].names() {
-        let changes: Vec<Change> = runs.iter().flat_map(|r| r.changes(&name)).collect();
-        rows.insert(name.clone(), fold(&changes, runs[0].key(&name).as_deref())?);
-    }
-    Ok(rows)
-}
-
-/// Compares rows as multisets, numbers within a relative 1e-9 (sums of doubles depend on their order).
-fn difference(expected: &[String], got: &[String]) -> Option<String> {
-    let mut left: Vec<(&String, Value)> = got
-        .iter()
-        .map(|r| (r, serde_json::from_str(r).unwrap_or(Value::Null)))
-        .collect();
-    let mut missing = Vec::new();
-    for row in expected {
-        let value: Value = serde_json::from_str(row).unwrap_or(Value::Null);
-        let at = left
-            .iter()
-            .position(|(text, _)| *text == row)
-            .or_else(|| left.iter().position(|(_, v)| same(v, &value)));
-        match at {
-            Some(i) => {
-                left.swap_remove(i);
-            }
-            None => missing.push(row),
-        }
-    }
-    if missing.is_empty() && left.is_empty() {
-        return None;
-    }
-    let mut text = format!("expected {} rows, got {}\n", expected.len(), got.len());
-    missing
-        .iter()
-        .take(12)
-        .for_each(|r| text += &format!("- {r}\n"));
-    left.iter()
-        .take(12)
-        .for_each(|(r, _)| text += &format!("+ {r}\n"));
-    Some(text)
-}
-
-fn same(a: &Value, b: &Value) -> bool {
-    match (a, b) {
-        (Value::Number(a), Value::Number(b)) => {
-            let (a, b) = (
-                a.as_f64().unwrap_or(f64::NAN),
-                b.as_f64().unwrap_or(f64::NAN),
-            );
-            a == b || (a - b).abs() <= 1e-9 * a.abs().max(b.abs())
-        }
-        (Value::Array(a), Value::Array(b)) => {
-            a.len() == b.len() && a.iter().zip(b).all(|(a, b)| same(a, b))
-        }
-        (Value::Object(a), Value::Object(b)) => {
-            a.len() == b.len() && a.iter().all(|(k, v)| b.get(k).is_some_and(|w| same(v, w)))
-        }
-        _ => a == b,
-    }
 }

@@ -18,8 +18,17 @@ use crate::time::{Millis, Watermark};
 /// Where a row waits: its time, then the number of its arrival.
 type Place = (Millis, u64);
 
+/// A row that waits for the watermark.
+struct Waiting {
+    place: Place,
+    row: OwnedRow,
+    /// The watermark of its source partition, where it was at it.
+    behind: Option<Millis>,
+}
+
 /// The first row of each partition (Flink: Deduplicate that keeps the first row). By time a row is emitted when the watermark
-/// reaches it, and a late one is dropped; by arrival it is emitted at once. Afterwards it is only known that the key is done.
+/// reaches it, and one behind the watermark is dropped (one at it is not: it goes with the next watermark, unless its key is
+/// done); by arrival it is emitted at once. Afterwards it is only known that the key is done.
 pub struct FirstRow {
     rank: Arc<Rank>,
     keys: RowCodec,
@@ -27,8 +36,8 @@ pub struct FirstRow {
     output: SchemaRef,
     /// The time column; `None`: by arrival.
     time: Option<usize>,
-    /// The first row so far of each key that is not done, and where it waits.
-    waiting: HashMap<OwnedRow, (Place, OwnedRow)>,
+    /// The first row so far of each key that is not done, by its place.
+    waiting: HashMap<OwnedRow, Waiting>,
     order: BTreeMap<Place, OwnedRow>,
     done: HashSet<OwnedRow>,
     expiry: Expiry<OwnedRow>,
@@ -37,7 +46,8 @@ pub struct FirstRow {
     metrics: Arc<Metrics>,
 }
 
-/// When a key was done, in the state. No column of a query can have such a name before it.
+/// State columns of our own. No column of a query can have such a name before it.
+const BEHIND: &str = "__behind";
 const WRITTEN: &str = "__written";
 
 impl FirstRow {
@@ -90,8 +100,8 @@ impl FirstRow {
             .encode_columns(&batch.rows, &self.rank.partition)?;
         let rows = self.rows.encode_rows(&batch.rows)?;
         for (i, (key, row)) in keys.into_iter().zip(rows).enumerate() {
-            let time = times.value(i);
-            if time <= self.watermark || batch.behind(i).is_some_and(|w| time <= w) {
+            let (time, behind) = (times.value(i), batch.behind(i));
+            if time < self.watermark || behind.is_some_and(|w| time < w) {
                 self.metrics.count_late(1);
                 continue;
             }
@@ -100,19 +110,20 @@ impl FirstRow {
             }
             let place = (time, self.arrived);
             self.arrived += 1;
+            let new = Waiting { place, row, behind };
             match self.waiting.entry(key) {
                 Entry::Occupied(mut first) => {
                     // Of rows of the same time the earlier one stays.
-                    let before = first.get().0;
+                    let before = first.get().place;
                     if time < before.0 {
                         self.order.remove(&before);
                         self.order.insert(place, first.key().clone());
-                        first.insert((place, row));
+                        first.insert(new);
                     }
                 }
                 Entry::Vacant(vacant) => {
                     self.order.insert(place, vacant.key().clone());
-                    vacant.insert((place, row));
+                    vacant.insert(new);
                 }
             }
         }
@@ -175,11 +186,15 @@ impl Operator for FirstRow {
                 && entry.key().0 <= time
             {
                 let key = entry.remove();
-                first.extend(self.waiting.remove(&key).map(|(_, row)| row));
+                first.extend(self.waiting.remove(&key));
                 self.finish(key);
             }
-            let rows = self.rows.decode(&first)?;
-            out.batch(Batch::append(self.with_rank(rows)?));
+            let rows = self.rows.decode(first.iter().map(|w| &w.row))?;
+            let mut batch = Batch::append(self.with_rank(rows)?);
+            if first.iter().any(|w| w.behind.is_some()) {
+                batch.behind = Some(first.iter().map(|w| w.behind).collect());
+            }
+            out.batch(batch);
         }
         out.watermark(watermark);
         Ok(())
@@ -191,12 +206,15 @@ impl Operator for FirstRow {
         Ok(())
     }
 
-    /// Parts "waiting", the rows in order of time and arrival, and "done", the keys and `__written`.
+    /// Parts "waiting", the rows in order of time and arrival and `__behind`, and "done", the keys and `__written`.
     fn snapshot(&mut self) -> Result<Vec<StatePart>> {
         let mut parts = Vec::new();
-        if !self.order.is_empty() {
-            let waiting = self.order.values().filter_map(|key| self.waiting.get(key));
-            let rows = self.rows.decode(waiting.map(|(_, row)| row))?;
+        let waiting = self.order.values().filter_map(|key| self.waiting.get(key));
+        let waiting: Vec<&Waiting> = waiting.collect();
+        if !waiting.is_empty() {
+            let rows = self.rows.decode(waiting.iter().map(|w| &w.row))?;
+            let behind = waiting.iter().map(|w| w.behind).collect();
+            let rows = with_numbers(&rows, BEHIND, behind)?;
             parts.push(StatePart::keyed("waiting", rows, &self.rank.partition)?);
         }
         if !self.done.is_empty() {
@@ -205,31 +223,25 @@ impl Operator for FirstRow {
                 .iter()
                 .map(|key| self.expiry.written(key))
                 .collect();
-            let mut fields = self.keys.schema().fields().to_vec();
-            let mut columns = self.keys.decode(&self.done)?.columns().to_vec();
-            let keys: Vec<usize> = (0..fields.len()).collect();
-            fields.push(Arc::new(Field::new(WRITTEN, DataType::Int64, true)));
-            columns.push(Arc::new(written));
-            let rows = RecordBatch::try_new(Arc::new(Schema::new(fields)), columns)?;
-            parts.push(StatePart::keyed("done", rows, &keys)?);
+            let keys = self.keys.decode(&self.done)?;
+            let columns: Vec<usize> = (0..keys.num_columns()).collect();
+            let rows = with_numbers(&keys, WRITTEN, written)?;
+            parts.push(StatePart::keyed("done", rows, &columns)?);
         }
         Ok(parts)
     }
 
     fn restore(&mut self, parts: Vec<StatePart>) -> Result<()> {
         for part in parts {
+            let (rows, numbers) = without_numbers(&part)?;
             match (part.name.as_str(), self.time) {
-                ("waiting", Some(column)) => self.add_by_time(&Batch::append(part.rows), column)?,
+                ("waiting", Some(column)) => {
+                    let mut batch = Batch::append(rows);
+                    batch.behind = Some(numbers);
+                    self.add_by_time(&batch, column)?;
+                }
                 ("done", _) => {
-                    let width = self.keys.schema().fields().len();
-                    let written = part.rows.columns().get(width);
-                    let Some(written) = written.and_then(|c| c.as_primitive_opt::<Int64Type>())
-                    else {
-                        return Err(Error::internal("state 'done' does not say when"));
-                    };
-                    let keys: Vec<usize> = (0..width).collect();
-                    let keys = self.keys.encode_columns(&part.rows, &keys)?;
-                    for (key, at) in keys.into_iter().zip(written) {
+                    for (key, at) in self.keys.encode_rows(&rows)?.into_iter().zip(&numbers) {
                         match at {
                             Some(at) => self.expiry.set(&key, at),
                             None => self.expiry.touch(&key),
@@ -238,14 +250,40 @@ impl Operator for FirstRow {
                     }
                 }
                 (name, _) => {
-                    return Err(Error::internal(format!(
-                        "state '{name}' is not a first row's"
-                    )));
+                    let message = format!("state '{name}' is not a first row's");
+                    return Err(Error::internal(message));
                 }
             }
         }
         Ok(())
     }
+}
+
+/// Rows with a column of numbers behind them.
+fn with_numbers(rows: &RecordBatch, name: &str, numbers: Int64Array) -> Result<RecordBatch> {
+    let mut fields = rows.schema().fields().to_vec();
+    let mut columns = rows.columns().to_vec();
+    fields.push(Arc::new(Field::new(name, DataType::Int64, true)));
+    columns.push(Arc::new(numbers));
+    Ok(RecordBatch::try_new(
+        Arc::new(Schema::new(fields)),
+        columns,
+    )?)
+}
+
+/// The rows and the numbers of [`with_numbers`].
+fn without_numbers(part: &StatePart) -> Result<(RecordBatch, Int64Array)> {
+    let mut rows = part.rows.clone();
+    let last = rows
+        .num_columns()
+        .checked_sub(1)
+        .map(|last| rows.remove_column(last));
+    let numbers = last
+        .as_ref()
+        .and_then(|c| c.as_primitive_opt::<Int64Type>());
+    let numbers = numbers
+        .ok_or_else(|| Error::internal(format!("state '{}' is of other rows", part.name)))?;
+    Ok((rows, numbers.clone()))
 }
 
 #[cfg(test)]
@@ -314,16 +352,29 @@ mod tests {
     }
 
     #[test]
-    fn a_row_at_or_behind_the_watermark_of_its_partition_is_late() {
+    fn a_row_behind_the_watermark_of_its_partition_is_late_and_one_at_it_is_not() {
         let metrics: Arc<Metrics> = Arc::default();
         let mut op = build(by_time(), &metrics);
-        let all = rows(&input(), &[[1, 0, 50], [2, 1, 51], [3, 2, 60]]);
-        feed(&mut op, 0, behind(all, &[Some(50), Some(50), None]));
-        assert_eq!(
-            advance(&mut op, 70),
-            [(vec![2, 1, 51], 1), (vec![3, 2, 60], 1)]
+        let all = rows(&input(), &[[1, 0, 49], [2, 1, 50], [3, 2, 51], [4, 3, 60]]);
+        let all = behind(all, &[Some(50), Some(50), Some(50), None]);
+        feed(&mut op, 0, all);
+        assert_eq!(advance(&mut op, 50), [(vec![2, 1, 50], 1)]);
+        feed(
+            &mut op,
+            0,
+            behind(rows(&input(), &[[2, 4, 50], [5, 5, 50]]), &[Some(50); 2]),
         );
-        feed(&mut op, 0, rows(&input(), &[[4, 3, 70]]));
+        let mut other = build(by_time(), &metrics);
+        other.restore(op.snapshot().unwrap()).unwrap();
+        for op in [&mut op, &mut other] {
+            let mut out = Output::default();
+            op.on_watermark(Watermark::At(70), &mut out).unwrap();
+            let first = batches(&out).next().unwrap();
+            let keys: Vec<_> = numbers(first).iter().map(|(row, _)| row[0]).collect();
+            assert_eq!(keys, [5, 3, 4].map(Some), "2 is done");
+            assert_eq!(first.behind(0), Some(50), "late here, late behind it");
+        }
+        feed(&mut op, 0, rows(&input(), &[[6, 6, 69]]));
         assert_eq!(metrics.late_rows.load(Ordering::Relaxed), 2);
     }
 

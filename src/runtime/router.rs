@@ -36,7 +36,8 @@ impl Router {
             let target = |i: usize| (output.to, i, channel);
             let (targets, hash) = match &edge.exchange {
                 Exchange::Forward => (vec![target(instance)], None),
-                Exchange::Gather => (vec![target(0)], None),
+                // Rows go to the first; that there are no more of them the others must hear too.
+                Exchange::Gather => ((0..consumer.parallelism).map(target).collect(), None),
                 Exchange::Hash(columns) => {
                     let last = tasks[task].nodes.last().copied().unwrap_or(0);
                     let schema = &graph.nodes[last].schema;
@@ -66,6 +67,7 @@ impl Router {
                         send(target, Element::Batch(part));
                     }
                 }
+                (Element::Batch(_), _) => route.targets.iter().take(1).for_each(|t| send(*t, element.clone())),
                 (other, _) => route.targets.iter().for_each(|t| send(*t, other.clone())),
             }
         }

@@ -3,5 +3,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod files;
+#[path = "../harness/mod.rs"]
+mod harness;
 mod kafka;
+mod random;
 mod tidy;

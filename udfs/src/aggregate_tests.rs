@@ -388,7 +388,8 @@ fn inside_over() {
         over("var_pop", ints()).join(" "),
         "0 4 10 1924 1860 4 4 0 NULL 0 4"
     );
-    let decimals = Decimal128Array::from_iter(whole.iter().map(|v| v.map(|v| v * 100 + 37)));
+    let decimals =
+        Decimal128Array::from_iter(whole.iter().map(|v| v.map(|v| i128::from(v) * 100 + 37)));
     let decimals = || Arc::new(decimals.clone().with_data_type(DataType::Decimal128(10, 2)));
     assert_eq!(
         over("stddev_samp", decimals()).join(" "),

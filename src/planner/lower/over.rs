@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use datafusion::common::ScalarValue;
+use datafusion::logical_expr::planner::ContextProvider;
 use datafusion::logical_expr::expr::{
     AggregateFunction, AggregateFunctionParams, Sort as SortExpr, WindowFunction,
     WindowFunctionParams,
@@ -311,13 +312,13 @@ impl Lowering<'_> {
         }
         let WindowFrame { units, start_bound, end_bound, .. } = &call.params.window_frame;
         // Without an order all rows are peers.
-        let whole = call.params.order_by.is_empty();
-        let is_end = match end_bound {
-            WindowFrameBound::CurrentRow => true,
-            WindowFrameBound::Following(v) => whole && v.is_null(),
-            WindowFrameBound::Preceding(_) => false,
-        };
-        if !is_end {
+        if call.params.order_by.is_empty()
+            && matches!(start_bound, WindowFrameBound::Preceding(v) if v.is_null())
+            && matches!(end_bound, WindowFrameBound::Following(v) if v.is_null())
+        {
+            return Ok(Frame::RangeUnbounded);
+        }
+        if *end_bound != WindowFrameBound::CurrentRow {
             return Err(self.mistake(
                 "OVER RANGE FOLLOWING windows are not supported yet.".into(),
                 "a frame ends at CURRENT ROW".into(),

@@ -1,4 +1,5 @@
 -- case: INTERSECT ALL and EXCEPT ALL count how often a row is there
+-- not yet: ALL is not supported
 CREATE TABLE a (k STRING, v INT) WITH (
   'connector' = 'kafka',
   'topic' = 'a',

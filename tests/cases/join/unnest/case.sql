@@ -1,4 +1,5 @@
 -- case: UNNEST of arrays, of rows and WITH ORDINALITY
+-- not yet: UNNEST
 CREATE TABLE e (id INT, xs ARRAY<INT>, rs ARRAY<ROW<a INT, b STRING>>) WITH (
   'connector' = 'kafka',
   'topic' = 'e',

@@ -1,5 +1,5 @@
--- case: a window aggregate has no upsert key, not even its window: it needs ON CONFLICT
--- error: The query has an upsert key that differs from the primary key
+-- case: a window aggregate into a table keyed by its grouping columns, without ON CONFLICT
+-- differs: Flink knows no upsert key of a window aggregate; flowline does: no two rows can meet in a key that contains the grouping columns
 CREATE TABLE e (k STRING, g STRING, v INT, ts TIMESTAMP(3), WATERMARK FOR ts AS ts) WITH (
   'connector' = 'kafka',
   'topic' = 'e',
