@@ -155,8 +155,8 @@ impl Calls {
             return Ok(Some(call.function.create_accumulator()?));
         }
         // MIN and MAX take values back only in the order in which they came, which is how they leave a frame.
-        let accumulator = call.function.create_sliding_accumulator()?;
-        Ok(Some(accumulator).filter(|a| a.supports_retract_batch()))
+        let accumulator = call.function.create_sliding_accumulator().ok();
+        Ok(accumulator.filter(|a| a.supports_retract_batch()))
     }
 
     fn is_bounded(&self) -> bool {

@@ -30,7 +30,8 @@ fn spreads_in_the_type_of_the_argument() {
         ),
         (
             "x",
-            "7.5657121277510955 6.552098900352466 57.24 42.93 7.5657121277510955 57.24",
+            // Flink's rounding errors make 57.24 and 7.5657121277510955 of it.
+            "7.565712127751095 6.552098900352466 57.239999999999995 42.93 7.565712127751095 57.239999999999995",
         ),
         (
             "f",
@@ -89,10 +90,10 @@ fn values_in_order() {
         ("array_agg(s)", "[a, NULL, b, a, c]"),
         ("array_agg(n) IGNORE NULLS", "[3, 5, 3]"),
         (
-            "listagg(DISTINCT s), listagg(DISTINCT s, '+')",
-            "a,b,c a+b+c",
+            "listagg(DISTINCT s), listagg(DISTINCT s, '+'), listagg(s)",
+            "a,b,c a+b+c a,b,a,c",
         ),
-        ("array_agg(DISTINCT n)", "[NULL, 3, 5]"),
+        ("array_agg(DISTINCT n), listagg(s)", "[NULL, 3, 5] a,b,a,c"),
         (
             "count(DISTINCT n), sum(DISTINCT n), avg(DISTINCT n)",
             "2 8 4",
@@ -237,11 +238,14 @@ fn check_parts(udf: &AggregateUDF, values: &ArrayRef, is_distinct: bool) {
         for row in &order {
             whole.retract_batch(&[values.slice(*row, 1)]).unwrap();
         }
-        assert_eq!(
-            text_of(&whole.evaluate().unwrap()),
-            text_of(&expected),
-            "{what}: taken back"
-        );
+        let left = whole.evaluate().unwrap();
+        match (&left, &expected) {
+            // Sums of doubles keep rounding errors, as in Flink.
+            (ScalarValue::Float64(Some(a)), ScalarValue::Float64(Some(b))) => {
+                assert!((a - b).abs() <= 1e-9 * b.abs(), "{what}: {a} and {b}");
+            }
+            _ => assert_eq!(left, expected, "{what}: taken back"),
+        }
         for row in &order {
             whole.retract_batch(&[values.slice(*row, 1)]).unwrap();
         }
@@ -346,10 +350,10 @@ fn over(name: &str, values: ArrayRef) -> Vec<String> {
     let udf = crate::over_variant(name).unwrap();
     let mut over = accumulator(&udf, values.data_type(), false);
     let frame = |row: usize| -> Result<String> {
-        over.update_batch(&[values.slice(row, 1)])?;
         if row > 2 {
             over.retract_batch(&[values.slice(row - 3, 1)])?;
         }
+        over.update_batch(&[values.slice(row, 1)])?;
         Ok(text_of(&over.evaluate()?))
     };
     (0..values.len()).map(frame).collect::<Result<_>>().unwrap()
