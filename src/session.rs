@@ -17,7 +17,7 @@ use crate::clock::SystemClock;
 use crate::connectors::capture::Capture;
 use crate::connectors::{self, Sink, SinkMode, Source};
 use crate::error::{Error, Result};
-use crate::graph::{self, Conflict, Graph};
+use crate::graph::{self, Conflict, Graph, MiniBatch};
 use crate::planner::{
     self, Functions, InsertPlan, Lowering, Mistakes, PlanContext, PlanOptions, SinkCheck,
     StreamTable, analyze, diagnose, object_name, tables_read,
@@ -666,7 +666,10 @@ impl Session {
             idle_timeout: self.settings.idle_timeout(),
             quiet_advance: self.settings.quiet_advance(),
             state_ttl: self.settings.state_ttl(),
-            mini_batch: self.settings.mini_batch(),
+            mini_batch: self.settings.mini_batch().map(|(size, latency)| MiniBatch {
+                size,
+                latency: i64::try_from(latency.as_millis()).unwrap_or(i64::MAX),
+            }),
             require_on_conflict: self.settings.require_on_conflict(),
         };
         let mut lowering = Lowering::new(&context, &inserts, options, in_process);

@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use crate::catalog::closest;
 use crate::catalog::options::parse_duration;
-use crate::graph::MiniBatch;
 
 /// A SET that cannot be taken.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -192,13 +191,12 @@ impl Settings {
     }
 
     /// How long rows are aggregated together before results go on.
-    pub fn mini_batch(&self) -> Option<MiniBatch> {
+    /// At most so many rows, for at most so long.
+    pub fn mini_batch(&self) -> Option<(u64, Duration)> {
         let size = self.values.get("table.exec.mini-batch.size");
+        let size = size.and_then(|n| n.parse().ok()).unwrap_or(u64::MAX);
         let latency = self.duration("table.exec.mini-batch.allow-latency")?;
-        self.is_true("table.exec.mini-batch.enabled", false).then(|| MiniBatch {
-            size: size.and_then(|n| n.parse().ok()).unwrap_or(u64::MAX),
-            latency: i64::try_from(latency.as_millis()).unwrap_or(i64::MAX),
-        })
+        self.is_true("table.exec.mini-batch.enabled", false).then_some((size, latency))
     }
 
     /// Whether a query whose upsert key is not the sink's PRIMARY KEY must say ON CONFLICT (Flink 2.3: yes).

@@ -250,7 +250,7 @@ mod tests {
 
     fn debezium(options: &[(&str, &str)]) -> Box<dyn Format> {
         let pairs = options.iter().map(|(k, v)| (k.to_string(), v.to_string()));
-        let options = Options::new(&pairs.collect::<BTreeMap<_, _>>());
+        let options = Options::new(pairs.collect::<BTreeMap<_, _>>());
         let schema = Schema::new(vec![Field::new("id", DataType::Int32, false), Field::new("v", DataType::Utf8, true)]);
         format("debezium-json.", &options, Arc::new(schema)).unwrap_or_else(|e| panic!("{}", e.message))
     }

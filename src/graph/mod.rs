@@ -10,7 +10,7 @@ use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_expr::aggregate::AggregateFunctionExpr;
 
 use crate::catalog::Table;
-use crate::state::StateTtl;
+pub use crate::state::StateTtl;
 use crate::time::{Millis, WindowSpec};
 
 /// Index of a node in its graph.

@@ -607,3 +607,100 @@ fn upserts_keep_one_record_a_key_and_tombstones() {
         );
     }
 }
+
+/// The rows left once the changes that `--output jsonl` shows are applied, sorted.
+fn folded(case: &Case, sql: &str) -> Vec<String> {
+    let output = case.run(sql, &[]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let mut rows: Vec<String> = Vec::new();
+    for line in String::from_utf8_lossy(&output.stdout).lines() {
+        let change: Value = serde_json::from_str(line).unwrap();
+        let row = change["row"].to_string();
+        match change["op"].as_str() {
+            None | Some("+I" | "+U") => rows.push(row),
+            _ => {
+                let at = rows.iter().position(|r| *r == row);
+                rows.remove(at.expect("only what is there is retracted"));
+            }
+        }
+    }
+    rows.sort();
+    rows
+}
+
+#[test]
+fn an_upsert_topic_is_read_as_a_changelog() {
+    let case = Case::new("upsert_source", 3);
+    let record = |k: &str, v: Value| json!({"key": json!({"b": k}).to_string(), "value": v});
+    let row = |k: &str, a: i64| record(k, json!({"b": k, "a": a}));
+    case.produce(&[row("x", 1), row("y", 5), row("x", 2), record("y", Value::Null), row("z", 7), record("w", Value::Null)]);
+    let table = "CREATE TABLE t (a INT, b STRING, PRIMARY KEY (b) NOT ENFORCED) WITH ('connector' = 'upsert-kafka', 'topic' = '$topic',
+           'properties.bootstrap.servers' = 'elsewhere:1', 'key.format' = 'json', 'value.format' = 'json',
+           'scan.bounded.mode' = 'latest-offset');";
+    let rows = folded(&case, &format!("{table} SELECT b, a FROM t;"));
+    assert_eq!(rows, [json!({"b": "x", "a": 2}).to_string(), json!({"b": "z", "a": 7}).to_string()]);
+    let totals = folded(&case, &format!("{table} SELECT COUNT(*) AS n, SUM(a) AS s, MAX(a) AS m FROM t;"));
+    assert_eq!(totals, [json!({"n": 2, "s": 9, "m": 7}).to_string()]);
+}
+
+#[test]
+fn debezium_events_are_read_and_written() {
+    let case = Case::new("debezium", 1);
+    let out = Case::new("debezium_out", 1);
+    let event = |op: &str, before: Value, after: Value| json!({"value": {"before": before, "after": after, "op": op}});
+    let row = |k: &str, a: i64| json!({"b": k, "a": a});
+    case.produce(&[
+        event("c", Value::Null, row("x", 1)),
+        event("c", Value::Null, row("y", 5)),
+        event("u", row("x", 1), row("x", 2)),
+        event("d", row("y", 5), Value::Null),
+        json!({"value": null}),
+    ]);
+    let sql = format!(
+        "CREATE TABLE t (a INT, b STRING) WITH ('connector' = 'kafka', 'topic' = '$topic', 'properties.bootstrap.servers' = 'elsewhere:1',
+           'format' = 'debezium-json', 'scan.startup.mode' = 'earliest-offset', 'scan.bounded.mode' = 'latest-offset');
+         CREATE TABLE o (b STRING, s INT) WITH ('connector' = 'kafka', 'topic' = '{}', 'properties.bootstrap.servers' = 'elsewhere:1',
+           'format' = 'debezium-json');
+         INSERT INTO o SELECT b, SUM(a) FROM t GROUP BY b;",
+        out.topic
+    );
+    let output = case.run(&sql, &["--batch-rows", "1"]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let mut there: Vec<String> = Vec::new();
+    for record in out.consume(&out.topic) {
+        let value = &record["value"];
+        match value["op"].as_str() {
+            Some("c") => there.push(value["after"].to_string()),
+            _ => {
+                let at = there.iter().position(|r| *r == value["before"].to_string());
+                there.remove(at.expect("only what is there is deleted"));
+            }
+        }
+    }
+    assert_eq!(there, [json!({"b": "x", "s": 2}).to_string()]);
+}
+
+/// Ten events a minute give results although nothing comes behind them.
+#[test]
+fn a_quiet_topic_closes_its_windows_by_the_clock() {
+    let case = Case::new("quiet", 3);
+    let event = |second: i64| json!({"value": {"b": "x", "ts": format!("2026-01-01 00:00:{second:02}")}, "partition": 0});
+    case.produce(&[event(0), event(1), event(5)]);
+    let sql = "SET 'flowline.watermark.quiet-advance' = '200 ms';
+        CREATE TABLE t (b STRING, ts TIMESTAMP(3), WATERMARK FOR ts AS ts - INTERVAL '1' SECOND) WITH ('connector' = 'kafka',
+          'topic' = '$topic', 'properties.bootstrap.servers' = 'elsewhere:1', 'format' = 'json', 'scan.startup.mode' = 'earliest-offset');
+        SELECT window_start, COUNT(*) AS n FROM TABLE(TUMBLE(TABLE t, DESCRIPTOR(ts), INTERVAL '2' SECOND)) GROUP BY window_start, window_end;";
+    let mut child = case.command(sql, &[]).spawn().unwrap();
+    let stdout = child.stdout.take().unwrap();
+    let (lines, seen) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        use std::io::BufRead as _;
+        for line in std::io::BufReader::new(stdout).lines().map_while(Result::ok) {
+            let _ = lines.send(line);
+        }
+    });
+    let next = || rows_of(seen.recv_timeout(Duration::from_secs(30)).expect("a window closes").as_bytes());
+    assert!(next()[0].to_string().contains("\"n\":2"));
+    assert!(next()[0].to_string().contains("2026-01-01 00:00:04"));
+    stop(child);
+}

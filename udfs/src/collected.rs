@@ -145,8 +145,15 @@ impl AggregateUDFImpl for Collected {
     }
 
     fn order_sensitivity(&self) -> AggregateOrderSensitivity {
-        // ORDER BY among the arguments is done by `Ordered`.
-        AggregateOrderSensitivity::Insensitive
+        // ORDER BY among the arguments is done by `Ordered`, whatever order rows come in.
+        AggregateOrderSensitivity::Beneficial
+    }
+
+    fn with_beneficial_ordering(
+        self: Arc<Self>,
+        _: bool,
+    ) -> Result<Option<Arc<dyn AggregateUDFImpl>>> {
+        Ok(Some(self))
     }
 
     fn state_fields(&self, args: StateFieldsArgs) -> Result<Vec<FieldRef>> {

@@ -1,12 +1,13 @@
 //! How a scalar function is declared: its argument kinds, result type and NULL rule in one table row; the rest is here.
 
 use std::any::type_name;
+use std::collections::HashMap;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use datafusion::arrow::array::{
-    Array, ArrayRef, AsArray, BinaryArray, BooleanBuilder, PrimitiveArray, PrimitiveBuilder,
-    StringArray, StringBuilder,
+    Array, ArrayRef, AsArray, BinaryArray, BooleanArray, BooleanBuilder, PrimitiveArray,
+    PrimitiveBuilder, StringArray, StringBuilder,
 };
 use datafusion::arrow::datatypes::{
     ArrowPrimitiveType, DataType, Field, FieldRef, Float64Type, TimeUnit,
@@ -133,7 +134,12 @@ pub(crate) struct Function {
     pub eval: fn(&Call) -> Result<ArrayRef>,
     /// The same as another expression.
     pub rewrite: Option<fn(Vec<Expr>) -> Result<ExprSimplifyResult>>,
+    /// Whether the result is JSON as such, which JSON_OBJECT and its kin take in without quoting it.
+    pub makes_json: bool,
 }
+
+/// The metadata of a field that says so.
+const JSON_MARK: &str = "flowline.json";
 
 impl Function {
     /// A deterministic function without aliases.
@@ -153,7 +159,13 @@ impl Function {
             volatility: Volatility::Immutable,
             eval,
             rewrite: None,
+            makes_json: false,
         }
+    }
+
+    pub const fn makes_json(mut self) -> Self {
+        self.makes_json = true;
+        self
     }
 
     pub const fn alias(mut self, aliases: &'static [&'static str]) -> Self {
@@ -229,11 +241,12 @@ impl ScalarUDFImpl for Udf {
             Nulls::Never => false,
         };
         let data_type = (self.function.returns)(&types, args.scalar_arguments)?;
-        Ok(Arc::new(Field::new(
-            self.function.name,
-            data_type,
-            nullable,
-        )))
+        let field = Field::new(self.function.name, data_type, nullable);
+        Ok(Arc::new(if self.function.makes_json {
+            field.with_metadata(HashMap::from([(JSON_MARK.into(), "true".into())]))
+        } else {
+            field
+        }))
     }
 
     fn coerce_types(&self, given: &[DataType]) -> Result<Vec<DataType>> {
@@ -292,6 +305,11 @@ impl ScalarUDFImpl for Udf {
             .all(|a| matches!(a, ColumnarValue::Scalar(_)));
         let rows = if constant { 1 } else { args.number_rows };
         let result_type = args.return_field.data_type().clone();
+        let are_json = args
+            .arg_fields
+            .iter()
+            .map(|field| field.metadata().contains_key(JSON_MARK))
+            .collect();
         let args = args
             .args
             .into_iter()
@@ -303,6 +321,7 @@ impl ScalarUDFImpl for Udf {
         let call = Call {
             name: self.function.name,
             args,
+            are_json,
             rows,
             result_type,
         };
@@ -322,6 +341,7 @@ impl ScalarUDFImpl for Udf {
 pub(crate) struct Call {
     name: &'static str,
     args: Vec<(ArrayRef, bool)>,
+    are_json: Vec<bool>,
     pub rows: usize,
     pub result_type: DataType,
 }
@@ -342,6 +362,11 @@ impl Call {
 
     pub fn is_constant(&self, at: usize) -> bool {
         self.args[at].1
+    }
+
+    /// Whether the argument is JSON as such: the result of a function that makes JSON.
+    pub fn is_json(&self, at: usize) -> bool {
+        self.are_json.get(at).copied().unwrap_or(false)
     }
 
     /// The argument's array: as long as the batch, or one value if it is constant.
@@ -522,6 +547,13 @@ impl<'a> Column<'a, StringArray> {
 impl<T: ArrowPrimitiveType> Column<'_, PrimitiveArray<T>> {
     #[inline]
     pub fn get(&self, row: usize) -> Option<T::Native> {
+        self.at(row).map(|at| self.array.value(at))
+    }
+}
+
+impl Column<'_, BooleanArray> {
+    #[inline]
+    pub fn get(&self, row: usize) -> Option<bool> {
         self.at(row).map(|at| self.array.value(at))
     }
 }

@@ -7,6 +7,7 @@ mod aggregate;
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 mod aggregate_tests;
+mod arrays;
 mod calendar;
 mod cast;
 mod clock;
@@ -19,7 +20,12 @@ mod exact;
 mod exact_distinct;
 mod exact_kinds;
 mod function;
+pub mod health;
 pub mod java;
+mod json;
+mod json_make;
+mod json_path;
+mod json_text;
 mod moments;
 mod numeric;
 mod ordered;
@@ -44,12 +50,16 @@ use std::sync::Arc;
 use datafusion::execution::SessionStateDefaults;
 use datafusion::logical_expr::{AggregateUDF, ScalarUDF, WindowUDF};
 
-/// Scalar functions under Flink's names.
+/// Scalar functions under Flink's names, and flowline's own HEALTH_STATUS, Z_SCORE and ERROR_TREND.
 pub fn scalar_functions() -> Vec<Arc<ScalarUDF>> {
     [
+        arrays::FUNCTIONS,
         clock::FUNCTIONS,
         conditional::FUNCTIONS,
         encoding::FUNCTIONS,
+        health::FUNCTIONS,
+        json::FUNCTIONS,
+        json_make::FUNCTIONS,
         numeric::FUNCTIONS,
         regular::FUNCTIONS,
         strings::FUNCTIONS,

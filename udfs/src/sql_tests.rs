@@ -67,6 +67,14 @@ pub(crate) fn run(sql: &str) -> Result<Vec<String>> {
     })
 }
 
+/// The values of expressions of one row, of `t` where `v` is 7, as text.
+pub(crate) fn value_of(sql: &str) -> String {
+    match run(&format!("SELECT {sql} FROM t WHERE v = 7")) {
+        Ok(rows) => rows.join(" / "),
+        Err(error) => format!("error: {error}"),
+    }
+}
+
 #[test]
 fn aggregates() {
     let rows = run(

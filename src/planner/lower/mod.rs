@@ -27,12 +27,11 @@ use crate::catalog::Table;
 use crate::connectors::SinkMode;
 use crate::graph::{
     CalcStep, Changes, Conflict, Exchange, Graph, Input, MiniBatch, NamedExpr, Node, NodeId,
-    Operation, Sink,
+    Operation, Sink, StateTtl,
 };
 use crate::planner::context::{PlanContext, StreamTable};
 use crate::planner::diagnose;
 use crate::sql::{Diagnostic, SourceFile};
-use crate::state::StateTtl;
 use crate::time::Millis;
 
 /// A query and where its rows go.
