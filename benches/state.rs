@@ -19,12 +19,36 @@ use flowline::sql::SourceFile;
 /// What runs together, and the settings with which its state is bounded.
 const JOBS: &[(&str, &[&str], &[(&str, &str)])] = &[
     ("02, windows", &["02_events_aggregated_5min"], &[]),
-    ("02, 06: LAG per source", &["02_events_aggregated_5min", "06_error_rate_trends"], &[]),
-    ("02, 07: trailing windows per source", &["02_events_aggregated_5min", "07_error_anomalies"], &[]),
-    ("02, 03: a row a window for ever", &["02_events_aggregated_5min", "03_system_health_5min"], &[]),
-    ("02, 03 with a TTL", &["02_events_aggregated_5min", "03_system_health_5min"], TTL),
-    ("02a with a TTL", &["02a_events_aggregated_alternative"], TTL),
-    ("02, 04 with a TTL", &["02_events_aggregated_5min", "04_top_error_sources"], TTL),
+    (
+        "02, 06: LAG per source",
+        &["02_events_aggregated_5min", "06_error_rate_trends"],
+        &[],
+    ),
+    (
+        "02, 07: trailing windows per source",
+        &["02_events_aggregated_5min", "07_error_anomalies"],
+        &[],
+    ),
+    (
+        "02, 03: a row a window for ever",
+        &["02_events_aggregated_5min", "03_system_health_5min"],
+        &[],
+    ),
+    (
+        "02, 03 with a TTL",
+        &["02_events_aggregated_5min", "03_system_health_5min"],
+        TTL,
+    ),
+    (
+        "02a with a TTL",
+        &["02a_events_aggregated_alternative"],
+        TTL,
+    ),
+    (
+        "02, 04 with a TTL",
+        &["02_events_aggregated_5min", "04_top_error_sources"],
+        TTL,
+    ),
     ("05 with a TTL", &["05_correlated_incidents"], TTL),
     (
         "02 to 05, 08 with a TTL",
@@ -44,17 +68,33 @@ const TTL: &[(&str, &str)] = &[("table.exec.state.ttl", "1 h")];
 const BATCH_ROWS: usize = 1000;
 
 fn main() {
-    let events: usize = std::env::var("EVENTS").ok().and_then(|v| v.parse().ok()).unwrap_or(10_000);
+    let events: usize = std::env::var("EVENTS")
+        .ok()
+        .and_then(|v| v.parse().ok())
+        .unwrap_or(10_000);
     let dir = std::env::temp_dir().join(format!("flowline-state-{}", std::process::id()));
     std::fs::create_dir_all(&dir).unwrap();
     let files = [events, events * 100].map(|n| (n, generate(n, &dir)));
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    println!("| files | state after {events} events | after {} events | times |", events * 100);
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    println!(
+        "| files | state after {events} events | after {} events | times |",
+        events * 100
+    );
     println!("|---|---|---|---|");
     for (name, sql, settings) in JOBS {
-        let sizes = files.each_ref().map(|(n, file)| runtime.block_on(state(sql, settings, *n, file)));
+        let sizes = files
+            .each_ref()
+            .map(|(n, file)| runtime.block_on(state(sql, settings, *n, file)));
         let shown = sizes.map(|(rows, bytes)| format!("{rows} rows, {} KB", bytes.div_ceil(1024)));
-        println!("| {name} | {} | {} | {:.1} |", shown[0], shown[1], sizes[1].0 as f64 / sizes[0].0.max(1) as f64);
+        println!(
+            "| {name} | {} | {} | {:.1} |",
+            shown[0],
+            shown[1],
+            sizes[1].0 as f64 / sizes[0].0.max(1) as f64
+        );
     }
     std::fs::remove_dir_all(&dir).unwrap();
 }
@@ -62,7 +102,14 @@ fn main() {
 fn generate(events: usize, dir: &Path) -> PathBuf {
     let file = dir.join(format!("events-{events}.jsonl"));
     let made = Command::new(env!("CARGO_BIN_EXE_flowline"))
-        .args(["generate", "--seed", "7", "--rows", &events.to_string(), "--to"])
+        .args([
+            "generate",
+            "--seed",
+            "7",
+            "--rows",
+            &events.to_string(),
+            "--to",
+        ])
         .arg(&file)
         .stdout(Stdio::null())
         .status()
@@ -72,7 +119,12 @@ fn generate(events: usize, dir: &Path) -> PathBuf {
 }
 
 /// Rows and bytes of the operators' state once nearly all events are read.
-async fn state(sql: &[&str], settings: &[(&str, &str)], events: usize, file: &Path) -> (usize, usize) {
+async fn state(
+    sql: &[&str],
+    settings: &[(&str, &str)],
+    events: usize,
+    file: &Path,
+) -> (usize, usize) {
     let mut session = Session::new(SessionConfig {
         sources: BTreeMap::from([("cloudevents".to_string(), file.to_path_buf())]),
         // Tables go from statement to statement in process, and nothing is kept of them.
@@ -90,7 +142,8 @@ async fn state(sql: &[&str], settings: &[(&str, &str)], events: usize, file: &Pa
         session.load(&SourceFile::new(name, &text)).unwrap();
     }
     let graph = session.graph().unwrap();
-    let no_selects = |_: &str, _: &Table| -> Arc<dyn Sink> { unreachable!("the files have no SELECT") };
+    let no_selects =
+        |_: &str, _: &Table| -> Arc<dyn Sink> { unreachable!("the files have no SELECT") };
     let connect = session.connect(&no_selects);
     let discarding = Discarding(&connect);
     let simulation = Simulation {
@@ -98,10 +151,15 @@ async fn state(sql: &[&str], settings: &[(&str, &str)], events: usize, file: &Pa
         cut_after: Some(events / BATCH_ROWS - 1),
         restore: None,
     };
-    let (snapshot, _) = simulate(&graph, &discarding, &session.job_options(), &simulation).await.unwrap();
+    let (snapshot, _) = simulate(&graph, &discarding, &session.job_options(), &simulation)
+        .await
+        .unwrap();
     let parts = snapshot.unwrap().operators.into_values().flatten();
     parts.fold((0, 0), |(rows, bytes), part| {
-        (rows + part.rows.num_rows(), bytes + part.rows.get_array_memory_size())
+        (
+            rows + part.rows.num_rows(),
+            bytes + part.rows.get_array_memory_size(),
+        )
     })
 }
 

@@ -164,7 +164,9 @@ fn present(batches: Vec<Batch>) -> Result<Vec<RecordBatch>> {
     let places: HashMap<&OwnedRow, u32> = rows.iter().zip(0..).collect();
     let kept = net.into_entries().into_iter().flat_map(|(row, weight)| {
         let place = places.get(row).copied().filter(|_| weight > 0);
-        place.into_iter().flat_map(move |p| (0..weight).map(move |_| p))
+        place
+            .into_iter()
+            .flat_map(move |p| (0..weight).map(move |_| p))
     });
     let kept = UInt32Array::from_iter_values(kept);
     Ok(vec![take_record_batch(&log, &kept)?])

@@ -196,7 +196,8 @@ impl Settings {
         let size = self.values.get("table.exec.mini-batch.size");
         let size = size.and_then(|n| n.parse().ok()).unwrap_or(u64::MAX);
         let latency = self.duration("table.exec.mini-batch.allow-latency")?;
-        self.is_true("table.exec.mini-batch.enabled", false).then_some((size, latency))
+        self.is_true("table.exec.mini-batch.enabled", false)
+            .then_some((size, latency))
     }
 
     /// Whether a query whose upsert key is not the sink's PRIMARY KEY must say ON CONFLICT (Flink 2.3: yes).
@@ -205,7 +206,9 @@ impl Settings {
     }
 
     fn is_true(&self, key: &str, default: bool) -> bool {
-        self.values.get(key).map_or(default, |v| v.eq_ignore_ascii_case("true"))
+        self.values
+            .get(key)
+            .map_or(default, |v| v.eq_ignore_ascii_case("true"))
     }
 
     fn duration(&self, key: &str) -> Option<Duration> {

@@ -188,13 +188,18 @@ fn load_case(dir: &Path) -> Case {
 fn inputs(dir: &Path) -> BTreeMap<String, PathBuf> {
     let paths = std::fs::read_dir(dir).unwrap().flatten().map(|e| e.path());
     paths
-        .filter(|p| p.extension().is_some_and(|e| e == "jsonl" || e == "csv" || e == "raw"))
+        .filter(|p| {
+            p.extension()
+                .is_some_and(|e| e == "jsonl" || e == "csv" || e == "raw")
+        })
         .map(|p| (p.file_stem().unwrap().to_string_lossy().into_owned(), p))
         .collect()
 }
 
 fn input_bytes(dir: &Path) -> u64 {
-    let sizes = inputs(dir).into_values().filter_map(|p| std::fs::metadata(p).ok());
+    let sizes = inputs(dir)
+        .into_values()
+        .filter_map(|p| std::fs::metadata(p).ok());
     sizes.map(|m| m.len()).sum()
 }
 

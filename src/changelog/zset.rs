@@ -89,7 +89,11 @@ mod tests {
     }
 
     fn sum(entries: &[(u8, i64)], element: u8) -> i64 {
-        entries.iter().filter(|(e, _)| *e == element).map(|(_, w)| w).sum()
+        entries
+            .iter()
+            .filter(|(e, _)| *e == element)
+            .map(|(_, w)| w)
+            .sum()
     }
 
     proptest! {

@@ -286,7 +286,14 @@ impl Sink for SelectSink {
     ) -> Result<Box<dyn SinkWriter>> {
         let encoder = json_row_encoder(schema);
         // A SELECT has no declared key, but what its query groups by tells an update from a deletion and an insertion.
-        let key = key.or_else(|| self.screen.selects.get(&self.name)?.upsert_keys.first().cloned());
+        let key = key.or_else(|| {
+            self.screen
+                .selects
+                .get(&self.name)?
+                .upsert_keys
+                .first()
+                .cloned()
+        });
         Ok(Box::new(SelectWriter {
             screen: Arc::clone(&self.screen),
             name: self.name.clone(),

@@ -174,7 +174,9 @@ pub enum SourceMode {
 /// How the rows of a table change when it is read.
 pub fn source_mode(table: &Table) -> SourceMode {
     let options = table.options();
-    let format = options.get("value.format").or_else(|| options.get("format"));
+    let format = options
+        .get("value.format")
+        .or_else(|| options.get("format"));
     match (table.connector(), format) {
         (Some("upsert-kafka"), _) => SourceMode::Upsert,
         (_, Some("debezium-json")) => SourceMode::Retract,

@@ -10,7 +10,10 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, Int64Array, RecordBatch, StringArray, StructArray, UInt32Array};
+use arrow::array::{
+    Array, ArrayRef, AsArray, BooleanArray, Int64Array, RecordBatch, StringArray, StructArray,
+    UInt32Array,
+};
 use arrow::buffer::NullBuffer;
 use arrow::compute::{concat, take};
 use arrow::datatypes::{DataType, Field, Fields, Schema, SchemaRef};
@@ -52,7 +55,9 @@ pub(super) fn format(
 /// The columns of an event around rows of `schema`.
 fn event(schema: &Schema, in_payload: bool) -> SchemaRef {
     let columns = schema.fields().iter();
-    let nullable: Fields = columns.map(|f| f.as_ref().clone().with_nullable(true)).collect();
+    let nullable: Fields = columns
+        .map(|f| f.as_ref().clone().with_nullable(true))
+        .collect();
     let row = DataType::Struct(nullable);
     let fields = vec![
         Field::new("before", row.clone(), true),
@@ -152,7 +157,11 @@ impl Decoder for EventDecoder {
                 }
             };
             let missing = wanted.iter().find(|(is_after, _)| {
-                if *is_after { after.is_null(row) } else { before.is_null(row) }
+                if *is_after {
+                    after.is_null(row)
+                } else {
+                    before.is_null(row)
+                }
             });
             match missing {
                 Some((true, _)) => skipped.push(bad(row, "after", format!("the row after is missing in an event of operation '{kind}'"))),
@@ -170,11 +179,20 @@ impl Decoder for EventDecoder {
         if let (false, Some(first)) = (self.ignore_parse_errors, skipped.first()) {
             return Err(first.clone());
         }
-        let rows = self.rows(before, after, &parts).map_err(|(part, field, reason)| {
-            bad(parts.get(part).map_or(0, |p| p.1 as usize), &field, reason)
-        })?;
-        let origins = parts.iter().map(|(_, row, _)| payload_of(*row as usize) as u32).collect();
-        let weights: Int64Array = parts.iter().map(|(.., weight)| *weight).collect::<Vec<_>>().into();
+        let rows = self
+            .rows(before, after, &parts)
+            .map_err(|(part, field, reason)| {
+                bad(parts.get(part).map_or(0, |p| p.1 as usize), &field, reason)
+            })?;
+        let origins = parts
+            .iter()
+            .map(|(_, row, _)| payload_of(*row as usize) as u32)
+            .collect();
+        let weights: Int64Array = parts
+            .iter()
+            .map(|(.., weight)| *weight)
+            .collect::<Vec<_>>()
+            .into();
         decoded.skipped.extend(skipped);
         Ok(Decoded {
             rows,
@@ -187,7 +205,12 @@ impl Decoder for EventDecoder {
 
 impl EventDecoder {
     /// The rows of the parts, or the part, field and reason that there are none.
-    fn rows(&self, before: &StructArray, after: &StructArray, parts: &[Part]) -> Result<RecordBatch, (usize, String, String)> {
+    fn rows(
+        &self,
+        before: &StructArray,
+        after: &StructArray,
+        parts: &[Part],
+    ) -> Result<RecordBatch, (usize, String, String)> {
         let events = before.len() as u32;
         let places: UInt32Array = parts
             .iter()
@@ -222,23 +245,41 @@ impl Encoder for EventEncoder {
         self.encode_changes(rows, &none, out)
     }
 
-    fn encode_changes(&mut self, rows: &RecordBatch, deleted: &BooleanArray, out: &mut Encoded) -> Result<(), BadRow> {
-        let whole = |reason: String| BadRow { payload: 0, field: None, reason };
+    fn encode_changes(
+        &mut self,
+        rows: &RecordBatch,
+        deleted: &BooleanArray,
+        out: &mut Encoded,
+    ) -> Result<(), BadRow> {
+        let whole = |reason: String| BadRow {
+            payload: 0,
+            field: None,
+            reason,
+        };
         let DataType::Struct(fields) = self.schema.field(0).data_type() else {
             return Err(whole("no row in the event".into()));
         };
         let side = |is_there: Vec<bool>| {
-            StructArray::try_new(fields.clone(), rows.columns().to_vec(), Some(NullBuffer::from(is_there)))
-                .map_err(|e| whole(e.to_string()))
+            StructArray::try_new(
+                fields.clone(),
+                rows.columns().to_vec(),
+                Some(NullBuffer::from(is_there)),
+            )
+            .map_err(|e| whole(e.to_string()))
         };
         let before = side(deleted.values().iter().collect())?;
         let after = side(deleted.values().iter().map(|d| !d).collect())?;
-        let op: StringArray = deleted.values().iter().map(|d| Some(if d { "d" } else { "c" })).collect();
+        let op: StringArray = deleted
+            .values()
+            .iter()
+            .map(|d| Some(if d { "d" } else { "c" }))
+            .collect();
         let events = RecordBatch::try_new(
             Arc::clone(&self.schema),
             vec![Arc::new(before), Arc::new(after), Arc::new(op)],
         );
-        self.events.encode(&events.map_err(|e| whole(e.to_string()))?, out)
+        self.events
+            .encode(&events.map_err(|e| whole(e.to_string()))?, out)
     }
 }
 
@@ -251,16 +292,29 @@ mod tests {
     fn debezium(options: &[(&str, &str)]) -> Box<dyn Format> {
         let pairs = options.iter().map(|(k, v)| (k.to_string(), v.to_string()));
         let options = Options::new(pairs.collect::<BTreeMap<_, _>>());
-        let schema = Schema::new(vec![Field::new("id", DataType::Int32, false), Field::new("v", DataType::Utf8, true)]);
-        format("debezium-json.", &options, Arc::new(schema)).unwrap_or_else(|e| panic!("{}", e.message))
+        let schema = Schema::new(vec![
+            Field::new("id", DataType::Int32, false),
+            Field::new("v", DataType::Utf8, true),
+        ]);
+        format("debezium-json.", &options, Arc::new(schema))
+            .unwrap_or_else(|e| panic!("{}", e.message))
     }
 
     fn decode(format: &dyn Format, payloads: &[&str]) -> Result<Vec<(i32, i64)>, BadRow> {
         let bytes: Vec<&[u8]> = payloads.iter().map(|p| p.as_bytes()).collect();
         let decoded = format.decoder(&[0, 1]).decode(&bytes)?;
-        let ids = decoded.rows.column(0).as_primitive::<arrow::datatypes::Int32Type>().clone();
+        let ids = decoded
+            .rows
+            .column(0)
+            .as_primitive::<arrow::datatypes::Int32Type>()
+            .clone();
         let weights = decoded.weights.unwrap();
-        Ok(ids.values().iter().copied().zip(weights.values().iter().copied()).collect())
+        Ok(ids
+            .values()
+            .iter()
+            .copied()
+            .zip(weights.values().iter().copied())
+            .collect())
     }
 
     #[test]
@@ -298,8 +352,14 @@ mod tests {
         let rows = RecordBatch::try_from_iter([("id", ids), ("v", vs)]).unwrap();
         let mut out = Encoded::default();
         let deleted = BooleanArray::from(vec![true, false]);
-        debezium(&[]).encoder().encode_changes(&rows, &deleted, &mut out).unwrap();
-        let texts: Vec<&str> = out.payloads().map(|p| std::str::from_utf8(p).unwrap()).collect();
+        debezium(&[])
+            .encoder()
+            .encode_changes(&rows, &deleted, &mut out)
+            .unwrap();
+        let texts: Vec<&str> = out
+            .payloads()
+            .map(|p| std::str::from_utf8(p).unwrap())
+            .collect();
         assert_eq!(
             texts,
             [

@@ -111,7 +111,10 @@ impl Graph {
 
 /// The names of columns, in their order.
 fn names(schema: &Schema, columns: &[usize]) -> String {
-    let names: Vec<&str> = columns.iter().map(|c| schema.field(*c).name().as_str()).collect();
+    let names: Vec<&str> = columns
+        .iter()
+        .map(|c| schema.field(*c).name().as_str())
+        .collect();
     names.join(", ")
 }
 

@@ -26,6 +26,9 @@ impl Changed {
         let mut entries = std::mem::take(&mut self.rows).into_entries();
         entries.sort_by_key(|(_, w)| *w > 0);
         let rows = codec.decode(entries.iter().map(|(row, _)| row))?;
-        Ok(Batch::changes(rows, entries.into_iter().map(|(_, w)| w).collect()))
+        Ok(Batch::changes(
+            rows,
+            entries.into_iter().map(|(_, w)| w).collect(),
+        ))
     }
 }

@@ -66,7 +66,11 @@ impl EventTimeSort {
         if self.then.is_empty() {
             ready.sort_by_key(|i| time(*i));
         } else {
-            let columns: Vec<ArrayRef> = self.then.iter().map(|c| rows.column(c.column).clone()).collect();
+            let columns: Vec<ArrayRef> = self
+                .then
+                .iter()
+                .map(|c| rows.column(c.column).clone())
+                .collect();
             let order = sorter(&self.then, &self.schema)?.convert_columns(&columns)?;
             ready.sort_by_key(|i| (time(*i), order.row(*i as usize)));
         }
@@ -84,7 +88,13 @@ impl Operator for EventTimeSort {
         if self.drops_late && batch.behind.is_some() {
             let times = event_times(batch.rows.column(self.column))?;
             let keep: BooleanArray = (0..batch.num_rows())
-                .map(|i| Some(batch.behind(i).is_none_or(|w| times.is_null(i) || times.value(i) > w)))
+                .map(|i| {
+                    Some(
+                        batch
+                            .behind(i)
+                            .is_none_or(|w| times.is_null(i) || times.value(i) > w),
+                    )
+                })
                 .collect();
             self.metrics.count_late(keep.len() - keep.true_count());
             batch = batch.filter(&keep)?;

@@ -1,24 +1,25 @@
 //! Unbounded aggregation: merges partial results per key for ever and emits what changed, old row out and new row in.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, Int64Array, RecordBatch, UInt32Array};
+use arrow::array::{Array, Int64Array, RecordBatch, UInt32Array};
 use arrow::compute::{concat_batches, take_record_batch};
-use arrow::row::{OwnedRow, RowConverter, SortField};
+use arrow::row::OwnedRow;
 
 use super::aggregator::Aggregator;
 use super::{Operator, Output};
 use crate::changelog::{Batch, rows_of};
 use crate::error::Result;
 use crate::graph::Aggregate;
-use crate::state::{Expiry, KeyHasher, StatePart};
+use crate::state::{Expiry, RowCodec, StatePart, with_numbers, without_numbers};
 use crate::time::Watermark;
 
-/// Per key its partial results, as one row in Arrow's row format.
+/// Per key its partial results, as one row in state form.
 pub struct GroupAggregate {
     aggregate: Arc<Aggregate>,
-    converter: RowConverter,
+    partials: RowCodec,
+    keys: RowCodec,
     groups: HashMap<OwnedRow, OwnedRow>,
     expiry: Expiry<OwnedRow>,
 }
@@ -29,22 +30,20 @@ impl GroupAggregate {
     /// # Errors
     /// Where a column type cannot be kept as state.
     pub fn new(aggregate: Arc<Aggregate>) -> Result<Self> {
-        let fields = aggregate
-            .partial_schema
-            .fields()
-            .iter()
-            .map(|f| SortField::new(f.data_type().clone()))
-            .collect();
+        let schema = &aggregate.partial_schema;
+        let key_columns: Vec<usize> = (0..aggregate.group.len()).collect();
         Ok(Self {
-            converter: RowConverter::new(fields)?,
+            partials: RowCodec::new(Arc::clone(schema))?,
+            keys: RowCodec::of_columns(schema, &key_columns)?,
+            groups: HashMap::new(),
             expiry: Expiry::new(aggregate.ttl),
             aggregate,
-            groups: HashMap::new(),
         })
     }
 
-    fn key_columns(&self) -> Vec<usize> {
-        (0..self.aggregate.group.len()).collect()
+    fn keys_of(&self, partials: &RecordBatch) -> Result<Vec<OwnedRow>> {
+        let columns: Vec<usize> = (0..self.aggregate.group.len()).collect();
+        self.keys.encode_columns(partials, &columns)
     }
 
     fn results(&self, partials: &RecordBatch) -> Result<RecordBatch> {
@@ -53,40 +52,37 @@ impl GroupAggregate {
         aggregator.take_results()
     }
 
-    fn decode<'a>(&self, rows: impl Iterator<Item = &'a OwnedRow>) -> Result<RecordBatch> {
-        let columns = self.converter.convert_rows(rows.map(OwnedRow::row))?;
-        Ok(RecordBatch::try_new(
-            Arc::clone(&self.aggregate.partial_schema),
-            columns,
-        )?)
+    fn insert(&mut self, partials: &RecordBatch) -> Result<Vec<OwnedRow>> {
+        let keys = self.keys_of(partials)?;
+        let rows = self.partials.encode_rows(partials)?;
+        self.groups.extend(keys.iter().cloned().zip(rows));
+        Ok(keys)
     }
 
-    fn insert(&mut self, partials: &RecordBatch) -> Result<()> {
-        let keys = rows_of(partials, &self.key_columns())?;
-        let encoded = self.converter.convert_columns(partials.columns())?;
-        for (key, row) in keys.into_iter().zip(encoded.iter()) {
-            self.expiry.touch(&key);
-            self.groups.insert(key, row.owned());
+    fn expire(&mut self, keys: Vec<OwnedRow>) {
+        for key in keys {
+            self.groups.remove(&key);
         }
-        Ok(())
     }
 }
 
 impl Operator for GroupAggregate {
     fn on_batch(&mut self, _port: usize, batch: Batch, out: &mut Output) -> Result<()> {
-        let keys = rows_of(&batch.rows, &self.key_columns())?;
-        let mut seen = std::collections::HashSet::new();
+        let keys = self.keys_of(&batch.rows)?;
+        let mut seen = HashSet::new();
         let known: Vec<&OwnedRow> = keys
             .iter()
             .filter(|k| seen.insert(*k))
             .filter_map(|k| self.groups.get(k))
             .collect();
-        let stored = self.decode(known.into_iter())?;
+        let stored = self.partials.decode(known)?;
         let mut merged = Aggregator::new(Arc::clone(&self.aggregate))?;
         merged.merge(&stored)?;
         merged.merge(&batch.rows)?;
         let partials = merged.take_partials()?;
-        self.insert(&partials)?;
+        for key in self.insert(&partials)? {
+            self.expiry.touch(&key);
+        }
 
         // `stored` was merged first, so its groups are the first rows of `partials`, in the same order.
         let old = self.results(&stored)?;
@@ -107,19 +103,14 @@ impl Operator for GroupAggregate {
         }
         let both = concat_batches(&new.schema(), [&old, &new])?;
         let rows = take_record_batch(&both, &UInt32Array::from(indices))?;
-        out.batch(Batch {
-            rows,
-            weights: Some(Int64Array::from(weights)),
-            behind: None,
-        });
+        out.batch(Batch::changes(rows, weights));
         Ok(())
     }
 
     fn on_watermark(&mut self, watermark: Watermark, out: &mut Output) -> Result<()> {
         if let Watermark::At(t) = watermark {
-            for key in self.expiry.on_watermark(t) {
-                self.groups.remove(&key);
-            }
+            let expired = self.expiry.on_watermark(t);
+            self.expire(expired);
         }
         out.watermark(watermark);
         Ok(())
@@ -130,9 +121,8 @@ impl Operator for GroupAggregate {
     }
 
     fn on_clock(&mut self, now: i64, _out: &mut Output) -> Result<()> {
-        for key in self.expiry.on_clock(now) {
-            self.groups.remove(&key);
-        }
+        let expired = self.expiry.on_clock(now);
+        self.expire(expired);
         Ok(())
     }
 
@@ -140,22 +130,24 @@ impl Operator for GroupAggregate {
         if self.groups.is_empty() {
             return Ok(Vec::new());
         }
-        let rows = self.decode(self.groups.values())?;
-        let keys: Vec<ArrayRef> = self
-            .key_columns()
-            .iter()
-            .map(|k| rows.column(*k).clone())
-            .collect();
-        let hasher = KeyHasher::new(keys.iter().map(|k| k.data_type().clone()))?;
-        let key_groups = hasher.key_groups(&keys, rows.num_rows())?;
-        Ok(vec![StatePart {
-            name: "groups".to_string(),
-            key_groups,
-            rows,
-        }])
+        let rows = self.partials.decode(self.groups.values())?;
+        let written: Int64Array = self.groups.keys().map(|k| self.expiry.written(k)).collect();
+        let rows = with_numbers(&rows, "__written", written)?;
+        Ok(vec![StatePart::keyed("groups", rows, &self.aggregate.key)?])
     }
 
     fn restore(&mut self, parts: Vec<StatePart>) -> Result<()> {
-        parts.iter().try_for_each(|part| self.insert(&part.rows))
+        for part in parts {
+            let (rows, written) = without_numbers(&part.rows)?;
+            let keys = self.insert(&rows)?;
+            for (i, key) in keys
+                .iter()
+                .enumerate()
+                .filter(|(i, _)| written.is_valid(*i))
+            {
+                self.expiry.set(key, written.value(i));
+            }
+        }
+        Ok(())
     }
 }

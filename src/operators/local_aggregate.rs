@@ -61,7 +61,10 @@ impl Operator for LocalAggregate {
         let Some((_, end)) = self.aggregate.window else {
             self.aggregator.update(&batch.rows, &keys)?;
             self.rows += batch.num_rows() as u64;
-            let is_full = self.aggregate.mini_batch.is_none_or(|m| self.rows >= m.size);
+            let is_full = self
+                .aggregate
+                .mini_batch
+                .is_none_or(|m| self.rows >= m.size);
             if is_full || self.aggregator.len() >= MAX_GROUPS {
                 self.flush(out)?;
             }

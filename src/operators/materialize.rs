@@ -4,17 +4,16 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use arrow::array::{Array, AsArray, Int64Array};
-use arrow::datatypes::{Int64Type, SchemaRef};
+use arrow::array::{Array, Int64Array};
+use arrow::datatypes::SchemaRef;
 use arrow::row::OwnedRow;
 
 use super::changed::Changed;
-use super::normalize::with_column;
 use super::{Operator, Output};
 use crate::changelog::Batch;
 use crate::error::{Error, Result};
 use crate::graph::Conflict;
-use crate::state::{Expiry, RowCodec, StatePart, StateTtl};
+use crate::state::{Expiry, RowCodec, StatePart, StateTtl, with_numbers, without_numbers};
 use crate::time::Watermark;
 
 /// Keeps all rows of every key, in the order in which they came.
@@ -32,7 +31,12 @@ impl UpsertMaterialize {
     ///
     /// # Errors
     /// Where a column type cannot be kept as state.
-    pub fn new(key: Vec<usize>, conflict: Conflict, ttl: Option<StateTtl>, schema: &SchemaRef) -> Result<Self> {
+    pub fn new(
+        key: Vec<usize>,
+        conflict: Conflict,
+        ttl: Option<StateTtl>,
+        schema: &SchemaRef,
+    ) -> Result<Self> {
         Ok(Self {
             keys: RowCodec::of_columns(schema, &key)?,
             rows: RowCodec::new(Arc::clone(schema))?,
@@ -78,7 +82,11 @@ impl Operator for UpsertMaterialize {
                 return Err(self.conflict_error(key)?);
             }
             let after = self.shown(there).cloned();
-            before.remove(key).flatten().into_iter().for_each(|row| changed.add(row, -1));
+            before
+                .remove(key)
+                .flatten()
+                .into_iter()
+                .for_each(|row| changed.add(row, -1));
             match after {
                 Some(row) => {
                     changed.add(row, 1);
@@ -123,17 +131,15 @@ impl Operator for UpsertMaterialize {
         }
         let rows = self.rows.decode(entries.iter().map(|e| e.0))?;
         let times: Int64Array = entries.iter().map(|e| e.1).collect();
-        let rows = with_column(&rows, "__written", Arc::new(times))?;
+        let rows = with_numbers(&rows, "__written", times)?;
         Ok(vec![StatePart::keyed("rows", rows, &self.key)?])
     }
 
     fn restore(&mut self, parts: Vec<StatePart>) -> Result<()> {
         for part in parts {
-            let width = self.rows.schema().fields().len();
-            let times = part.rows.column(width).as_primitive::<Int64Type>();
-            let all: Vec<usize> = (0..width).collect();
-            let keys = self.keys.encode_columns(&part.rows, &self.key)?;
-            let rows = self.rows.encode_columns(&part.rows, &all)?;
+            let (rows, times) = without_numbers(&part.rows)?;
+            let keys = self.keys.encode_columns(&rows, &self.key)?;
+            let rows = self.rows.encode_rows(&rows)?;
             for (i, (key, row)) in keys.into_iter().zip(rows).enumerate() {
                 if times.is_valid(i) {
                     self.expiry.set(&key, times.value(i));

@@ -230,35 +230,54 @@ pub fn operator(
         }
         Operation::Join(join) => match join.time {
             JoinTime::Regular => Box::new(join::RegularJoin::new(join, input, right, schema)?),
-            JoinTime::Window(..) => {
-                Box::new(window_join::WindowJoin::new(join, input, right, schema, metrics())?)
-            }
-            JoinTime::Interval { .. } => {
-                Box::new(interval_join::IntervalJoin::new(join, input, right, schema, metrics())?)
-            }
+            JoinTime::Window(..) => Box::new(window_join::WindowJoin::new(
+                join,
+                input,
+                right,
+                schema,
+                metrics(),
+            )?),
+            JoinTime::Interval { .. } => Box::new(interval_join::IntervalJoin::new(
+                join,
+                input,
+                right,
+                schema,
+                metrics(),
+            )?),
         },
         Operation::Rank(rank) => match rank.time {
             RankTime::Updating => Box::new(rank::TopN::new(rank, input, schema)?),
-            RankTime::Window(_) => {
-                Box::new(window_rank::WindowRank::new(rank, input, schema, metrics())?)
-            }
+            RankTime::Window(_) => Box::new(window_rank::WindowRank::new(
+                rank,
+                input,
+                schema,
+                metrics(),
+            )?),
             RankTime::FirstByTime(_) | RankTime::FirstByArrival => {
                 Box::new(first_row::FirstRow::new(rank, input, schema, metrics())?)
             }
         },
         Operation::RetractAggregate(aggregate) => {
             let aggregate = Arc::clone(aggregate);
-            Box::new(retract_aggregate::RetractAggregate::new(aggregate, input, metrics())?)
+            Box::new(retract_aggregate::RetractAggregate::new(
+                aggregate,
+                input,
+                metrics(),
+            )?)
         }
         Operation::Over(over) => match over.time {
-            OverTime::Updating(_) => Box::new(updating_over::UpdatingOver::new(over, input, schema)?),
+            OverTime::Updating(_) => {
+                Box::new(updating_over::UpdatingOver::new(over, input, schema)?)
+            }
             OverTime::Event(_) | OverTime::Arrival(_) => {
                 Box::new(over::OverAggregate::new(over, input, schema, metrics())?)
             }
         },
-        Operation::ChangelogNormalize { key, ttl } => {
-            Box::new(normalize::ChangelogNormalize::new(key.clone(), *ttl, schema)?)
-        }
+        Operation::ChangelogNormalize { key, ttl } => Box::new(normalize::ChangelogNormalize::new(
+            key.clone(),
+            *ttl,
+            schema,
+        )?),
         Operation::UpsertMaterialize { key, conflict, ttl } => Box::new(
             materialize::UpsertMaterialize::new(key.clone(), *conflict, *ttl, schema)?,
         ),

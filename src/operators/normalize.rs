@@ -3,15 +3,15 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, Int64Array, RecordBatch};
-use arrow::datatypes::{DataType, Field, Int64Type, Schema, SchemaRef};
+use arrow::array::{Array, Int64Array};
+use arrow::datatypes::SchemaRef;
 use arrow::row::OwnedRow;
 
 use super::changed::Changed;
 use super::{Operator, Output};
 use crate::changelog::Batch;
 use crate::error::Result;
-use crate::state::{Expiry, RowCodec, StatePart, StateTtl};
+use crate::state::{Expiry, RowCodec, StatePart, StateTtl, with_numbers, without_numbers};
 use crate::time::Watermark;
 
 /// Keeps the last row of every key. A positive weight sets it; a negative one deletes it, whatever the other columns say.
@@ -88,17 +88,15 @@ impl Operator for ChangelogNormalize {
             .collect();
         let rows = self.rows.decode(entries.iter().map(|e| e.0))?;
         let times: Int64Array = entries.iter().map(|e| e.1).collect();
-        let part = StatePart::keyed("rows", with_column(&rows, "__written", Arc::new(times))?, &self.key)?;
+        let part = StatePart::keyed("rows", with_numbers(&rows, "__written", times)?, &self.key)?;
         Ok(vec![part])
     }
 
     fn restore(&mut self, parts: Vec<StatePart>) -> Result<()> {
         for part in parts {
-            let width = self.rows.schema().fields().len();
-            let times = part.rows.column(width).as_primitive::<Int64Type>();
-            let all: Vec<usize> = (0..width).collect();
-            let keys = self.keys.encode_columns(&part.rows, &self.key)?;
-            let rows = self.rows.encode_columns(&part.rows, &all)?;
+            let (rows, times) = without_numbers(&part.rows)?;
+            let keys = self.keys.encode_columns(&rows, &self.key)?;
+            let rows = self.rows.encode_rows(&rows)?;
             for (i, (key, row)) in keys.into_iter().zip(rows).enumerate() {
                 if times.is_valid(i) {
                     self.expiry.set(&key, times.value(i));
@@ -108,13 +106,4 @@ impl Operator for ChangelogNormalize {
         }
         Ok(())
     }
-}
-
-/// Rows with a column of whole numbers behind their own.
-pub fn with_column(rows: &RecordBatch, name: &str, column: ArrayRef) -> Result<RecordBatch> {
-    let mut fields = rows.schema().fields().to_vec();
-    let mut columns = rows.columns().to_vec();
-    fields.push(Arc::new(Field::new(name, DataType::Int64, true)));
-    columns.push(column);
-    Ok(RecordBatch::try_new(Arc::new(Schema::new(fields)), columns)?)
 }

@@ -39,7 +39,12 @@ impl OverAggregate {
     ///
     /// # Errors
     /// Where a column type cannot be kept as state, or a function is not supported.
-    pub fn new(over: &Arc<Over>, input: &SchemaRef, schema: &SchemaRef, metrics: Arc<Metrics>) -> Result<Self> {
+    pub fn new(
+        over: &Arc<Over>,
+        input: &SchemaRef,
+        schema: &SchemaRef,
+        metrics: Arc<Metrics>,
+    ) -> Result<Self> {
         Ok(Self {
             calls: Calls::new(over, input)?,
             schema: Arc::clone(schema),
@@ -59,10 +64,14 @@ impl OverAggregate {
     fn wait(&mut self, batch: &Batch, time: usize) -> Result<()> {
         let times = event_times(batch.rows.column(time))?;
         if times.null_count() > 0 {
-            return Err(Error::data("the time attribute an OVER is ordered by is NULL")
-                .with_help("RowTime field should not be null: filter such rows away before"));
+            return Err(
+                Error::data("the time attribute an OVER is ordered by is NULL")
+                    .with_help("RowTime field should not be null: filter such rows away before"),
+            );
         }
-        let keys = self.keys.encode_columns(&batch.rows, &self.over.partition)?;
+        let keys = self
+            .keys
+            .encode_columns(&batch.rows, &self.over.partition)?;
         let rows = self.rows.encode_rows(&batch.rows)?;
         for (i, (key, row)) in keys.into_iter().zip(rows).enumerate() {
             let t = times.value(i);
@@ -71,7 +80,12 @@ impl OverAggregate {
                 self.metrics.count_late(1);
                 continue;
             }
-            self.waiting.entry(t).or_default().entry(key).or_default().push(row);
+            self.waiting
+                .entry(t)
+                .or_default()
+                .entry(key)
+                .or_default()
+                .push(row);
         }
         Ok(())
     }
@@ -83,18 +97,32 @@ impl OverAggregate {
             if time > watermark {
                 break;
             }
-            groups.extend(entry.remove().into_iter().map(|(key, rows)| (time, key, rows)));
+            groups.extend(
+                entry
+                    .remove()
+                    .into_iter()
+                    .map(|(key, rows)| (time, key, rows)),
+            );
         }
         if groups.is_empty() {
             return Ok(());
         }
-        let rows = self.rows.decode(groups.iter().flat_map(|(_, _, rows)| rows))?;
-        let groups = groups.into_iter().map(|(time, key, rows)| (time, key, rows.len()));
+        let rows = self
+            .rows
+            .decode(groups.iter().flat_map(|(_, _, rows)| rows))?;
+        let groups = groups
+            .into_iter()
+            .map(|(time, key, rows)| (time, key, rows.len()));
         self.emit(rows, groups.collect(), out)
     }
 
     /// Emits rows that are next in order, in groups of partition and time.
-    fn emit(&mut self, rows: RecordBatch, groups: Vec<(Millis, OwnedRow, usize)>, out: &mut Output) -> Result<()> {
+    fn emit(
+        &mut self,
+        rows: RecordBatch,
+        groups: Vec<(Millis, OwnedRow, usize)>,
+        out: &mut Output,
+    ) -> Result<()> {
         let arguments = self.calls.arguments(&rows)?;
         let mut results: Vec<Vec<ScalarValue>> = vec![Vec::new(); self.calls.len()];
         let mut start = 0;
@@ -112,10 +140,24 @@ impl OverAggregate {
             };
             let end = start + n;
             if self.calls.by_peers() {
-                state.step(&self.calls, &arguments, start..end, time, true, &mut results)?;
+                state.step(
+                    &self.calls,
+                    &arguments,
+                    start..end,
+                    time,
+                    true,
+                    &mut results,
+                )?;
             } else {
                 for i in start..end {
-                    state.step(&self.calls, &arguments, i..i + 1, time, i == start, &mut results)?;
+                    state.step(
+                        &self.calls,
+                        &arguments,
+                        i..i + 1,
+                        time,
+                        i == start,
+                        &mut results,
+                    )?;
                 }
             }
             start = end;
@@ -134,7 +176,11 @@ impl OverAggregate {
 }
 
 /// The rows with a column of results a call behind their own.
-pub fn with_results(rows: &RecordBatch, results: Vec<Vec<ScalarValue>>, schema: &SchemaRef) -> Result<RecordBatch> {
+pub fn with_results(
+    rows: &RecordBatch,
+    results: Vec<Vec<ScalarValue>>,
+    schema: &SchemaRef,
+) -> Result<RecordBatch> {
     let mut columns = rows.columns().to_vec();
     let fields = schema.fields().iter().skip(columns.len());
     for (values, field) in results.into_iter().zip(fields.collect::<Vec<_>>()) {
@@ -153,15 +199,23 @@ impl Operator for OverAggregate {
         match &self.over.time {
             OverTime::Event(time) => self.wait(&batch, *time),
             OverTime::Arrival(time) => {
-                let keys = self.keys.encode_columns(&batch.rows, &self.over.partition)?;
+                let keys = self
+                    .keys
+                    .encode_columns(&batch.rows, &self.over.partition)?;
                 let times = match time {
                     Some(column) => event_times(batch.rows.column(*column))?.values().to_vec(),
                     None => vec![0; keys.len()],
                 };
-                let groups = times.into_iter().zip(keys).map(|(t, key)| (t, key, 1)).collect();
+                let groups = times
+                    .into_iter()
+                    .zip(keys)
+                    .map(|(t, key)| (t, key, 1))
+                    .collect();
                 self.emit(batch.rows, groups, out)
             }
-            OverTime::Updating(_) => Err(Error::internal("an OVER in the order of any column is UpdatingOver")),
+            OverTime::Updating(_) => Err(Error::internal(
+                "an OVER in the order of any column is UpdatingOver",
+            )),
         }
     }
 
@@ -197,9 +251,17 @@ impl Operator for OverAggregate {
 
     fn snapshot(&mut self) -> Result<Vec<StatePart>> {
         let mut parts = Vec::new();
-        let waiting: Vec<&OwnedRow> = self.waiting.values().flat_map(|keys| keys.values().flatten()).collect();
+        let waiting: Vec<&OwnedRow> = self
+            .waiting
+            .values()
+            .flat_map(|keys| keys.values().flatten())
+            .collect();
         if !waiting.is_empty() {
-            parts.push(StatePart::keyed("waiting", self.rows.decode(waiting)?, &self.over.partition)?);
+            parts.push(StatePart::keyed(
+                "waiting",
+                self.rows.decode(waiting)?,
+                &self.over.partition,
+            )?);
         }
         if self.partitions.is_empty() {
             return Ok(parts);
@@ -212,31 +274,56 @@ impl Operator for OverAggregate {
             fields.push(Arc::new(Field::new(name, DataType::Int64, true)));
             columns.push(Arc::new(values) as ArrayRef);
         };
-        ints(WRITTEN, keys.iter().map(|k| self.expiry.written(k)).collect());
-        ints(LAST, keys.iter().map(|k| self.last_of.get(k).copied()).collect());
+        ints(
+            WRITTEN,
+            keys.iter().map(|k| self.expiry.written(k)).collect(),
+        );
+        ints(
+            LAST,
+            keys.iter().map(|k| self.last_of.get(k).copied()).collect(),
+        );
         for (i, name) in ["__rows", "__rank", "__dense_rank"].into_iter().enumerate() {
-            ints(name, keys.iter().map(|k| self.partitions.get(k).map(|p| p.numbers()[i])).collect());
+            ints(
+                name,
+                keys.iter()
+                    .map(|k| self.partitions.get(k).map(|p| p.numbers()[i]))
+                    .collect(),
+            );
         }
         for c in 0..self.calls.len() {
             let mut states: Vec<Vec<ScalarValue>> = Vec::new();
             for key in &keys {
-                let Some(partition) = self.partitions.get_mut(key) else { continue };
+                let Some(partition) = self.partitions.get_mut(key) else {
+                    continue;
+                };
                 if let Some(state) = partition.accumulated(&self.calls, c)? {
                     states.resize(state.len(), Vec::new());
                     states.iter_mut().zip(state).for_each(|(s, v)| s.push(v));
                 }
             }
-            for (i, (values, field)) in states.into_iter().zip(self.calls.state_fields(c)?).enumerate() {
-                fields.push(Arc::new(Field::new(format!("__call{c}_{i}"), field.data_type().clone(), true)));
+            for (i, (values, field)) in states
+                .into_iter()
+                .zip(self.calls.state_fields(c)?)
+                .enumerate()
+            {
+                fields.push(Arc::new(Field::new(
+                    format!("__call{c}_{i}"),
+                    field.data_type().clone(),
+                    true,
+                )));
                 columns.push(ScalarValue::iter_to_array(values)?);
             }
         }
         let rows = RecordBatch::try_new(Arc::new(Schema::new(fields)), columns)?;
         parts.push(StatePart::keyed("partitions", rows, &key_places)?);
-        let history = keys.iter().filter_map(|k| Some((k, self.partitions.get(k)?)));
+        let history = keys
+            .iter()
+            .filter_map(|k| Some((k, self.partitions.get(k)?)));
         let history = history.flat_map(|(k, p)| p.history().map(move |(t, row)| (k, *t, row)));
         parts.extend(self.rows_part("history", history.collect(), &key_places)?);
-        let recent = keys.iter().filter_map(|k| Some((k, self.partitions.get(k)?)));
+        let recent = keys
+            .iter()
+            .filter_map(|k| Some((k, self.partitions.get(k)?)));
         let recent = recent.flat_map(|(k, p)| p.recent().map(move |row| (k, 0, row)));
         parts.extend(self.rows_part("recent", recent.collect(), &key_places)?);
         Ok(parts)
@@ -280,7 +367,9 @@ impl Operator for OverAggregate {
                     let arguments: Vec<usize> = (width + 1..part.rows.num_columns()).collect();
                     let rows = self.calls.codec().encode_columns(&part.rows, &arguments)?;
                     for ((key, row), time) in keys.iter().zip(rows).zip(times.values()) {
-                        let Some(state) = self.partitions.get_mut(key) else { continue };
+                        let Some(state) = self.partitions.get_mut(key) else {
+                            continue;
+                        };
                         if part.name == "history" {
                             state.restore_history(&self.calls, *time, row)?;
                         } else {
@@ -317,12 +406,23 @@ impl OverAggregate {
             return Ok(None);
         }
         let mut fields = self.keys.schema().fields().to_vec();
-        let mut columns = self.keys.decode(entries.iter().map(|e| e.0))?.columns().to_vec();
+        let mut columns = self
+            .keys
+            .decode(entries.iter().map(|e| e.0))?
+            .columns()
+            .to_vec();
         fields.push(Arc::new(Field::new("__time", DataType::Int64, false)));
-        columns.push(Arc::new(Int64Array::from_iter_values(entries.iter().map(|e| e.1))));
+        columns.push(Arc::new(Int64Array::from_iter_values(
+            entries.iter().map(|e| e.1),
+        )));
         let arguments = self.calls.codec();
         fields.extend(arguments.schema().fields().iter().cloned());
-        columns.extend(arguments.decode(entries.iter().map(|e| e.2))?.columns().to_vec());
+        columns.extend(
+            arguments
+                .decode(entries.iter().map(|e| e.2))?
+                .columns()
+                .to_vec(),
+        );
         let rows = RecordBatch::try_new(Arc::new(Schema::new(fields)), columns)?;
         Ok(Some(StatePart::keyed(name, rows, key_places)?))
     }

@@ -67,11 +67,17 @@ impl Calls {
                 OverFunction::Rank(_) => Vec::new(),
             };
             for e in expressions {
-                fields.push(Field::new(format!("__arg{}", fields.len()), e.data_type(input)?, true));
+                fields.push(Field::new(
+                    format!("__arg{}", fields.len()),
+                    e.data_type(input)?,
+                    true,
+                ));
             }
             let arguments = start..fields.len();
             let filter = match call {
-                OverFunction::Aggregate(AggregateCall { filter: Some(_), .. }) => {
+                OverFunction::Aggregate(AggregateCall {
+                    filter: Some(_), ..
+                }) => {
                     let name = format!("__arg{}", fields.len());
                     fields.push(Field::new(name, arrow::datatypes::DataType::Boolean, true));
                     Some(fields.len() - 1)
@@ -199,7 +205,9 @@ impl Calls {
 
     fn values(&self, c: usize, columns: &[ArrayRef], rows: Range<usize>) -> Result<Vec<ArrayRef>> {
         let (arguments, condition) = &self.places[c];
-        let values = columns[arguments.clone()].iter().map(|a| a.slice(rows.start, rows.len()));
+        let values = columns[arguments.clone()]
+            .iter()
+            .map(|a| a.slice(rows.start, rows.len()));
         match condition {
             None => Ok(values.collect()),
             Some(at) => {
@@ -261,11 +269,18 @@ impl FrameState {
                     results.extend(rows.clone().map(|_| value.clone()));
                 }
                 OverFunction::Lag { offset, .. } => {
-                    let back = self.recent.len().checked_sub(offset + 1).and_then(|i| self.recent.get(i));
+                    let back = self
+                        .recent
+                        .len()
+                        .checked_sub(offset + 1)
+                        .and_then(|i| self.recent.get(i));
                     let value = match back {
                         Some(row) => {
                             let decoded = calls.codec.decode([row])?;
-                            Some(ScalarValue::try_from_array(decoded.column(calls.places[c].0.start), 0)?)
+                            Some(ScalarValue::try_from_array(
+                                decoded.column(calls.places[c].0.start),
+                                0,
+                            )?)
                         }
                         None => None,
                     };
@@ -274,20 +289,29 @@ impl FrameState {
                             (Some(value), _) => value.clone(),
                             (None, Some(default)) => ScalarValue::try_from_array(default, i)?,
                             (None, None) => {
-                                let data_type = calls.codec.schema().field(calls.places[c].0.start).data_type();
+                                let data_type = calls
+                                    .codec
+                                    .schema()
+                                    .field(calls.places[c].0.start)
+                                    .data_type();
                                 ScalarValue::try_from(data_type)?
                             }
                         });
                     }
                 }
                 OverFunction::Rank(RankFunction::RowNumber) => {
-                    results.extend((0..rows.len() as i64).map(|i| ScalarValue::Int64(Some(first + i))));
+                    results.extend(
+                        (0..rows.len() as i64).map(|i| ScalarValue::Int64(Some(first + i))),
+                    );
                 }
                 OverFunction::Rank(RankFunction::Rank) => {
                     results.extend(rows.clone().map(|_| ScalarValue::Int64(Some(self.rank))));
                 }
                 OverFunction::Rank(RankFunction::DenseRank) => {
-                    results.extend(rows.clone().map(|_| ScalarValue::Int64(Some(self.dense_rank))));
+                    results.extend(
+                        rows.clone()
+                            .map(|_| ScalarValue::Int64(Some(self.dense_rank))),
+                    );
                 }
             }
         }
@@ -297,7 +321,10 @@ impl FrameState {
     /// Takes rows out that are no longer in the frame.
     fn leave(&mut self, calls: &Calls, time: Millis) -> Result<()> {
         let gone = match calls.frame {
-            Frame::Rows(n) => self.history.len().saturating_sub(usize::try_from(n).unwrap_or(usize::MAX).saturating_add(1)),
+            Frame::Rows(n) => self
+                .history
+                .len()
+                .saturating_sub(usize::try_from(n).unwrap_or(usize::MAX).saturating_add(1)),
             Frame::Range(millis) => {
                 let first = time.saturating_sub(millis);
                 self.history.iter().take_while(|(t, _)| *t < first).count()
@@ -324,7 +351,9 @@ impl FrameState {
         let OverFunction::Aggregate(call) = &calls.calls[c] else {
             return Err(Error::internal("no aggregate"));
         };
-        let rows = calls.codec.decode(self.history.iter().map(|(_, row)| row))?;
+        let rows = calls
+            .codec
+            .decode(self.history.iter().map(|(_, row)| row))?;
         let mut accumulator = call.function.create_accumulator()?;
         accumulator.update_batch(&calls.values(c, rows.columns(), 0..rows.num_rows())?)?;
         Ok(accumulator.evaluate()?)
@@ -350,7 +379,10 @@ impl FrameState {
     /// # Errors
     /// Where the accumulator has none.
     pub fn accumulated(&mut self, calls: &Calls, c: usize) -> Result<Option<Vec<ScalarValue>>> {
-        let Some(accumulator) = self.accumulators[c].as_mut().filter(|_| !calls.is_rebuilt(c)) else {
+        let Some(accumulator) = self.accumulators[c]
+            .as_mut()
+            .filter(|_| !calls.is_rebuilt(c))
+        else {
             return Ok(None);
         };
         let state = accumulator.state()?;
@@ -363,11 +395,19 @@ impl FrameState {
     ///
     /// # Errors
     /// Where it is of another function.
-    pub fn restore_accumulator(&mut self, calls: &Calls, c: usize, state: &[ScalarValue]) -> Result<()> {
+    pub fn restore_accumulator(
+        &mut self,
+        calls: &Calls,
+        c: usize,
+        state: &[ScalarValue],
+    ) -> Result<()> {
         if let OverFunction::Aggregate(a) = &calls.calls[c]
             && let Some(mut accumulator) = calls.accumulator(a)?
         {
-            let columns = state.iter().map(|v| Ok(v.to_array()?)).collect::<Result<Vec<_>>>()?;
+            let columns = state
+                .iter()
+                .map(|v| Ok(v.to_array()?))
+                .collect::<Result<Vec<_>>>()?;
             accumulator.merge_batch(&columns)?;
             self.accumulators[c] = Some(accumulator);
         }

@@ -87,7 +87,11 @@ impl RetractAggregate {
             (batch, keys)
         } else {
             self.metrics.count_late(late);
-            let kept = keys.into_iter().zip(&keep).filter(|(_, k)| **k).map(|(key, _)| key);
+            let kept = keys
+                .into_iter()
+                .zip(&keep)
+                .filter(|(_, k)| **k)
+                .map(|(key, _)| key);
             let kept = kept.collect();
             (batch.filter(&BooleanArray::from(keep))?, kept)
         };
@@ -168,7 +172,11 @@ impl Operator for RetractAggregate {
         }
         // What was shown is what the groups gave at the snapshot.
         let (rows, there) = self.groups.results(&keys)?;
-        let there = keys.into_iter().zip(there).filter(|(_, t)| *t).map(|(key, _)| key);
+        let there = keys
+            .into_iter()
+            .zip(there)
+            .filter(|(_, t)| *t)
+            .map(|(key, _)| key);
         self.shown.extend(there.zip(self.codec.encode_rows(&rows)?));
         Ok(())
     }

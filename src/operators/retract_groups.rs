@@ -105,7 +105,8 @@ impl RetractGroups {
     /// # Errors
     /// Where a grouping expression fails on a row.
     pub fn keys_of(&self, rows: &RecordBatch) -> Result<Vec<OwnedRow>> {
-        self.keys.encode(&self.aggregate.keys(rows)?, rows.num_rows())
+        self.keys
+            .encode(&self.aggregate.keys(rows)?, rows.num_rows())
     }
 
     /// Adds and takes away rows; `keys` are those of the batch's rows. Returns the groups touched, in order of first mention.
@@ -117,17 +118,22 @@ impl RetractGroups {
         let mut touched: Vec<OwnedRow> = Vec::new();
         let mut members: HashMap<&OwnedRow, Vec<u32>> = HashMap::new();
         for (i, key) in (0u32..).zip(keys) {
-            members.entry(key).or_insert_with(|| {
-                touched.push(key.clone());
-                Vec::new()
-            }).push(i);
+            members
+                .entry(key)
+                .or_insert_with(|| {
+                    touched.push(key.clone());
+                    Vec::new()
+                })
+                .push(i);
         }
         let mut columns = Vec::with_capacity(self.calls.len());
         for call in &self.calls {
             columns.push(call.evaluate(&batch.rows, n)?);
         }
         for key in &touched {
-            let Some(rows) = members.get(key) else { continue };
+            let Some(rows) = members.get(key) else {
+                continue;
+            };
             let group = match self.groups.entry(key.clone()) {
                 std::collections::hash_map::Entry::Occupied(o) => o.into_mut(),
                 std::collections::hash_map::Entry::Vacant(v) => v.insert(Group::new(&self.calls)?),
@@ -164,7 +170,11 @@ impl RetractGroups {
             }
         }
         let schema = &self.aggregate.result_schema;
-        let mut columns = self.keys.decode(present.iter().copied())?.columns().to_vec();
+        let mut columns = self
+            .keys
+            .decode(present.iter().copied())?
+            .columns()
+            .to_vec();
         let fields = schema.fields().iter().skip(columns.len());
         for (cells, field) in cells.into_iter().zip(fields.collect::<Vec<_>>()) {
             columns.push(if cells.is_empty() {
@@ -187,7 +197,10 @@ impl RetractGroups {
     ///
     /// # Errors
     /// Where a key is not of this aggregate.
-    pub fn decode_keys<'a>(&self, keys: impl IntoIterator<Item = &'a OwnedRow>) -> Result<RecordBatch> {
+    pub fn decode_keys<'a>(
+        &self,
+        keys: impl IntoIterator<Item = &'a OwnedRow>,
+    ) -> Result<RecordBatch> {
         self.keys.decode(keys)
     }
 
@@ -201,12 +214,18 @@ impl RetractGroups {
     ///
     /// # Errors
     /// Where an accumulator's state cannot be had.
-    pub fn snapshot(&mut self, written: impl Fn(&OwnedRow) -> Option<i64>) -> Result<Vec<StatePart>> {
+    pub fn snapshot(
+        &mut self,
+        written: impl Fn(&OwnedRow) -> Option<i64>,
+    ) -> Result<Vec<StatePart>> {
         if self.groups.is_empty() {
             return Ok(Vec::new());
         }
         let keys = self.all_keys();
-        let counts = keys.iter().filter_map(|k| self.groups.get(k)).map(|g| g.rows);
+        let counts = keys
+            .iter()
+            .filter_map(|k| self.groups.get(k))
+            .map(|g| g.rows);
         let counts: Int64Array = counts.collect::<Vec<_>>().into();
         let times: Int64Array = keys.iter().map(written).collect();
         let mut fields = self.keys.schema().fields().to_vec();
@@ -222,8 +241,10 @@ impl RetractGroups {
             let state_fields = call.plan.function.state_fields()?;
             let mut states: Vec<Vec<ScalarValue>> = vec![Vec::new(); state_fields.len()];
             for key in &keys {
-                let Some(Kept { values: Values::Accumulated(accumulator), .. }) =
-                    self.groups.get_mut(key).and_then(|g| g.kept.get_mut(c))
+                let Some(Kept {
+                    values: Values::Accumulated(accumulator),
+                    ..
+                }) = self.groups.get_mut(key).and_then(|g| g.kept.get_mut(c))
                 else {
                     continue;
                 };
@@ -242,14 +263,18 @@ impl RetractGroups {
         let rows = RecordBatch::try_new(Arc::new(Schema::new(fields)), columns)?;
         let mut parts = vec![StatePart::keyed("groups", rows, &key_columns)?];
         for (c, call) in self.calls.iter().enumerate() {
-            let groups = keys.iter().filter_map(|k| Some((k, self.groups.get(k)?.kept.get(c)?)));
+            let groups = keys
+                .iter()
+                .filter_map(|k| Some((k, self.groups.get(k)?.kept.get(c)?)));
             let mut distinct = Vec::new();
             let mut values = Vec::new();
             for (key, kept) in groups {
                 distinct.extend(kept.distinct.iter().map(|(v, n)| (key, v, *n)));
                 match &kept.values {
                     Values::Accumulated(_) => {}
-                    Values::Counted(counted) => values.extend(counted.iter().map(|(v, n)| (key, v, *n))),
+                    Values::Counted(counted) => {
+                        values.extend(counted.iter().map(|(v, n)| (key, v, *n)))
+                    }
                     // Their order is that of their numbers.
                     Values::Listed { rows, .. } => {
                         values.extend(rows.iter().map(|(place, v)| (key, v, *place as i64)));
@@ -258,7 +283,12 @@ impl RetractGroups {
             }
             for (name, entries) in [("distinct", distinct), ("values", values)] {
                 if !entries.is_empty() {
-                    parts.push(self.entries_part(&format!("{name}{c}"), call, &entries, &key_columns)?);
+                    parts.push(self.entries_part(
+                        &format!("{name}{c}"),
+                        call,
+                        &entries,
+                        &key_columns,
+                    )?);
                 }
             }
         }
@@ -273,11 +303,22 @@ impl RetractGroups {
         key_columns: &[usize],
     ) -> Result<StatePart> {
         let mut fields = self.keys.schema().fields().to_vec();
-        let mut columns = self.keys.decode(entries.iter().map(|e| e.0))?.columns().to_vec();
+        let mut columns = self
+            .keys
+            .decode(entries.iter().map(|e| e.0))?
+            .columns()
+            .to_vec();
         fields.extend(call.codec.schema().fields().iter().cloned());
-        columns.extend(call.codec.decode(entries.iter().map(|e| e.1))?.columns().to_vec());
+        columns.extend(
+            call.codec
+                .decode(entries.iter().map(|e| e.1))?
+                .columns()
+                .to_vec(),
+        );
         fields.push(Arc::new(Field::new(NUMBER, DataType::Int64, false)));
-        columns.push(Arc::new(Int64Array::from_iter_values(entries.iter().map(|e| e.2))));
+        columns.push(Arc::new(Int64Array::from_iter_values(
+            entries.iter().map(|e| e.2),
+        )));
         let rows = RecordBatch::try_new(Arc::new(Schema::new(fields)), columns)?;
         StatePart::keyed(name, rows, key_columns)
     }
@@ -301,7 +342,9 @@ impl RetractGroups {
                 for (call, kept) in self.calls.iter().zip(&mut group.kept) {
                     if let Values::Accumulated(accumulator) = &mut kept.values {
                         let n = call.plan.function.state_fields()?.len();
-                        let state: Vec<ArrayRef> = (at..at + n).map(|c| part.rows.column(c).slice(i, 1)).collect();
+                        let state: Vec<ArrayRef> = (at..at + n)
+                            .map(|c| part.rows.column(c).slice(i, 1))
+                            .collect();
                         accumulator.merge_batch(&state)?;
                         at += n;
                     }
@@ -319,10 +362,17 @@ impl RetractGroups {
                 let keys = self.keys.encode_columns(&part.rows, &all_keys)?;
                 let arguments: Vec<usize> = (width..part.rows.num_columns() - 1).collect();
                 let values = call.codec.encode_columns(&part.rows, &arguments)?;
-                let numbers = part.rows.column(part.rows.num_columns() - 1).as_primitive::<Int64Type>();
+                let numbers = part
+                    .rows
+                    .column(part.rows.num_columns() - 1)
+                    .as_primitive::<Int64Type>();
                 for ((key, value), number) in keys.iter().zip(values).zip(numbers.values()) {
-                    let Some(kept) = self.groups.get_mut(key).and_then(|g| g.kept.get_mut(c)) else {
-                        return Err(Error::internal(format!("state '{}' of a group that is not there", part.name)));
+                    let Some(kept) = self.groups.get_mut(key).and_then(|g| g.kept.get_mut(c))
+                    else {
+                        return Err(Error::internal(format!(
+                            "state '{}' of a group that is not there",
+                            part.name
+                        )));
                     };
                     if is_distinct {
                         kept.distinct.insert(value, *number);
@@ -351,15 +401,20 @@ struct Evaluated {
 impl Call {
     fn new(plan: &AggregateCall, input: &Schema) -> Result<Self> {
         let arguments = plan.function.expressions();
-        let fields = arguments.iter().enumerate().map(|(i, e)| {
-            Ok(Field::new(format!("__arg{i}"), e.data_type(input)?, true))
-        });
+        let fields = arguments
+            .iter()
+            .enumerate()
+            .map(|(i, e)| Ok(Field::new(format!("__arg{i}"), e.data_type(input)?, true)));
         let schema: SchemaRef = Arc::new(Schema::new(fields.collect::<Result<Vec<_>>>()?));
         let keeping = match plan.function.fun().name() {
             "min" => Keeping::Counted(Needs::First),
             "max" => Keeping::Counted(Needs::Last),
-            "first_value" | "last_value" | "listagg" | "array_agg" | "string_agg" | "collect" => Keeping::Listed,
-            _ if plan.function.create_accumulator()?.supports_retract_batch() => Keeping::Accumulated,
+            "first_value" | "last_value" | "listagg" | "array_agg" | "string_agg" | "collect" => {
+                Keeping::Listed
+            }
+            _ if plan.function.create_accumulator()?.supports_retract_batch() => {
+                Keeping::Accumulated
+            }
             _ => Keeping::Counted(Needs::All),
         };
         Ok(Self {
@@ -376,11 +431,19 @@ impl Call {
             .map(|e| Ok(e.evaluate(rows)?.into_array(n)?))
             .collect::<Result<Vec<_>>>()?;
         let filter = match &self.plan.filter {
-            Some(filter) => filter.evaluate(rows)?.into_array(n)?.as_boolean_opt().cloned(),
+            Some(filter) => filter
+                .evaluate(rows)?
+                .into_array(n)?
+                .as_boolean_opt()
+                .cloned(),
             None => None,
         };
         let as_values = self.plan.distinct || self.keeping != Keeping::Accumulated;
-        let encoded = if as_values { self.codec.encode(&arrays, n)? } else { Vec::new() };
+        let encoded = if as_values {
+            self.codec.encode(&arrays, n)?
+        } else {
+            Vec::new()
+        };
         Ok(Evaluated {
             arrays,
             rows: encoded,
@@ -392,12 +455,17 @@ impl Call {
 impl Evaluated {
     fn keeps(&self, row: u32) -> bool {
         let i = row as usize;
-        self.filter.as_ref().is_none_or(|f| f.is_valid(i) && f.value(i))
+        self.filter
+            .as_ref()
+            .is_none_or(|f| f.is_valid(i) && f.value(i))
     }
 
     fn take(&self, rows: &[u32]) -> Result<Vec<ArrayRef>> {
         let indices = UInt32Array::from(rows.to_vec());
-        self.arrays.iter().map(|a| Ok(take(a, &indices, None)?)).collect()
+        self.arrays
+            .iter()
+            .map(|a| Ok(take(a, &indices, None)?))
+            .collect()
     }
 }
 
@@ -405,7 +473,9 @@ impl Group {
     fn new(calls: &[Call]) -> Result<Self> {
         let kept = calls.iter().map(|call| {
             let values = match call.keeping {
-                Keeping::Accumulated => Values::Accumulated(call.plan.function.create_accumulator()?),
+                Keeping::Accumulated => {
+                    Values::Accumulated(call.plan.function.create_accumulator()?)
+                }
                 Keeping::Counted(_) => Values::Counted(BTreeMap::new()),
                 Keeping::Listed => Values::Listed {
                     rows: BTreeMap::new(),
@@ -477,7 +547,9 @@ impl Kept {
                 let there = || counted.iter().filter(|(_, n)| **n > 0);
                 match call.keeping {
                     Keeping::Counted(Needs::First) => there().take(2).map(|(v, _)| v).collect(),
-                    Keeping::Counted(Needs::Last) => there().next_back().map(|(v, _)| v).into_iter().collect(),
+                    Keeping::Counted(Needs::Last) => {
+                        there().next_back().map(|(v, _)| v).into_iter().collect()
+                    }
                     _ => there().flat_map(|(v, n)| (0..*n).map(move |_| v)).collect(),
                 }
             }
@@ -507,7 +579,9 @@ impl Values {
                     *next += 1;
                 }
                 for _ in weight..0 {
-                    let Some(own) = places.get_mut(value) else { return };
+                    let Some(own) = places.get_mut(value) else {
+                        return;
+                    };
                     if let Some(place) = own.pop_first() {
                         rows.remove(&place);
                     }
@@ -535,9 +609,15 @@ impl Values {
     }
 }
 
-fn restored(function: &AggregateFunctionExpr, state: &[ScalarValue]) -> Result<Box<dyn Accumulator>> {
+fn restored(
+    function: &AggregateFunctionExpr,
+    state: &[ScalarValue],
+) -> Result<Box<dyn Accumulator>> {
     let mut accumulator = function.create_accumulator()?;
-    let columns = state.iter().map(|v| Ok(v.to_array()?)).collect::<Result<Vec<_>>>()?;
+    let columns = state
+        .iter()
+        .map(|v| Ok(v.to_array()?))
+        .collect::<Result<Vec<_>>>()?;
     accumulator.merge_batch(&columns)?;
     Ok(accumulator)
 }

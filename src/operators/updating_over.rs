@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, AsArray, Int64Array, RecordBatch};
-use arrow::datatypes::{DataType, Field, Int64Type, Schema, SchemaRef};
+use arrow::array::{Array, ArrayRef, Int64Array, RecordBatch};
+use arrow::datatypes::SchemaRef;
 use arrow::row::{OwnedRow, RowConverter};
 use datafusion::common::ScalarValue;
 
@@ -16,7 +16,7 @@ use super::{Operator, Output};
 use crate::changelog::Batch;
 use crate::error::Result;
 use crate::graph::{Over, OverTime, SortColumn};
-use crate::state::{Expiry, RowCodec, StatePart};
+use crate::state::{Expiry, RowCodec, StatePart, with_numbers, without_numbers};
 
 /// One partition: its rows in order (those equal in order by arrival), and what was emitted of it.
 #[derive(Default)]
@@ -67,13 +67,23 @@ impl UpdatingOver {
 
     /// Puts rows in or takes them out; returns the partitions touched.
     fn apply(&mut self, batch: &Batch) -> Result<Vec<OwnedRow>> {
-        let keys = self.keys.encode_columns(&batch.rows, &self.over.partition)?;
+        let keys = self
+            .keys
+            .encode_columns(&batch.rows, &self.over.partition)?;
         let rows = self.rows.encode_rows(&batch.rows)?;
-        let columns: Vec<ArrayRef> = self.order.iter().map(|c| batch.rows.column(c.column).clone()).collect();
+        let columns: Vec<ArrayRef> = self
+            .order
+            .iter()
+            .map(|c| batch.rows.column(c.column).clone())
+            .collect();
         let orders = if columns.is_empty() {
             Vec::new()
         } else {
-            self.sorter.convert_columns(&columns)?.iter().map(|r| r.owned()).collect()
+            self.sorter
+                .convert_columns(&columns)?
+                .iter()
+                .map(|r| r.owned())
+                .collect()
         };
         let mut touched = Vec::new();
         let mut seen = std::collections::HashSet::new();
@@ -82,12 +92,19 @@ impl UpdatingOver {
             let order = orders.get(i).cloned().unwrap_or_else(|| key.clone());
             let weight = batch.weight(i);
             for _ in 0..weight {
-                partition.rows.insert((order.clone(), self.arrived), row.clone());
+                partition
+                    .rows
+                    .insert((order.clone(), self.arrived), row.clone());
                 self.arrived += 1;
             }
             for _ in weight..0 {
-                let equals = partition.rows.range((order.clone(), 0)..=(order.clone(), u64::MAX));
-                let place = equals.into_iter().find(|(_, r)| **r == row).map(|(place, _)| place.clone());
+                let equals = partition
+                    .rows
+                    .range((order.clone(), 0)..=(order.clone(), u64::MAX));
+                let place = equals
+                    .into_iter()
+                    .find(|(_, r)| **r == row)
+                    .map(|(place, _)| place.clone());
                 if let Some(place) = place {
                     partition.rows.remove(&place);
                 }
@@ -110,10 +127,24 @@ impl UpdatingOver {
         while let Some(order) = orders.get(start) {
             let peers = orders[start..].iter().take_while(|o| *o == order).count();
             if self.calls.by_peers() {
-                state.step(&self.calls, &arguments, start..start + peers, 0, true, &mut results)?;
+                state.step(
+                    &self.calls,
+                    &arguments,
+                    start..start + peers,
+                    0,
+                    true,
+                    &mut results,
+                )?;
             } else {
                 for i in start..start + peers {
-                    state.step(&self.calls, &arguments, i..i + 1, 0, i == start, &mut results)?;
+                    state.step(
+                        &self.calls,
+                        &arguments,
+                        i..i + 1,
+                        0,
+                        i == start,
+                        &mut results,
+                    )?;
                 }
             }
             start += peers;
@@ -124,12 +155,17 @@ impl UpdatingOver {
     fn refresh(&mut self, touched: Vec<OwnedRow>, out: Option<&mut Output>) -> Result<()> {
         let mut changed = Changed::default();
         for key in touched {
-            let Some(partition) = self.partitions.get(&key) else { continue };
+            let Some(partition) = self.partitions.get(&key) else {
+                continue;
+            };
             let after = self.output.encode_rows(&self.compute(partition)?)?;
             let is_empty = partition.rows.is_empty();
             self.expiry.touch(&key);
             if let Some(partition) = self.partitions.get_mut(&key) {
-                partition.shown.drain(..).for_each(|row| changed.add(row, -1));
+                partition
+                    .shown
+                    .drain(..)
+                    .for_each(|row| changed.add(row, -1));
                 after.iter().for_each(|row| changed.add(row.clone(), 1));
                 partition.shown = after;
             }
@@ -177,32 +213,34 @@ impl Operator for UpdatingOver {
         let mut rows: Vec<(u64, &OwnedRow, Option<i64>)> = Vec::new();
         for (key, partition) in &self.partitions {
             let written = self.expiry.written(key);
-            rows.extend(partition.rows.iter().map(|((_, arrived), row)| (*arrived, row, written)));
+            rows.extend(
+                partition
+                    .rows
+                    .iter()
+                    .map(|((_, arrived), row)| (*arrived, row, written)),
+            );
         }
         if rows.is_empty() {
             return Ok(Vec::new());
         }
         rows.sort_unstable_by_key(|(arrived, ..)| *arrived);
-        let decoded = self.rows.decode(rows.iter().map(|(_, row, _)| *row))?;
-        let mut fields = decoded.schema().fields().to_vec();
-        let mut columns = decoded.columns().to_vec();
-        fields.push(Arc::new(Field::new("__written", DataType::Int64, true)));
-        columns.push(Arc::new(rows.iter().map(|(.., written)| *written).collect::<Int64Array>()));
-        let rows = RecordBatch::try_new(Arc::new(Schema::new(fields)), columns)?;
+        let written: Int64Array = rows.iter().map(|(.., written)| *written).collect();
+        let rows = self.rows.decode(rows.iter().map(|(_, row, _)| *row))?;
+        let rows = with_numbers(&rows, "__written", written)?;
         Ok(vec![StatePart::keyed("rows", rows, &self.over.partition)?])
     }
 
     fn restore(&mut self, parts: Vec<StatePart>) -> Result<()> {
-        use arrow::array::Array;
         for part in parts {
-            let width = self.rows.schema().fields().len();
-            let own: Vec<usize> = (0..width).collect();
-            let written = part.rows.column(width).as_primitive::<Int64Type>().clone();
-            let rows = part.rows.project(&own)?;
+            let (rows, written) = without_numbers(&part.rows)?;
             let keys = self.keys.encode_columns(&rows, &self.over.partition)?;
             let touched = self.apply(&Batch::append(rows))?;
             self.refresh(touched, None)?;
-            for (i, key) in keys.iter().enumerate().filter(|(i, _)| written.is_valid(*i)) {
+            for (i, key) in keys
+                .iter()
+                .enumerate()
+                .filter(|(i, _)| written.is_valid(*i))
+            {
                 self.expiry.set(key, written.value(i));
             }
         }

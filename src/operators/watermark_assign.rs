@@ -88,13 +88,19 @@ impl WatermarkRule {
         watermarks: &mut PartitionWatermarks,
         now: i64,
     ) -> Result<Option<Int64Array>> {
-        let going = batch.weights.as_ref().is_some_and(|w| w.values().iter().any(|w| *w < 0));
+        let going = batch
+            .weights
+            .as_ref()
+            .is_some_and(|w| w.values().iter().any(|w| *w < 0));
         if !going {
             let (times, marks) = self.evaluate(&batch.rows)?;
             return Ok(watermarks.observe(partition, times.values(), &marks, now));
         }
-        let coming: Vec<u32> = (0..batch.num_rows() as u32).filter(|i| batch.weight(*i as usize) > 0).collect();
-        let (times, marks) = self.evaluate(&batch.take(&UInt32Array::from(coming.clone()))?.rows)?;
+        let coming: Vec<u32> = (0..batch.num_rows() as u32)
+            .filter(|i| batch.weight(*i as usize) > 0)
+            .collect();
+        let (times, marks) =
+            self.evaluate(&batch.take(&UInt32Array::from(coming.clone()))?.rows)?;
         let behind = watermarks.observe(partition, times.values(), &marks, now);
         Ok(behind.map(|behind| {
             let mut all = vec![None; batch.num_rows()];
@@ -153,7 +159,9 @@ impl WatermarkAssign {
 
 impl Operator for WatermarkAssign {
     fn on_batch(&mut self, _port: usize, mut batch: Batch, out: &mut Output) -> Result<()> {
-        batch.behind = self.rule.observe(&batch, &self.partition, &mut self.watermarks, 0)?;
+        batch.behind = self
+            .rule
+            .observe(&batch, &self.partition, &mut self.watermarks, 0)?;
         out.batch(batch);
         if let Some(watermark) = self.watermarks.merged() {
             out.watermark(watermark);

@@ -252,13 +252,21 @@ fn unique_columns(plan: LogicalPlan) -> DfResult<LogicalPlan> {
     let mut taken: Vec<String> = Vec::new();
     let mut exprs = Vec::new();
     let mut any = false;
-    for (column, field) in plan.schema().columns().into_iter().zip(plan.schema().fields()) {
+    for (column, field) in plan
+        .schema()
+        .columns()
+        .into_iter()
+        .zip(plan.schema().fields())
+    {
         let name = field.name();
         let is_taken = taken.contains(name);
         let expr = datafusion::logical_expr::Expr::Column(column);
         if is_taken {
             let numbered = (0..).map(|n| format!("{name}{n}"));
-            let unique = numbered.into_iter().find(|n| !taken.contains(n)).unwrap_or_default();
+            let unique = numbered
+                .into_iter()
+                .find(|n| !taken.contains(n))
+                .unwrap_or_default();
             exprs.push(expr.alias(&unique));
             taken.push(unique);
             any = true;

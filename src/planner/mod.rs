@@ -209,8 +209,11 @@ pub fn analyze(plan: LogicalPlan) -> DfResult<LogicalPlan> {
     ]);
     let mut options = ConfigOptions::new();
     // Every scalar subquery becomes a join: it changes as its table does.
-    options.optimizer.enable_physical_uncorrelated_scalar_subquery = false;
-    let context = OptimizerContext::new_with_config_options(Arc::new(options)).with_skip_failing_rules(false);
+    options
+        .optimizer
+        .enable_physical_uncorrelated_scalar_subquery = false;
+    let context =
+        OptimizerContext::new_with_config_options(Arc::new(options)).with_skip_failing_rules(false);
     optimizer.optimize(plan, &context, |_, _| {})
 }
 

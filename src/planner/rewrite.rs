@@ -12,8 +12,8 @@ use datafusion::logical_expr::expr_rewriter::NamePreserver;
 use datafusion::logical_expr::planner::{ExprPlanner, PlannerResult};
 use datafusion::logical_expr::utils::merge_schema;
 use datafusion::logical_expr::{
-    BinaryExpr, Cast, Expr, ExprSchemable, GroupingSet, Like, LogicalPlan, LogicalPlanBuilder, Operator,
-    ScalarUDF, TryCast,
+    BinaryExpr, Cast, Expr, ExprSchemable, GroupingSet, Like, LogicalPlan, LogicalPlanBuilder,
+    Operator, ScalarUDF, TryCast,
 };
 use datafusion::optimizer::AnalyzerRule;
 use datafusion::physical_expr::PhysicalExpr;
@@ -94,10 +94,21 @@ pub fn name_columns(query: &mut Query) {
 pub fn multiset_operation(query: &Query) -> Option<ast::SetOperator> {
     fn within(body: &SetExpr) -> Option<ast::SetOperator> {
         match body {
-            SetExpr::SetOperation { op, set_quantifier, left, right } => {
+            SetExpr::SetOperation {
+                op,
+                set_quantifier,
+                left,
+                right,
+            } => {
                 let counts = *op != ast::SetOperator::Union
-                    && matches!(set_quantifier, ast::SetQuantifier::All | ast::SetQuantifier::AllByName);
-                counts.then_some(*op).or_else(|| within(left)).or_else(|| within(right))
+                    && matches!(
+                        set_quantifier,
+                        ast::SetQuantifier::All | ast::SetQuantifier::AllByName
+                    );
+                counts
+                    .then_some(*op)
+                    .or_else(|| within(left))
+                    .or_else(|| within(right))
             }
             SetExpr::Query(query) => within(&query.body),
             _ => None,
@@ -124,7 +135,10 @@ fn fetch_as_limit(query: &mut Query) {
     let one = ast::Expr::Value(ast::Value::Number("1".into(), false).with_empty_span());
     let rows = fetch.quantity.unwrap_or(one);
     match &mut query.limit_clause {
-        Some(ast::LimitClause::LimitOffset { limit: limit @ None, .. }) => *limit = Some(rows),
+        Some(ast::LimitClause::LimitOffset {
+            limit: limit @ None,
+            ..
+        }) => *limit = Some(rows),
         clause @ None => {
             *clause = Some(ast::LimitClause::LimitOffset {
                 limit: Some(rows),
@@ -193,7 +207,12 @@ fn name_body(body: &mut SetExpr) {
 /// `(a, b) IN (SELECT ...)`: DataFusion compares single values, so it becomes EXISTS over the rows that are equal. Where a NULL
 /// makes the one unknown the other is false; a WHERE cannot tell them apart, so NOT IN stays as it is (and is refused).
 fn tuple_in(expr: &mut ast::Expr) {
-    let ast::Expr::InSubquery { expr: values, subquery, negated: false } = expr else {
+    let ast::Expr::InSubquery {
+        expr: values,
+        subquery,
+        negated: false,
+    } = expr
+    else {
         return;
     };
     let ast::Expr::Tuple(values) = values.as_mut() else {
@@ -201,11 +220,14 @@ fn tuple_in(expr: &mut ast::Expr) {
     };
     let table = ast::Ident::with_quote('`', "__in");
     let name = |i: usize| ast::Ident::with_quote('`', format!("__in{i}"));
-    let equals = values.iter().enumerate().map(|(i, value)| ast::Expr::BinaryOp {
-        left: Box::new(ast::Expr::CompoundIdentifier(vec![table.clone(), name(i)])),
-        op: ast::BinaryOperator::Eq,
-        right: Box::new(value.clone()),
-    });
+    let equals = values
+        .iter()
+        .enumerate()
+        .map(|(i, value)| ast::Expr::BinaryOp {
+            left: Box::new(ast::Expr::CompoundIdentifier(vec![table.clone(), name(i)])),
+            op: ast::BinaryOperator::Eq,
+            right: Box::new(value.clone()),
+        });
     let Some(condition) = equals.reduce(|a, b| ast::Expr::BinaryOp {
         left: Box::new(a),
         op: ast::BinaryOperator::And,
@@ -225,12 +247,20 @@ fn tuple_in(expr: &mut ast::Expr) {
         }),
         sample: None,
     };
-    let Some(mut query) = select_one() else { return };
+    let Some(mut query) = select_one() else {
+        return;
+    };
     if let SetExpr::Select(select) = query.body.as_mut() {
-        select.from = vec![ast::TableWithJoins { relation: rows, joins: Vec::new() }];
+        select.from = vec![ast::TableWithJoins {
+            relation: rows,
+            joins: Vec::new(),
+        }];
         select.selection = Some(condition);
     }
-    *expr = ast::Expr::Exists { subquery: query, negated: false };
+    *expr = ast::Expr::Exists {
+        subquery: query,
+        negated: false,
+    };
 }
 
 /// `SELECT 1`.

@@ -75,7 +75,10 @@ impl Chain {
 
     /// How often the operators want to hear of the clock, in milliseconds; `None`: never.
     pub fn clock_period(&self) -> Option<u64> {
-        self.operators.iter().filter_map(|(_, o)| o.clock_period()).min()
+        self.operators
+            .iter()
+            .filter_map(|(_, o)| o.clock_period())
+            .min()
     }
 
     /// Takes out what operators hold back for speed alone, as before a barrier.

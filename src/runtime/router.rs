@@ -67,7 +67,11 @@ impl Router {
                         send(target, Element::Batch(part));
                     }
                 }
-                (Element::Batch(_), _) => route.targets.iter().take(1).for_each(|t| send(*t, element.clone())),
+                (Element::Batch(_), _) => route
+                    .targets
+                    .iter()
+                    .take(1)
+                    .for_each(|t| send(*t, element.clone())),
                 (other, _) => route.targets.iter().for_each(|t| send(*t, other.clone())),
             }
         }

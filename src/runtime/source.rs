@@ -64,7 +64,11 @@ impl SourceHead {
     /// How often idleness must be looked at while nothing is read, in milliseconds.
     pub fn idle_check(&self) -> Option<u64> {
         let rule = self.rule.as_ref()?;
-        let shortest = rule.idle_timeout.into_iter().chain(rule.quiet_advance).min()?;
+        let shortest = rule
+            .idle_timeout
+            .into_iter()
+            .chain(rule.quiet_advance)
+            .min()?;
         Some((shortest.as_millis() as u64 / 4).clamp(10, 1000))
     }
 

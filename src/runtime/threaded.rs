@@ -144,7 +144,9 @@ pub async fn start(
                 stopped,
                 Arc::clone(&clock),
             )),
-            Head::Channels(receivers) => set.spawn(run_task(receivers, chain, output, Arc::clone(&clock))),
+            Head::Channels(receivers) => {
+                set.spawn(run_task(receivers, chain, output, Arc::clone(&clock)))
+            }
         };
     }
     Ok(Job {
@@ -284,7 +286,11 @@ async fn run_source(
     mut stopped: watch::Receiver<bool>,
     clock: Arc<dyn Clock>,
 ) -> Result<()> {
-    let period = head.idle_check().into_iter().chain(chain.clock_period()).min();
+    let period = head
+        .idle_check()
+        .into_iter()
+        .chain(chain.clock_period())
+        .min();
     let mut elements = Vec::new();
     'run: while !chain.is_done() {
         let event = tokio::select! {

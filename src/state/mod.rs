@@ -10,7 +10,7 @@ use twox_hash::XxHash3_64;
 
 use crate::error::Result;
 
-pub use rows::RowCodec;
+pub use rows::{RowCodec, with_numbers, without_numbers};
 pub use ttl::{Expiry, StateTtl};
 
 /// Number of key groups: hash ranges of keys that move as a whole when parallelism changes. Also the highest parallelism

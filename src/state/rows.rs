@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions};
-use arrow::datatypes::SchemaRef;
+use arrow::array::{ArrayRef, AsArray, Int64Array, RecordBatch, RecordBatchOptions};
+use arrow::datatypes::{DataType, Field, Int64Type, Schema, SchemaRef};
 use arrow::row::{OwnedRow, RowConverter, Rows, SortField};
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 /// Turns rows of one schema into values and back. Equal rows have equal values, whichever codec of the schema made them;
 /// values order as their columns do, NULL first.
@@ -87,7 +87,10 @@ impl RowCodec {
     ///
     /// # Errors
     /// Where a value is not of this schema.
-    pub fn decode<'a>(&self, values: impl IntoIterator<Item = &'a OwnedRow>) -> Result<RecordBatch> {
+    pub fn decode<'a>(
+        &self,
+        values: impl IntoIterator<Item = &'a OwnedRow>,
+    ) -> Result<RecordBatch> {
         let values: Vec<&OwnedRow> = values.into_iter().collect();
         let columns = match &self.converter {
             None => Vec::new(),
@@ -100,6 +103,36 @@ impl RowCodec {
             &options,
         )?)
     }
+}
+
+/// Rows with a column of whole numbers behind their own: such as when each was last written.
+///
+/// # Errors
+/// Where there are not as many numbers as rows.
+pub fn with_numbers(rows: &RecordBatch, name: &str, numbers: Int64Array) -> Result<RecordBatch> {
+    let mut fields = rows.schema().fields().to_vec();
+    let mut columns = rows.columns().to_vec();
+    fields.push(Arc::new(Field::new(name, DataType::Int64, true)));
+    columns.push(Arc::new(numbers));
+    Ok(RecordBatch::try_new(
+        Arc::new(Schema::new(fields)),
+        columns,
+    )?)
+}
+
+/// The inverse of [`with_numbers`].
+///
+/// # Errors
+/// Where the last column holds other values.
+pub fn without_numbers(rows: &RecordBatch) -> Result<(RecordBatch, Int64Array)> {
+    let width = rows.num_columns().saturating_sub(1);
+    let own: Vec<usize> = (0..width).collect();
+    let numbers = rows
+        .columns()
+        .last()
+        .and_then(|c| c.as_primitive_opt::<Int64Type>());
+    let numbers = numbers.ok_or_else(|| Error::internal("state without its last column"))?;
+    Ok((rows.project(&own)?, numbers.clone()))
 }
 
 fn one_null(converter: &RowConverter) -> Result<OwnedRow> {
@@ -121,13 +154,17 @@ mod tests {
     fn rows_come_back_as_they_were_and_sort_by_column_null_first() {
         let a: ArrayRef = Arc::new(Int64Array::from(vec![Some(2), None, Some(1)]));
         let b: ArrayRef = Arc::new(StringArray::from(vec!["x", "y", "z"]));
-        let rows = RecordBatch::try_from_iter_with_nullable([("a", a, true), ("b", b, true)]).unwrap();
+        let rows =
+            RecordBatch::try_from_iter_with_nullable([("a", a, true), ("b", b, true)]).unwrap();
         let codec = RowCodec::new(rows.schema()).unwrap();
         let mut values = codec.encode_rows(&rows).unwrap();
         assert_eq!(codec.decode(&values).unwrap(), rows);
         values.sort();
         let sorted = codec.decode(&values).unwrap();
-        assert_eq!(sorted.column(1).as_ref(), &StringArray::from(vec!["y", "z", "x"]));
+        assert_eq!(
+            sorted.column(1).as_ref(),
+            &StringArray::from(vec!["y", "z", "x"])
+        );
         let none = RowCodec::of_columns(&rows.schema(), &[]).unwrap();
         let keys = none.encode_columns(&rows, &[]).unwrap();
         assert_eq!(keys.len(), 3);

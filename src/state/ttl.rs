@@ -89,7 +89,12 @@ impl<K: Clone + Eq + Hash + Ord> Expiry<K> {
             return Vec::new();
         }
         if self.now.is_none() {
-            let unknown: Vec<K> = self.order.iter().take_while(|(t, _)| *t == i64::MIN).map(|(_, k)| k.clone()).collect();
+            let unknown: Vec<K> = self
+                .order
+                .iter()
+                .take_while(|(t, _)| *t == i64::MIN)
+                .map(|(_, k)| k.clone())
+                .collect();
             for key in unknown {
                 self.set(&key, time);
             }
@@ -115,9 +120,15 @@ mod tests {
 
     #[test]
     fn a_key_expires_when_it_was_not_written_for_the_ttl() {
-        let mut e = Expiry::new(Some(StateTtl { after: 10, by_event_time: true }));
+        let mut e = Expiry::new(Some(StateTtl {
+            after: 10,
+            by_event_time: true,
+        }));
         e.touch(&"a");
-        assert!(e.on_watermark(100).is_empty(), "counts from the first time known");
+        assert!(
+            e.on_watermark(100).is_empty(),
+            "counts from the first time known"
+        );
         e.touch(&"b");
         assert!(e.on_clock(10_000).is_empty(), "another time");
         assert!(e.on_watermark(105).is_empty());

@@ -92,7 +92,11 @@ impl WatermarkMerge {
         let waits = |at: usize| {
             let group = self.groups[at];
             group.is_some()
-                && self.inputs.iter().zip(&self.groups).any(|(i, g)| *g == group && i.state == State::Active)
+                && self
+                    .inputs
+                    .iter()
+                    .zip(&self.groups)
+                    .any(|(i, g)| *g == group && i.state == State::Active)
         };
         let states: Vec<State> = (0..self.inputs.len())
             .map(|at| match self.inputs[at].state {
@@ -104,7 +108,11 @@ impl WatermarkMerge {
         if any(State::Unknown) {
             return Vec::new();
         }
-        let active = self.inputs.iter().zip(&states).filter(|(_, s)| **s == State::Active);
+        let active = self
+            .inputs
+            .iter()
+            .zip(&states)
+            .filter(|(_, s)| **s == State::Active);
         if active.clone().any(|(i, _)| i.watermark.is_none()) {
             return Vec::new();
         }
@@ -315,7 +323,11 @@ mod tests {
         assert_eq!(m.update(2, Watermark::Idle), [Watermark::At(5)]);
         m.update(0, Watermark::Idle);
         assert_eq!(m.update(1, Watermark::Idle), [Watermark::Idle]);
-        assert_eq!(m.update(0, Watermark::At(9)), [Watermark::At(5)], "active, but no further");
+        assert_eq!(
+            m.update(0, Watermark::At(9)),
+            [Watermark::At(5)],
+            "active, but no further"
+        );
         assert_eq!(m.update(1, Watermark::At(9)), [Watermark::At(9)]);
     }
 
@@ -395,7 +407,11 @@ mod tests {
         w.advance_quiet(60, 200);
         assert_eq!(w.merged(), Some(Watermark::At(1090)));
         let behind = w.observe(&a, &[1080], &Int64Array::from(vec![1070]), 210);
-        assert_eq!(behind.unwrap().value(0), 1090, "what the clock passed is late");
+        assert_eq!(
+            behind.unwrap().value(0),
+            1090,
+            "what the clock passed is late"
+        );
     }
 
     #[test]

@@ -32,7 +32,11 @@ pub struct Script {
 
 impl Script {
     /// A session with the script loaded, captured in memory.
-    pub fn session(&self, variant: Variant, parallelism: usize) -> Result<(Session, Arc<Capture>), Error> {
+    pub fn session(
+        &self,
+        variant: Variant,
+        parallelism: usize,
+    ) -> Result<(Session, Arc<Capture>), Error> {
         let capture = Capture::in_memory();
         let mut session = Session::new(SessionConfig {
             sources: self.sources.clone(),

@@ -611,7 +611,11 @@ fn upserts_keep_one_record_a_key_and_tombstones() {
 /// The rows left once the changes that `--output jsonl` shows are applied, sorted.
 fn folded(case: &Case, sql: &str) -> Vec<String> {
     let output = case.run(sql, &[]);
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
     let mut rows: Vec<String> = Vec::new();
     for line in String::from_utf8_lossy(&output.stdout).lines() {
         let change: Value = serde_json::from_str(line).unwrap();
@@ -633,13 +637,29 @@ fn an_upsert_topic_is_read_as_a_changelog() {
     let case = Case::new("upsert_source", 3);
     let record = |k: &str, v: Value| json!({"key": json!({"b": k}).to_string(), "value": v});
     let row = |k: &str, a: i64| record(k, json!({"b": k, "a": a}));
-    case.produce(&[row("x", 1), row("y", 5), row("x", 2), record("y", Value::Null), row("z", 7), record("w", Value::Null)]);
+    case.produce(&[
+        row("x", 1),
+        row("y", 5),
+        row("x", 2),
+        record("y", Value::Null),
+        row("z", 7),
+        record("w", Value::Null),
+    ]);
     let table = "CREATE TABLE t (a INT, b STRING, PRIMARY KEY (b) NOT ENFORCED) WITH ('connector' = 'upsert-kafka', 'topic' = '$topic',
            'properties.bootstrap.servers' = 'elsewhere:1', 'key.format' = 'json', 'value.format' = 'json',
            'scan.bounded.mode' = 'latest-offset');";
     let rows = folded(&case, &format!("{table} SELECT b, a FROM t;"));
-    assert_eq!(rows, [json!({"b": "x", "a": 2}).to_string(), json!({"b": "z", "a": 7}).to_string()]);
-    let totals = folded(&case, &format!("{table} SELECT COUNT(*) AS n, SUM(a) AS s, MAX(a) AS m FROM t;"));
+    assert_eq!(
+        rows,
+        [
+            json!({"b": "x", "a": 2}).to_string(),
+            json!({"b": "z", "a": 7}).to_string()
+        ]
+    );
+    let totals = folded(
+        &case,
+        &format!("{table} SELECT COUNT(*) AS n, SUM(a) AS s, MAX(a) AS m FROM t;"),
+    );
     assert_eq!(totals, [json!({"n": 2, "s": 9, "m": 7}).to_string()]);
 }
 
@@ -665,7 +685,11 @@ fn debezium_events_are_read_and_written() {
         out.topic
     );
     let output = case.run(&sql, &["--batch-rows", "1"]);
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
     let mut there: Vec<String> = Vec::new();
     for record in out.consume(&out.topic) {
         let value = &record["value"];
@@ -695,11 +719,20 @@ fn a_quiet_topic_closes_its_windows_by_the_clock() {
     let (lines, seen) = std::sync::mpsc::channel();
     std::thread::spawn(move || {
         use std::io::BufRead as _;
-        for line in std::io::BufReader::new(stdout).lines().map_while(Result::ok) {
+        for line in std::io::BufReader::new(stdout)
+            .lines()
+            .map_while(Result::ok)
+        {
             let _ = lines.send(line);
         }
     });
-    let next = || rows_of(seen.recv_timeout(Duration::from_secs(30)).expect("a window closes").as_bytes());
+    let next = || {
+        rows_of(
+            seen.recv_timeout(Duration::from_secs(30))
+                .expect("a window closes")
+                .as_bytes(),
+        )
+    };
     assert!(next()[0].to_string().contains("\"n\":2"));
     assert!(next()[0].to_string().contains("2026-01-01 00:00:04"));
     stop(child);

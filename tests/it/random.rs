@@ -35,7 +35,12 @@ fn streams_fold_up_to_the_batch_answer() {
             failures.push(format!("SEED={seed}\n{what}"));
         }
     }
-    assert!(failures.is_empty(), "{} failed\n{}", failures.len(), failures[..failures.len().min(4)].join("\n\n"));
+    assert!(
+        failures.is_empty(),
+        "{} failed\n{}",
+        failures.len(),
+        failures[..failures.len().min(4)].join("\n\n")
+    );
 }
 
 async fn check(seed: u64, dir: &Path) -> Result<(), String> {
@@ -43,10 +48,21 @@ async fn check(seed: u64, dir: &Path) -> Result<(), String> {
     let mut sources = BTreeMap::new();
     for (table, is_updating) in TABLES {
         let path = dir.join(format!("{table}.jsonl"));
-        std::fs::write(&path, if *is_updating { changelog(&mut random) } else { events(&mut random) }).unwrap();
+        std::fs::write(
+            &path,
+            if *is_updating {
+                changelog(&mut random)
+            } else {
+                events(&mut random)
+            },
+        )
+        .unwrap();
         sources.insert(table.to_string(), path);
     }
-    let query = Query { random: &mut random }.top();
+    let query = Query {
+        random: &mut random,
+    }
+    .top();
     let script = Script {
         text: format!("{}{};", declarations(), query.stream),
         settings: Vec::new(),
@@ -56,7 +72,9 @@ async fn check(seed: u64, dir: &Path) -> Result<(), String> {
         parallelism: random.usize(1..5),
         batch_rows: [1, 2, 7, 4096][random.usize(..4)],
         seed,
-        cut: random.bool().then(|| (random.usize(..12), random.usize(1..5))),
+        cut: random
+            .bool()
+            .then(|| (random.usize(..12), random.usize(1..5))),
     };
     let shown = format!("{}\n{variant:?}", query.stream);
     let failed = |e: flowline::error::Error| format!("{shown}\n{e}");
@@ -68,7 +86,9 @@ async fn check(seed: u64, dir: &Path) -> Result<(), String> {
     };
     let (session, _) = declared.session(variant, 1).map_err(failed)?;
     let file = SourceFile::new("batch.sql", &format!("{};", query.batch));
-    let answers = flowline::batch::run(&session, &file).await.map_err(failed)?;
+    let answers = flowline::batch::run(&session, &file)
+        .await
+        .map_err(failed)?;
     let mut expected = Vec::new();
     for (_, schema, batches) in answers {
         let schema = plain(&schema);
@@ -76,10 +96,16 @@ async fn check(seed: u64, dir: &Path) -> Result<(), String> {
         for batch in batches {
             let mut encoded = Encoded::default();
             let columns = batch.columns().iter().zip(schema.fields());
-            let columns = columns.map(|(c, f)| cast(c, f.data_type()).unwrap()).collect();
+            let columns = columns
+                .map(|(c, f)| cast(c, f.data_type()).unwrap())
+                .collect();
             let batch = RecordBatch::try_new(Arc::clone(&schema), columns).unwrap();
             encoder.encode(&batch, &mut encoded).unwrap();
-            expected.extend(encoded.payloads().map(|p| String::from_utf8_lossy(p).into_owned()));
+            expected.extend(
+                encoded
+                    .payloads()
+                    .map(|p| String::from_utf8_lossy(p).into_owned()),
+            );
         }
     }
     match difference(&expected, got.get("select_1").map_or(&[], Vec::as_slice)) {
@@ -110,7 +136,10 @@ fn declarations() -> String {
         let (time, format) = if *is_updating {
             ("", "debezium-json")
         } else {
-            (", ts TIMESTAMP(3), WATERMARK FOR ts AS ts - INTERVAL '1' HOUR", "json")
+            (
+                ", ts TIMESTAMP(3), WATERMARK FOR ts AS ts - INTERVAL '1' HOUR",
+                "json",
+            )
         };
         writeln!(
             text,
@@ -125,21 +154,30 @@ fn declarations() -> String {
 /// A row: few keys and values, some NULL, so that everything meets.
 fn row(random: &mut Rng, id: usize) -> String {
     let k = ["null", "\"p\"", "\"q\"", "\"r\"", "\"s\""][random.usize(..5)];
-    let v = if random.u8(..8) == 0 { "null".to_string() } else { random.i32(-3..6).to_string() };
+    let v = if random.u8(..8) == 0 {
+        "null".to_string()
+    } else {
+        random.i32(-3..6).to_string()
+    };
     format!("\"id\":{id},\"k\":{k},\"v\":{v},\"w\":{}", random.i32(0..3))
 }
 
 /// Rows a few seconds apart, out of order by less than the watermark allows; no two at the same time.
 fn events(random: &mut Rng) -> String {
     let n = random.usize(..30);
-    let mut times: Vec<i64> = (0..n as i64).map(|i| i * 11_000 + random.i64(0..10_000)).collect();
+    let mut times: Vec<i64> = (0..n as i64)
+        .map(|i| i * 11_000 + random.i64(0..10_000))
+        .collect();
     for _ in 0..n {
         let (i, j) = (random.usize(..n), random.usize(..n));
         times.swap(i, j);
     }
     let lines = times.iter().enumerate().map(|(id, t)| {
         let (minutes, seconds, millis) = (t / 60_000, t / 1000 % 60, t % 1000);
-        format!("{{{},\"ts\":\"2025-01-15 10:{minutes:02}:{seconds:02}.{millis:03}\"}}\n", row(random, id))
+        format!(
+            "{{{},\"ts\":\"2025-01-15 10:{minutes:02}:{seconds:02}.{millis:03}\"}}\n",
+            row(random, id)
+        )
     });
     lines.collect()
 }
@@ -153,7 +191,11 @@ fn changelog(random: &mut Rng) -> String {
             0 | 1 if !there.is_empty() => {
                 let old = there.swap_remove(random.usize(..there.len()));
                 let new = row(random, id);
-                writeln!(text, "{{\"before\":{{{old}}},\"after\":{{{new}}},\"op\":\"u\"}}").unwrap();
+                writeln!(
+                    text,
+                    "{{\"before\":{{{old}}},\"after\":{{{new}}},\"op\":\"u\"}}"
+                )
+                .unwrap();
                 there.push(new);
             }
             2 if !there.is_empty() => {
@@ -199,7 +241,10 @@ impl Query<'_> {
                 format!("SELECT * FROM {}", self.relation(depth))
             }
         };
-        Pair { batch: text.clone(), stream: text }
+        Pair {
+            batch: text.clone(),
+            stream: text,
+        }
     }
 
     /// Something with columns id, k, v, w to read from.
@@ -215,7 +260,12 @@ impl Query<'_> {
             }
             1 => {
                 let inner = self.relation(depth - 1);
-                let having = self.pick(&["", " HAVING COUNT(*) > 1", " HAVING SUM(v) > 2", " HAVING MIN(w) = 0"]);
+                let having = self.pick(&[
+                    "",
+                    " HAVING COUNT(*) > 1",
+                    " HAVING SUM(v) > 2",
+                    " HAVING MIN(w) = 0",
+                ]);
                 format!(
                     "SELECT MIN(id) AS id, k, SUM(v) AS v, CAST(COUNT(DISTINCT w) AS INT) AS w FROM {inner} AS t GROUP BY k{having}"
                 )
@@ -223,19 +273,39 @@ impl Query<'_> {
             2 => {
                 let (left, right) = (self.relation(depth - 1), self.relation(depth - 1));
                 let join = self.pick(&["JOIN", "LEFT JOIN", "RIGHT JOIN", "FULL JOIN"]);
-                let on = self.pick(&["l.k = r.k", "l.v = r.w", "l.k = r.k AND l.w = r.w", "l.id = r.id AND l.v < r.v", "l.k IS NOT DISTINCT FROM r.k"]);
+                let on = self.pick(&[
+                    "l.k = r.k",
+                    "l.v = r.w",
+                    "l.k = r.k AND l.w = r.w",
+                    "l.id = r.id AND l.v < r.v",
+                    "l.k IS NOT DISTINCT FROM r.k",
+                ]);
                 format!("SELECT l.id, r.k, l.v, r.w FROM {left} AS l {join} {right} AS r ON {on}")
             }
             3 => {
                 let (left, right) = (self.relation(depth - 1), self.relation(depth - 1));
-                let test = self.pick(&["l.w IN (SELECT v FROM @ AS r)", "l.k IN (SELECT k FROM @ AS r WHERE r.v > 0)", "l.v NOT IN (SELECT v FROM @ AS r)",
-                    "EXISTS (SELECT 1 FROM @ AS r WHERE r.k = l.k)", "NOT EXISTS (SELECT 1 FROM @ AS r WHERE r.k = l.k AND r.v > 1)"]);
-                format!("SELECT l.id, l.k, l.v, l.w FROM {left} AS l WHERE {}", test.replace('@', &right))
+                let test = self.pick(&[
+                    "l.w IN (SELECT v FROM @ AS r)",
+                    "l.k IN (SELECT k FROM @ AS r WHERE r.v > 0)",
+                    "l.v NOT IN (SELECT v FROM @ AS r)",
+                    "EXISTS (SELECT 1 FROM @ AS r WHERE r.k = l.k)",
+                    "NOT EXISTS (SELECT 1 FROM @ AS r WHERE r.k = l.k AND r.v > 1)",
+                ]);
+                format!(
+                    "SELECT l.id, l.k, l.v, l.w FROM {left} AS l WHERE {}",
+                    test.replace('@', &right)
+                )
             }
             4 | 5 => {
                 let inner = self.relation(depth - 1);
                 let order = self.pick(&["v DESC, id, w, k", "w, v, id, k", "id DESC, v, w, k"]);
-                let limit = self.pick(&["rn <= 2", "rn = 1", "rn < 4", "rn BETWEEN 2 AND 3", "rn <= 3 AND v > 0"]);
+                let limit = self.pick(&[
+                    "rn <= 2",
+                    "rn = 1",
+                    "rn < 4",
+                    "rn BETWEEN 2 AND 3",
+                    "rn <= 3 AND v > 0",
+                ]);
                 let by = self.pick(&["PARTITION BY k ", "PARTITION BY w, k ", ""]);
                 let w = self.pick(&["w", "w", "CAST(rn AS INT) AS w"]);
                 let rank = self.pick(&["ROW_NUMBER", "ROW_NUMBER", "RANK", "DENSE_RANK"]);
@@ -246,7 +316,9 @@ impl Query<'_> {
             6 => {
                 let (left, right) = (self.relation(depth - 1), self.relation(depth - 1));
                 let all = self.pick(&["UNION ALL", "UNION"]);
-                format!("SELECT id, k, v, w FROM {left} AS l {all} SELECT id, k, v, w FROM {right} AS r")
+                format!(
+                    "SELECT id, k, v, w FROM {left} AS l {all} SELECT id, k, v, w FROM {right} AS r"
+                )
             }
             7 => {
                 let inner = self.relation(depth - 1);
@@ -261,8 +333,15 @@ impl Query<'_> {
     }
 
     fn condition(&mut self, t: &str) -> String {
-        self.pick(&["$.v > 0", "$.k = 'p'", "$.k <> 'q' AND $.w < 2", "$.v IS NULL OR $.w = 1", "$.id % 2 = 0", "NOT ($.v > $.w)"])
-            .replace('$', t)
+        self.pick(&[
+            "$.v > 0",
+            "$.k = 'p'",
+            "$.k <> 'q' AND $.w < 2",
+            "$.v IS NULL OR $.w = 1",
+            "$.id % 2 = 0",
+            "NOT ($.v > $.w)",
+        ])
+        .replace('$', t)
     }
 
     fn aggregates(&mut self, depth: usize) -> String {
@@ -276,7 +355,11 @@ impl Query<'_> {
 
     fn two_levels(&mut self) -> String {
         let inner = self.relation(2);
-        let outer = self.pick(&["COUNT(*) AS x, SUM(s) AS y", "MAX(n) AS x, MIN(s) AS y", "COUNT(DISTINCT s) AS x, SUM(n) AS y"]);
+        let outer = self.pick(&[
+            "COUNT(*) AS x, SUM(s) AS y",
+            "MAX(n) AS x, MIN(s) AS y",
+            "COUNT(DISTINCT s) AS x, SUM(n) AS y",
+        ]);
         format!(
             "SELECT m, {outer} FROM (SELECT k, COUNT(*) AS n, SUM(v) AS s, MAX(w) AS m FROM {inner} AS t GROUP BY k) AS g GROUP BY m"
         )
@@ -302,7 +385,10 @@ impl Query<'_> {
 
     /// What waits for the watermark: windows, OVER and interval joins by event time.
     fn in_time(&mut self) -> Pair {
-        let same = |text: String| Pair { batch: text.clone(), stream: text };
+        let same = |text: String| Pair {
+            batch: text.clone(),
+            stream: text,
+        };
         match self.random.u8(..6) {
             0 | 1 => {
                 let table = self.pick(&["a", "b"]);
@@ -321,16 +407,29 @@ impl Query<'_> {
             }
             2 => {
                 let join = self.pick(&["JOIN", "LEFT JOIN", "RIGHT JOIN", "FULL JOIN"]);
-                let side = |table: &str, tvf: bool| if tvf {
-                    format!("(SELECT * FROM TABLE(TUMBLE(TABLE {table}, DESCRIPTOR(ts), INTERVAL '1' MINUTE)))")
-                } else {
-                    format!("(SELECT *, FLOOR(ts TO MINUTE) AS window_start, FLOOR(ts TO MINUTE) AS window_end FROM {table})")
+                let side = |table: &str, tvf: bool| {
+                    if tvf {
+                        format!(
+                            "(SELECT * FROM TABLE(TUMBLE(TABLE {table}, DESCRIPTOR(ts), INTERVAL '1' MINUTE)))"
+                        )
+                    } else {
+                        format!(
+                            "(SELECT *, FLOOR(ts TO MINUTE) AS window_start, FLOOR(ts TO MINUTE) AS window_end FROM {table})"
+                        )
+                    }
                 };
-                let text = |tvf: bool| format!(
-                    "SELECT l.id, r.id AS rid, l.v, r.w FROM {} AS l {join} {} AS r ON l.k = r.k AND l.window_start = r.window_start \
-                     AND l.window_end = r.window_end", side("a", tvf), side("b", tvf)
-                );
-                Pair { stream: text(true), batch: text(false) }
+                let text = |tvf: bool| {
+                    format!(
+                        "SELECT l.id, r.id AS rid, l.v, r.w FROM {} AS l {join} {} AS r ON l.k = r.k AND l.window_start = r.window_start \
+                     AND l.window_end = r.window_end",
+                        side("a", tvf),
+                        side("b", tvf)
+                    )
+                };
+                Pair {
+                    stream: text(true),
+                    batch: text(false),
+                }
             }
             3 => {
                 let join = self.pick(&["JOIN", "LEFT JOIN", "RIGHT JOIN", "FULL JOIN"]);
@@ -339,16 +438,23 @@ impl Query<'_> {
                     "l.ts >= r.ts AND l.ts < r.ts + INTERVAL '45' SECOND",
                     "r.ts BETWEEN l.ts - INTERVAL '20' SECOND AND l.ts + INTERVAL '5' SECOND AND l.w <= r.w",
                 ]);
-                same(format!("SELECT l.id, r.id AS rid, l.v, r.w FROM a AS l {join} b AS r ON l.k = r.k AND {bounds}"))
+                same(format!(
+                    "SELECT l.id, r.id AS rid, l.v, r.w FROM a AS l {join} b AS r ON l.k = r.k AND {bounds}"
+                ))
             }
             4 => {
                 let limit = self.random.u8(1..4);
                 let order = self.pick(&["v DESC, id", "w, id DESC"]);
-                let text = |from: &str, window: &str| format!(
-                    "SELECT id, k, v FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY {window}, k ORDER BY {order}) AS rn FROM {from}) WHERE rn <= {limit}"
-                );
+                let text = |from: &str, window: &str| {
+                    format!(
+                        "SELECT id, k, v FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY {window}, k ORDER BY {order}) AS rn FROM {from}) WHERE rn <= {limit}"
+                    )
+                };
                 Pair {
-                    stream: text("TABLE(TUMBLE(TABLE a, DESCRIPTOR(ts), INTERVAL '1' MINUTE))", "window_start, window_end"),
+                    stream: text(
+                        "TABLE(TUMBLE(TABLE a, DESCRIPTOR(ts), INTERVAL '1' MINUTE))",
+                        "window_start, window_end",
+                    ),
                     batch: text("a", "FLOOR(ts TO MINUTE)"),
                 }
             }

@@ -134,6 +134,8 @@ pub(crate) struct Function {
     pub eval: fn(&Call) -> Result<ArrayRef>,
     /// The same as another expression.
     pub rewrite: Option<fn(Vec<Expr>) -> Result<ExprSimplifyResult>>,
+    /// Whether every row has a result of its own, though the arguments are constant.
+    pub is_random: bool,
     /// Whether the result is JSON as such, which JSON_OBJECT and its kin take in without quoting it.
     pub makes_json: bool,
 }
@@ -159,6 +161,7 @@ impl Function {
             volatility: Volatility::Immutable,
             eval,
             rewrite: None,
+            is_random: false,
             makes_json: false,
         }
     }
@@ -299,10 +302,9 @@ impl ScalarUDFImpl for Udf {
     }
 
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
-        let constant = args
-            .args
-            .iter()
-            .all(|a| matches!(a, ColumnarValue::Scalar(_)));
+        let mut given = args.args.iter();
+        let constant =
+            !self.function.is_random && given.all(|a| matches!(a, ColumnarValue::Scalar(_)));
         let rows = if constant { 1 } else { args.number_rows };
         let result_type = args.return_field.data_type().clone();
         let are_json = args

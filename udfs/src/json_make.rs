@@ -135,10 +135,23 @@ fn convertible(function: &str, data_type: &DataType) -> Result<()> {
         DataType::Date32 | DataType::Date64 | DataType::Time32(_) | DataType::Time64(_) => {
             plan_err!("{function}: {data_type} cannot be converted into JSON: CAST it to STRING")
         }
+        DataType::Map(..) if !has_text_keys(data_type) => {
+            plan_err!("{function}: {data_type} cannot be converted into JSON: the keys must be STRING")
+        }
         DataType::Interval(_) | DataType::Duration(_) => {
             plan_err!("{function}: an interval cannot be converted into JSON")
         }
         _ => Ok(()),
+    }
+}
+
+fn has_text_keys(map: &DataType) -> bool {
+    let DataType::Map(entries, _) = map else {
+        return false;
+    };
+    match entries.data_type() {
+        DataType::Struct(fields) => fields.first().is_some_and(|key| *key.data_type() == DataType::Utf8),
+        _ => false,
     }
 }
 
@@ -175,11 +188,12 @@ pub(crate) fn json_of(column: &ArrayRef, row: usize) -> Result<Json<'static>> {
     Ok(match column.data_type() {
         DataType::Null => Json::Null,
         DataType::Boolean => Json::Boolean(column.as_boolean().value(row)),
+        // As the DOUBLE that it is.
         DataType::Float32 => {
-            let value = column.as_primitive::<Float32Type>().value(row);
+            let value = f64::from(column.as_primitive::<Float32Type>().value(row));
             let mut text = String::new();
-            let _ = java::write_float(value, &mut text);
-            double(value.into(), text)
+            let _ = java::write_double(value, &mut text);
+            double(value, text)
         }
         DataType::Float64 => {
             let value = column.as_primitive::<Float64Type>().value(row);

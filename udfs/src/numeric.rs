@@ -103,6 +103,31 @@ pub(crate) static FUNCTIONS: &[Function] = &[
         reals(call, |x| x.ln() / std::f64::consts::LN_2)
     }),
     real("exp", |call| reals(call, f64::exp)),
+    real("sin", |call| reals(call, f64::sin)),
+    real("cos", |call| reals(call, f64::cos)),
+    real("tan", |call| reals(call, f64::tan)),
+    real("cot", |call| reals(call, |x| 1.0 / x.tan())),
+    real("asin", |call| reals(call, f64::asin)),
+    real("acos", |call| reals(call, f64::acos)),
+    real("atan", |call| reals(call, f64::atan)),
+    real("sinh", |call| reals(call, f64::sinh)),
+    real("cosh", |call| reals(call, f64::cosh)),
+    real("tanh", |call| reals(call, f64::tanh)),
+    real("degrees", |call| reals(call, f64::to_degrees)),
+    real("radians", |call| reals(call, f64::to_radians)),
+    Function::new(
+        "atan2",
+        Takes::Fixed(2, &[Kind::Double, Kind::Double]),
+        DOUBLE,
+        Nulls::Strict,
+        |call| reals2(call, f64::atan2),
+    ),
+    Function::new("pi", Takes::Fixed(0, &[]), DOUBLE, Nulls::Never, |call| {
+        call.values::<Float64Type>(|_| Ok(Some(std::f64::consts::PI)))
+    }),
+    Function::new("e", Takes::Fixed(0, &[]), DOUBLE, Nulls::Never, |call| {
+        call.values::<Float64Type>(|_| Ok(Some(std::f64::consts::E)))
+    }),
 ];
 
 fn reals(call: &Call, f: fn(f64) -> f64) -> Result<ArrayRef> {

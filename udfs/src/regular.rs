@@ -1,10 +1,13 @@
 //! Regular expressions. Java's syntax as far as the `regex` crate has it: no look-around, no back references.
 
-use datafusion::arrow::array::{ArrayRef, StringArray};
+use std::sync::Arc;
+
+use datafusion::arrow::array::{ArrayRef, ListBuilder, StringArray, StringBuilder};
 use datafusion::arrow::datatypes::{DataType, Int32Type};
 use datafusion::common::Result;
 use regex::{NoExpand, Regex};
 
+use crate::aggregate::list_of;
 use crate::function::{Call, Column, Function, Kind, Nulls, Takes};
 
 /// The functions of this file.
@@ -52,7 +55,61 @@ pub(crate) static FUNCTIONS: &[Function] = &[
             })
         },
     ),
+    Function::new(
+        "regexp_instr",
+        Takes::Fixed(2, &[Kind::Text, Kind::Text]),
+        |_, _| Ok(DataType::Int32),
+        Nulls::Maybe,
+        |call| {
+            let (texts, mut patterns) = (call.text(0)?, Patterns::of(call)?);
+            call.values::<Int32Type>(|row| {
+                let (Some(text), Some(Some(regex))) = (texts.get(row), patterns.get(row)) else {
+                    return Ok(None);
+                };
+                let before = regex.find(text).map(|m| text[..m.start()].chars().count() + 1);
+                Ok(i32::try_from(before.unwrap_or(0)).ok())
+            })
+        },
+    ),
+    Function::new(
+        "regexp_extract_all",
+        Takes::Fixed(2, &[Kind::Text, Kind::Text, Kind::Int]),
+        |_, _| Ok(list_of(&DataType::Utf8)),
+        Nulls::Maybe,
+        extract_all,
+    ),
 ];
+
+/// Of every match the group that argument 2 numbers, 1 without it; NULL where the pattern has no such group.
+fn extract_all(call: &Call) -> Result<ArrayRef> {
+    let (texts, mut patterns) = (call.text(0)?, Patterns::of(call)?);
+    let groups = match call.len() {
+        2 => None,
+        _ => Some(call.ints(2)?),
+    };
+    let mut lists = ListBuilder::new(StringBuilder::new());
+    for row in 0..call.rows {
+        let group = match &groups {
+            Some(column) => column.get(row),
+            None => Some(1),
+        };
+        let group = group.and_then(|g| usize::try_from(g).ok());
+        let (Some(text), Some(Some(regex)), Some(group)) = (texts.get(row), patterns.get(row), group)
+        else {
+            lists.append_null();
+            continue;
+        };
+        if group >= regex.captures_len() {
+            lists.append_null();
+            continue;
+        }
+        for found in regex.captures_iter(text) {
+            lists.values().append_option(found.get(group).map(|m| m.as_str()));
+        }
+        lists.append(true);
+    }
+    Ok(Arc::new(lists.finish()))
+}
 
 /// The patterns of argument 1; one that repeats is compiled once.
 struct Patterns<'a> {

@@ -146,7 +146,9 @@ impl SinkWriter for FileWriter {
         }
         let kinds = row_kinds(batch, None)?;
         let indices = crate::connectors::row_indices(kinds.iter().map(|(row, _)| *row));
-        let deleted = kinds.iter().map(|(_, kind)| Some(matches!(kind, RowKind::Delete | RowKind::UpdateBefore)));
+        let deleted = kinds
+            .iter()
+            .map(|(_, kind)| Some(matches!(kind, RowKind::Delete | RowKind::UpdateBefore)));
         let deleted: BooleanArray = deleted.collect();
         self.encode(&take_record_batch(&batch.rows, &indices)?, &deleted)
     }

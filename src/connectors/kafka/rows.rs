@@ -190,7 +190,13 @@ impl Rows {
             Some(sources.iter().map(weight).collect::<Vec<i64>>().into())
         } else {
             let given = decoded.weights.as_ref();
-            given.map(|w| values.iter().map(|v| v.map_or(1, |v| w.value(v as usize))).collect::<Vec<i64>>().into())
+            given.map(|w| {
+                values
+                    .iter()
+                    .map(|v| v.map_or(1, |v| w.value(v as usize)))
+                    .collect::<Vec<i64>>()
+                    .into()
+            })
         };
         let options = RecordBatchOptions::new().with_row_count(Some(rows));
         // Of a deleted key the other columns are NULL, whatever the table says of them.

@@ -152,16 +152,22 @@ struct Half {
 }
 
 impl Half {
-    fn encode(&mut self, rows: &RecordBatch, deleted: Option<&BooleanArray>, table: &str) -> Result<()> {
+    fn encode(
+        &mut self,
+        rows: &RecordBatch,
+        deleted: Option<&BooleanArray>,
+        table: &str,
+    ) -> Result<()> {
         self.encoded.bytes.clear();
         self.encoded.ends.clear();
         let rows = rows.project(&self.indexes)?;
         let encoded = match deleted {
-            Some(deleted) => self.encoder.encode_changes(&rows, deleted, &mut self.encoded),
+            Some(deleted) => self
+                .encoder
+                .encode_changes(&rows, deleted, &mut self.encoded),
             None => self.encoder.encode(&rows, &mut self.encoded),
         };
-        encoded
-            .map_err(|bad| Error::data(bad_row_text(&format!("table '{table}'"), &bad)))
+        encoded.map_err(|bad| Error::data(bad_row_text(&format!("table '{table}'"), &bad)))
     }
 }
 
@@ -251,7 +257,10 @@ impl SinkWriter for KafkaWriter {
             key.encode(&rows, None, &self.name)?;
         }
         // In an upsert topic a deletion is a record without a value, in a changelog format it is one of its own.
-        let marked = deletions.clone().filter(|_| !self.is_upsert).map(BooleanArray::from);
+        let marked = deletions
+            .clone()
+            .filter(|_| !self.is_upsert)
+            .map(BooleanArray::from);
         self.value.encode(&rows, marked.as_ref(), &self.name)?;
         let timestamps = self
             .meta_column(&rows, Meta::Timestamp)

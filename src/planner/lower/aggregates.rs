@@ -44,7 +44,10 @@ impl Lowering<'_> {
         if node.changes.updating && matches!(window.windows.kind, WindowKind::Session { .. }) {
             return Err(self.unsupported("a SESSION window over a stream with updates"));
         }
-        let changes = Changes { upsert_keys: Vec::new(), ..node.changes.clone() };
+        let changes = Changes {
+            upsert_keys: Vec::new(),
+            ..node.changes.clone()
+        };
         let schema =
             arrow_schema(datafusion::logical_expr::UserDefinedLogicalNodeCore::schema(window));
         let (operation, exchange, parallelism) = match window.windows.kind {
@@ -254,12 +257,23 @@ impl Lowering<'_> {
         let width = node_schema.fields().len();
         let own = (0..width).map(|i| column_expr(&node_schema, i));
         let groups = aggregate.group.iter().cloned();
-        let fields = node_schema.fields().iter().chain(aggregate.result_schema.fields().iter().take(aggregate.group.len()));
+        let fields = node_schema.fields().iter().chain(
+            aggregate
+                .result_schema
+                .fields()
+                .iter()
+                .take(aggregate.group.len()),
+        );
         let schema = Arc::new(Schema::new(fields.cloned().collect::<Vec<_>>()));
         let step = CalcStep::Project(own.chain(groups).collect(), Arc::clone(&schema));
         let rows = self.calc(input.node, step, Arc::clone(&schema), Vec::new());
-        let group = (0..aggregate.group.len()).map(|i| column_expr(&schema, width + i)).collect();
-        let aggregate = Aggregate { group, ..aggregate.as_ref().clone() };
+        let group = (0..aggregate.group.len())
+            .map(|i| column_expr(&schema, width + i))
+            .collect();
+        let aggregate = Aggregate {
+            group,
+            ..aggregate.as_ref().clone()
+        };
         let key: Vec<usize> = aggregate.key.iter().map(|k| width + k).collect();
         let (exchange, parallelism) = self.spread(&key);
         let is_window = aggregate.window.is_some();
@@ -275,12 +289,18 @@ impl Lowering<'_> {
         group_roles.resize(schema.fields().len(), Role::Plain);
         let node = self.graph.add(Node {
             operation: Operation::RetractAggregate(Arc::new(aggregate)),
-            inputs: vec![Input { from: rows, exchange }],
+            inputs: vec![Input {
+                from: rows,
+                exchange,
+            }],
             schema,
             changes,
             parallelism,
         });
-        Ok(Lowered { node, roles: group_roles })
+        Ok(Lowered {
+            node,
+            roles: group_roles,
+        })
     }
 
     /// One call of an aggregate function. `retracts`: over rows that come and go.
@@ -349,7 +369,10 @@ impl Lowering<'_> {
         let sets = &grouping_sets(sets);
         let node = &self.graph.nodes[input.node];
         let (from, parallelism) = (input.node, node.parallelism);
-        let changes = Changes { upsert_keys: Vec::new(), ..node.changes.clone() };
+        let changes = Changes {
+            upsert_keys: Vec::new(),
+            ..node.changes.clone()
+        };
         let width = node.schema.fields().len();
         let input_schema = Arc::clone(&node.schema);
         let pass: Vec<Arc<dyn PhysicalExpr>> = (0..width)
@@ -404,7 +427,12 @@ impl Lowering<'_> {
 /// What identifies the rows of an aggregation: its grouping columns; of the two ends of a window of fixed size one is enough.
 fn keys_of_groups(roles: &[Role], groups: Vec<usize>) -> Vec<Vec<usize>> {
     let fixed = |c: &usize| matches!(roles.get(*c), Some(Role::WindowStart(_, Some(_))));
-    let is_end = |c: &usize| matches!(roles.get(*c), Some(Role::WindowEnd(_) | Role::WindowTime(_)));
+    let is_end = |c: &usize| {
+        matches!(
+            roles.get(*c),
+            Some(Role::WindowEnd(_) | Role::WindowTime(_))
+        )
+    };
     let mut keys = vec![groups.clone()];
     if groups.iter().any(fixed) {
         keys.push(groups.into_iter().filter(|c| !is_end(c)).collect());

@@ -38,34 +38,63 @@ impl Lowering<'_> {
         let (on_left, on_right): (Vec<Expr>, Vec<Expr>) = join.on.iter().cloned().unzip();
         let (left, left_keys) = self.with_columns(left, &on_left, join.left.schema())?;
         let (right, right_keys) = self.with_columns(right, &on_right, join.right.schema())?;
-        let append_only = [&left, &right].iter().all(|l| !self.graph.nodes[l.node].changes.updating);
+        let append_only = [&left, &right]
+            .iter()
+            .all(|l| !self.graph.nodes[l.node].changes.updating);
 
-        let mut filters = join.filter.clone().map(split_conjunction_owned).unwrap_or_default();
+        let mut filters = join
+            .filter
+            .clone()
+            .map(split_conjunction_owned)
+            .unwrap_or_default();
         let time = if append_only && !join.null_aware {
-            self.join_time(kind, join, (&left, &left_keys), (&right, &right_keys), &mut filters)
+            self.join_time(
+                kind,
+                join,
+                (&left, &left_keys),
+                (&right, &right_keys),
+                &mut filters,
+            )
         } else {
             JoinTime::Regular
         };
         if append_only && time != JoinTime::Regular && kind == JoinKind::LeftMark {
             return Err(self.unsupported("IN or EXISTS beside OR over windows"));
         }
-        let keys: Vec<(usize, usize)> = left_keys.iter().copied().zip(right_keys.iter().copied()).collect();
+        let keys: Vec<(usize, usize)> = left_keys
+            .iter()
+            .copied()
+            .zip(right_keys.iter().copied())
+            .collect();
         let joined = self.joined_schema(join, &left, &right)?;
         let filter = match conjunction(filters) {
             Some(filter) => Some(self.expression(&filter, &joined)?),
             None => None,
         };
-        let one_side = matches!(kind, JoinKind::LeftSemi | JoinKind::LeftAnti | JoinKind::LeftMark);
+        let one_side = matches!(
+            kind,
+            JoinKind::LeftSemi | JoinKind::LeftAnti | JoinKind::LeftMark
+        );
         let schema = self.joined_rows(kind, &left, &right);
         let roles = match (time, one_side) {
             (JoinTime::Regular, _) => vec![Role::Plain; schema.fields().len()],
             (_, true) => left.roles.clone(),
             (_, false) => left.roles.iter().chain(&right.roles).copied().collect(),
         };
-        let changes = self.join_changes(kind, time, (&left, &left_keys), (&right, &right_keys), append_only);
+        let changes = self.join_changes(
+            kind,
+            time,
+            (&left, &left_keys),
+            (&right, &right_keys),
+            append_only,
+        );
         let gather = keys.is_empty() || join.null_aware;
         let exchange = |columns: Vec<usize>| {
-            if gather { Exchange::Gather } else { Exchange::Hash(columns) }
+            if gather {
+                Exchange::Gather
+            } else {
+                Exchange::Hash(columns)
+            }
         };
         let ttl = self.ttl(&[left.node, right.node]);
         let node = self.graph.add(Node {
@@ -79,8 +108,14 @@ impl Lowering<'_> {
                 ttl: ttl.filter(|_| time == JoinTime::Regular),
             })),
             inputs: vec![
-                Input { from: left.node, exchange: exchange(left_keys) },
-                Input { from: right.node, exchange: exchange(right_keys) },
+                Input {
+                    from: left.node,
+                    exchange: exchange(left_keys),
+                },
+                Input {
+                    from: right.node,
+                    exchange: exchange(right_keys),
+                },
             ],
             schema,
             changes,
@@ -91,7 +126,9 @@ impl Lowering<'_> {
             let mark = (kind == JoinKind::LeftMark).then_some(left.roles.len());
             (0..width.0).chain(mark).collect()
         } else {
-            (0..width.0).chain((0..width.1).map(|i| left.roles.len() + i)).collect()
+            (0..width.0)
+                .chain((0..width.1).map(|i| left.roles.len() + i))
+                .collect()
         };
         let rows = Lowered { node, roles };
         self.reshape(rows, &keep, &arrow_schema(&join.schema))
@@ -105,7 +142,10 @@ impl Lowering<'_> {
         right: &Lowered,
     ) -> Planned<DFSchema> {
         let mut fields = Vec::new();
-        for (side, lowered, schema) in [("left", left, join.left.schema()), ("right", right, join.right.schema())] {
+        for (side, lowered, schema) in [
+            ("left", left, join.left.schema()),
+            ("right", right, join.right.schema()),
+        ] {
             let node = &self.graph.nodes[lowered.node].schema;
             for (i, field) in node.fields().iter().enumerate() {
                 if i < schema.fields().len() {
@@ -134,7 +174,10 @@ impl Lowering<'_> {
         match kind {
             JoinKind::LeftSemi | JoinKind::LeftAnti => {}
             JoinKind::LeftMark => all.push(Arc::new(Field::new("mark", DataType::Boolean, true))),
-            _ => all.extend(fields(right, matches!(kind, JoinKind::Left | JoinKind::Full))),
+            _ => all.extend(fields(
+                right,
+                matches!(kind, JoinKind::Left | JoinKind::Full),
+            )),
         }
         Arc::new(Schema::new(all))
     }
@@ -150,26 +193,45 @@ impl Lowering<'_> {
     ) -> JoinTime {
         let pairs = || left_keys.iter().zip(right_keys);
         let starts = pairs().any(|(l, r)| {
-            matches!((left.roles[*l], right.roles[*r]), (Role::WindowStart(..), Role::WindowStart(..)))
+            matches!(
+                (left.roles[*l], right.roles[*r]),
+                (Role::WindowStart(..), Role::WindowStart(..))
+            )
         });
         let ends = pairs().find(|(l, r)| {
-            matches!((left.roles[**l], right.roles[**r]), (Role::WindowEnd(_), Role::WindowEnd(_)))
+            matches!(
+                (left.roles[**l], right.roles[**r]),
+                (Role::WindowEnd(_), Role::WindowEnd(_))
+            )
         });
         if let (true, Some((l, r))) = (starts, ends) {
             return JoinTime::Window(*l, *r);
         }
-        if matches!(kind, JoinKind::LeftSemi | JoinKind::LeftAnti | JoinKind::LeftMark) {
+        if matches!(
+            kind,
+            JoinKind::LeftSemi | JoinKind::LeftAnti | JoinKind::LeftMark
+        ) {
             return JoinTime::Regular;
         }
         let mut bounds = Bounds::default();
-        let is_time = |roles: &[Role], c: usize| roles.get(c).is_some_and(|r| r.is_time_attribute());
-        if let Some((l, r)) = pairs().find(|(l, r)| is_time(&left.roles, **l) && is_time(&right.roles, **r)) {
-            return JoinTime::Interval { left: *l, right: *r, lower: 0, upper: 0 };
+        let is_time =
+            |roles: &[Role], c: usize| roles.get(c).is_some_and(|r| r.is_time_attribute());
+        if let Some((l, r)) =
+            pairs().find(|(l, r)| is_time(&left.roles, **l) && is_time(&right.roles, **r))
+        {
+            return JoinTime::Interval {
+                left: *l,
+                right: *r,
+                lower: 0,
+                upper: 0,
+            };
         }
         let sides = |expr: &Expr| -> Option<(bool, usize, Millis)> {
             let (column, offset) = time_offset(expr)?;
             let side = |schema: &DFSchema, roles: &[Role]| {
-                schema.maybe_index_of_column(column).filter(|c| is_time(roles, *c))
+                schema
+                    .maybe_index_of_column(column)
+                    .filter(|c| is_time(roles, *c))
             };
             if let Some(c) = side(join.left.schema(), &left.roles) {
                 return Some((true, c, offset));
@@ -185,7 +247,12 @@ impl Lowering<'_> {
         match (bounds.columns, bounds.lower, bounds.upper) {
             (Some((left, right)), Some(lower), Some(upper)) => {
                 *filters = rest;
-                JoinTime::Interval { left, right, lower, upper }
+                JoinTime::Interval {
+                    left,
+                    right,
+                    lower,
+                    upper,
+                }
             }
             _ => JoinTime::Regular,
         }
@@ -199,18 +266,30 @@ impl Lowering<'_> {
         (right, right_on): (&Lowered, &[usize]),
         append_only: bool,
     ) -> Changes {
-        let (l, r) = (&self.graph.nodes[left.node].changes, &self.graph.nodes[right.node].changes);
+        let (l, r) = (
+            &self.graph.nodes[left.node].changes,
+            &self.graph.nodes[right.node].changes,
+        );
         let order_dependent = l.order_dependent || r.order_dependent;
         let grows = matches!(kind, JoinKind::Inner | JoinKind::LeftSemi);
         if time != JoinTime::Regular {
-            return Changes { updating: false, upsert_keys: Vec::new(), order_dependent };
+            return Changes {
+                updating: false,
+                upsert_keys: Vec::new(),
+                order_dependent,
+            };
         }
         let width = left.roles.len();
         // Rows of a key stay in order only where all of them go through the same instance of the join.
         let through = |keys: &[Vec<usize>], on: &[usize]| -> Vec<Vec<usize>> {
-            keys.iter().filter(|k| on.iter().all(|c| k.contains(c))).cloned().collect()
+            keys.iter()
+                .filter(|k| on.iter().all(|c| k.contains(c)))
+                .cloned()
+                .collect()
         };
-        let is_unique = |keys: &[Vec<usize>], on: &[usize]| keys.iter().any(|k| k.iter().all(|c| on.contains(c)));
+        let is_unique = |keys: &[Vec<usize>], on: &[usize]| {
+            keys.iter().any(|k| k.iter().all(|c| on.contains(c)))
+        };
         let left_keys = through(&l.upsert_keys, left_on);
         let right_keys: Vec<Vec<usize>> = through(&r.upsert_keys, right_on)
             .into_iter()
@@ -220,24 +299,40 @@ impl Lowering<'_> {
         match kind {
             JoinKind::LeftSemi | JoinKind::LeftAnti | JoinKind::LeftMark => keys = left_keys,
             _ => {
-                if is_unique(&r.upsert_keys, right_on) && matches!(kind, JoinKind::Inner | JoinKind::Left) {
+                if is_unique(&r.upsert_keys, right_on)
+                    && matches!(kind, JoinKind::Inner | JoinKind::Left)
+                {
                     keys.extend(left_keys.iter().cloned());
                 }
-                if is_unique(&l.upsert_keys, left_on) && matches!(kind, JoinKind::Inner | JoinKind::Right) {
+                if is_unique(&l.upsert_keys, left_on)
+                    && matches!(kind, JoinKind::Inner | JoinKind::Right)
+                {
                     keys.extend(right_keys.iter().cloned());
                 }
                 for a in &left_keys {
-                    keys.extend(right_keys.iter().map(|b| a.iter().chain(b).copied().collect()));
+                    keys.extend(
+                        right_keys
+                            .iter()
+                            .map(|b| a.iter().chain(b).copied().collect()),
+                    );
                 }
             }
         }
-        Changes { updating: !(append_only && grows), upsert_keys: keys, order_dependent }
+        Changes {
+            updating: !(append_only && grows),
+            upsert_keys: keys,
+            order_dependent,
+        }
     }
 }
 
 impl Bounds {
     /// Takes a condition that compares two time attributes; false where it is none.
-    fn take(&mut self, filter: &Expr, sides: &impl Fn(&Expr) -> Option<(bool, usize, Millis)>) -> bool {
+    fn take(
+        &mut self,
+        filter: &Expr,
+        sides: &impl Fn(&Expr) -> Option<(bool, usize, Millis)>,
+    ) -> bool {
         let Expr::BinaryExpr(BinaryExpr { left, op, right }) = filter else {
             return false;
         };
@@ -255,8 +350,10 @@ impl Bounds {
         }
         // left + l <op> right + r  is  left - right <op> r - l
         let bound = r.2.saturating_sub(l.2);
-        let tighten_lower = |old: Option<Millis>, new: Millis| Some(old.map_or(new, |o| o.max(new)));
-        let tighten_upper = |old: Option<Millis>, new: Millis| Some(old.map_or(new, |o| o.min(new)));
+        let tighten_lower =
+            |old: Option<Millis>, new: Millis| Some(old.map_or(new, |o| o.max(new)));
+        let tighten_upper =
+            |old: Option<Millis>, new: Millis| Some(old.map_or(new, |o| o.min(new)));
         match op {
             Operator::GtEq => self.lower = tighten_lower(self.lower, bound),
             Operator::Gt => self.lower = tighten_lower(self.lower, bound.saturating_add(1)),

@@ -226,9 +226,7 @@ impl<'a> Lowering<'a> {
                 (Exchange::Gather, 1)
             }
             // All rows of a key go through one writer, so that they stay in order.
-            Some(key)
-                if !changes.upsert_keys.iter().any(|k| same_columns(key, k)) =>
-            {
+            Some(key) if !changes.upsert_keys.iter().any(|k| same_columns(key, k)) => {
                 (Exchange::Hash(key.clone()), self.parallelism)
             }
             _ => (Exchange::Forward, self.parallelism),
@@ -254,7 +252,12 @@ impl<'a> Lowering<'a> {
     }
 
     /// Rows such that there is never more than one for a key of the sink.
-    fn one_row_a_key(&mut self, rows: Lowered, key: &[usize], insert: &InsertPlan) -> Planned<Lowered> {
+    fn one_row_a_key(
+        &mut self,
+        rows: Lowered,
+        key: &[usize],
+        insert: &InsertPlan,
+    ) -> Planned<Lowered> {
         let node = &self.graph.nodes[rows.node];
         let keys = &node.changes.upsert_keys;
         if keys.iter().any(|k| k.iter().all(|c| key.contains(c))) {
@@ -276,23 +279,45 @@ impl<'a> Lowering<'a> {
         };
         let ttl = self.ttl(&[rows.node]);
         let node = self.graph.add(Node {
-            operation: Operation::UpsertMaterialize { key: key.to_vec(), conflict, ttl },
-            inputs: vec![Input { from: rows.node, exchange: Exchange::Hash(key.to_vec()) }],
+            operation: Operation::UpsertMaterialize {
+                key: key.to_vec(),
+                conflict,
+                ttl,
+            },
+            inputs: vec![Input {
+                from: rows.node,
+                exchange: Exchange::Hash(key.to_vec()),
+            }],
             schema,
             changes,
             parallelism,
         });
-        Ok(Lowered { node, roles: rows.roles })
+        Ok(Lowered {
+            node,
+            roles: rows.roles,
+        })
     }
 
     fn other_key(&self, node: NodeId, key: &[usize], insert: &InsertPlan) -> Diagnostic {
         let node = &self.graph.nodes[node];
         let names = |columns: &[usize]| {
-            let names: Vec<&str> = columns.iter().map(|c| node.schema.field(*c).name().as_str()).collect();
+            let names: Vec<&str> = columns
+                .iter()
+                .map(|c| node.schema.field(*c).name().as_str())
+                .collect();
             names.join(", ")
         };
-        let keys: Vec<String> = node.changes.upsert_keys.iter().map(|k| format!("[{}]", names(k))).collect();
-        let have = if keys.is_empty() { "none".to_string() } else { keys.join(", ") };
+        let keys: Vec<String> = node
+            .changes
+            .upsert_keys
+            .iter()
+            .map(|k| format!("[{}]", names(k)))
+            .collect();
+        let have = if keys.is_empty() {
+            "none".to_string()
+        } else {
+            keys.join(", ")
+        };
         self.mistake(
             format!(
                 "The query has an upsert key that differs from the primary key of the sink table '{}'. Primary key: [{}], upsert key: {have}.",
@@ -358,7 +383,10 @@ impl<'a> Lowering<'a> {
                     LogicalPlan::Filter(filter) => {
                         let used = |column: usize| {
                             let column = &projection.input.schema().columns()[column];
-                            projection.expr.iter().any(|e| e.column_refs().contains(column))
+                            projection
+                                .expr
+                                .iter()
+                                .any(|e| e.column_refs().contains(column))
                         };
                         self.filter(filter, used)?
                     }
@@ -503,7 +531,9 @@ impl<'a> Lowering<'a> {
                     let data_type = self.datafusion(physical.data_type(&node_schema))?;
                     let name = format!("__{}", width + computed.len());
                     places.push(width + computed.len());
-                    fields.push(Arc::new(arrow::datatypes::Field::new(&name, data_type, true)));
+                    fields.push(Arc::new(arrow::datatypes::Field::new(
+                        &name, data_type, true,
+                    )));
                     computed.push((physical, name));
                 }
             }
@@ -526,7 +556,11 @@ impl<'a> Lowering<'a> {
     fn reshape(&mut self, input: Lowered, keep: &[usize], schema: &SchemaRef) -> Planned<Lowered> {
         let node_schema = Arc::clone(&self.graph.nodes[input.node].schema);
         let is_same = keep.iter().copied().eq(0..node_schema.fields().len())
-            && node_schema.fields().iter().zip(schema.fields()).all(|(a, b)| a.data_type() == b.data_type());
+            && node_schema
+                .fields()
+                .iter()
+                .zip(schema.fields())
+                .all(|(a, b)| a.data_type() == b.data_type());
         if is_same {
             return Ok(input);
         }
@@ -536,15 +570,24 @@ impl<'a> Lowering<'a> {
             let expr = if node_schema.field(*place).data_type() == field.data_type() {
                 column
             } else {
-                let cast = datafusion::physical_expr::expressions::cast(column, &node_schema, field.data_type().clone());
+                let cast = datafusion::physical_expr::expressions::cast(
+                    column,
+                    &node_schema,
+                    field.data_type().clone(),
+                );
                 self.datafusion(cast)?
             };
             exprs.push((expr, field.name().clone()));
         }
-        let fields: Vec<_> = schema.fields().iter().zip(keep).map(|(f, place)| {
-            let nullable = f.is_nullable() || node_schema.field(*place).is_nullable();
-            Arc::new(f.as_ref().clone().with_nullable(nullable))
-        }).collect();
+        let fields: Vec<_> = schema
+            .fields()
+            .iter()
+            .zip(keep)
+            .map(|(f, place)| {
+                let nullable = f.is_nullable() || node_schema.field(*place).is_nullable();
+                Arc::new(f.as_ref().clone().with_nullable(nullable))
+            })
+            .collect();
         let schema = Arc::new(Schema::new(fields));
         let roles = keep.iter().map(|k| input.roles[*k]).collect();
         let keys = moved_keys(&self.graph.nodes[input.node].changes.upsert_keys, |c| {
@@ -572,7 +615,12 @@ impl<'a> Lowering<'a> {
         let mut roles = input.roles;
         roles.push(Role::Plain);
         let keys = self.graph.nodes[input.node].changes.upsert_keys.clone();
-        let node = self.calc(input.node, CalcStep::Project(exprs, Arc::clone(&schema)), schema, keys);
+        let node = self.calc(
+            input.node,
+            CalcStep::Project(exprs, Arc::clone(&schema)),
+            schema,
+            keys,
+        );
         Ok(Lowered { node, roles })
     }
 
@@ -589,7 +637,10 @@ impl<'a> Lowering<'a> {
     fn ttl(&self, inputs: &[NodeId]) -> Option<StateTtl> {
         let after = i64::try_from(self.options.state_ttl?.as_millis()).unwrap_or(i64::MAX);
         let by_event_time = inputs.iter().all(|id| self.has_event_time(*id));
-        Some(StateTtl { after, by_event_time })
+        Some(StateTtl {
+            after,
+            by_event_time,
+        })
     }
 
     fn has_event_time(&self, id: NodeId) -> bool {
@@ -721,10 +772,7 @@ impl<'a> Lowering<'a> {
 }
 
 /// Upsert keys after a projection: those whose columns all have a place in it.
-fn moved_keys(
-    keys: &[Vec<usize>],
-    place: impl Fn(usize) -> Option<usize>,
-) -> Vec<Vec<usize>> {
+fn moved_keys(keys: &[Vec<usize>], place: impl Fn(usize) -> Option<usize>) -> Vec<Vec<usize>> {
     keys.iter()
         .filter_map(|key| key.iter().map(|c| place(*c)).collect())
         .collect()

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use datafusion::common::ScalarValue;
-use datafusion::logical_expr::planner::ContextProvider;
 use datafusion::logical_expr::expr::{
     AggregateFunction, AggregateFunctionParams, Sort as SortExpr, WindowFunction,
     WindowFunctionParams,
 };
+use datafusion::logical_expr::planner::ContextProvider;
 use datafusion::logical_expr::utils::split_conjunction;
 use datafusion::logical_expr::{
     AggregateUDF, BinaryExpr, Expr, Operator, WindowFrame, WindowFrameBound, WindowFrameUnits,
@@ -15,9 +15,7 @@ use datafusion::logical_expr::{
 };
 
 use super::*;
-use crate::graph::{
-    Frame, Over, OverFunction, OverTime, Rank, RankFunction, RankTime, SortColumn,
-};
+use crate::graph::{Frame, Over, OverFunction, OverTime, Rank, RankFunction, RankTime, SortColumn};
 use crate::planner::windows::interval_millis;
 
 /// Which ranks a condition lets through.
@@ -49,7 +47,10 @@ impl Lowering<'_> {
             return Ok(None);
         };
         let rank_column = filter.input.schema().columns()[rank_at].clone();
-        let mut limits = Limits { from: 1, to: u64::MAX };
+        let mut limits = Limits {
+            from: 1,
+            to: u64::MAX,
+        };
         let mut rest: Vec<Expr> = Vec::new();
         for part in split_conjunction(&filter.predicate) {
             if !limits.take(part, &rank_column) {
@@ -59,7 +60,8 @@ impl Lowering<'_> {
         if limits.to == u64::MAX {
             return Ok(None);
         }
-        let with_rank = needs_rank(rank_at) || rest.iter().any(|e| e.column_refs().contains(&rank_column));
+        let with_rank =
+            needs_rank(rank_at) || rest.iter().any(|e| e.column_refs().contains(&rank_column));
         let ranked = self.rank(window, &call.params, function, limits, with_rank)?;
         let mut rows = self.reshape(ranked, &places, &arrow_schema(filter.input.schema()))?;
         if let Some(predicate) = datafusion::logical_expr::utils::conjunction(rest) {
@@ -80,7 +82,8 @@ impl Lowering<'_> {
     ) -> Planned<Lowered> {
         let input = self.lower(&window.input)?;
         let width = input.roles.len();
-        let (input, partition) = self.with_columns(input, &params.partition_by, window.input.schema())?;
+        let (input, partition) =
+            self.with_columns(input, &params.partition_by, window.input.schema())?;
         let sorts: Vec<Expr> = params.order_by.iter().map(|s| s.expr.clone()).collect();
         let (input, columns) = self.with_columns(input, &sorts, window.input.schema())?;
         let order = sort_columns(&columns, &params.order_by);
@@ -99,12 +102,19 @@ impl Lowering<'_> {
             ttl: None,
         };
         let first = rank.order.first().copied();
-        if let (false, Some((_, end))) = (changes.updating, self.whole_window(&input.roles, &partition)) {
+        if let (false, Some((_, end))) = (
+            changes.updating,
+            self.whole_window(&input.roles, &partition),
+        ) {
             rank.time = RankTime::Window(end);
-        } else if let (true, false, Some(by), 1) = (only_first, changes.updating, first, rank.order.len()) {
+        } else if let (true, false, Some(by), 1) =
+            (only_first, changes.updating, first, rank.order.len())
+        {
             // Deduplication: the first or the last row by time.
             match (input.roles[by.column], by.descending) {
-                (Role::Rowtime | Role::WindowTime(_), false) => rank.time = RankTime::FirstByTime(by.column),
+                (Role::Rowtime | Role::WindowTime(_), false) => {
+                    rank.time = RankTime::FirstByTime(by.column)
+                }
                 (Role::Rowtime | Role::WindowTime(_), true) => rank.last_first = true,
                 (Role::Proctime, false) => {
                     rank.time = RankTime::FirstByArrival;
@@ -138,7 +148,11 @@ impl Lowering<'_> {
         let mut fields = node.schema.fields().to_vec();
         let width = fields.len();
         if rank.with_rank {
-            fields.push(Arc::new(arrow::datatypes::Field::new("rank", DataType::Int64, true)));
+            fields.push(Arc::new(arrow::datatypes::Field::new(
+                "rank",
+                DataType::Int64,
+                true,
+            )));
         }
         let updating = rank.time == RankTime::Updating;
         let mut upsert_keys: Vec<Vec<usize>> = Vec::new();
@@ -159,7 +173,9 @@ impl Lowering<'_> {
             order_dependent: node.changes.order_dependent || by_arrival,
         };
         let (exchange, parallelism) = self.spread(&rank.partition);
-        rank.ttl = self.ttl(&[input.node]).filter(|_| !matches!(rank.time, RankTime::Window(_)));
+        rank.ttl = self
+            .ttl(&[input.node])
+            .filter(|_| !matches!(rank.time, RankTime::Window(_)));
         let mut roles = input.roles;
         if updating {
             roles.fill(Role::Plain);
@@ -167,7 +183,10 @@ impl Lowering<'_> {
         roles.resize(fields.len(), Role::Plain);
         let node = self.graph.add(Node {
             operation: Operation::Rank(Arc::new(rank)),
-            inputs: vec![Input { from: input.node, exchange }],
+            inputs: vec![Input {
+                from: input.node,
+                exchange,
+            }],
             schema: Arc::new(Schema::new(fields)),
             changes,
             parallelism,
@@ -177,8 +196,12 @@ impl Lowering<'_> {
 
     /// The positions of window_start and window_end of one window among columns.
     fn whole_window(&self, roles: &[Role], columns: &[usize]) -> Option<(usize, usize)> {
-        let start = columns.iter().find(|c| matches!(roles[**c], Role::WindowStart(..)))?;
-        let end = columns.iter().find(|c| matches!(roles[**c], Role::WindowEnd(_)))?;
+        let start = columns
+            .iter()
+            .find(|c| matches!(roles[**c], Role::WindowStart(..)))?;
+        let end = columns
+            .iter()
+            .find(|c| matches!(roles[**c], Role::WindowEnd(_)))?;
         match (roles[*start], roles[*end]) {
             (Role::WindowStart(a, _), Role::WindowEnd(b)) if a == b => Some((*start, *end)),
             _ => None,
@@ -211,7 +234,10 @@ impl Lowering<'_> {
                     && call.params.order_by == params.order_by
                     && this.frame(call, &time).is_ok_and(|f| f == frame)
             };
-            let (now, later): (Vec<_>, Vec<_>) = pending.iter().copied().partition(|(_, call)| same(call, self));
+            let (now, later): (Vec<_>, Vec<_>) = pending
+                .iter()
+                .copied()
+                .partition(|(_, call)| same(call, self));
             let from = input.roles.len();
             let mut calls = Vec::new();
             for (n, (i, call)) in now.iter().enumerate() {
@@ -238,18 +264,32 @@ impl Lowering<'_> {
         for (i, call) in calls.iter().enumerate() {
             let data_type = match call {
                 OverFunction::Aggregate(a) => a.function.field().data_type().clone(),
-                OverFunction::Lag { value, .. } => self.datafusion(value.data_type(&node.schema))?,
+                OverFunction::Lag { value, .. } => {
+                    self.datafusion(value.data_type(&node.schema))?
+                }
                 OverFunction::Rank(_) => DataType::Int64,
             };
-            fields.push(Arc::new(arrow::datatypes::Field::new(format!("w{i}"), data_type, true)));
+            fields.push(Arc::new(arrow::datatypes::Field::new(
+                format!("w{i}"),
+                data_type,
+                true,
+            )));
         }
         let updating = matches!(time, OverTime::Updating(_));
         let contains = |k: &&Vec<usize>| partition.iter().all(|c| k.contains(c));
         let by_row = matches!(frame, Frame::Rows(_) | Frame::RowsUnbounded);
         let changes = Changes {
             updating,
-            upsert_keys: node.changes.upsert_keys.iter().filter(contains).cloned().collect(),
-            order_dependent: node.changes.order_dependent || by_row || calls.iter().any(|c| matches!(c, OverFunction::Lag { .. })),
+            upsert_keys: node
+                .changes
+                .upsert_keys
+                .iter()
+                .filter(contains)
+                .cloned()
+                .collect(),
+            order_dependent: node.changes.order_dependent
+                || by_row
+                || calls.iter().any(|c| matches!(c, OverFunction::Lag { .. })),
         };
         let mut roles = input.roles;
         if updating {
@@ -259,8 +299,17 @@ impl Lowering<'_> {
         let (exchange, parallelism) = self.spread(&partition);
         let ttl = self.ttl(&[input.node]);
         let node = self.graph.add(Node {
-            operation: Operation::Over(Arc::new(Over { partition, time, frame, calls, ttl })),
-            inputs: vec![Input { from: input.node, exchange }],
+            operation: Operation::Over(Arc::new(Over {
+                partition,
+                time,
+                frame,
+                calls,
+                ttl,
+            })),
+            inputs: vec![Input {
+                from: input.node,
+                exchange,
+            }],
             schema: Arc::new(Schema::new(fields)),
             changes,
             parallelism,
@@ -305,12 +354,21 @@ impl Lowering<'_> {
         let is_updating = matches!(time, OverTime::Updating(_));
         if name == "LAG" {
             // Flink's LAG over a time attribute counts all rows of the same time first; in any other order it goes row by row.
-            return Ok(if is_updating { Frame::RowsUnbounded } else { Frame::RangeUnbounded });
+            return Ok(if is_updating {
+                Frame::RowsUnbounded
+            } else {
+                Frame::RangeUnbounded
+            });
         }
         if rank_function(call).is_some() {
             return Ok(Frame::RowsUnbounded);
         }
-        let WindowFrame { units, start_bound, end_bound, .. } = &call.params.window_frame;
+        let WindowFrame {
+            units,
+            start_bound,
+            end_bound,
+            ..
+        } = &call.params.window_frame;
         // Without an order all rows are peers.
         if call.params.order_by.is_empty()
             && matches!(start_bound, WindowFrameBound::Preceding(v) if v.is_null())
@@ -331,8 +389,12 @@ impl Lowering<'_> {
             )
         };
         match (units, start_bound) {
-            (WindowFrameUnits::Rows, WindowFrameBound::Preceding(v)) if v.is_null() => Ok(Frame::RowsUnbounded),
-            (WindowFrameUnits::Range, WindowFrameBound::Preceding(v)) if v.is_null() => Ok(Frame::RangeUnbounded),
+            (WindowFrameUnits::Rows, WindowFrameBound::Preceding(v)) if v.is_null() => {
+                Ok(Frame::RowsUnbounded)
+            }
+            (WindowFrameUnits::Range, WindowFrameBound::Preceding(v)) if v.is_null() => {
+                Ok(Frame::RangeUnbounded)
+            }
             _ if is_updating => Err(refused()),
             (WindowFrameUnits::Rows, WindowFrameBound::CurrentRow) => Ok(Frame::Rows(0)),
             (WindowFrameUnits::Range, WindowFrameBound::CurrentRow) => Ok(Frame::Range(0)),
@@ -424,11 +486,17 @@ impl Lowering<'_> {
                 null_treatment: params.null_treatment,
             },
         });
-        Ok(OverFunction::Aggregate(self.call(&aggregate, logical, physical, false)?))
+        Ok(OverFunction::Aggregate(
+            self.call(&aggregate, logical, physical, false)?,
+        ))
     }
 
     /// ORDER BY, with LIMIT or without.
-    pub(super) fn sorted(&mut self, sort: &datafusion::logical_expr::Sort, limits: Option<(u64, u64)>) -> Planned<Lowered> {
+    pub(super) fn sorted(
+        &mut self,
+        sort: &datafusion::logical_expr::Sort,
+        limits: Option<(u64, u64)>,
+    ) -> Planned<Lowered> {
         let input = self.lower(&sort.input)?;
         let width = input.roles.len();
         let exprs: Vec<Expr> = sort.expr.iter().map(|s| s.expr.clone()).collect();
@@ -441,7 +509,9 @@ impl Lowering<'_> {
             return self.reshape(rows, &keep, &own);
         }
         let updating = self.graph.nodes[input.node].changes.updating;
-        let by_time = order.first().filter(|c| input.roles[c.column].is_time_attribute() && !c.descending);
+        let by_time = order
+            .first()
+            .filter(|c| input.roles[c.column].is_time_attribute() && !c.descending);
         let Some(by) = by_time.filter(|_| !updating) else {
             return Err(self.mistake(
                 "Sort on a non-time-attribute field is not supported: ORDER BY".into(),
@@ -450,7 +520,10 @@ impl Lowering<'_> {
         };
         let node = &self.graph.nodes[input.node];
         let (schema, roles, column) = (Arc::clone(&node.schema), input.roles.clone(), by.column);
-        let changes = Changes { order_dependent: node.changes.order_dependent, ..Changes::default() };
+        let changes = Changes {
+            order_dependent: node.changes.order_dependent,
+            ..Changes::default()
+        };
         let node = self.graph.add(Node {
             operation: Operation::EventTimeSort {
                 column,
@@ -458,7 +531,10 @@ impl Lowering<'_> {
                 then: order[1..].to_vec(),
                 drops_late: true,
             },
-            inputs: vec![Input { from: input.node, exchange: Exchange::Gather }],
+            inputs: vec![Input {
+                from: input.node,
+                exchange: Exchange::Gather,
+            }],
             schema,
             changes,
             parallelism: 1,
@@ -471,12 +547,17 @@ impl Lowering<'_> {
         use datafusion::logical_expr::{FetchType, SkipType};
         let skip = match self.datafusion(limit.get_skip_type())? {
             SkipType::Literal(n) => n as u64,
-            SkipType::UnsupportedExpr => return Err(self.unsupported("an OFFSET that is no number")),
+            SkipType::UnsupportedExpr => {
+                return Err(self.unsupported("an OFFSET that is no number"));
+            }
         };
         let fetch = match self.datafusion(limit.get_fetch_type())? {
             FetchType::Literal(Some(n)) => n as u64,
             FetchType::Literal(None) => {
-                return Err(self.mistake("OFFSET without FETCH or LIMIT is not supported in a stream".into(), "add a LIMIT".into()));
+                return Err(self.mistake(
+                    "OFFSET without FETCH or LIMIT is not supported in a stream".into(),
+                    "add a LIMIT".into(),
+                ));
             }
             FetchType::UnsupportedExpr => return Err(self.unsupported("a LIMIT that is no number")),
         };
@@ -491,7 +572,9 @@ impl Lowering<'_> {
                 let input = self.limit_over(&projection.input, skip, fetch)?;
                 self.project(projection, input)
             }
-            LogicalPlan::SubqueryAlias(alias) if has_sort(&alias.input) => self.limit_over(&alias.input, skip, fetch),
+            LogicalPlan::SubqueryAlias(alias) if has_sort(&alias.input) => {
+                self.limit_over(&alias.input, skip, fetch)
+            }
             other => {
                 let input = self.lower(other)?;
                 self.limited(input, Vec::new(), skip, fetch)
@@ -499,7 +582,13 @@ impl Lowering<'_> {
         }
     }
 
-    fn limited(&mut self, input: Lowered, order: Vec<SortColumn>, skip: u64, fetch: u64) -> Planned<Lowered> {
+    fn limited(
+        &mut self,
+        input: Lowered,
+        order: Vec<SortColumn>,
+        skip: u64,
+        fetch: u64,
+    ) -> Planned<Lowered> {
         let retracts = self.graph.nodes[input.node].changes.updating;
         let rank = Rank {
             function: RankFunction::RowNumber,
@@ -522,7 +611,9 @@ impl Limits {
     fn take(&mut self, condition: &Expr, rank: &datafusion::common::Column) -> bool {
         let is_rank = |e: &Expr| as_column(strip_cast(e)) == Some(rank);
         let (op, bound) = match condition {
-            Expr::BinaryExpr(BinaryExpr { left, op, right }) if is_rank(left) => (*op, number(right)),
+            Expr::BinaryExpr(BinaryExpr { left, op, right }) if is_rank(left) => {
+                (*op, number(right))
+            }
             Expr::BinaryExpr(BinaryExpr { left, op, right }) if is_rank(right) => {
                 (op.swap().unwrap_or(*op), number(left))
             }

@@ -153,7 +153,9 @@ impl Lowering<'_> {
         let mut rows = Lowered { node, roles };
         if mode == SourceMode::Upsert {
             let key = table.primary_key.iter().flatten();
-            let key = key.filter_map(|k| output.iter().position(|c| c == k)).collect();
+            let key = key
+                .filter_map(|k| output.iter().position(|c| c == k))
+                .collect();
             rows = self.normalized(rows, key);
         }
         // What only the watermark or the key needed is not passed on.
@@ -173,12 +175,18 @@ impl Lowering<'_> {
         };
         let node = self.graph.add(Node {
             operation: Operation::ChangelogNormalize { key, ttl },
-            inputs: vec![Input { from: rows.node, exchange }],
+            inputs: vec![Input {
+                from: rows.node,
+                exchange,
+            }],
             schema,
             changes,
             parallelism,
         });
-        Lowered { node, roles: rows.roles }
+        Lowered {
+            node,
+            roles: rows.roles,
+        }
     }
 
     /// Reads a table from the statements of this job that write it. Rows come in the order of event time where the table
@@ -205,7 +213,8 @@ impl Lowering<'_> {
                     let holds = |k: &Vec<usize>| k.iter().all(|c| key.contains(c));
                     let own = changes.upsert_keys.iter().any(holds);
                     if own {
-                        self.graph.nodes[rows.node].changes.upsert_keys = changes.upsert_keys.clone();
+                        self.graph.nodes[rows.node].changes.upsert_keys =
+                            changes.upsert_keys.clone();
                     }
                     changes.updating && own
                 }
