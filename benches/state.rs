@@ -17,7 +17,7 @@ use flowline::session::{Session, SessionConfig};
 use flowline::sql::SourceFile;
 
 /// What runs together, and the settings with which its state is bounded.
-const JOBS: &[(&str, &[&str], &[(&str, &str)])] = &[
+const JOBS: &[Job] = &[
     ("02, windows", &["02_events_aggregated_5min"], &[]),
     (
         "02, 06: LAG per source",
@@ -63,7 +63,11 @@ const JOBS: &[(&str, &[&str], &[(&str, &str)])] = &[
     ),
 ];
 
-const TTL: &[(&str, &str)] = &[("table.exec.state.ttl", "1 h")];
+/// Its name, the files, the settings.
+type Job = (&'static str, &'static [&'static str], Settings);
+type Settings = &'static [(&'static str, &'static str)];
+
+const TTL: Settings = &[("table.exec.state.ttl", "1 h")];
 
 const BATCH_ROWS: usize = 1000;
 
@@ -139,7 +143,7 @@ async fn state(
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("sql");
     for name in std::iter::once(&"01_source_table_cloudevents").chain(sql) {
         let text = std::fs::read_to_string(folder.join(format!("{name}.sql"))).unwrap();
-        session.load(&SourceFile::new(name, &text)).unwrap();
+        session.load(&SourceFile::new(*name, &text)).unwrap();
     }
     let graph = session.graph().unwrap();
     let no_selects =

@@ -696,7 +696,8 @@ fn debezium_events_are_read_and_written() {
         match value["op"].as_str() {
             Some("c") => there.push(value["after"].to_string()),
             _ => {
-                let at = there.iter().position(|r| *r == value["before"].to_string());
+                let before = value["before"].to_string();
+                let at = there.iter().position(|r| *r == before);
                 there.remove(at.expect("only what is there is deleted"));
             }
         }

@@ -85,7 +85,7 @@ async fn check(seed: u64, dir: &Path) -> Result<(), String> {
         sources: script.sources.clone(),
     };
     let (session, _) = declared.session(variant, 1).map_err(failed)?;
-    let file = SourceFile::new("batch.sql", &format!("{};", query.batch));
+    let file = SourceFile::new("batch.sql", format!("{};", query.batch));
     let answers = flowline::batch::run(&session, &file)
         .await
         .map_err(failed)?;

@@ -136,7 +136,9 @@ fn convertible(function: &str, data_type: &DataType) -> Result<()> {
             plan_err!("{function}: {data_type} cannot be converted into JSON: CAST it to STRING")
         }
         DataType::Map(..) if !has_text_keys(data_type) => {
-            plan_err!("{function}: {data_type} cannot be converted into JSON: the keys must be STRING")
+            plan_err!(
+                "{function}: {data_type} cannot be converted into JSON: the keys must be STRING"
+            )
         }
         DataType::Interval(_) | DataType::Duration(_) => {
             plan_err!("{function}: an interval cannot be converted into JSON")
@@ -150,7 +152,9 @@ fn has_text_keys(map: &DataType) -> bool {
         return false;
     };
     match entries.data_type() {
-        DataType::Struct(fields) => fields.first().is_some_and(|key| *key.data_type() == DataType::Utf8),
+        DataType::Struct(fields) => fields
+            .first()
+            .is_some_and(|key| *key.data_type() == DataType::Utf8),
         _ => false,
     }
 }

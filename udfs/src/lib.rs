@@ -11,6 +11,7 @@ mod arrays;
 mod calendar;
 mod cast;
 mod clock;
+mod codes;
 mod collected;
 mod conditional;
 mod decimal;
@@ -20,6 +21,8 @@ mod exact;
 mod exact_distinct;
 mod exact_kinds;
 mod function;
+#[cfg(test)]
+mod further_tests;
 pub mod health;
 pub mod java;
 mod json;
@@ -30,6 +33,8 @@ mod moments;
 mod numeric;
 mod ordered;
 mod pattern;
+mod printf;
+mod random;
 mod regular;
 mod round;
 #[cfg(test)]
@@ -44,6 +49,8 @@ mod text_time;
 mod twofold;
 mod variance;
 mod variance_over;
+mod words;
+mod zones;
 
 use std::sync::Arc;
 
@@ -55,15 +62,20 @@ pub fn scalar_functions() -> Vec<Arc<ScalarUDF>> {
     [
         arrays::FUNCTIONS,
         clock::FUNCTIONS,
+        codes::FUNCTIONS,
         conditional::FUNCTIONS,
         encoding::FUNCTIONS,
         health::FUNCTIONS,
         json::FUNCTIONS,
         json_make::FUNCTIONS,
         numeric::FUNCTIONS,
+        printf::FUNCTIONS,
+        random::FUNCTIONS,
         regular::FUNCTIONS,
         strings::FUNCTIONS,
         temporal::FUNCTIONS,
+        words::FUNCTIONS,
+        zones::FUNCTIONS,
     ]
     .into_iter()
     .flat_map(function::udfs)

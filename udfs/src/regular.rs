@@ -66,7 +66,9 @@ pub(crate) static FUNCTIONS: &[Function] = &[
                 let (Some(text), Some(Some(regex))) = (texts.get(row), patterns.get(row)) else {
                     return Ok(None);
                 };
-                let before = regex.find(text).map(|m| text[..m.start()].chars().count() + 1);
+                let before = regex
+                    .find(text)
+                    .map(|m| text[..m.start()].chars().count() + 1);
                 Ok(i32::try_from(before.unwrap_or(0)).ok())
             })
         },
@@ -94,7 +96,8 @@ fn extract_all(call: &Call) -> Result<ArrayRef> {
             None => Some(1),
         };
         let group = group.and_then(|g| usize::try_from(g).ok());
-        let (Some(text), Some(Some(regex)), Some(group)) = (texts.get(row), patterns.get(row), group)
+        let (Some(text), Some(Some(regex)), Some(group)) =
+            (texts.get(row), patterns.get(row), group)
         else {
             lists.append_null();
             continue;
@@ -104,7 +107,9 @@ fn extract_all(call: &Call) -> Result<ArrayRef> {
             continue;
         }
         for found in regex.captures_iter(text) {
-            lists.values().append_option(found.get(group).map(|m| m.as_str()));
+            lists
+                .values()
+                .append_option(found.get(group).map(|m| m.as_str()));
         }
         lists.append(true);
     }
