@@ -114,7 +114,7 @@ pub(crate) static FUNCTIONS: &[Function] = &[
                         .all(|t| matches!(t, DataType::Boolean | DataType::Null)) =>
             {
                 Ok([
-                    &[list.clone()],
+                    std::slice::from_ref(list),
                     vec![DataType::Boolean; more.len()].as_slice(),
                 ]
                 .concat())

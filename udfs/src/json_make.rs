@@ -304,7 +304,7 @@ fn json_array(call: &Call) -> Result<ArrayRef> {
     })
 }
 
-/// In quotes, in ASCII.
+/// In quotes, in ASCII. (Flink leaves control characters as they are where they have no letter, which is no JSON.)
 fn quote(text: &str, out: &mut String) {
     out.push('"');
     for c in text.chars() {
@@ -317,7 +317,7 @@ fn quote(text: &str, out: &mut String) {
             '\n' => out.push_str("\\n"),
             '\r' => out.push_str("\\r"),
             '\t' => out.push_str("\\t"),
-            ' '..='~' => out.push(c),
+            ' '..='\u{7f}' => out.push(c),
             c => {
                 for unit in c.encode_utf16(&mut [0; 2]) {
                     // Writing to a String does not fail.
@@ -427,6 +427,34 @@ mod tests {
                 r#"json_string(map(['a'], [1])), json_string(named_struct('b', 1, 'a', 'x'))"#,
                 r#"{"a":1} {"a":"x","b":1}"#,
             ),
+            (
+                "JSON_STRING(arrow_cast('2024-01-02 03:04:00', 'Timestamp(Second, None)'))",
+                r#""2024-01-02T03:04:00""#,
+            ),
+            (
+                "JSON_STRING(arrow_cast('2024-01-02 03:04:05.12', 'Timestamp(Millisecond, None)'))",
+                r#""2024-01-02T03:04:05.12""#,
+            ),
+            (
+                "JSON_STRING(TO_TIMESTAMP_LTZ(1705276800123, 3))",
+                r#""2024-01-15T00:00:00.123Z""#,
+            ),
+            (
+                "JSON_STRING(TO_TIMESTAMP_LTZ(1705276800000, 3))",
+                r#""2024-01-15T00:00:00Z""#,
+            ),
+            (
+                "JSON_STRING(arrow_cast(1.1, 'Float32'))",
+                "1.100000023841858",
+            ),
+            ("JSON_STRING(CAST('NaN' AS DOUBLE))", r#""NaN""#),
+            (
+                "JSON_STRING(arrow_cast('0.00000001', 'Decimal128(20, 10)'))",
+                "1.00E-8",
+            ),
+            (r#"JSON_UNQUOTE('"')"#, r#"""#),
+            (r#"JSON_UNQUOTE(' "a" ')"#, r#" "a" "#),
+            ("JSON_UNQUOTE('[1]')", "[1]"),
             // JSON that comes from a column.
             (
                 r#"json_array('NULL ON NULL', s, json_object('NULL ON NULL', 'k', s))"#,

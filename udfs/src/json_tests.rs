@@ -389,6 +389,34 @@ const MEASURED: &[(&str, &str)] = &[
     ("is_json('[1,]', 'VALUE')", "FALSE"),
     ("is_json(' 1 ', 'VALUE')", "TRUE"),
     ("is_json('1 2', 'VALUE')", "TRUE"),
+    (
+        r#"json_value('{"a": {"b": [1]}}', '$.a.z[*]', 'RETURNING STRING', 'DEFAULT ON EMPTY', 'e', 'DEFAULT ON ERROR', 'r')"#,
+        "r",
+    ),
+    (
+        r#"json_query('{"a": {"b": [1]}}', '$.a.z[*]', 'RETURNING STRING', 'WITHOUT ARRAY WRAPPER', 'EMPTY ARRAY ON EMPTY', 'EMPTY OBJECT ON ERROR')"#,
+        "{}",
+    ),
+    (
+        r#"json_query('{"a": {"b": [1]}}', 'lax $.a.z[*]', 'RETURNING STRING', 'WITHOUT ARRAY WRAPPER', 'EMPTY OBJECT ON EMPTY', 'EMPTY OBJECT ON ERROR')"#,
+        "[]",
+    ),
+    (
+        r#"json_query('{"a": [{"b": 1}, {"c": 2}]}', '$.a[*].b')"#,
+        "[1]",
+    ),
+    (
+        r#"json_query('{"a": [{"b": 1}, {"b": {"b": 3}}]}', '$..b')"#,
+        r#"[1,{"b":3},3]"#,
+    ),
+    (r#"json_query('{"a": [1,2,3,4]}', '$.a[1:3]')"#, "[2,3]"),
+    (r#"json_query('{"a": [1,2,3,4]}', '$.a[-2:]')"#, "[3,4]"),
+    (r#"json_query('{"a": [1,2,3,4]}', '$.a[0,2]')"#, "[1,3]"),
+    (r#"json_query('{"a": 5}', '$.a[*]')"#, "[]"),
+    (r#"json_query('{"a": {"x": 1, "b": 2}}', '$.a.*')"#, "[1,2]"),
+    (r#"json_query('{"a": 1}', '$.a.')"#, "NULL"),
+    (r#"json_exists('{"a": 1}', '$.a[*]')"#, "TRUE"),
+    (r#"json_exists('{"a": 1}', '$..zzz')"#, "TRUE"),
 ];
 
 #[test]

@@ -24,6 +24,9 @@ fn context() -> Result<SessionContext> {
     for f in crate::aggregate_functions() {
         context.register_udaf(f.as_ref().clone());
     }
+    for f in crate::window_functions() {
+        context.register_udwf(f.as_ref().clone());
+    }
     let schema = Arc::new(Schema::new(vec![
         Field::new("k", DataType::Int32, false),
         Field::new("v", DataType::Int32, true),
@@ -100,6 +103,17 @@ fn aggregates() {
         .unwrap_err()
         .to_string();
     assert!(error.contains("SUM overflows TINYINT"), "{error}");
+}
+
+#[test]
+fn windows() {
+    let rows = run(
+        "SELECT v, lag(v) OVER w, lag(v, 2, -1) OVER w, stddev_samp(v) OVER (ORDER BY v ROWS 1 PRECEDING) \
+                    FROM t WHERE v < 4 WINDOW w AS (ORDER BY v) ORDER BY v",
+    )
+    .unwrap();
+    assert_eq!(rows, ["0 NULL -1 NULL", "1 0 -1 0", "2 1 0 0", "3 2 1 0"]);
+    assert!(crate::window_functions().iter().any(|f| f.name() == "lag"));
 }
 
 #[test]

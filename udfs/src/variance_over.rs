@@ -126,6 +126,7 @@ impl AggregateUDFImpl for VarianceOver {
 }
 
 type Native<T> = <T as ArrowPrimitiveType>::Native;
+type SumOf<S> = Native<<S as Sums>::Sum>;
 
 /// How one type of number is added up and what comes of it.
 trait Sums: Debug + Send + Sync + 'static {
@@ -139,7 +140,7 @@ trait Sums: Debug + Send + Sync + 'static {
         over: &Over<Self>,
         value: Native<Self::In>,
         back: bool,
-    ) -> Option<(Native<Self::Sum>, Native<Self::Sum>)>
+    ) -> Option<(SumOf<Self>, SumOf<Self>)>
     where
         Self: Sized;
     fn merge(a: Native<Self::Sum>, b: Native<Self::Sum>) -> Option<Native<Self::Sum>>;
