@@ -301,17 +301,16 @@ impl Operator for OverAggregate {
                     states.iter_mut().zip(state).for_each(|(s, v)| s.push(v));
                 }
             }
-            for (i, (values, field)) in states
-                .into_iter()
-                .zip(self.calls.state_fields(c)?)
-                .enumerate()
-            {
+            for (i, values) in states.into_iter().enumerate() {
+                let column = ScalarValue::iter_to_array(values)?;
+                // The accumulator's own type: that of a sliding one is not what the function declares.
+                let data_type = column.data_type().clone();
                 fields.push(Arc::new(Field::new(
                     format!("__call{c}_{i}"),
-                    field.data_type().clone(),
+                    data_type,
                     true,
                 )));
-                columns.push(ScalarValue::iter_to_array(values)?);
+                columns.push(column);
             }
         }
         let rows = RecordBatch::try_new(Arc::new(Schema::new(fields)), columns)?;
@@ -340,8 +339,8 @@ impl Operator for OverAggregate {
                 state.restore_numbers([ints(2).value(i), ints(3).value(i), ints(4).value(i)]);
                 for c in 0..self.calls.len() {
                     let columns = part.rows.schema();
-                    let values = (0..self.calls.state_fields(c)?.len())
-                        .filter_map(|s| columns.index_of(&format!("__call{c}_{s}")).ok())
+                    let values = (0..)
+                        .map_while(|s| columns.index_of(&format!("__call{c}_{s}")).ok())
                         .map(|at| Ok(ScalarValue::try_from_array(part.rows.column(at), i)?))
                         .collect::<Result<Vec<_>>>()?;
                     if !values.is_empty() {

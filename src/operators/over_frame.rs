@@ -173,20 +173,11 @@ impl Calls {
     pub fn is_rebuilt(&self, c: usize) -> bool {
         match self.calls.get(c) {
             Some(OverFunction::Aggregate(a)) => {
-                self.is_bounded() && matches!(a.function.fun().name(), "min" | "max")
+                // What a sliding MIN, MAX or DISTINCT keeps is no state that could be merged into another.
+                let by_values = matches!(a.function.fun().name(), "min" | "max");
+                self.is_bounded() && (by_values || a.function.is_distinct())
             }
             _ => true,
-        }
-    }
-
-    /// The state columns of call `c`.
-    ///
-    /// # Errors
-    /// Where the function has none.
-    pub fn state_fields(&self, c: usize) -> Result<Vec<Arc<Field>>> {
-        match self.calls.get(c) {
-            Some(OverFunction::Aggregate(a)) => Ok(a.function.state_fields()?),
-            _ => Ok(Vec::new()),
         }
     }
 
@@ -239,6 +230,8 @@ impl FrameState {
         if rows.is_empty() {
             return Ok(());
         }
+        // First out, then in, as Flink does: sums of doubles depend on it.
+        self.leave(calls, time, rows.len())?;
         for i in rows.clone() {
             if calls.is_bounded() {
                 self.history.push_back((time, arguments.rows[i].clone()));
@@ -261,7 +254,6 @@ impl FrameState {
                 accumulator.update_batch(&calls.values(c, &arguments.columns, rows.clone())?)?;
             }
         }
-        self.leave(calls, time)?;
         for (c, (call, results)) in calls.calls.iter().zip(results).enumerate() {
             match call {
                 OverFunction::Aggregate(_) => {
@@ -318,13 +310,15 @@ impl FrameState {
         Ok(())
     }
 
-    /// Takes rows out that are no longer in the frame.
-    fn leave(&mut self, calls: &Calls, time: Millis) -> Result<()> {
+    /// Takes rows out that are no longer in the frame once `coming` rows of time `time` are in it.
+    fn leave(&mut self, calls: &Calls, time: Millis, coming: usize) -> Result<()> {
         let gone = match calls.frame {
-            Frame::Rows(n) => self
-                .history
-                .len()
-                .saturating_sub(usize::try_from(n).unwrap_or(usize::MAX).saturating_add(1)),
+            Frame::Rows(n) => {
+                let size = usize::try_from(n).unwrap_or(usize::MAX).saturating_add(1);
+                (self.history.len() + coming)
+                    .saturating_sub(size)
+                    .min(self.history.len())
+            }
             Frame::Range(millis) => {
                 let first = time.saturating_sub(millis);
                 self.history.iter().take_while(|(t, _)| *t < first).count()

@@ -65,6 +65,7 @@ impl Functions {
         let flink = super::rewrite::FlinkExpressions {
             substring: planned("substring"),
             extract: planned("extract"),
+            overlay: planned("overlay"),
         };
         let mut expr_planners: Vec<Arc<dyn ExprPlanner>> = vec![Arc::new(flink)];
         expr_planners.extend(SessionStateDefaults::default_expr_planners());

@@ -342,11 +342,20 @@ pub struct FlinkExpressions {
     pub substring: Option<Arc<ScalarUDF>>,
     /// Flink's EXTRACT, likewise.
     pub extract: Option<Arc<ScalarUDF>>,
+    /// Flink's OVERLAY, likewise.
+    pub overlay: Option<Arc<ScalarUDF>>,
 }
 
 impl ExprPlanner for FlinkExpressions {
     fn plan_extract(&self, args: Vec<Expr>) -> DfResult<PlannerResult<Vec<Expr>>> {
         Ok(match &self.extract {
+            Some(function) => PlannerResult::Planned(function.call(args)),
+            None => PlannerResult::Original(args),
+        })
+    }
+
+    fn plan_overlay(&self, args: Vec<Expr>) -> DfResult<PlannerResult<Vec<Expr>>> {
+        Ok(match &self.overlay {
             Some(function) => PlannerResult::Planned(function.call(args)),
             None => PlannerResult::Original(args),
         })

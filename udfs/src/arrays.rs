@@ -205,11 +205,20 @@ pub(crate) static FUNCTIONS: &[Function] = &[
     ),
     Function::new(
         "map_union",
-        Takes::Own(|given| match given {
-            [first @ DataType::Map(..), ..] if given.iter().all(|t| t == first || t.is_null()) => {
-                Ok(vec![first.clone(); given.len()])
+        Takes::Own(|given| {
+            let (mut keys, mut values) = (Vec::new(), Vec::new());
+            for given in given.iter().filter(|t| !t.is_null()) {
+                let (key, value) = entry_types(given)?;
+                keys.push(key.clone());
+                values.push(value.clone());
             }
-            _ => plan_err!("MAP_UNION takes MAPs of one type, not {given:?}"),
+            if keys.is_empty() {
+                return plan_err!("MAP_UNION takes one MAP or more, not {given:?}");
+            }
+            Ok(vec![
+                map_of(&common(&keys)?, &common(&values)?);
+                given.len()
+            ])
         }),
         |types, _| {
             let (key, value) = entry_types(&types[0])?;

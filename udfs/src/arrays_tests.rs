@@ -144,6 +144,23 @@ fn as_measured() {
 }
 
 #[test]
+fn types_in_common() {
+    for (sql, expected) in [
+        (
+            "map_union(map(['a'], [1]), map(['b'], [2.5]))",
+            "{a=1.0, b=2.5}",
+        ),
+        (
+            "array_concat([1], [2.5], NULL), array_concat([1], [2.5])",
+            "NULL [1.0, 2.5]",
+        ),
+        ("array_contains([1, 2], arrow_cast(2, 'Int32'))", "TRUE"),
+    ] {
+        assert_eq!(value_of(sql), expected, "{sql}");
+    }
+}
+
+#[test]
 fn over_columns() {
     let arrays = "(SELECT make_array(column1, column2, column1) AS a, column2 AS b FROM (VALUES (1, 2), (3, NULL), (5, 5)))";
     let rows = run(&format!(
@@ -178,6 +195,7 @@ fn errors() {
             "the length of the keys array 2 is not equal to the length of the values array 1",
         ),
         ("array_join([1], ',')", "ARRAY_JOIN takes an ARRAY<STRING>"),
+        ("map_union(1)", "is no MAP"),
         ("cardinality(1)", "CARDINALITY takes one ARRAY or MAP"),
     ] {
         let error = value_of(sql);

@@ -303,7 +303,7 @@ async fn mistakes_name_the_place() {
             .help
             .as_ref()
             .unwrap()
-            .contains("csv, json, raw")
+            .contains("csv, debezium-json, json, raw")
     );
     case.table.with.insert("format".into(), "json".into());
     case.table.with.insert("paht".into(), "x".into());

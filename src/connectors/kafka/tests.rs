@@ -488,7 +488,7 @@ async fn upserts_leave_the_latest_row_and_tombstones() {
     assert!(
         make_source(&table).err().unwrap()[0]
             .message
-            .contains("cannot be read yet")
+            .contains("needs a PRIMARY KEY")
     );
     table.primary_key = Some(vec![0]);
     assert_eq!(make_sink(&table).unwrap().mode(), SinkMode::Upsert);

@@ -333,6 +333,9 @@ impl Lowering<'_> {
                 .with_name(expr.schema_name().to_string())
                 .build(),
         )?;
+        if !lowered.aggregate.order_bys().is_empty() {
+            return Err(self.unsupported("ORDER BY inside an aggregate"));
+        }
         let args = lowered
             .aggregate
             .expressions()
