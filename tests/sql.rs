@@ -61,7 +61,7 @@ const VARIANTS: &[Variant] = &[
         cut: None,
     },
     Variant {
-        parallelism: 3,
+        parallelism: 4,
         batch_rows: 1,
         seed: 4,
         cut: None,

@@ -94,7 +94,7 @@ impl Node {
                     Conflict::Error => "ERROR",
                 }
             ),
-            Operation::Join(join) => join_title(join),
+            Operation::Join(join) => join_title(join, &self.schema),
             Operation::Rank(rank) => rank_title(rank, &self.schema),
             Operation::Over(over) => over_title(over, &self.schema),
             Operation::Sink(s) => format!("Sink(table=[{}])", s.name),
@@ -140,10 +140,17 @@ impl fmt::Display for Graph {
             if !inputs.is_empty() {
                 write!(f, " <- {}", inputs.join(", "))?;
             }
-            let mode = if node.changes.updating {
-                "I,UB,UA,D"
-            } else {
-                "I"
+            let is_upsert = matches!(node.operation, Operation::Source(_))
+                && self.consumers(id).any(|(to, _)| {
+                    matches!(
+                        self.nodes[to].operation,
+                        Operation::ChangelogNormalize { .. }
+                    )
+                });
+            let mode = match node.changes.updating {
+                true if is_upsert => "I,UA,D",
+                true => "I,UB,UA,D",
+                false => "I",
             };
             write!(f, " changelogMode=[{mode}]")?;
             let keys: Vec<String> = node
@@ -164,7 +171,7 @@ impl fmt::Display for Graph {
     }
 }
 
-fn join_title(join: &Join) -> String {
+fn join_title(join: &Join, schema: &Schema) -> String {
     let name = match join.time {
         JoinTime::Regular => "Join",
         JoinTime::Window(..) => "WindowJoin",
@@ -179,12 +186,10 @@ fn join_title(join: &Join) -> String {
         JoinKind::LeftAnti => "LeftAntiJoin",
         JoinKind::LeftMark => "LeftMarkJoin",
     };
-    let keys: Vec<String> = join
-        .keys
-        .iter()
-        .map(|(l, r)| format!("${l} = right.${r}"))
-        .collect();
-    let mut text = format!("{name}(joinType=[{kind}], keys=[{}]", keys.join(", "));
+    // The left columns stand first in the result, whatever the kind.
+    let keys: Vec<usize> = join.keys.iter().map(|(left, _)| *left).collect();
+    let keys = names(schema, &keys);
+    let mut text = format!("{name}(joinType=[{kind}], keys=[{keys}]");
     if let JoinTime::Interval { lower, upper, .. } = join.time {
         text += &format!(", interval=[{lower} ms, {upper} ms]");
     }

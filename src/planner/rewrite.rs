@@ -33,6 +33,7 @@ pub fn name_columns(query: &mut Query) {
         fn pre_visit_expr(&mut self, expr: &mut ast::Expr) -> std::ops::ControlFlow<()> {
             cut_to_length(expr);
             tuple_in(expr);
+            similar_to(expr);
             // A number with an exponent is a DOUBLE.
             if let ast::Expr::Value(value) = expr
                 && let ast::Value::Number(number, _) = &value.value
@@ -260,6 +261,55 @@ fn tuple_in(expr: &mut ast::Expr) {
     *expr = ast::Expr::Exists {
         subquery: query,
         negated: false,
+    };
+}
+
+/// `x SIMILAR TO 'pattern'` with a literal pattern: the whole text matches, % is any text, _ any character (SQL:2016 8.6).
+/// DataFusion takes the pattern for a regular expression that matches anywhere.
+fn similar_to(expr: &mut ast::Expr) {
+    let ast::Expr::SimilarTo {
+        negated,
+        expr: text,
+        pattern,
+        escape_char: None,
+    } = expr
+    else {
+        return;
+    };
+    let ast::Expr::Value(value) = pattern.as_ref() else {
+        return;
+    };
+    let ast::Value::SingleQuotedString(pattern) = &value.value else {
+        return;
+    };
+    let mut regex = String::from("(?s)^(?:");
+    let mut in_brackets = false;
+    for c in pattern.chars() {
+        match c {
+            '[' => in_brackets = true,
+            ']' => in_brackets = false,
+            _ => {}
+        }
+        match c {
+            '%' if !in_brackets => regex.push_str(".*"),
+            '_' if !in_brackets => regex.push('.'),
+            '.' | '^' | '$' | '\\' if !in_brackets => regex.extend(['\\', c]),
+            c => regex.push(c),
+        }
+    }
+    regex.push_str(")$");
+    let regex = ast::Value::SingleQuotedString(regex).with_span(value.span);
+    let test = call(
+        "regexp",
+        vec![text.as_ref().clone(), ast::Expr::Value(regex)],
+    );
+    *expr = if *negated {
+        ast::Expr::UnaryOp {
+            op: ast::UnaryOperator::Not,
+            expr: Box::new(test),
+        }
+    } else {
+        test
     };
 }
 

@@ -320,10 +320,21 @@ impl Lowering<'_> {
         }
         Changes {
             updating: !(append_only && grows),
-            upsert_keys: keys,
+            upsert_keys: minimal(keys),
             order_dependent,
         }
     }
+}
+
+/// Keys without those that contain another.
+fn minimal(keys: Vec<Vec<usize>>) -> Vec<Vec<usize>> {
+    let mut kept: Vec<Vec<usize>> = Vec::new();
+    for key in keys {
+        if !kept.iter().any(|k| k.iter().all(|c| key.contains(c))) {
+            kept.push(key);
+        }
+    }
+    kept
 }
 
 impl Bounds {
