@@ -7,7 +7,6 @@
 //! Options, below `debezium-json.`: `schema-include` (the event stands in a field `payload`, as Kafka Connect writes it with its
 //! schema; for reading only), and those of the `json` format.
 
-use std::ops::Range;
 use std::sync::Arc;
 
 use arrow::array::{
@@ -23,8 +22,6 @@ use crate::catalog::options::{OptionError, Options};
 
 struct Debezium {
     schema: SchemaRef,
-    /// Reads and writes whole events.
-    json: Box<dyn Format>,
     makes_json: JsonMaker,
     ignore_parse_errors: bool,
     in_payload: bool,
@@ -42,9 +39,7 @@ pub(super) fn format(
     let in_payload = options.bool(&key, false)?;
     let ignore_parse_errors = options.bool(&format!("{prefix}ignore-parse-errors"), false)?;
     let makes = json::maker(prefix, options, &schema)?;
-    let json = makes(event(&schema, false));
     Ok(Box::new(Debezium {
-        json,
         makes_json: Box::new(move |schema| makes(schema)),
         schema,
         ignore_parse_errors,
@@ -71,6 +66,13 @@ fn event(schema: &Schema, in_payload: bool) -> SchemaRef {
     Arc::new(Schema::new(fields))
 }
 
+impl Debezium {
+    /// The json format of events around whole rows.
+    fn events(&self) -> Box<dyn Format> {
+        (self.makes_json)(event(&self.schema, false))
+    }
+}
+
 impl Format for Debezium {
     fn decoder(&self, projection: &[usize]) -> Box<dyn Decoder> {
         let schema = project(&self.schema, projection);
@@ -86,25 +88,17 @@ impl Format for Debezium {
 
     fn encoder(&self) -> Box<dyn Encoder> {
         Box::new(EventEncoder {
-            events: self.json.encoder(),
+            events: self.events().encoder(),
             schema: event(&self.schema, false),
         })
     }
 
     fn framer(&self) -> Box<dyn Framer> {
-        Box::new(EventFramer(self.json.framer()))
+        self.events().framer()
     }
 
     fn is_changelog(&self) -> bool {
         true
-    }
-}
-
-struct EventFramer(Box<dyn Framer>);
-
-impl Framer for EventFramer {
-    fn frames(&self, buffer: &[u8], at_end: bool, frames: &mut Vec<Range<usize>>) -> usize {
-        self.0.frames(buffer, at_end, frames)
     }
 }
 

@@ -102,13 +102,6 @@ impl Node {
     }
 }
 
-impl Graph {
-    /// The names of columns of a node's rows.
-    fn names(&self, id: usize, columns: &[usize]) -> String {
-        names(&self.nodes[id].schema, columns)
-    }
-}
-
 /// The names of columns, in their order.
 fn names(schema: &Schema, columns: &[usize]) -> String {
     let names: Vec<&str> = columns
@@ -157,7 +150,7 @@ impl fmt::Display for Graph {
                 .changes
                 .upsert_keys
                 .iter()
-                .map(|key| format!("[{}]", self.names(id, key)))
+                .map(|key| format!("[{}]", names(&node.schema, key)))
                 .collect();
             if !keys.is_empty() {
                 write!(f, " upsertKey={}", keys.join(""))?;

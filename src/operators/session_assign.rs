@@ -3,15 +3,15 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
-use arrow::array::{Array, RecordBatch};
+use arrow::array::Array;
 use arrow::datatypes::SchemaRef;
-use arrow::row::{OwnedRow, RowConverter, SortField};
+use arrow::row::OwnedRow;
 
 use super::window_assign::with_windows;
 use super::{Metrics, Operator, Output, event_times};
 use crate::changelog::{Batch, rows_of};
 use crate::error::{Error, Result};
-use crate::state::{KeyHasher, StatePart};
+use crate::state::{RowCodec, StatePart};
 use crate::time::{Millis, Watermark};
 
 /// An open session: it ends `gap` after its last row.
@@ -28,9 +28,8 @@ pub struct SessionAssign {
     gap: Millis,
     time: usize,
     keys: Vec<usize>,
-    input: SchemaRef,
     schema: SchemaRef,
-    converter: RowConverter,
+    codec: RowCodec,
     // State: the open sessions of each key, and all of them by end.
     sessions: HashMap<OwnedRow, Vec<Session>>,
     ends: BTreeSet<(Millis, OwnedRow)>,
@@ -51,20 +50,12 @@ impl SessionAssign {
         schema: SchemaRef,
         metrics: Arc<Metrics>,
     ) -> Result<Self> {
-        let converter = RowConverter::new(
-            input
-                .fields()
-                .iter()
-                .map(|f| SortField::new(f.data_type().clone()))
-                .collect(),
-        )?;
         Ok(Self {
             gap,
             time,
             keys,
-            input,
             schema,
-            converter,
+            codec: RowCodec::new(input)?,
             sessions: HashMap::new(),
             ends: BTreeSet::new(),
             watermark: Millis::MIN,
@@ -115,8 +106,7 @@ impl SessionAssign {
     fn add_all(&mut self, batch: &Batch) -> Result<()> {
         let times = event_times(batch.rows.column(self.time))?;
         let keys = rows_of(&batch.rows, &self.keys)?;
-        let encoded = self.converter.convert_columns(batch.rows.columns())?;
-        let rows: Vec<OwnedRow> = encoded.iter().map(|r| r.owned()).collect();
+        let rows = self.codec.encode_rows(&batch.rows)?;
         for (i, (key, row)) in keys.into_iter().zip(rows).enumerate() {
             if times.is_null(i) {
                 return Err(
@@ -130,13 +120,6 @@ impl SessionAssign {
             }
         }
         Ok(())
-    }
-
-    fn decode(&self, rows: &[OwnedRow]) -> Result<RecordBatch> {
-        let columns = self
-            .converter
-            .convert_rows(rows.iter().map(OwnedRow::row))?;
-        Ok(RecordBatch::try_new(Arc::clone(&self.input), columns)?)
     }
 }
 
@@ -170,7 +153,7 @@ impl Operator for SessionAssign {
                 }
             }
             if !rows.is_empty() {
-                let rows = self.decode(&rows)?;
+                let rows = self.codec.decode(&rows)?;
                 out.batch(Batch::append(with_windows(
                     &rows,
                     starts,
@@ -193,15 +176,8 @@ impl Operator for SessionAssign {
         if rows.is_empty() {
             return Ok(Vec::new());
         }
-        let rows = self.decode(&rows)?;
-        let keys: Vec<_> = self.keys.iter().map(|k| rows.column(*k).clone()).collect();
-        let hasher = KeyHasher::new(keys.iter().map(|k| k.data_type().clone()))?;
-        let key_groups = hasher.key_groups(&keys, rows.num_rows())?;
-        Ok(vec![StatePart {
-            name: "rows".to_string(),
-            key_groups,
-            rows,
-        }])
+        let rows = self.codec.decode(&rows)?;
+        Ok(vec![StatePart::keyed("rows", rows, &self.keys)?])
     }
 
     fn restore(&mut self, parts: Vec<StatePart>) -> Result<()> {
@@ -217,7 +193,7 @@ impl Operator for SessionAssign {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
-    use arrow::array::{ArrayRef, TimestampMillisecondArray};
+    use arrow::array::{ArrayRef, RecordBatch, TimestampMillisecondArray};
     use arrow::datatypes::{DataType, Field, Schema, TimeUnit};
 
     fn assign() -> SessionAssign {

@@ -11,7 +11,7 @@ use super::{Metrics, Operator, Output, event_times};
 use crate::changelog::Batch;
 use crate::error::Result;
 use crate::graph::Aggregate;
-use crate::state::{KeyHasher, StatePart};
+use crate::state::StatePart;
 use crate::time::{Millis, Watermark};
 
 /// Merges partial results per window and emits each window once.
@@ -96,24 +96,13 @@ impl Operator for WindowAggregate {
     }
 
     fn snapshot(&mut self) -> Result<Vec<StatePart>> {
-        let keys = &self.aggregate.key;
-        let hasher = KeyHasher::new(
-            keys.iter()
-                .map(|k| self.aggregate.partial_schema.field(*k).data_type().clone()),
-        )?;
         let mut parts = Vec::new();
         for aggregator in self.windows.values_mut() {
             // Taking partial results empties the accumulators: put them back at once.
             let rows = aggregator.take_partials()?;
             *aggregator = Aggregator::new(Arc::clone(&self.aggregate))?;
             aggregator.merge(&rows)?;
-            let columns: Vec<_> = keys.iter().map(|k| rows.column(*k).clone()).collect();
-            let key_groups = hasher.key_groups(&columns, rows.num_rows())?;
-            parts.push(StatePart {
-                name: "windows".to_string(),
-                key_groups,
-                rows,
-            });
+            parts.push(StatePart::keyed("windows", rows, &self.aggregate.key)?);
         }
         Ok(parts)
     }
