@@ -17,7 +17,7 @@ use sqlparser::ast::{Ident, Query};
 
 use crate::catalog::Table;
 use crate::changelog::{Batch, ZSet, rows_of};
-use crate::connectors::{Sink, SinkMode, SinkWriter};
+use crate::connectors::{Sink, SinkMode, SinkWriter, WriteRequest};
 use crate::error::{Error, Result};
 use crate::planner::{PlanContext, StreamTable, analyze_types, diagnose, tables_read};
 use crate::session::Session;
@@ -194,12 +194,7 @@ impl Sink for Collector {
         true
     }
 
-    async fn writer(
-        &self,
-        _: usize,
-        _: SchemaRef,
-        _: Option<Vec<usize>>,
-    ) -> Result<Box<dyn SinkWriter>> {
+    async fn writer(&self, _request: WriteRequest) -> Result<Box<dyn SinkWriter>> {
         Ok(Box::new(Collector(Arc::clone(&self.0))))
     }
 }

@@ -13,7 +13,7 @@ use tokio::sync::watch;
 
 use crate::catalog::Table;
 use crate::changelog::{Batch, row_kinds};
-use crate::connectors::{Sink, SinkMode, SinkWriter, bad_row_text};
+use crate::connectors::{Sink, SinkMode, SinkWriter, WriteRequest, bad_row_text};
 use crate::error::{Error, Result};
 use crate::formats::{Encoded, Encoder, json_row_encoder};
 use crate::graph::Changes;
@@ -278,12 +278,8 @@ impl Sink for SelectSink {
         true
     }
 
-    async fn writer(
-        &self,
-        _: usize,
-        schema: SchemaRef,
-        key: Option<Vec<usize>>,
-    ) -> Result<Box<dyn SinkWriter>> {
+    async fn writer(&self, request: WriteRequest) -> Result<Box<dyn SinkWriter>> {
+        let WriteRequest { schema, key, .. } = request;
         let encoder = json_row_encoder(schema);
         // A SELECT has no declared key, but what its query groups by tells an update from a deletion and an insertion.
         let key = key.or_else(|| {

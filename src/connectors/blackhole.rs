@@ -2,10 +2,9 @@
 
 use std::sync::Arc;
 
-use arrow::datatypes::SchemaRef;
 use async_trait::async_trait;
 
-use super::{Sink, SinkMode, SinkWriter};
+use super::{Sink, SinkMode, SinkWriter, WriteRequest};
 use crate::catalog::Table;
 use crate::catalog::options::{OptionError, Options};
 use crate::changelog::Batch;
@@ -50,12 +49,7 @@ impl Sink for Blackhole {
         self.single
     }
 
-    async fn writer(
-        &self,
-        _instance: usize,
-        _schema: SchemaRef,
-        _key: Option<Vec<usize>>,
-    ) -> Result<Box<dyn SinkWriter>> {
+    async fn writer(&self, _request: WriteRequest) -> Result<Box<dyn SinkWriter>> {
         Ok(Box::new(Nothing))
     }
 }

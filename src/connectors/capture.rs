@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use arrow::datatypes::SchemaRef;
 use async_trait::async_trait;
 
-use super::{Sink, SinkMode, SinkWriter};
+use super::{Sink, SinkMode, SinkWriter, WriteRequest};
 use crate::catalog::Table;
 use crate::changelog::{Batch, RowKind, row_kinds};
 use crate::error::{Error, Result};
@@ -183,12 +183,8 @@ impl Sink for CaptureSink {
         true
     }
 
-    async fn writer(
-        &self,
-        _: usize,
-        schema: SchemaRef,
-        key: Option<Vec<usize>>,
-    ) -> Result<Box<dyn SinkWriter>> {
+    async fn writer(&self, request: WriteRequest) -> Result<Box<dyn SinkWriter>> {
+        let WriteRequest { schema, key, .. } = request;
         let names = key.as_ref().filter(|_| self.mode == SinkMode::Upsert);
         let names = names.map(|k| k.iter().map(|i| schema.field(*i).name().clone()).collect());
         let file = match self.capture.path(&self.name, "changelog") {

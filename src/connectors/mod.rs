@@ -2,6 +2,7 @@
 
 mod blackhole;
 pub mod capture;
+mod commit;
 #[allow(
     clippy::disallowed_methods,
     reason = "measures time, and draws names and values nobody else has"
@@ -35,6 +36,7 @@ use crate::catalog::options::OptionError;
 use crate::changelog::Batch;
 use crate::error::Result;
 
+pub use commit::{Committer, JobContext, WriteRequest};
 pub use filesystem::file_source;
 
 /// The names of all connectors.
@@ -209,16 +211,19 @@ pub trait Sink: Send + Sync {
         false
     }
 
-    /// A writer for one instance. `key`: the columns that identify a row, where the table has them.
+    /// What makes its rows visible epoch by epoch; `None`: they are visible as soon as they are flushed.
+    ///
+    /// # Errors
+    /// Where the job cannot have what the table asks for.
+    fn committer(&self, _job: &Arc<JobContext>) -> Result<Option<Arc<dyn Committer>>> {
+        Ok(None)
+    }
+
+    /// A writer for one instance. Called once the committers have recovered.
     ///
     /// # Errors
     /// Where the outside system cannot be reached.
-    async fn writer(
-        &self,
-        instance: usize,
-        schema: SchemaRef,
-        key: Option<Vec<usize>>,
-    ) -> Result<Box<dyn SinkWriter>>;
+    async fn writer(&self, request: WriteRequest) -> Result<Box<dyn SinkWriter>>;
 }
 
 /// Writes rows of one instance.
@@ -236,7 +241,20 @@ pub trait SinkWriter: Send {
     /// Where the outside system failed for good.
     async fn flush(&mut self) -> Result<()>;
 
-    /// Flushes and ends the writer.
+    /// A barrier: what was taken so far belongs to `epoch`, what follows does not. Flushes, and returns what the committer
+    /// needs to make it visible, as text that is kept in the checkpoint. Rows of the next epoch come after the commit.
+    ///
+    /// # Errors
+    /// Where the outside system failed for good.
+    async fn prepare(&mut self, _epoch: u64) -> Result<Option<String>> {
+        self.flush().await?;
+        Ok(None)
+    }
+
+    /// The watermark has come to `time`, in milliseconds since the epoch.
+    fn watermark(&mut self, _time: i64) {}
+
+    /// Flushes and ends the writer. In a job with checkpoints `prepare` comes before it.
     ///
     /// # Errors
     /// Where the outside system failed for good.

@@ -7,15 +7,14 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use arrow::array::{Array, AsArray};
 use arrow::datatypes::{
     DataType, Date32Type, Decimal128Type, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type,
-    Int64Type, SchemaRef, Time32MillisecondType, Time32SecondType, TimeUnit,
-    TimestampMicrosecondType, TimestampMillisecondType, TimestampNanosecondType,
-    TimestampSecondType,
+    Int64Type, Time32MillisecondType, Time32SecondType, TimeUnit, TimestampMicrosecondType,
+    TimestampMillisecondType, TimestampNanosecondType, TimestampSecondType,
 };
 use arrow::util::display::array_value_to_string;
 use async_trait::async_trait;
 use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime, Timelike};
 
-use super::{Sink, SinkMode, SinkWriter};
+use super::{Sink, SinkMode, SinkWriter, WriteRequest};
 use crate::catalog::Table;
 use crate::catalog::options::{OptionError, Options};
 use crate::changelog::{Batch, RowKind, row_kinds};
@@ -62,12 +61,8 @@ impl Sink for Print {
         self.single
     }
 
-    async fn writer(
-        &self,
-        instance: usize,
-        _schema: SchemaRef,
-        key: Option<Vec<usize>>,
-    ) -> Result<Box<dyn SinkWriter>> {
+    async fn writer(&self, request: WriteRequest) -> Result<Box<dyn SinkWriter>> {
+        let WriteRequest { instance, key, .. } = request;
         self.writers.fetch_add(1, Ordering::Relaxed);
         Ok(Box::new(Printer {
             identifier: self.identifier.clone(),

@@ -117,6 +117,7 @@ impl fmt::Display for Exchange {
             Self::Forward => f.write_str("forward"),
             Self::Hash(columns) => write!(f, "hash{columns:?}"),
             Self::Gather => f.write_str("gather"),
+            Self::Aside(table) => write!(f, "aside {}", table.table()),
         }
     }
 }

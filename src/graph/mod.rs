@@ -56,6 +56,27 @@ pub enum Exchange {
     Hash(Vec<usize>),
     /// All to the one instance.
     Gather,
+    /// What the node puts beside its rows, all to the one instance.
+    Aside(Aside),
+}
+
+/// A built-in table that nodes fill beside their rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Aside {
+    /// What sources could not decode: `flowline.bad_rows`.
+    BadRows,
+    /// What operators left out because it was late: `flowline.late_rows`.
+    LateRows,
+}
+
+impl Aside {
+    /// The name of the table.
+    pub fn table(self) -> &'static str {
+        match self {
+            Self::BadRows => "flowline.bad_rows",
+            Self::LateRows => "flowline.late_rows",
+        }
+    }
 }
 
 /// How the rows of a node change (Flink: changelog mode and upsert key).
@@ -437,6 +458,14 @@ impl Graph {
     pub fn add(&mut self, node: Node) -> NodeId {
         self.nodes.push(node);
         self.nodes.len() - 1
+    }
+
+    /// How many inputs the rows of `id` go to.
+    pub fn readers(&self, id: NodeId) -> usize {
+        let inputs = self.nodes.iter().flat_map(|n| &n.inputs);
+        inputs
+            .filter(|i| i.from == id && !matches!(i.exchange, Exchange::Aside(_)))
+            .count()
     }
 
     /// The nodes that read `id`, each with the index of the input.

@@ -35,9 +35,11 @@ mod window_rank;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use arrow::array::RecordBatch;
+
 use crate::changelog::Batch;
 use crate::error::{Error, Result};
-use crate::graph::{JoinTime, Operation, OverTime, RankTime};
+use crate::graph::{Aside, JoinTime, Operation, OverTime, RankTime};
 use crate::state::StatePart;
 use crate::time::Watermark;
 
@@ -52,6 +54,8 @@ pub enum Element {
     Batch(Batch),
     /// Event time has come this far.
     Watermark(Watermark),
+    /// Rows of a built-in table that go beside the stream to whoever reads it: operators never see them.
+    Aside(Aside, RecordBatch),
     /// Everything before belongs to this epoch.
     Barrier(u64),
     /// Nothing follows.
@@ -70,6 +74,13 @@ impl Output {
     pub fn batch(&mut self, batch: Batch) {
         if batch.num_rows() > 0 {
             self.elements.push(Element::Batch(batch));
+        }
+    }
+
+    /// Emits rows of a built-in table.
+    pub fn aside(&mut self, table: Aside, rows: RecordBatch) {
+        if rows.num_rows() > 0 {
+            self.elements.push(Element::Aside(table, rows));
         }
     }
 

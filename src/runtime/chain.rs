@@ -128,6 +128,7 @@ impl Chain {
                 let port = self.ports.get(channel).copied().unwrap_or(0);
                 self.run(0, port, Element::Batch(batch), &mut step.out)?;
             }
+            Element::Aside(..) => self.run(0, 0, element, &mut step.out)?,
             Element::Watermark(watermark) => {
                 for merged in self.merge.update(channel, watermark) {
                     self.run(0, 0, Element::Watermark(merged), &mut step.out)?;
@@ -186,9 +187,12 @@ impl Chain {
         element: Element,
         out: &mut Vec<Element>,
     ) -> Result<()> {
-        let Some((_, operator)) = self.operators.get_mut(at) else {
-            out.push(element);
-            return Ok(());
+        let operator = match self.operators.get_mut(at) {
+            Some((_, operator)) if !matches!(element, Element::Aside(..)) => operator,
+            _ => {
+                out.push(element);
+                return Ok(());
+            }
         };
         let mut output = Output::default();
         let last = match element {
@@ -196,6 +200,7 @@ impl Chain {
                 operator.on_batch(port, batch, &mut output)?;
                 None
             }
+            Element::Aside(..) => None,
             Element::Watermark(watermark) => {
                 operator.on_watermark(watermark, &mut output)?;
                 None

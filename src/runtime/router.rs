@@ -4,7 +4,7 @@ use arrow::array::UInt32Array;
 
 use crate::changelog::Batch;
 use crate::error::Result;
-use crate::graph::{Exchange, Graph};
+use crate::graph::{Aside, Exchange, Graph};
 use crate::operators::Element;
 use crate::runtime::topology::Task;
 use crate::state::{KeyHasher, instance_of};
@@ -19,6 +19,8 @@ pub struct Router {
 
 struct Route {
     targets: Vec<Address>,
+    /// The rows it is there for, where those are not the stream's.
+    aside: Option<Aside>,
     hash: Option<(Vec<usize>, KeyHasher)>,
 }
 
@@ -34,10 +36,15 @@ impl Router {
             let edge = &consumer.inputs[output.port];
             let channel = edge.channel_from(instance);
             let target = |i: usize| (output.to, i, channel);
+            let mut aside = None;
             let (targets, hash) = match &edge.exchange {
                 Exchange::Forward => (vec![target(instance)], None),
                 // Rows go to the first; that there are no more of them the others must hear too.
                 Exchange::Gather => ((0..consumer.parallelism).map(target).collect(), None),
+                Exchange::Aside(table) => {
+                    aside = Some(*table);
+                    ((0..consumer.parallelism).map(target).collect(), None)
+                }
                 Exchange::Hash(columns) => {
                     let last = tasks[task].nodes.last().copied().unwrap_or(0);
                     let schema = &graph.nodes[last].schema;
@@ -50,7 +57,11 @@ impl Router {
                     )
                 }
             };
-            routes.push(Route { targets, hash });
+            routes.push(Route {
+                targets,
+                aside,
+                hash,
+            });
         }
         Ok(Self { routes })
     }
@@ -61,7 +72,23 @@ impl Router {
     /// Where a key cannot be hashed.
     pub fn route(&self, element: &Element, mut send: impl FnMut(Address, Element)) -> Result<()> {
         for route in &self.routes {
+            let rows = match element {
+                Element::Batch(_) => Some(None),
+                Element::Aside(table, _) => Some(Some(*table)),
+                Element::Watermark(_) | Element::Barrier(_) | Element::End => None,
+            };
+            if rows.is_some_and(|of| of != route.aside) {
+                continue;
+            }
             match (element, &route.hash) {
+                (Element::Aside(_, rows), _) => {
+                    let rows = Element::Batch(Batch::append(rows.clone()));
+                    route
+                        .targets
+                        .iter()
+                        .take(1)
+                        .for_each(|t| send(*t, rows.clone()));
+                }
                 (Element::Batch(batch), Some((columns, hasher))) if route.targets.len() > 1 => {
                     for (target, part) in split(batch, columns, hasher, &route.targets)? {
                         send(target, Element::Batch(part));

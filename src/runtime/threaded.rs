@@ -15,7 +15,7 @@ use super::source::{SourceHead, ValuesReader};
 use super::topology::{self, Task};
 use super::{Connect, JobMetrics, JobOptions, Snapshot, restored_positions};
 use crate::clock::Clock;
-use crate::connectors::{ReadRequest, SourceReader};
+use crate::connectors::{JobContext, ReadRequest, SourceReader, WriteRequest};
 use crate::error::{Error, Result};
 use crate::graph::{Graph, NodeId, Operation};
 use crate::operators::Element;
@@ -230,7 +230,12 @@ pub(super) async fn open_sink(
     };
     let writer = connect
         .sink(sink)?
-        .writer(instance, Arc::clone(&node.schema), sink.key.clone())
+        .writer(WriteRequest {
+            instance,
+            schema: Arc::clone(&node.schema),
+            key: sink.key.clone(),
+            job: JobContext::new("job", None),
+        })
         .await?;
     let rows = metrics.sinks.get(&id).cloned().unwrap_or_default();
     Ok(Some(SinkTail::new(writer, sink, options.drop_nulls, rows)))
@@ -252,7 +257,7 @@ impl Outputs {
                 match element {
                     Element::Batch(batch) => tail.write(batch).await?,
                     Element::Barrier(_) => tail.flush().await?,
-                    Element::Watermark(_) | Element::End => {}
+                    Element::Watermark(_) | Element::End | Element::Aside(..) => {}
                 }
                 continue;
             }

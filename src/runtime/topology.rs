@@ -51,7 +51,7 @@ pub fn tasks(graph: &Graph) -> Result<Vec<Task>> {
         if let [input] = node.inputs.as_slice()
             && input.exchange == Exchange::Forward
             && graph.nodes[input.from].parallelism == node.parallelism
-            && graph.consumers(input.from).count() == 1
+            && graph.readers(input.from) == 1
         {
             let task = task_of[input.from];
             tasks[task].nodes.push(id);
@@ -60,8 +60,13 @@ pub fn tasks(graph: &Graph) -> Result<Vec<Task>> {
         }
         let mut inputs = Vec::new();
         let mut channels = 0;
-        for (port, input) in node.inputs.iter().enumerate() {
+        for input in &node.inputs {
             let from = task_of[input.from];
+            // What several nodes of one task put beside their rows comes out of the task together.
+            let is_known = |e: &Edge| e.from == from && e.exchange == input.exchange;
+            if matches!(input.exchange, Exchange::Aside(_)) && inputs.iter().any(is_known) {
+                continue;
+            }
             let senders = tasks[from].parallelism;
             if input.exchange == Exchange::Forward && senders != node.parallelism {
                 return Err(Error::internal(format!(
@@ -74,6 +79,7 @@ pub fn tasks(graph: &Graph) -> Result<Vec<Task>> {
                 exchange: input.exchange.clone(),
                 first_channel: channels,
             });
+            let port = inputs.len() - 1;
             channels += if input.exchange == Exchange::Forward {
                 1
             } else {

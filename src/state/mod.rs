@@ -26,6 +26,18 @@ pub struct StatePart {
     pub key_groups: UInt16Array,
     /// The rows.
     pub rows: RecordBatch,
+    /// `None`: these are all rows of the table. Else only what has changed since the last snapshot.
+    pub changes: Option<StateChanges>,
+}
+
+/// How a part follows on the part of the snapshot before: all rows of a key that is in `rows` or `gone` are replaced by those
+/// in `rows`.
+#[derive(Debug, Clone)]
+pub struct StateChanges {
+    /// The columns of `rows` that are the key of the state; the key group follows from them.
+    pub key: Vec<usize>,
+    /// Keys without rows any more: the key columns alone, in the order of `key`.
+    pub gone: RecordBatch,
 }
 
 impl StatePart {
@@ -40,6 +52,7 @@ impl StatePart {
             name: name.to_string(),
             key_groups: hasher.key_groups(&columns, rows.num_rows())?,
             rows,
+            changes: None,
         })
     }
 
@@ -50,6 +63,7 @@ impl StatePart {
             name: name.to_string(),
             key_groups,
             rows,
+            changes: None,
         }
     }
 
@@ -72,6 +86,7 @@ impl StatePart {
             name: self.name.clone(),
             key_groups: key_groups.into(),
             rows: take_record_batch(&self.rows, &indices)?,
+            changes: None,
         })
     }
 }

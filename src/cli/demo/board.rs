@@ -6,14 +6,14 @@ use std::io::IsTerminal as _;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arrow::array::{Array as _, AsArray as _, RecordBatch};
-use arrow::datatypes::{Float64Type, Int64Type, SchemaRef, TimestampMillisecondType};
+use arrow::datatypes::{Float64Type, Int64Type, TimestampMillisecondType};
 use async_trait::async_trait;
 use chrono::DateTime;
 use tokio::sync::watch;
 
 use crate::changelog::{Batch, RowKind, row_kinds};
 use crate::cli::{count, try_print};
-use crate::connectors::{Sink, SinkMode, SinkWriter, Source};
+use crate::connectors::{Sink, SinkMode, SinkWriter, Source, WriteRequest};
 use crate::error::Result;
 use crate::graph;
 use crate::runtime::Connect;
@@ -73,13 +73,9 @@ impl Sink for WatchedSink {
         self.inner.is_single()
     }
 
-    async fn writer(
-        &self,
-        instance: usize,
-        schema: SchemaRef,
-        key: Option<Vec<usize>>,
-    ) -> Result<Box<dyn SinkWriter>> {
-        let inner = self.inner.writer(instance, schema, key.clone()).await?;
+    async fn writer(&self, request: WriteRequest) -> Result<Box<dyn SinkWriter>> {
+        let key = request.key.clone();
+        let inner = self.inner.writer(request).await?;
         Ok(Box::new(WatchedWriter {
             inner,
             name: self.name.clone(),

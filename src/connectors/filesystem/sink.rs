@@ -7,11 +7,10 @@ use std::sync::Arc;
 
 use arrow::array::{BooleanArray, RecordBatch};
 use arrow::compute::take_record_batch;
-use arrow::datatypes::SchemaRef;
 use async_trait::async_trait;
 
 use crate::changelog::{Batch, RowKind, row_kinds};
-use crate::connectors::{Sink, SinkMode, SinkWriter};
+use crate::connectors::{Sink, SinkMode, SinkWriter, WriteRequest};
 use crate::error::{Error, Result};
 use crate::formats::{Encoded, Encoder, Format};
 
@@ -60,12 +59,8 @@ impl Sink for FileSink {
         self.single
     }
 
-    async fn writer(
-        &self,
-        instance: usize,
-        _schema: SchemaRef,
-        _key: Option<Vec<usize>>,
-    ) -> Result<Box<dyn SinkWriter>> {
+    async fn writer(&self, request: WriteRequest) -> Result<Box<dyn SinkWriter>> {
+        let WriteRequest { instance, .. } = request;
         std::fs::create_dir_all(&self.path).map_err(|e| cannot_write(&self.path, e))?;
         let name = format!(
             "part-{instance}-{:016x}.{}",

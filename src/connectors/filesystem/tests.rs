@@ -11,7 +11,8 @@ use super::*;
 use crate::changelog::Batch;
 use crate::connectors::testing::{next, read_all, request, table};
 use crate::connectors::{
-    ReadRequest, SourceEvent, SourceReader, sink as make_sink, source as make_source,
+    JobContext, ReadRequest, SourceEvent, SourceReader, WriteRequest, sink as make_sink,
+    source as make_source,
 };
 use crate::error::Error;
 
@@ -352,17 +353,14 @@ async fn what_is_written_can_be_read() {
     let sink = make_sink(&case.table).unwrap();
     for instance in 0..2 {
         let mut writer = sink
-            .writer(instance, case.table.sink_schema(), None)
+            .writer(write_request(instance, &case.table))
             .await
             .unwrap();
         writer.write(&Batch::append(rows.clone())).await.unwrap();
         writer.write(&Batch::append(rows.clone())).await.unwrap();
         writer.close().await.unwrap();
     }
-    let mut unused = sink
-        .writer(2, case.table.sink_schema(), None)
-        .await
-        .unwrap();
+    let mut unused = sink.writer(write_request(2, &case.table)).await.unwrap();
     unused.close().await.unwrap();
     assert_eq!(std::fs::read_dir(&target).unwrap().count(), 2);
     let read = case.rows().await;
@@ -376,4 +374,13 @@ async fn what_is_written_can_be_read() {
             .contains("not supported yet")
     );
     assert!(make_source(&case.table).is_ok());
+}
+
+fn write_request(instance: usize, table: &Table) -> WriteRequest {
+    WriteRequest {
+        instance,
+        schema: table.sink_schema(),
+        key: None,
+        job: JobContext::new("test", None),
+    }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, Int64Array, RecordBatch};
 use arrow::compute::{cast, take_record_batch};
-use arrow::datatypes::{DataType, Int64Type, SchemaRef, TimeUnit};
+use arrow::datatypes::{DataType, Int64Type, TimeUnit};
 use async_trait::async_trait;
 use rdkafka::message::{Header, OwnedHeaders};
 use rdkafka::producer::BaseRecord;
@@ -16,7 +16,7 @@ use super::producer::Outbox;
 use crate::catalog::Table;
 use crate::catalog::options::OptionError;
 use crate::changelog::{Batch, RowKind, row_kinds};
-use crate::connectors::{Sink, SinkMode, SinkWriter, bad_row_text, row_indices};
+use crate::connectors::{Sink, SinkMode, SinkWriter, WriteRequest, bad_row_text, row_indices};
 use crate::error::{Error, Result};
 use crate::formats::{Encoded, Encoder};
 
@@ -103,12 +103,8 @@ impl Sink for KafkaSink {
         self.table.single_writer
     }
 
-    async fn writer(
-        &self,
-        instance: usize,
-        _schema: SchemaRef,
-        key: Option<Vec<usize>>,
-    ) -> Result<Box<dyn SinkWriter>> {
+    async fn writer(&self, request: WriteRequest) -> Result<Box<dyn SinkWriter>> {
+        let WriteRequest { instance, key, .. } = request;
         let (properties, topics) = (self.table.properties.clone(), self.topics.clone());
         for topic in &topics {
             if super::admin::ensure_topic(&properties, topic, -1).await? {

@@ -16,7 +16,8 @@ use super::*;
 use crate::changelog::Batch;
 use crate::connectors::testing::{next, read_all, request, table, texts};
 use crate::connectors::{
-    ReadRequest, SinkMode, SourceEvent, SourceReader, sink as make_sink, source as make_source,
+    JobContext, ReadRequest, SinkMode, SourceEvent, SourceReader, WriteRequest, sink as make_sink,
+    source as make_source,
 };
 use crate::error::Error;
 
@@ -132,7 +133,12 @@ async fn error(table: &Table) -> Error {
 async fn write(table: &Table, batches: &[Batch]) -> Result<(), Error> {
     let sink = make_sink(table).unwrap();
     let mut writer = sink
-        .writer(0, table.sink_schema(), table.sink_key())
+        .writer(WriteRequest {
+            instance: 0,
+            schema: table.sink_schema(),
+            key: table.sink_key(),
+            job: JobContext::new("test", None),
+        })
         .await?;
     for batch in batches {
         writer.write(batch).await?;

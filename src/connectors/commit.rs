@@ -1,0 +1,99 @@
+//! Exactly-once ends: what a sink prepares at a barrier, and what makes it visible once the checkpoint is there.
+
+use std::any::Any;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use arrow::datatypes::SchemaRef;
+use async_trait::async_trait;
+
+use crate::error::{Error, Result};
+
+/// What a writer is asked for.
+#[derive(Debug, Clone)]
+pub struct WriteRequest {
+    /// Which of the writers this is.
+    pub instance: usize,
+    /// The rows it will be given.
+    pub schema: SchemaRef,
+    /// The columns that identify a row, where the table has them.
+    pub key: Option<Vec<usize>>,
+    /// The job it writes for.
+    pub job: Arc<JobContext>,
+}
+
+/// One run of a job, as its sinks see it: a restart is another one.
+pub struct JobContext {
+    /// The job's name; two runs with the same name are the same job.
+    pub name: String,
+    /// How often checkpoints are taken; `None`: there are none, and rows are visible as soon as they are written.
+    pub checkpoints: Option<Duration>,
+    shared: Mutex<HashMap<String, Arc<dyn Any + Send + Sync>>>,
+}
+
+impl std::fmt::Debug for JobContext {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "JobContext({})", self.name)
+    }
+}
+
+impl JobContext {
+    /// A run of the job `name`.
+    pub fn new(name: impl Into<String>, checkpoints: Option<Duration>) -> Arc<Self> {
+        Arc::new(Self {
+            name: name.into(),
+            checkpoints,
+            shared: Mutex::default(),
+        })
+    }
+
+    /// What all sinks of the job have in common under `key`, such as the transaction with one Kafka cluster; made by the first
+    /// who asks.
+    ///
+    /// # Errors
+    /// Where two kinds of things have the same key (a bug).
+    pub fn shared<T: Send + Sync + 'static>(
+        &self,
+        key: &str,
+        make: impl FnOnce() -> T,
+    ) -> Result<Arc<T>> {
+        let mut shared = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
+        let entry = shared
+            .entry(key.to_string())
+            .or_insert_with(|| Arc::new(make()));
+        Arc::clone(entry)
+            .downcast()
+            .map_err(|_| Error::internal(format!("two sinks share '{key}' in different ways")))
+    }
+}
+
+/// Makes visible what writers have prepared, all of an epoch at once.
+///
+/// The order, for epoch `n`: every writer has prepared `n`; the checkpoint is stored; `commit(n)`. After a crash:
+/// `recover`, then `restore` with what the restored checkpoint says was prepared, then rows.
+#[async_trait]
+pub trait Committer: Send + Sync {
+    /// Which committers are the same one: those of equal identity in a job are asked once.
+    fn identity(&self) -> String;
+
+    /// Shuts out an earlier run of the job that may still be alive, and ends what it left open. Returns the last epoch that it
+    /// committed; `None` where this end does not know or was never committed to: then the newest checkpoint holds.
+    ///
+    /// # Errors
+    /// Where the outside system cannot be reached or refuses.
+    async fn recover(&self) -> Result<Option<u64>>;
+
+    /// Ends what an earlier run had prepared up to the checkpoint of `epoch` (`None`: the job starts from nothing): that becomes
+    /// visible, everything after it is thrown away. Done twice it changes nothing.
+    ///
+    /// # Errors
+    /// Where the outside system failed for good.
+    async fn restore(&self, epoch: Option<u64>, prepared: &[String]) -> Result<()>;
+
+    /// Makes visible what was prepared for `epoch`. Done twice it changes nothing.
+    ///
+    /// # Errors
+    /// Where the outside system failed for good: the job restarts from its last checkpoint.
+    async fn commit(&self, epoch: u64, prepared: &[String]) -> Result<()>;
+}
