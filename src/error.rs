@@ -16,6 +16,8 @@ pub enum ErrorKind {
     Data,
     /// A broker, file or other outside system failed.
     External,
+    /// Another run of the same job has taken over.
+    Fenced,
     /// A bug in flowline.
     Internal,
 }
@@ -101,12 +103,13 @@ impl Error {
         self
     }
 
-    /// The process exit code: 1 the job failed, 2 a usage or SQL mistake, 3 an outside system, 70 a bug.
+    /// The process exit code: 1 the job failed, 2 a usage or SQL mistake, 3 an outside system, 4 another run of the job took over, 70 a bug.
     pub fn exit_code(&self) -> u8 {
         match self.kind {
             ErrorKind::Data => 1,
             ErrorKind::Usage => 2,
             ErrorKind::External => 3,
+            ErrorKind::Fenced => 4,
             ErrorKind::Internal => 70,
         }
     }

@@ -5,6 +5,7 @@
 pub mod batch; // SELECTs answered once
 pub mod catalog; // tables, views and their options
 pub mod changelog; // rows with weights, row kinds
+pub mod checkpoint; // what a job was like at an instant, kept in an object store
 pub mod cli;
 pub mod connectors; // where rows come from and go to
 pub mod formats; // bytes <-> rows

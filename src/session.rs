@@ -2,10 +2,13 @@
 
 mod describe;
 mod ends;
+mod restarts;
+mod supervise;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use datafusion::logical_expr::{LogicalPlan, TableSource};
 use sqlparser::ast::{Query, Spanned as _};
@@ -13,6 +16,7 @@ use sqlparser::tokenizer::Span;
 
 use crate::catalog::options::OptionError;
 use crate::catalog::{Catalog, Column, ColumnKind, Relation, Table, View};
+use crate::checkpoint::{Checkpoints, Location};
 use crate::clock::SystemClock;
 use crate::connectors::capture::Capture;
 use crate::connectors::{self, Sink, SinkMode, Source};
@@ -22,10 +26,12 @@ use crate::planner::{
     self, Functions, InsertPlan, Lowering, Mistakes, PlanContext, PlanOptions, SinkCheck,
     StreamTable, analyze, diagnose, object_name, tables_read,
 };
-use crate::runtime::{self, Connect, Job, JobOptions};
+use crate::runtime::{self, CheckpointOptions, Connect, Job, JobMetrics, JobOptions, RestoreFrom};
 use crate::settings::Settings;
 use crate::sql::ast::{ConflictAction, DropKind, Insert, Script, Show, Statement, StatementKind};
 use crate::sql::{Diagnostic, SourceFile};
+
+pub use supervise::JobEvent;
 
 use describe::{describe, statement_text};
 use ends::{Ends, check_connector, option_mistakes, source_of};
@@ -45,6 +51,10 @@ pub struct SessionConfig {
     pub batch_rows: usize,
     /// Sources end at their present end.
     pub bounded: bool,
+    /// The job's name, where no SET says another.
+    pub name: String,
+    /// The job begins with nothing, whatever checkpoints it has.
+    pub fresh: bool,
 }
 
 /// Makes the sink that shows the rows of a bare SELECT: by name and table.
@@ -155,8 +165,9 @@ impl Session {
         runtime::start(
             &graph,
             &self.connect(selects),
-            &self.job_options(),
+            &self.job_options()?,
             Arc::new(SystemClock),
+            JobMetrics::of(&graph),
         )
         .await
     }
@@ -170,12 +181,54 @@ impl Session {
     }
 
     /// How jobs run.
-    pub fn job_options(&self) -> JobOptions {
-        JobOptions {
+    ///
+    /// # Errors
+    /// A place for checkpoints that cannot be used.
+    pub fn job_options(&self) -> Result<JobOptions> {
+        let name = self.job_name();
+        let interval = self.settings.checkpoint_interval();
+        let checkpoints = match interval.filter(|_| self.config.capture.is_none()) {
+            Some(interval) => Some(self.checkpoint_options(&name, interval)?),
+            None => None,
+        };
+        Ok(JobOptions {
             batch_rows: self.config.batch_rows.max(1),
             drop_nulls: self.settings.drop_nulls(),
             bounded: self.config.bounded,
-        }
+            name,
+            checkpoints,
+        })
+    }
+
+    /// The job's name: `pipeline.name`, else what was given from outside.
+    pub fn job_name(&self) -> String {
+        let given = self.settings.job_name().unwrap_or(&self.config.name);
+        let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
+        let name: String = given
+            .chars()
+            .map(|c| if plain(c) { c } else { '-' })
+            .collect();
+        if name.is_empty() { "flowline".into() } else { name }
+    }
+
+    fn checkpoint_options(&self, name: &str, interval: Duration) -> Result<CheckpointOptions> {
+        let settings = &self.settings;
+        let store_options = settings.store_options();
+        let root = Location::open(settings.checkpoint_dir(), &store_options)?;
+        let restore = match settings.restore_path() {
+            _ if self.config.fresh => RestoreFrom::Nothing,
+            Some(path) => RestoreFrom::Savepoint(Location::open(path, &store_options)?),
+            None => RestoreFrom::Newest,
+        };
+        Ok(CheckpointOptions {
+            checkpoints: Checkpoints::new(&root, name),
+            store_options,
+            interval,
+            timeout: settings.checkpoint_timeout(),
+            retained: settings.checkpoints_retained(),
+            restore,
+            drop_state: settings.drops_state(),
+        })
     }
 
     /// The functions a query may call.

@@ -58,6 +58,91 @@ pub struct JobArgs {
     pub bounded: bool,
 }
 
+/// Checkpoints of a job, and what it begins with.
+#[derive(Debug, Default, clap::Args)]
+#[command(next_help_heading = "Checkpoints")]
+pub struct CheckpointArgs {
+    /// The job's name, where no SET 'pipeline.name' says another: two runs with the same name are the same job
+    /// [default: the name of the first file or folder]
+    #[arg(long)]
+    pub name: Option<String>,
+    /// Take a checkpoint so often, such as '10 s', and begin with the last one (SET 'execution.checkpointing.interval')
+    #[arg(long, value_name = "DURATION")]
+    pub checkpoint_interval: Option<String>,
+    /// Keep them in this folder or s3:// URL (SET 'execution.checkpointing.dir') [default: .flowline/checkpoints]
+    #[arg(long, value_name = "DIR")]
+    pub checkpoint_dir: Option<String>,
+    /// Begin with this savepoint
+    #[arg(long, value_name = "DIR", conflicts_with = "fresh")]
+    pub restore: Option<String>,
+    /// Begin with nothing: give up the job's checkpoints
+    #[arg(long)]
+    pub fresh: bool,
+    /// Give up state that fits no operator of the SQL any more
+    #[arg(long)]
+    pub drop_state: bool,
+}
+
+/// How often a checkpoint is taken where only their folder is said.
+const CHECKPOINT_INTERVAL: &str = "10 s";
+
+impl CheckpointArgs {
+    /// What they SET.
+    ///
+    /// # Errors
+    /// No duration.
+    fn settings(&self) -> Result<Vec<(&'static str, String)>> {
+        let mut set = Vec::new();
+        let interval = match &self.checkpoint_interval {
+            Some(text) => {
+                duration("--checkpoint-interval", text)?;
+                Some(text.as_str())
+            }
+            None => (self.checkpoint_dir.is_some() || self.restore.is_some())
+                .then_some(CHECKPOINT_INTERVAL),
+        };
+        for (key, value) in [
+            ("execution.checkpointing.interval", interval),
+            (
+                "execution.checkpointing.dir",
+                self.checkpoint_dir.as_deref(),
+            ),
+            ("execution.state-recovery.path", self.restore.as_deref()),
+            (
+                "execution.state-recovery.ignore-unclaimed-state",
+                self.drop_state.then_some("true"),
+            ),
+        ] {
+            set.extend(value.map(|v| (key, v.to_string())));
+        }
+        Ok(set)
+    }
+}
+
+/// The name of a job that has none: that of its first file or folder.
+fn default_name(files: &[Arc<SourceFile>], paths: &[PathBuf]) -> String {
+    let named = |path: &PathBuf| {
+        let path = std::path::absolute(path).ok()?;
+        Some(path.file_stem()?.to_string_lossy().into_owned())
+    };
+    match paths.first().and_then(named) {
+        Some(name) => name,
+        None if files.is_empty() => String::new(),
+        None => "flowline".to_string(),
+    }
+}
+
+/// What a job is given besides its files.
+#[derive(Default)]
+pub struct Given<'a> {
+    /// Keeps results instead of writing them.
+    pub capture: Option<Arc<Capture>>,
+    /// The paths the files come from.
+    pub paths: &'a [PathBuf],
+    /// Its checkpoints.
+    pub checkpoints: Option<&'a CheckpointArgs>,
+}
+
 /// A session with files loaded.
 pub struct Loaded {
     /// The session.
@@ -147,21 +232,32 @@ pub fn load(
     files: &[Arc<SourceFile>],
     outside_args: &OutsideArgs,
     job: &JobArgs,
-    capture: Option<Arc<Capture>>,
+    given: Given<'_>,
 ) -> Result<Loaded> {
     let mut outside = outside_args.outside()?;
     if let Some(text) = &job.idle_timeout {
         duration("--idle-timeout", text)?;
         outside.set.insert(IDLE_TIMEOUT.into(), text.clone());
     }
+    if let Some(checkpoints) = given.checkpoints {
+        let set = checkpoints.settings()?;
+        outside
+            .set
+            .extend(set.into_iter().map(|(k, v)| (k.to_string(), v)));
+    }
     let sources = outside_args.sources()?;
     let mut session = Session::new(SessionConfig {
         table_options: outside.tables.clone(),
         sources: sources.clone(),
-        capture,
+        capture: given.capture,
         parallelism: job.parallelism.map(usize::from),
         batch_rows: job.batch_rows,
         bounded: job.bounded,
+        name: given
+            .checkpoints
+            .and_then(|c| c.name.clone())
+            .unwrap_or_else(|| default_name(files, given.paths)),
+        fresh: given.checkpoints.is_some_and(|c| c.fresh),
     });
     let mut said = set(&mut session, &outside.set)?;
     let mut mistakes: Vec<Diagnostic> = Vec::new();

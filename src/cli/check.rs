@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::args::{self, JobArgs, OutsideArgs};
+use super::args::{Given, self, JobArgs, OutsideArgs};
 use super::print;
 use crate::error::{Error, Result};
 
@@ -28,7 +28,7 @@ pub fn run(args: &Args) -> Result<()> {
         return Err(Error::usage("nothing to check").with_help("flowline check PATH..."));
     }
     let files = args::sql_files(&args.paths, &args.execute)?;
-    let loaded = args::load(&files, &args.outside, &JobArgs::default(), None)?;
+    let loaded = args::load(&files, &args.outside, &JobArgs::default(), Given::default())?;
     print(&format!(
         "ok: {}\n",
         args::inventory(files.len(), &loaded.session)

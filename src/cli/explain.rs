@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::args::{self, JobArgs, OutsideArgs};
+use super::args::{Given, self, JobArgs, OutsideArgs};
 use super::print;
 use crate::error::{Error, Result};
 
@@ -30,7 +30,7 @@ pub fn run(args: &Args) -> Result<()> {
         return Err(Error::usage("nothing to explain").with_help("flowline explain PATH..."));
     }
     let files = args::sql_files(&args.paths, &args.execute)?;
-    let loaded = args::load(&files, &args.outside, &args.job, None)?;
+    let loaded = args::load(&files, &args.outside, &args.job, Given::default())?;
     if !loaded.session.has_jobs() {
         return Err(
             Error::usage("nothing to explain: there is no INSERT and no SELECT")

@@ -39,6 +39,7 @@ Exit codes:
   1    a row could not be processed
   2    a mistake in SQL, an option or a flag; nothing was started
   3    a broker, file or other outside system failed
+  4    another run of the same job has taken over
   70   a bug in flowline
   130  ended at once by a second Ctrl-C
 

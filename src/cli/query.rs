@@ -6,7 +6,7 @@ use arrow::array::{ArrayRef, RecordBatch};
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 
-use super::args::{self, JobArgs, Loaded, OutsideArgs};
+use super::args::{Given, self, JobArgs, Loaded, OutsideArgs};
 use super::screen::{Output, cells};
 use super::{folder, messages, print, signals};
 use crate::connectors::bad_row_text;
@@ -54,7 +54,7 @@ pub async fn run(args: &Args) -> Result<()> {
         &folder::files(&args.with)?.run,
         &args.outside,
         &JobArgs::default(),
-        None,
+        Given::default(),
     )?;
     let mut queries = folder::files(&args.files)?.run;
     queries.extend(

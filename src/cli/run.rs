@@ -5,16 +5,17 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::args::{self, JobArgs, Loaded, OutsideArgs};
+use super::args::{self, CheckpointArgs, Given, JobArgs, Loaded, OutsideArgs};
 use super::progress::Progress;
 use super::screen::{Output, Screen};
 use super::summary::summary;
-use super::{messages, signals, tell};
+use super::{count, messages, signals, tell};
 use crate::catalog::Table;
 use crate::connectors::capture::Capture;
 use crate::error::{Error, Result};
 use crate::graph::{Changes, Graph, Operation};
-use crate::runtime::Job;
+use crate::runtime::JobMetrics;
+use crate::session::{JobEvent, SelectSink, Session};
 
 /// How often progress is looked at.
 const TICK: Duration = Duration::from_millis(200);
@@ -39,6 +40,8 @@ pub struct Args {
     outside: OutsideArgs,
     #[command(flatten)]
     job: JobArgs,
+    #[command(flatten)]
+    checkpoints: CheckpointArgs,
 }
 
 /// Runs the files.
@@ -53,7 +56,16 @@ pub async fn run(args: &Args) -> Result<()> {
     let output = Output::choose(args.output);
     let files = args::sql_files(&args.paths, &args.execute)?;
     let capture = args.capture.clone().map(Capture::to_dir).transpose()?;
-    let Loaded { session, said } = args::load(&files, &args.outside, &args.job, capture)?;
+    let Loaded { session, said } = args::load(
+        &files,
+        &args.outside,
+        &args.job,
+        Given {
+            capture,
+            paths: &args.paths,
+            checkpoints: Some(&args.checkpoints),
+        },
+    )?;
     messages::say(&said, output)?;
     if !session.has_jobs() {
         messages::note("nothing to run: there is no INSERT and no SELECT");
@@ -65,13 +77,8 @@ pub async fn run(args: &Args) -> Result<()> {
         let screen = Arc::clone(&screen);
         move |name: &str, table: &Table| screen.sink(name, table)
     };
-    let mut stop = signals::stop_asked();
-    let job = tokio::select! {
-        job = session.start(&sink) => job?,
-        () = signals::asked(&mut stop) => return Ok(()),
-    };
-    tell(&format!("running  {}", session.outputs().join(", ")));
-    let metrics = job.metrics.clone();
+    let stop = signals::stop_asked();
+    let metrics = JobMetrics::of(&graph);
     let from_files = args
         .outside
         .source
@@ -79,7 +86,13 @@ pub async fn run(args: &Args) -> Result<()> {
         .filter_map(|s| Some(s.split_once('=')?.0.to_string()))
         .collect();
     let progress = Progress::new(&graph, &from_files);
-    let result = wait(job, &graph, &screen, progress, stop).await;
+    let running = Running {
+        session: &session,
+        graph: &graph,
+        metrics: &metrics,
+        screen: &screen,
+    };
+    let result = running.to_the_end(&sink, progress, stop).await;
     tell(summary(&graph, &metrics).trim_end());
     if let Some(dir) = &args.capture {
         tell(&format!("captured {}", dir.display()));
@@ -87,40 +100,87 @@ pub async fn run(args: &Args) -> Result<()> {
     result
 }
 
-async fn wait(
-    job: Job,
-    graph: &Graph,
-    screen: &Screen,
-    mut progress: Progress,
-    mut asked: tokio::sync::watch::Receiver<bool>,
-) -> Result<()> {
-    let metrics = job.metrics.clone();
-    let stop = job.stop_handle();
-    let mut ticks = tokio::time::interval(TICK);
-    let mut is_stopping = false;
-    let ended = job.wait();
-    tokio::pin!(ended);
-    let result = loop {
-        tokio::select! {
-            result = &mut ended => break result,
-            () = signals::asked(&mut asked), if !is_stopping => {
-                tell("stopping: what was read is written out; Ctrl-C again ends at once");
-                is_stopping = true;
-                stop.send_replace(true);
-            }
-            () = screen.closed(), if !is_stopping => {
-                is_stopping = true;
-                stop.send_replace(true);
-            }
-            _ = ticks.tick() => {
-                if let Some(bar) = progress.update(graph, &metrics) {
-                    screen.keep_below(bar);
+/// A job that is run, and what is shown of it.
+pub struct Running<'a> {
+    /// Its statements.
+    pub session: &'a Session,
+    /// Its dataflow.
+    pub graph: &'a Graph,
+    /// Its counters.
+    pub metrics: &'a JobMetrics,
+    /// Where its SELECTs are shown.
+    pub screen: &'a Screen,
+}
+
+impl Running<'_> {
+    /// Runs it until it ends, `asked` becomes true, or it fails for good.
+    ///
+    /// # Errors
+    /// What made it fail.
+    pub async fn to_the_end(
+        &self,
+        sink: &SelectSink,
+        mut progress: Progress,
+        mut asked: tokio::sync::watch::Receiver<bool>,
+    ) -> Result<()> {
+        let (stop, stopped) = tokio::sync::watch::channel(false);
+        let mut ticks = tokio::time::interval(TICK);
+        let mut is_stopping = false;
+        let say = |event: JobEvent<'_>| self.say(&event);
+        let ended = self
+            .session
+            .run(self.graph, sink, self.metrics, stopped, &say);
+        tokio::pin!(ended);
+        let result = loop {
+            tokio::select! {
+                result = &mut ended => break result,
+                () = signals::asked(&mut asked), if !is_stopping => {
+                    tell("stopping: what was read is written out; Ctrl-C again ends at once");
+                    is_stopping = true;
+                    stop.send_replace(true);
+                }
+                () = self.screen.closed(), if !is_stopping => {
+                    is_stopping = true;
+                    stop.send_replace(true);
+                }
+                _ = ticks.tick() => {
+                    if let Some(bar) = progress.update(self.graph, self.metrics) {
+                        self.screen.keep_below(bar);
+                    }
                 }
             }
+        };
+        progress.finish();
+        result
+    }
+
+    fn say(&self, event: &JobEvent<'_>) {
+        match event {
+            JobEvent::Started(restored) => {
+                tell(&format!("running  {}", self.session.outputs().join(", ")));
+                if let Some(manifest) = restored {
+                    tell(&format!(
+                        "restored checkpoint {} of job '{}': {}",
+                        manifest.epoch,
+                        manifest.job,
+                        count(manifest.bytes(), "byte")
+                    ));
+                }
+            }
+            JobEvent::Finished(manifest) => tell(&format!(
+                "job '{}' had read all its input: nothing to do since checkpoint {} (--fresh runs it again)",
+                manifest.job, manifest.epoch
+            )),
+            JobEvent::Restarting {
+                error,
+                after,
+                attempt,
+            } => tell(&format!(
+                "failed   {error}\nrestart  {attempt} in {} ms from the last checkpoint",
+                after.as_millis()
+            )),
         }
-    };
-    progress.finish();
-    result
+    }
 }
 
 /// The SELECTs of a job, each with how its rows change.

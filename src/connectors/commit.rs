@@ -78,11 +78,12 @@ pub trait Committer: Send + Sync {
     fn identity(&self) -> String;
 
     /// Shuts out an earlier run of the job that may still be alive, and ends what it left open. Returns the last epoch that it
-    /// committed; `None` where this end does not know or was never committed to: then the newest checkpoint holds.
+    /// committed; `None` where this end does not know or was never committed to: then the newest checkpoint holds. `earlier`: what
+    /// its writers had prepared for the newest checkpoint there is.
     ///
     /// # Errors
     /// Where the outside system cannot be reached or refuses.
-    async fn recover(&self) -> Result<Option<u64>>;
+    async fn recover(&self, earlier: &[String]) -> Result<Option<u64>>;
 
     /// Ends what an earlier run had prepared up to the checkpoint of `epoch` (`None`: the job starts from nothing): that becomes
     /// visible, everything after it is thrown away. Done twice it changes nothing.

@@ -1,6 +1,7 @@
 //! The dataflow of a job as data: nodes, exchanges, what each node emits; printed by EXPLAIN.
 
 mod explain;
+mod identity;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,6 +22,10 @@ pub type NodeId = usize;
 pub struct Graph {
     /// The nodes.
     pub nodes: Vec<Node>,
+    /// What each belongs to: the sink of its statement, or the table it reads.
+    pub scopes: Vec<String>,
+    /// What nodes added next belong to.
+    pub scope: String,
 }
 
 /// One step of the dataflow.
@@ -457,6 +462,7 @@ impl Graph {
     /// Adds a node and returns its id.
     pub fn add(&mut self, node: Node) -> NodeId {
         self.nodes.push(node);
+        self.scopes.push(self.scope.clone());
         self.nodes.len() - 1
     }
 

@@ -1,6 +1,9 @@
 //! Runs a graph: tasks, channels, watermarks, barriers, shutdown; threaded in production, simulated in tests.
 
 mod chain;
+mod coordinator;
+mod epochs;
+mod recovery;
 mod router;
 mod simulated;
 mod sink;
@@ -10,13 +13,16 @@ mod topology;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
+use std::time::Duration;
 
+use crate::checkpoint::{Checkpoints, Location, PartitionPosition};
 use crate::connectors;
 use crate::error::Result;
 use crate::graph::{self, Graph, NodeId};
 use crate::operators::Metrics;
 use crate::state::StatePart;
 
+pub use coordinator::CheckpointMetrics;
 pub use simulated::{Simulation, simulate};
 pub use threaded::{Job, start};
 
@@ -44,26 +50,73 @@ pub struct JobOptions {
     pub drop_nulls: bool,
     /// Sources end at their present end, whatever their tables say.
     pub bounded: bool,
+    /// The job's name: two runs with the same name are the same job.
+    pub name: String,
+    /// `None`: no checkpoints are taken.
+    pub checkpoints: Option<CheckpointOptions>,
 }
 
-/// Where a partition of a source stood.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PartitionSnapshot {
-    /// The partition.
-    pub partition: String,
-    /// The connector's position behind the last row.
-    pub position: String,
-    /// Its watermark, in milliseconds.
-    pub watermark: Option<i64>,
+/// What a job begins with.
+#[derive(Debug, Clone, Default)]
+pub enum RestoreFrom {
+    /// Its last checkpoint, where it has one.
+    #[default]
+    Newest,
+    /// Nothing, whatever checkpoints there are: they are given up.
+    Nothing,
+    /// The savepoint in this folder.
+    Savepoint(Location),
+}
+
+/// How checkpoints are taken, and which one a job begins with.
+#[derive(Debug, Clone)]
+pub struct CheckpointOptions {
+    /// Where they are kept.
+    pub checkpoints: Checkpoints,
+    /// The options of the store, for savepoints elsewhere.
+    pub store_options: BTreeMap<String, String>,
+    /// From the beginning of one to that of the next.
+    pub interval: Duration,
+    /// How long one may take.
+    pub timeout: Duration,
+    /// How many are kept.
+    pub retained: usize,
+    /// What the job begins with.
+    pub restore: RestoreFrom,
+    /// State that fits no operator any more is given up; else it is an error.
+    pub drop_state: bool,
 }
 
 /// A consistent state of a whole job between two elements.
 #[derive(Debug, Clone, Default)]
 pub struct Snapshot {
     /// Positions by source node.
-    pub sources: BTreeMap<NodeId, Vec<PartitionSnapshot>>,
+    pub sources: BTreeMap<NodeId, Vec<PartitionPosition>>,
     /// State by operator node.
     pub operators: BTreeMap<NodeId, Vec<StatePart>>,
+}
+
+impl Snapshot {
+    /// The state of `node` that belongs to `instance` of `parallelism`.
+    ///
+    /// # Errors
+    /// Where Arrow cannot take from a column.
+    fn of_instance(
+        &self,
+        node: NodeId,
+        instance: usize,
+        parallelism: usize,
+    ) -> Result<Vec<StatePart>> {
+        let parts = self.operators.get(&node).map(Vec::as_slice);
+        let mut mine = Vec::new();
+        for part in parts.unwrap_or_default() {
+            let part = part.of_instance(instance, parallelism)?;
+            if part.rows.num_rows() > 0 {
+                mine.push(part);
+            }
+        }
+        Ok(mine)
+    }
 }
 
 /// Counters of a job by node.
@@ -75,10 +128,13 @@ pub struct JobMetrics {
     pub sources: BTreeMap<NodeId, Arc<connectors::SourceMetrics>>,
     /// Rows given to sinks.
     pub sinks: BTreeMap<NodeId, Arc<std::sync::atomic::AtomicU64>>,
+    /// Of checkpoints.
+    pub checkpoints: Arc<CheckpointMetrics>,
 }
 
 impl JobMetrics {
-    fn of(graph: &Graph) -> Self {
+    /// All zero.
+    pub fn of(graph: &Graph) -> Self {
         let mut metrics = Self::default();
         for (id, node) in graph.nodes.iter().enumerate() {
             match node.operation {
@@ -106,7 +162,7 @@ impl JobMetrics {
 }
 
 /// The positions of one source node as a restored reader takes them.
-fn restored_positions(partitions: &[PartitionSnapshot]) -> HashMap<String, String> {
+fn restored_positions(partitions: &[PartitionPosition]) -> HashMap<String, String> {
     partitions
         .iter()
         .map(|p| (p.partition.clone(), p.position.clone()))

@@ -6,9 +6,10 @@ use super::chain::Chain;
 use super::router::Router;
 use super::sink::SinkTail;
 use super::source::SourceHead;
-use super::threaded::{SourceParts, open_sink, open_source};
+use super::threaded::{SinkParts, SourceParts, open_sink, open_sinks, open_source};
 use super::topology;
 use super::{Connect, JobMetrics, JobOptions, Snapshot};
+use crate::connectors::JobContext;
 use crate::error::{Error, Result};
 use crate::graph::{Graph, NodeId};
 use crate::operators::Element;
@@ -47,10 +48,19 @@ pub async fn simulate(
     let mut random = fastrand::Rng::with_seed(simulation.seed);
     let tasks = topology::tasks(graph)?;
     let metrics = JobMetrics::of(graph);
+    let sinks = open_sinks(graph, connect)?;
+    let context = JobContext::new(&options.name, None);
     let mut instances: BTreeMap<(usize, usize), Instance> = BTreeMap::new();
     for (t, task) in tasks.iter().enumerate() {
         for i in 0..task.parallelism {
-            let tail = open_sink(graph, task, i, connect, options, &metrics).await?;
+            let parts = SinkParts {
+                graph,
+                sinks: &sinks,
+                commits: false,
+                instance: i,
+                job: &context,
+            };
+            let tail = open_sink(&parts, task, options, &metrics).await?;
             let head = match task.source(graph) {
                 Some(node) => {
                     let parts = SourceParts {
@@ -65,19 +75,7 @@ pub async fn simulate(
             };
             let mut chain = Chain::new(task.operators(graph, &metrics)?, task, &tasks);
             if let Some(snapshot) = &simulation.restore {
-                chain.restore(|node| {
-                    let parts = snapshot
-                        .operators
-                        .get(&node)
-                        .map(Vec::as_slice)
-                        .unwrap_or_default();
-                    let mine = parts.iter().map(|p| p.of_instance(i, task.parallelism));
-                    Ok(mine
-                        .collect::<Result<Vec<_>>>()?
-                        .into_iter()
-                        .filter(|p| p.rows.num_rows() > 0)
-                        .collect())
-                })?;
+                chain.restore(|node| snapshot.of_instance(node, i, task.parallelism))?;
             }
             let channels = vec![VecDeque::new(); task.channels(&tasks)];
             let router = Router::new(graph, &tasks, t, i)?;

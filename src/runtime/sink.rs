@@ -1,5 +1,7 @@
-//! The tail of a task that ends in a sink: NOT NULL enforced, rows counted, then the connector's writer.
+//! The tail of a task that ends in a sink: NOT NULL enforced, rows counted, held while an epoch is committed, then the
+//! connector's writer.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -10,9 +12,17 @@ use crate::connectors::SinkWriter;
 use crate::error::{Error, Result};
 use crate::graph::Sink;
 
+/// Batches that are held at most while an epoch is committed; then its task waits.
+const HELD: usize = 64;
+
 /// Writes the rows of one instance.
 pub struct SinkTail {
     writer: Box<dyn SinkWriter>,
+    /// Its rows become visible epoch by epoch.
+    commits: bool,
+    /// The epoch that was prepared and is not committed yet. What comes meanwhile belongs to the next one.
+    waits_for: Option<u64>,
+    held: VecDeque<Batch>,
     /// NOT NULL columns and their names.
     not_null: Vec<(usize, String)>,
     drop_nulls: bool,
@@ -24,6 +34,7 @@ impl SinkTail {
     /// For one instance of a sink node.
     pub fn new(
         writer: Box<dyn SinkWriter>,
+        commits: bool,
         sink: &Sink,
         drop_nulls: bool,
         rows: Arc<AtomicU64>,
@@ -38,6 +49,9 @@ impl SinkTail {
             .collect();
         Self {
             writer,
+            commits,
+            waits_for: None,
+            held: VecDeque::new(),
             not_null,
             drop_nulls,
             name: sink.name.clone(),
@@ -69,15 +83,53 @@ impl SinkTail {
         }
         self.rows
             .fetch_add(batch.num_rows() as u64, Ordering::Relaxed);
+        if self.waits_for.is_some() {
+            self.held.push_back(batch);
+            return Ok(());
+        }
         self.writer.write(&batch).await
     }
 
-    /// All rows taken are safely out when this returns.
+    /// The watermark has come to `time`.
+    pub fn watermark(&mut self, time: i64) {
+        self.writer.watermark(time);
+    }
+
+    /// A barrier: what was taken so far belongs to `epoch`. Returns what was prepared.
     ///
     /// # Errors
     /// As the writer's.
-    pub async fn flush(&mut self) -> Result<()> {
-        self.writer.flush().await
+    pub async fn prepare(&mut self, epoch: u64) -> Result<Option<String>> {
+        let prepared = self.writer.prepare(epoch).await?;
+        self.waits_for = self.commits.then_some(epoch);
+        Ok(prepared)
+    }
+
+    /// The epoch whose commit it waits for.
+    pub fn waits_for(&self) -> Option<u64> {
+        self.waits_for
+    }
+
+    /// Whether its task must wait for the commit before it goes on.
+    pub fn is_full(&self) -> bool {
+        self.held.len() >= HELD
+    }
+
+    /// Whether its rows become visible epoch by epoch.
+    pub fn commits(&self) -> bool {
+        self.commits
+    }
+
+    /// The epoch it waited for is committed: what was held is written.
+    ///
+    /// # Errors
+    /// As the writer's.
+    pub async fn on_commit(&mut self) -> Result<()> {
+        self.waits_for = None;
+        while let Some(batch) = self.held.pop_front() {
+            self.writer.write(&batch).await?;
+        }
+        Ok(())
     }
 
     /// Flushes and ends the writer.

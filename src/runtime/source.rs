@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering;
 use arrow::array::RecordBatch;
 use async_trait::async_trait;
 
-use super::PartitionSnapshot;
+use crate::checkpoint::PartitionPosition;
 use crate::changelog::Batch;
 use crate::connectors::{SourceEvent, SourceMetrics, SourceReader};
 use crate::error::Result;
@@ -33,7 +33,7 @@ impl SourceHead {
         reader: Box<dyn SourceReader>,
         source: Option<&graph::Source>,
         schema: &arrow::datatypes::SchemaRef,
-        restored: &[PartitionSnapshot],
+        restored: &[PartitionPosition],
         metrics: Arc<SourceMetrics>,
     ) -> Self {
         let compute = source
@@ -135,12 +135,12 @@ impl SourceHead {
     }
 
     /// Where every partition stands.
-    pub fn snapshot(&self) -> Vec<PartitionSnapshot> {
+    pub fn snapshot(&self) -> Vec<PartitionPosition> {
         let watermarks: HashMap<&Arc<str>, i64> = self.watermarks.positions().collect();
         self.reader
             .positions()
             .into_iter()
-            .map(|(partition, position)| PartitionSnapshot {
+            .map(|(partition, position)| PartitionPosition {
                 watermark: watermarks.get(&partition).copied(),
                 partition: partition.to_string(),
                 position,

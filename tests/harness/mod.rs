@@ -88,7 +88,7 @@ impl Script {
         let (snapshot, _) = simulate(
             &graph,
             &session.connect(&selects),
-            &session.job_options(),
+            &session.job_options()?,
             &simulation,
         )
         .await?;

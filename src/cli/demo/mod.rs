@@ -12,7 +12,7 @@ use crate::catalog::Table;
 use crate::clock::{Clock as _, SystemClock};
 use crate::connectors::kafka::{EmbeddedBroker, Producer};
 use crate::error::{Error, Result};
-use crate::runtime;
+use crate::runtime::{self, JobMetrics};
 use crate::session::{Session, SessionConfig};
 use crate::sql::SourceFile;
 use board::{Board, Watched};
@@ -86,10 +86,10 @@ pub async fn run(args: &Args) -> Result<()> {
         ends: &ends,
         board: Arc::clone(&board),
     };
-    let options = session.job_options();
-    let job = runtime::start(&graph, &watched, &options, Arc::new(SystemClock)).await?;
-
-    let metrics = job.metrics.clone();
+    let options = session.job_options()?;
+    let metrics = JobMetrics::of(&graph);
+    let clock = Arc::new(SystemClock);
+    let job = runtime::start(&graph, &watched, &options, clock, metrics.clone()).await?;
     let stop = job.stop_handle();
     let start = SystemClock.now().div_euclid(WINDOW_MILLIS) * WINDOW_MILLIS;
     let settings = Settings {

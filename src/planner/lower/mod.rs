@@ -188,6 +188,7 @@ impl<'a> Lowering<'a> {
     pub fn insert(&mut self, insert: &InsertPlan, check: SinkCheck) -> Planned<()> {
         self.file = Arc::clone(&insert.file);
         self.span = insert.span;
+        self.graph.scope.clone_from(&insert.name);
         let query = self.lower(&insert.plan)?;
         let rows = self.sink_rows(query, insert)?;
         let changes = self.graph.nodes[rows.node].changes.clone();

@@ -34,11 +34,15 @@ impl Lowering<'_> {
                     .flatten()
                     .copied()
                     .collect();
+                // What is shared by all readers of a table belongs to none of them.
+                let scope = format!("table {}", table.name);
+                let reader = std::mem::replace(&mut self.graph.scope, scope);
                 let read = if self.in_process.contains(&table.name) {
                     self.read_in_process(&table, &columns)?
                 } else {
                     self.read_connector(&table, &columns)?
                 };
+                self.graph.scope = reader;
                 self.sources.insert(key.clone(), read.clone());
                 read
             }

@@ -1,0 +1,274 @@
+//! Where checkpoints are kept: a local folder or an object store by URL, and how what is written there becomes durable.
+
+use std::collections::BTreeMap;
+use std::path::{Path as FilePath, PathBuf};
+use std::sync::Arc;
+
+use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey};
+use object_store::local::LocalFileSystem;
+use object_store::path::Path;
+use object_store::{ObjectStore, ObjectStoreExt, PutMode, PutOptions, PutPayload};
+
+use crate::error::{Error, Result};
+
+/// A folder in an object store.
+#[derive(Clone)]
+pub struct Location {
+    store: Arc<dyn ObjectStore>,
+    prefix: Path,
+    /// The folder, where it is a local one: what is written is also brought to the disk.
+    local: Option<PathBuf>,
+    url: String,
+}
+
+impl std::fmt::Debug for Location {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.url)
+    }
+}
+
+/// Flink's names of the options of S3.
+const S3_OPTIONS: &[(&str, AmazonS3ConfigKey)] = &[
+    ("s3.access-key", AmazonS3ConfigKey::AccessKeyId),
+    ("s3.secret-key", AmazonS3ConfigKey::SecretAccessKey),
+    ("s3.endpoint", AmazonS3ConfigKey::Endpoint),
+    ("s3.endpoint.region", AmazonS3ConfigKey::Region),
+];
+
+impl Location {
+    /// A path, a `file:` URL, or `s3://BUCKET/FOLDER` (also `s3a:`, `s3p:`). `options`: `s3.*` as Flink names them, over the
+    /// environment's `AWS_*`.
+    ///
+    /// # Errors
+    /// A URL that is not understood, or a local folder that cannot be made.
+    pub fn open(url: &str, options: &BTreeMap<String, String>) -> Result<Self> {
+        let (scheme, rest) = match url.split_once("://") {
+            Some((scheme, rest)) => (scheme, rest),
+            None => ("file", url.strip_prefix("file:").unwrap_or(url)),
+        };
+        match scheme {
+            "file" => Self::local(rest),
+            "s3" | "s3a" | "s3p" => Self::s3(url, rest, options),
+            _ => Err(
+                Error::usage(format!("'{url}': checkpoints cannot be kept there")).with_help(
+                    "write a folder, a file: URL, or s3://BUCKET/FOLDER (other stores that speak S3: SET 's3.endpoint')",
+                ),
+            ),
+        }
+    }
+
+    /// A store made elsewhere (tests).
+    pub fn of(store: Arc<dyn ObjectStore>) -> Self {
+        Self {
+            store,
+            prefix: Path::default(),
+            local: None,
+            url: "memory".into(),
+        }
+    }
+
+    fn local(folder: &str) -> Result<Self> {
+        let failed = |e: std::io::Error| {
+            Error::external(format!("{folder}: the folder for checkpoints cannot be made: {e}"))
+                .with_help("check the path, the permissions and the space on its disk")
+        };
+        std::fs::create_dir_all(folder).map_err(failed)?;
+        let root = std::fs::canonicalize(folder).map_err(failed)?;
+        let store = LocalFileSystem::new_with_prefix(&root).map_err(|e| {
+            Error::external(format!("{folder}: the folder for checkpoints cannot be used: {e}"))
+        })?;
+        Ok(Self {
+            store: Arc::new(store),
+            prefix: Path::default(),
+            url: folder.to_string(),
+            local: Some(root),
+        })
+    }
+
+    fn s3(url: &str, rest: &str, options: &BTreeMap<String, String>) -> Result<Self> {
+        let (bucket, folder) = rest.split_once('/').unwrap_or((rest, ""));
+        let mut builder = AmazonS3Builder::from_env().with_bucket_name(bucket);
+        for (name, key) in S3_OPTIONS {
+            if let Some(value) = options.get(*name) {
+                builder = builder.with_config(*key, value);
+            }
+        }
+        if let Some(endpoint) = options.get("s3.endpoint") {
+            builder = builder.with_allow_http(endpoint.starts_with("http://"));
+        }
+        let is_true = |name: &str| options.get(name).map(|v| v.eq_ignore_ascii_case("true"));
+        if let Some(path_style) = is_true("s3.path-style-access") {
+            builder = builder.with_virtual_hosted_style_request(!path_style);
+        }
+        let store = builder.build().map_err(|e| {
+            Error::usage(format!("'{url}': {e}")).with_help(
+                "SET 's3.access-key', 's3.secret-key' and 's3.endpoint', or the environment's AWS_ACCESS_KEY_ID, \
+                 AWS_SECRET_ACCESS_KEY, AWS_ENDPOINT and AWS_REGION",
+            )
+        })?;
+        Ok(Self {
+            store: Arc::new(store),
+            prefix: Path::from(folder),
+            local: None,
+            url: url.to_string(),
+        })
+    }
+
+    /// The folder `name` in it.
+    #[must_use]
+    pub fn folder(&self, name: &str) -> Self {
+        Self {
+            store: Arc::clone(&self.store),
+            prefix: self.path(name),
+            local: self.local.clone(),
+            url: format!("{}/{name}", self.url.trim_end_matches('/')),
+        }
+    }
+
+    /// Whether it is a folder of this machine.
+    pub fn is_local(&self) -> bool {
+        self.local.is_some()
+    }
+
+    /// As it was given, for people.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    fn path(&self, name: &str) -> Path {
+        name.split('/')
+            .filter(|part| !part.is_empty())
+            .fold(self.prefix.clone(), |path, part| path.join(part))
+    }
+
+    /// Writes a file in one piece, durably: it is there whole or not at all.
+    ///
+    /// # Errors
+    /// Where the store fails.
+    pub async fn write(&self, name: &str, bytes: Vec<u8>) -> Result<()> {
+        self.put(name, bytes, PutMode::Overwrite).await.map(|_| ())
+    }
+
+    /// As [`Location::write`], unless the file is there already: then false.
+    ///
+    /// # Errors
+    /// Where the store fails.
+    pub async fn create(&self, name: &str, bytes: Vec<u8>) -> Result<bool> {
+        self.put(name, bytes, PutMode::Create).await
+    }
+
+    async fn put(&self, name: &str, bytes: Vec<u8>, mode: PutMode) -> Result<bool> {
+        let path = self.path(name);
+        let options = PutOptions {
+            mode,
+            ..PutOptions::default()
+        };
+        match self
+            .store
+            .put_opts(&path, PutPayload::from(bytes), options)
+            .await
+        {
+            Ok(_) => {}
+            Err(object_store::Error::AlreadyExists { .. }) => return Ok(false),
+            Err(e) => return Err(self.failed("write", name, e)),
+        }
+        if let Some(root) = &self.local {
+            let file = root.join(path.as_ref());
+            let synced = tokio::task::spawn_blocking(move || to_disk(&file)).await;
+            synced
+                .map_err(|e| Error::internal(format!("writing was cut off: {e}")))?
+                .map_err(|e| {
+                    Error::external(format!("{}/{name}: cannot be brought to the disk: {e}", self.url))
+                        .with_help("check the disk")
+                })?;
+        }
+        Ok(true)
+    }
+
+    /// A whole file; `None` where there is none.
+    ///
+    /// # Errors
+    /// Where the store fails.
+    pub async fn read(&self, name: &str) -> Result<Option<Vec<u8>>> {
+        let failed = |e| self.failed("read", name, e);
+        match self.store.get(&self.path(name)).await {
+            Ok(found) => Ok(Some(found.bytes().await.map_err(failed)?.into())),
+            Err(object_store::Error::NotFound { .. }) => Ok(None),
+            Err(e) => Err(failed(e)),
+        }
+    }
+
+    /// The names of the files right in the folder `name`, sorted, with their sizes.
+    ///
+    /// # Errors
+    /// Where the store fails.
+    pub async fn list(&self, name: &str) -> Result<Vec<(String, u64)>> {
+        let listed = self.listed(name).await?;
+        let mut names: Vec<(String, u64)> = listed
+            .objects
+            .into_iter()
+            .filter_map(|o| Some((o.location.filename()?.to_string(), o.size)))
+            .collect();
+        names.sort_unstable();
+        Ok(names)
+    }
+
+    /// The names of the folders right in the folder `name`, sorted.
+    ///
+    /// # Errors
+    /// Where the store fails.
+    pub async fn folders(&self, name: &str) -> Result<Vec<String>> {
+        let listed = self.listed(name).await?;
+        let prefixes = listed.common_prefixes.iter();
+        let mut names: Vec<String> = prefixes
+            .filter_map(|p| p.filename().map(str::to_string))
+            .collect();
+        names.sort_unstable();
+        Ok(names)
+    }
+
+    async fn listed(&self, name: &str) -> Result<object_store::ListResult> {
+        let path = self.path(name);
+        let prefix = Some(&path).filter(|p| !p.as_ref().is_empty());
+        self.store
+            .list_with_delimiter(prefix)
+            .await
+            .map_err(|e| self.failed("list", name, e))
+    }
+
+    /// Removes a file; none there is as good.
+    ///
+    /// # Errors
+    /// Where the store fails.
+    pub async fn remove(&self, name: &str) -> Result<()> {
+        match self.store.delete(&self.path(name)).await {
+            Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
+            Err(e) => Err(self.failed("remove", name, e)),
+        }
+    }
+
+    fn failed(&self, what: &str, name: &str, error: object_store::Error) -> Error {
+        let help = match &error {
+            object_store::Error::PermissionDenied { .. }
+            | object_store::Error::Unauthenticated { .. } => {
+                "check the credentials and what they may do"
+            }
+            _ if self.local.is_some() => {
+                "check the permissions of the folder and the space on its disk"
+            }
+            _ => "is the store reachable, and does the bucket exist?",
+        };
+        Error::external(format!("{}/{name}: cannot {what} it: {error}", self.url))
+            .with_help(help)
+            .caused_by(error)
+    }
+}
+
+/// Brings a file and its entry in the folder to the disk.
+fn to_disk(file: &FilePath) -> std::io::Result<()> {
+    std::fs::File::open(file)?.sync_all()?;
+    match file.parent() {
+        Some(folder) => std::fs::File::open(folder)?.sync_all(),
+        None => Ok(()),
+    }
+}

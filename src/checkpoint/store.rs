@@ -1,0 +1,634 @@
+//! The checkpoints of one job: stored, listed, read back, thrown away.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use serde::{Deserialize, Serialize};
+
+use super::files::{checksum, decode, encode, without};
+use super::{
+    FORMAT, FileRef, JobState, Kind, Location, Manifest, OperatorSnapshot, OperatorState,
+};
+use crate::error::{Error, Result};
+use crate::state::{StatePart, merge};
+
+const MANIFESTS: &str = "manifests";
+const OWNERS: &str = "owners";
+const STATE: &str = "state";
+const SAVEPOINTS: &str = "savepoints";
+
+/// A table with more files than this, or more changes than rows to change, is written whole again.
+const MAX_FILES: usize = 64;
+/// Changes of fewer bytes than this are never too many.
+const SMALL: u64 = 1 << 20;
+
+/// A manifest and its checksum, as they stand in the file.
+#[derive(Serialize, Deserialize)]
+struct Sealed {
+    checksum: String,
+    manifest: serde_json::Value,
+}
+
+/// A checkpoint in a list.
+#[derive(Debug)]
+pub struct Listed {
+    /// Its number.
+    pub epoch: u64,
+    /// What it is made of; an error where its manifest is damaged.
+    pub manifest: Result<Manifest>,
+}
+
+/// One run of the job, as the store knows it: its right to write checkpoints.
+#[derive(Debug, Clone)]
+pub struct Owner {
+    generation: u64,
+    /// The epoch it begins with.
+    pub first_epoch: u64,
+}
+
+/// The checkpoints of a job.
+#[derive(Debug, Clone)]
+pub struct Checkpoints {
+    /// Their folder.
+    pub location: Location,
+    job: String,
+}
+
+fn numbered(name: &str) -> Option<u64> {
+    name.strip_suffix(".json")?.parse().ok()
+}
+
+fn manifest_file(epoch: u64) -> String {
+    format!("{MANIFESTS}/{epoch:012}.json")
+}
+
+impl Checkpoints {
+    /// Those of `job` in the folder `root`.
+    pub fn new(root: &Location, job: &str) -> Self {
+        Self {
+            location: root.folder(job),
+            job: job.to_string(),
+        }
+    }
+
+    /// The jobs that have checkpoints in `root`.
+    ///
+    /// # Errors
+    /// Where the store fails.
+    pub async fn jobs(root: &Location) -> Result<Vec<String>> {
+        let mut jobs = Vec::new();
+        for folder in root.folders("").await? {
+            let inside = root.folders(&folder).await?;
+            if inside.iter().any(|f| f == MANIFESTS || f == OWNERS || f == SAVEPOINTS) {
+                jobs.push(folder);
+            }
+        }
+        Ok(jobs)
+    }
+
+    /// The job.
+    pub fn job(&self) -> &str {
+        &self.job
+    }
+
+    /// The numbers of all checkpoints, newest first.
+    ///
+    /// # Errors
+    /// Where the store fails.
+    pub async fn epochs(&self) -> Result<Vec<u64>> {
+        let files = self.location.list(MANIFESTS).await?;
+        let mut epochs: Vec<u64> = files.iter().filter_map(|(f, _)| numbered(f)).collect();
+        epochs.sort_unstable_by(|a, b| b.cmp(a));
+        Ok(epochs)
+    }
+
+    /// All checkpoints, newest first.
+    ///
+    /// # Errors
+    /// Where the store fails.
+    pub async fn list(&self) -> Result<Vec<Listed>> {
+        let mut listed = Vec::new();
+        for epoch in self.epochs().await? {
+            let manifest = self.manifest(epoch).await;
+            listed.push(Listed { epoch, manifest });
+        }
+        Ok(listed)
+    }
+
+    /// What checkpoint `epoch` is made of.
+    ///
+    /// # Errors
+    /// It is not there, or damaged.
+    pub async fn manifest(&self, epoch: u64) -> Result<Manifest> {
+        read_manifest(&self.location, &manifest_file(epoch)).await
+    }
+
+    /// The newest checkpoint that is whole: damaged ones before it are passed over, each with a word to the log. `None`: there
+    /// is no checkpoint at all.
+    ///
+    /// # Errors
+    /// Where the store fails, or all that are there are damaged.
+    pub async fn newest(&self) -> Result<Option<Manifest>> {
+        let mut last = None;
+        for epoch in self.epochs().await? {
+            match self.whole(epoch).await {
+                Ok(manifest) => return Ok(Some(manifest)),
+                Err(error) => {
+                    tracing::warn!("checkpoint {epoch} of job '{}' is passed over: {error}", self.job);
+                    last = Some(error);
+                }
+            }
+        }
+        match last {
+            None => Ok(None),
+            Some(error) => Err(error.with_help(
+                "no checkpoint of the job is whole; 'flowline checkpoints verify' says what is wrong with each, \
+                 and 'flowline run --fresh' starts the job from nothing",
+            )),
+        }
+    }
+
+    /// The manifest of a checkpoint whose files are all there with their sizes.
+    async fn whole(&self, epoch: u64) -> Result<Manifest> {
+        let manifest = self.manifest(epoch).await?;
+        let there: HashMap<String, u64> = self.location.list(STATE).await?.into_iter().collect();
+        for file in manifest.files() {
+            let name = file.path.rsplit('/').next().unwrap_or_default();
+            match there.get(name) {
+                Some(bytes) if *bytes == file.bytes => {}
+                Some(bytes) => {
+                    return Err(damaged(&file.path, &format!("has {bytes} bytes instead of {}", file.bytes)));
+                }
+                None => return Err(damaged(&file.path, "is missing")),
+            }
+        }
+        Ok(manifest)
+    }
+
+    /// Takes the right to write from every earlier run of the job.
+    ///
+    /// # Errors
+    /// Where the store fails.
+    pub async fn own(&self, who: &str) -> Result<Owner> {
+        loop {
+            let generation = self.newest_owner().await? + 1;
+            let name = format!("{OWNERS}/{generation:010}.json");
+            let text = serde_json::json!({ "owner": who }).to_string();
+            if !self.location.create(&name, text.into_bytes()).await? {
+                continue;
+            }
+            // Only the newest counts.
+            for (file, _) in self.location.list(OWNERS).await? {
+                if numbered(&file).is_some_and(|g| g < generation) {
+                    self.location.remove(&format!("{OWNERS}/{file}")).await?;
+                }
+            }
+            let first_epoch = self.epochs().await?.first().copied().unwrap_or(0) + 1;
+            return Ok(Owner {
+                generation,
+                first_epoch,
+            });
+        }
+    }
+
+    async fn newest_owner(&self) -> Result<u64> {
+        let files = self.location.list(OWNERS).await?;
+        Ok(files
+            .iter()
+            .filter_map(|(f, _)| numbered(f))
+            .max()
+            .unwrap_or(0))
+    }
+
+    /// Stores a checkpoint: its files, then its manifest. `before` is the checkpoint that changes build on. May be called again
+    /// after it failed.
+    ///
+    /// # Errors
+    /// Where the store fails; where a later run of the job has taken over (kind [`crate::error::ErrorKind::Fenced`]).
+    pub async fn save(
+        &self,
+        owner: &Owner,
+        epoch: u64,
+        time: i64,
+        state: &JobState,
+        before: Option<&Manifest>,
+    ) -> Result<Manifest> {
+        let folder = &self.location;
+        let operators = write_operators(folder, epoch, state, before).await?;
+        let manifest = self.describe(epoch, Kind::Checkpoint, time, state, operators);
+        self.publish(owner, &manifest).await?;
+        Ok(manifest)
+    }
+
+    /// Copies a checkpoint, with all its files, to where it stays: to `to`, or beside the checkpoints.
+    ///
+    /// # Errors
+    /// Where a store fails, or a file is damaged.
+    pub async fn savepoint(
+        &self,
+        checkpoint: &Manifest,
+        to: Option<&Location>,
+    ) -> Result<Location> {
+        let own = format!("{SAVEPOINTS}/{:012}", checkpoint.epoch);
+        let target = match to {
+            Some(to) => to.clone(),
+            None => self.location.folder(&own),
+        };
+        for file in checkpoint.files() {
+            target
+                .write(&file.path, read_file(&self.location, file).await?)
+                .await?;
+        }
+        let manifest = Manifest {
+            kind: Kind::Savepoint,
+            ..checkpoint.clone()
+        };
+        target.write("manifest.json", sealed(&manifest)?).await?;
+        Ok(target)
+    }
+
+    /// Stores what a run begins with as its checkpoint `epoch`: the savepoint in `from`, copied, or nothing at all.
+    ///
+    /// # Errors
+    /// As [`Checkpoints::save`].
+    pub async fn import(
+        &self,
+        owner: &Owner,
+        epoch: u64,
+        time: i64,
+        from: Option<(&Location, &Manifest)>,
+    ) -> Result<Manifest> {
+        let mut manifest =
+            self.describe(epoch, Kind::Checkpoint, time, &JobState::default(), Vec::new());
+        if let Some((_, savepoint)) = from {
+            manifest.sources.clone_from(&savepoint.sources);
+            manifest.operators.clone_from(&savepoint.operators);
+        }
+        let files = manifest.operators.iter_mut();
+        let files = files.flat_map(|o| o.tables.values_mut().flatten());
+        for (number, file) in files.enumerate() {
+            if let Some((location, _)) = from {
+                let bytes = read_file(location, file).await?;
+                file.path = format!("{STATE}/{epoch:012}-imported-{number}.arrow");
+                self.location.write(&file.path, bytes).await?;
+            }
+        }
+        self.publish(owner, &manifest).await?;
+        Ok(manifest)
+    }
+
+    /// Writes the manifest: from then on the checkpoint is there.
+    async fn publish(&self, owner: &Owner, manifest: &Manifest) -> Result<()> {
+        if self.newest_owner().await? > owner.generation {
+            return Err(self.fenced());
+        }
+        let bytes = sealed(manifest)?;
+        let file = manifest_file(manifest.epoch);
+        if !self.location.create(&file, bytes.clone()).await? {
+            // It may be our own, written by an attempt that was thought to have failed.
+            let there = self.location.read(&file).await?;
+            if there.as_deref() != Some(bytes.as_slice()) {
+                return Err(self.fenced());
+            }
+        }
+        Ok(())
+    }
+
+    /// The savepoint in `location`.
+    ///
+    /// # Errors
+    /// There is none, or it is damaged.
+    pub async fn open_savepoint(location: &Location) -> Result<Manifest> {
+        read_manifest(location, "manifest.json").await
+    }
+
+    /// The savepoints beside the checkpoints: their folders.
+    ///
+    /// # Errors
+    /// Where the store fails.
+    pub async fn savepoints(&self) -> Result<Vec<Location>> {
+        let folders = self.location.folders(SAVEPOINTS).await?;
+        Ok(folders
+            .iter()
+            .map(|f| self.location.folder(&format!("{SAVEPOINTS}/{f}")))
+            .collect())
+    }
+
+    fn describe(
+        &self,
+        epoch: u64,
+        kind: Kind,
+        time: i64,
+        state: &JobState,
+        operators: Vec<OperatorState>,
+    ) -> Manifest {
+        Manifest {
+            format: FORMAT,
+            flowline: env!("CARGO_PKG_VERSION").to_string(),
+            job: self.job.clone(),
+            epoch,
+            kind,
+            time,
+            finished: state.finished,
+            sources: state.sources.clone(),
+            operators,
+            sinks: state.sinks.clone(),
+        }
+    }
+
+    fn fenced(&self) -> Error {
+        Error::new(
+            crate::error::ErrorKind::Fenced,
+            format!(
+                "another run of the job '{}' has taken over its checkpoints in {}: this one ends",
+                self.job,
+                self.location.url()
+            ),
+        )
+        .with_help("one job can run once at a time; give it another name with SET 'pipeline.name' if it is another job")
+    }
+
+    /// Keeps the newest `retained` checkpoints and removes the others, then the files that none of those left needs. With
+    /// `committed`, checkpoints from that one on are kept in any case.
+    ///
+    /// # Errors
+    /// Where the store fails. What could be removed is.
+    pub async fn retain(&self, retained: usize, committed: u64) -> Result<()> {
+        let epochs = self.epochs().await?;
+        let (keep, drop): (Vec<u64>, Vec<u64>) = {
+            let mut kept = 0;
+            epochs.into_iter().partition(|epoch| {
+                kept += 1;
+                kept <= retained.max(1) || *epoch >= committed
+            })
+        };
+        if drop.is_empty() {
+            return Ok(());
+        }
+        let mut needed = BTreeSet::new();
+        let mut possible = BTreeSet::new();
+        for epoch in keep {
+            // One that cannot be read may need any file: then nothing is removed.
+            let manifest = self.manifest(epoch).await?;
+            needed.extend(manifest.files().map(|f| f.path.clone()));
+        }
+        for epoch in &drop {
+            if let Ok(manifest) = self.manifest(*epoch).await {
+                possible.extend(manifest.files().map(|f| f.path.clone()));
+            }
+            self.location.remove(&manifest_file(*epoch)).await?;
+        }
+        for path in possible.difference(&needed) {
+            self.location.remove(path).await?;
+        }
+        Ok(())
+    }
+
+    /// Removes one checkpoint, and the files that no other needs.
+    ///
+    /// # Errors
+    /// Where the store fails.
+    pub async fn remove(&self, epoch: u64) -> Result<()> {
+        self.location.remove(&manifest_file(epoch)).await?;
+        self.sweep().await
+    }
+
+    /// Removes files of state that no checkpoint needs: left behind by a run that was cut off. Not while another run may be
+    /// writing.
+    ///
+    /// # Errors
+    /// Where the store fails, or a manifest cannot be read.
+    pub async fn sweep(&self) -> Result<()> {
+        let mut needed = BTreeSet::new();
+        for epoch in self.epochs().await? {
+            needed.extend(self.manifest(epoch).await?.files().map(|f| f.path.clone()));
+        }
+        for (file, _) in self.location.list(STATE).await? {
+            let path = format!("{STATE}/{file}");
+            if !needed.contains(&path) {
+                self.location.remove(&path).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Forgets checkpoints from `epoch` on: their output was never made visible.
+    ///
+    /// # Errors
+    /// Where the store fails.
+    pub async fn roll_back(&self, epoch: u64) -> Result<()> {
+        for later in self.epochs().await?.into_iter().filter(|e| *e >= epoch) {
+            self.location.remove(&manifest_file(later)).await?;
+        }
+        Ok(())
+    }
+
+    /// Forgets checkpoints before `epoch`, at which the job was begun anew, and the files that it does not need.
+    ///
+    /// # Errors
+    /// Where the store fails.
+    pub async fn begin_anew(&self, epoch: u64) -> Result<()> {
+        for earlier in self.epochs().await?.into_iter().filter(|e| *e < epoch) {
+            self.location.remove(&manifest_file(earlier)).await?;
+        }
+        self.sweep().await
+    }
+
+    /// Reads every file of a checkpoint and says what is wrong; nothing, where it is whole.
+    ///
+    /// # Errors
+    /// Where the manifest cannot be read.
+    pub async fn verify(location: &Location, manifest: &Manifest) -> Vec<Error> {
+        let mut wrong = Vec::new();
+        for operator in &manifest.operators {
+            for (table, files) in &operator.tables {
+                for file in files {
+                    let read = read_file(location, file).await;
+                    let read = read.and_then(|bytes| decode(table, bytes));
+                    wrong.extend(read.err().map(|e| e.at(&operator.title)));
+                }
+            }
+        }
+        wrong
+    }
+}
+
+/// The tables of an operator of a checkpoint or savepoint in `location`, each whole.
+///
+/// # Errors
+/// A file that is missing or damaged.
+pub async fn load(location: &Location, operator: &OperatorState) -> Result<Vec<StatePart>> {
+    let mut tables = Vec::new();
+    for (table, files) in &operator.tables {
+        tables.push(load_table(location, table, files).await?);
+    }
+    Ok(tables)
+}
+
+async fn load_table(location: &Location, table: &str, files: &[FileRef]) -> Result<StatePart> {
+    let mut parts = Vec::new();
+    for file in files {
+        let bytes = read_file(location, file).await?;
+        parts.push(decode(table, bytes).map_err(|e| e.at(format!("{}/{}", location.url(), file.path)))?);
+    }
+    blocking(move || merge(parts)).await
+}
+
+async fn blocking<T: Send + 'static>(
+    run: impl FnOnce() -> Result<T> + Send + 'static,
+) -> Result<T> {
+    tokio::task::spawn_blocking(run)
+        .await
+        .map_err(|e| Error::internal(format!("work on a checkpoint was cut off: {e}")))?
+}
+
+/// Writes what operators handed over, and says of which files each table consists now.
+async fn write_operators(
+    folder: &Location,
+    epoch: u64,
+    state: &JobState,
+    before: Option<&Manifest>,
+) -> Result<Vec<OperatorState>> {
+    let mut operators = Vec::new();
+    for (number, operator) in state.operators.iter().enumerate() {
+        let OperatorSnapshot {
+            id,
+            title,
+            parts,
+            ended,
+        } = operator;
+        let known = before.and_then(|m| m.operators.iter().find(|o| o.id == *id));
+        let mut by_table: BTreeMap<&str, Vec<&StatePart>> = BTreeMap::new();
+        for part in parts {
+            by_table.entry(&part.name).or_default().push(part);
+        }
+        let mut tables: BTreeMap<String, Vec<FileRef>> = BTreeMap::new();
+        for (table, parts) in by_table {
+            let earlier = known.and_then(|o| o.tables.get(table));
+            let follows = parts.iter().any(|p| p.changes.is_some());
+            let mut files: Vec<FileRef> = match earlier {
+                Some(files) if follows => files.clone(),
+                _ => Vec::new(),
+            };
+            let mut wrote = false;
+            for (i, part) in parts.into_iter().enumerate() {
+                let gone = part.changes.as_ref().map_or(0, |c| c.gone.num_rows());
+                if part.rows.num_rows() + gone == 0 {
+                    continue;
+                }
+                let file = format!("{STATE}/{epoch:012}-{number}-{table}-{i}.arrow");
+                let encoded = part.clone();
+                let bytes = blocking(move || encode(&encoded)).await?;
+                let sum = checksum(&bytes);
+                // What has not changed since then is there already.
+                let same = earlier
+                    .into_iter()
+                    .flatten()
+                    .find(|f| part.changes.is_none() && f.whole && f.checksum == sum && f.bytes == bytes.len() as u64);
+                if let Some(same) = same {
+                    files.push(same.clone());
+                    continue;
+                }
+                let new = FileRef {
+                    path: file,
+                    epoch,
+                    whole: part.changes.is_none(),
+                    rows: (part.rows.num_rows() + gone) as u64,
+                    bytes: bytes.len() as u64,
+                    checksum: sum,
+                };
+                folder.write(&new.path, bytes).await?;
+                files.push(new);
+                wrote = true;
+            }
+            let is_stale = follows && !ended.is_empty();
+            if is_stale || (wrote && is_compactable(&files)) {
+                let mut whole = load_table(folder, table, &files).await?;
+                if is_stale {
+                    whole = without(&whole, ended)?;
+                }
+                let rows = whole.rows.num_rows() as u64;
+                let bytes = blocking(move || encode(&whole)).await?;
+                let new = FileRef {
+                    path: format!("{STATE}/{epoch:012}-{number}-{table}-whole.arrow"),
+                    epoch,
+                    whole: true,
+                    rows,
+                    bytes: bytes.len() as u64,
+                    checksum: checksum(&bytes),
+                };
+                folder.write(&new.path, bytes).await?;
+                for file in files.iter().filter(|f| f.epoch == epoch) {
+                    folder.remove(&file.path).await?;
+                }
+                files = vec![new];
+            }
+            if !files.is_empty() {
+                tables.insert(table.to_string(), files);
+            }
+        }
+        if !tables.is_empty() {
+            operators.push(OperatorState {
+                id: id.clone(),
+                title: title.clone(),
+                tables,
+            });
+        }
+    }
+    Ok(operators)
+}
+
+/// Whether the changes of a table are more than what they change.
+fn is_compactable(files: &[FileRef]) -> bool {
+    let size = |whole: bool| -> u64 {
+        let those = files.iter().filter(|f| f.whole == whole);
+        those.map(|f| f.bytes).sum()
+    };
+    let changes = size(false);
+    files.len() > MAX_FILES || (changes > SMALL && changes > size(true))
+}
+
+fn sealed(manifest: &Manifest) -> Result<Vec<u8>> {
+    let failed = |e| Error::internal(format!("a manifest cannot be written as JSON: {e}"));
+    let manifest = serde_json::to_value(manifest).map_err(failed)?;
+    let checksum = checksum(manifest.to_string().as_bytes());
+    serde_json::to_vec_pretty(&Sealed { checksum, manifest }).map_err(failed)
+}
+
+async fn read_manifest(location: &Location, file: &str) -> Result<Manifest> {
+    let place = format!("{}/{file}", location.url());
+    let Some(bytes) = location.read(file).await? else {
+        return Err(Error::usage(format!("{place}: there is no such checkpoint"))
+            .with_help("'flowline checkpoints ls' lists those that are there"));
+    };
+    let sealed: Sealed =
+        serde_json::from_slice(&bytes).map_err(|e| damaged(&place, &format!("is no manifest: {e}")))?;
+    if checksum(sealed.manifest.to_string().as_bytes()) != sealed.checksum {
+        return Err(damaged(&place, "does not have the bytes that were written"));
+    }
+    let format = sealed.manifest.get("format").and_then(serde_json::Value::as_u64);
+    if format != Some(u64::from(FORMAT)) {
+        return Err(Error::usage(format!(
+            "{place}: written in format {}, this flowline reads format {FORMAT}",
+            format.unwrap_or(0)
+        ))
+        .with_help("use the flowline that wrote it"));
+    }
+    serde_json::from_value(sealed.manifest)
+        .map_err(|e| damaged(&place, &format!("is no manifest: {e}")))
+}
+
+async fn read_file(location: &Location, file: &FileRef) -> Result<Vec<u8>> {
+    let place = format!("{}/{}", location.url(), file.path);
+    let Some(bytes) = location.read(&file.path).await? else {
+        return Err(damaged(&place, "is missing"));
+    };
+    if bytes.len() as u64 != file.bytes || checksum(&bytes) != file.checksum {
+        return Err(damaged(&place, "does not have the bytes that were written"));
+    }
+    Ok(bytes)
+}
+
+fn damaged(place: &str, what: &str) -> Error {
+    Error::external(format!("{place} {what}"))
+        .with_help("it was changed or cut off since it was written: restore from another checkpoint ('flowline checkpoints ls')")
+}

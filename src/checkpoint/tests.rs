@@ -1,0 +1,310 @@
+use std::sync::Arc;
+
+use arrow::array::{Int64Array, RecordBatch, StringArray};
+use object_store::memory::InMemory;
+use object_store::path::Path;
+use object_store::{ObjectStore, ObjectStoreExt, PutPayload};
+
+use super::*;
+use crate::error::ErrorKind;
+use crate::state::{StateChanges, StatePart};
+
+fn rows(pairs: &[(&str, i64)]) -> RecordBatch {
+    let keys: Vec<&str> = pairs.iter().map(|p| p.0).collect();
+    let values: Vec<i64> = pairs.iter().map(|p| p.1).collect();
+    RecordBatch::try_from_iter([
+        ("k", Arc::new(StringArray::from(keys)) as _),
+        ("v", Arc::new(Int64Array::from(values)) as _),
+    ])
+    .unwrap()
+}
+
+fn whole(pairs: &[(&str, i64)]) -> StatePart {
+    StatePart::keyed("groups", rows(pairs), &[0]).unwrap()
+}
+
+fn changes(pairs: &[(&str, i64)], gone: &[&str]) -> StatePart {
+    let gone: Vec<(&str, i64)> = gone.iter().map(|k| (*k, 0)).collect();
+    StatePart {
+        changes: Some(StateChanges {
+            key: vec![0],
+            gone: rows(&gone).project(&[0]).unwrap(),
+        }),
+        ..whole(pairs)
+    }
+}
+
+fn state(parts: Vec<StatePart>) -> JobState {
+    JobState {
+        sources: vec![SourceState {
+            id: "source/t".into(),
+            partitions: Vec::new(),
+        }],
+        operators: vec![OperatorSnapshot {
+            id: "s/GroupAggregate-1".into(),
+            title: "GroupAggregate".into(),
+            parts,
+            ended: Vec::new(),
+        }],
+        ..JobState::default()
+    }
+}
+
+struct Store {
+    raw: Arc<InMemory>,
+    checkpoints: Checkpoints,
+    owner: Owner,
+    last: Option<Manifest>,
+}
+
+impl Store {
+    async fn new() -> Self {
+        let raw = Arc::new(InMemory::new());
+        let checkpoints = Checkpoints::new(&Location::of(Arc::clone(&raw) as _), "job");
+        let owner = checkpoints.own("test").await.unwrap();
+        Self {
+            raw,
+            checkpoints,
+            owner,
+            last: None,
+        }
+    }
+
+    async fn save(&mut self, epoch: u64, parts: Vec<StatePart>) -> Manifest {
+        let saved = self
+            .checkpoints
+            .save(&self.owner, epoch, 7, &state(parts), self.last.as_ref())
+            .await
+            .unwrap();
+        self.last = Some(saved.clone());
+        saved
+    }
+
+    /// The rows of the operator in a checkpoint, sorted.
+    async fn rows(&self, manifest: &Manifest) -> Vec<(String, i64)> {
+        let mut all = Vec::new();
+        for part in load(&self.checkpoints.location, &manifest.operators[0])
+            .await
+            .unwrap()
+        {
+            use arrow::array::AsArray;
+            let keys = part.rows.column(0).as_string::<i32>();
+            let values = part.rows.column(1).as_primitive::<arrow::datatypes::Int64Type>();
+            for (k, v) in keys.iter().zip(values.values()) {
+                all.push((k.unwrap().to_string(), *v));
+            }
+        }
+        all.sort();
+        all
+    }
+
+    async fn files(&self) -> Vec<String> {
+        use futures::TryStreamExt;
+        let all: Vec<_> = self.raw.list(None).try_collect().await.unwrap();
+        let mut names: Vec<String> = all.iter().map(|o| o.location.to_string()).collect();
+        names.sort();
+        names
+    }
+}
+
+#[tokio::test]
+async fn changes_are_stored_beside_what_they_change() {
+    let mut store = Store::new().await;
+    let first = store
+        .save(1, vec![whole(&[("a", 1), ("b", 2), ("c", 3)])])
+        .await;
+    let second = store.save(2, vec![changes(&[("b", 20)], &["c"])]).await;
+    assert_eq!(second.operators[0].tables["groups"].len(), 2);
+    assert_eq!(
+        second.new_bytes(),
+        second.bytes() - first.bytes(),
+        "what was there is not written again"
+    );
+    let expected = vec![("a".to_string(), 1), ("b".to_string(), 20)];
+    assert_eq!(store.rows(&second).await, expected);
+    // Nothing changed: nothing is written but the manifest.
+    let third = store.save(3, vec![changes(&[], &[])]).await;
+    assert_eq!((third.new_bytes(), third.bytes()), (0, second.bytes()));
+    assert_eq!(store.rows(&third).await, expected);
+}
+
+#[tokio::test]
+async fn a_whole_table_that_did_not_change_is_referred_to() {
+    let mut store = Store::new().await;
+    store.save(1, vec![whole(&[("a", 1)])]).await;
+    let second = store.save(2, vec![whole(&[("a", 1)])]).await;
+    assert_eq!(second.new_bytes(), 0);
+    let third = store.save(3, vec![whole(&[("a", 2)])]).await;
+    assert_eq!(third.operators[0].tables["groups"].len(), 1);
+    assert_eq!(store.rows(&third).await, [("a".to_string(), 2)]);
+}
+
+#[tokio::test]
+async fn many_changes_are_merged_into_a_whole_table() {
+    let mut store = Store::new().await;
+    store.save(1, vec![whole(&[("a", 0)])]).await;
+    let mut most = 0;
+    for epoch in 2..200 {
+        let value = i64::try_from(epoch).unwrap();
+        let saved = store.save(epoch, vec![changes(&[("a", value)], &[])]).await;
+        most = most.max(saved.operators[0].tables["groups"].len());
+        assert_eq!(store.rows(&saved).await, [("a".to_string(), value)]);
+        store.checkpoints.retain(2, epoch).await.unwrap();
+    }
+    assert!(most < 100, "{most} files of one table");
+    let files = store.files().await;
+    assert!(files.len() < 100, "{files:?}");
+}
+
+#[tokio::test]
+async fn state_of_instances_that_have_ended_is_left_out() {
+    let mut store = Store::new().await;
+    store.save(1, vec![whole(&[("a", 1), ("b", 2)])]).await;
+    let group = whole(&[("b", 2)]).key_groups.value(0);
+    let mut next = state(vec![changes(&[("a", 3)], &[])]);
+    next.operators[0].ended = vec![group];
+    let saved = store
+        .checkpoints
+        .save(&store.owner, 2, 0, &next, store.last.as_ref())
+        .await
+        .unwrap();
+    assert_eq!(store.rows(&saved).await, [("a".to_string(), 3)]);
+}
+
+#[tokio::test]
+async fn only_what_nobody_needs_is_removed() {
+    let mut store = Store::new().await;
+    store.save(1, vec![whole(&[("a", 1), ("b", 2)])]).await;
+    store.save(2, vec![changes(&[("a", 2)], &[])]).await;
+    let third = store.save(3, vec![changes(&[("a", 3)], &[])]).await;
+    store.checkpoints.retain(1, 3).await.unwrap();
+    assert_eq!(store.checkpoints.epochs().await.unwrap(), [3]);
+    assert_eq!(
+        store.rows(&third).await,
+        [("a".to_string(), 3), ("b".to_string(), 2)]
+    );
+    // A checkpoint whose commit is not known is kept, however many there are.
+    store.save(4, vec![changes(&[("a", 4)], &[])]).await;
+    store.save(5, vec![whole(&[("a", 5)])]).await;
+    store.checkpoints.retain(1, 4).await.unwrap();
+    assert_eq!(store.checkpoints.epochs().await.unwrap(), [5, 4]);
+    store.checkpoints.retain(1, 5).await.unwrap();
+    let files = store.files().await;
+    let state: Vec<&String> = files.iter().filter(|f| f.contains("/state/")).collect();
+    assert_eq!(state.len(), 1, "{files:?}");
+}
+
+#[tokio::test]
+async fn a_damaged_checkpoint_is_never_restored() {
+    let mut store = Store::new().await;
+    store.save(1, vec![whole(&[("a", 1)])]).await;
+    store.save(2, vec![whole(&[("a", 2)])]).await;
+    let third = store.save(3, vec![whole(&[("a", 3)])]).await;
+    let put = |path: String, bytes: Vec<u8>| {
+        let raw = Arc::clone(&store.raw);
+        async move {
+            raw.put(&Path::from(path), PutPayload::from(bytes))
+                .await
+                .unwrap();
+        }
+    };
+    // The manifest is torn.
+    let manifest = "job/manifests/000000000003.json";
+    let bytes = store.raw.get(&Path::from(manifest)).await.unwrap();
+    let bytes = bytes.bytes().await.unwrap().to_vec();
+    put(manifest.into(), bytes[..bytes.len() / 2].to_vec()).await;
+    assert_eq!(store.checkpoints.newest().await.unwrap().unwrap().epoch, 2);
+    // One bit of it is another.
+    let mut other = bytes.clone();
+    let at = other.iter().position(|b| *b == b'7').unwrap();
+    other[at] = b'8';
+    put(manifest.into(), other).await;
+    assert_eq!(store.checkpoints.newest().await.unwrap().unwrap().epoch, 2);
+    put(manifest.into(), bytes).await;
+    assert_eq!(store.checkpoints.newest().await.unwrap().unwrap().epoch, 3);
+    // A file of state is cut off; one is changed, which only reading it shows.
+    let file = &third.operators[0].tables["groups"][0];
+    let path = format!("job/{}", file.path);
+    let bytes = store.raw.get(&Path::from(path.as_str())).await.unwrap();
+    let bytes = bytes.bytes().await.unwrap().to_vec();
+    put(path.clone(), bytes[..10].to_vec()).await;
+    assert_eq!(store.checkpoints.newest().await.unwrap().unwrap().epoch, 2);
+    let mut other = bytes.clone();
+    let last = other.len() / 2;
+    other[last] ^= 1;
+    put(path, other).await;
+    let location = &store.checkpoints.location;
+    let wrong = Checkpoints::verify(location, &third).await;
+    assert_eq!(wrong.len(), 1);
+    assert!(wrong[0].message.contains("does not have the bytes"));
+    let error = load(location, &third.operators[0]).await.unwrap_err();
+    assert!(error.message.contains(&file.path), "{error}");
+}
+
+#[tokio::test]
+async fn a_later_run_shuts_out_an_earlier_one() {
+    let mut store = Store::new().await;
+    store.save(1, vec![whole(&[("a", 1)])]).await;
+    let later = store.checkpoints.own("later").await.unwrap();
+    assert_eq!(later.first_epoch, 2);
+    let stale = store
+        .checkpoints
+        .save(&store.owner, 2, 0, &state(Vec::new()), store.last.as_ref())
+        .await
+        .unwrap_err();
+    assert_eq!(stale.kind, ErrorKind::Fenced);
+    store
+        .checkpoints
+        .save(&later, 2, 0, &state(Vec::new()), store.last.as_ref())
+        .await
+        .unwrap();
+}
+
+#[tokio::test]
+async fn a_savepoint_stands_by_itself() {
+    let mut store = Store::new().await;
+    store.save(1, vec![whole(&[("a", 1), ("b", 2)])]).await;
+    let second = store.save(2, vec![changes(&[("a", 2)], &[])]).await;
+    let elsewhere = Location::of(Arc::new(InMemory::new()));
+    store
+        .checkpoints
+        .savepoint(&second, Some(&elsewhere))
+        .await
+        .unwrap();
+    let found = Checkpoints::open_savepoint(&elsewhere).await.unwrap();
+    assert_eq!(found.kind, Kind::Savepoint);
+    assert!(Checkpoints::verify(&elsewhere, &found).await.is_empty());
+    // Another job begins with it, and goes on with changes.
+    let mut other = Store::new().await;
+    let begun = other
+        .checkpoints
+        .import(&other.owner, 9, 0, Some((&elsewhere, &found)))
+        .await
+        .unwrap();
+    other.last = Some(begun);
+    let next = other.save(10, vec![changes(&[("b", 3)], &[])]).await;
+    assert_eq!(
+        other.rows(&next).await,
+        [("a".to_string(), 2), ("b".to_string(), 3)]
+    );
+}
+
+#[tokio::test]
+async fn requests_are_answered() {
+    let store = Store::new().await;
+    let folder = &store.checkpoints.location;
+    let name = Request::Checkpoint.put(folder).await.unwrap();
+    assert_eq!(
+        Request::waiting(folder).await.unwrap(),
+        [(name.clone(), Request::Checkpoint)]
+    );
+    assert_eq!(Request::answered(folder, &name).await.unwrap(), None);
+    let answer = Answer {
+        epoch: Some(4),
+        savepoint: None,
+        error: None,
+    };
+    Request::answer(folder, &name, &answer).await.unwrap();
+    assert!(Request::waiting(folder).await.unwrap().is_empty());
+    assert_eq!(Request::answered(folder, &name).await.unwrap(), Some(answer));
+}

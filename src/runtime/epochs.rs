@@ -1,0 +1,166 @@
+//! Which instances a checkpoint still waits for, and what they have said. Pure: both runtimes use it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::topology::Task;
+use crate::checkpoint::{JobState, OperatorSnapshot, PartitionPosition, SinkState, SourceState};
+use crate::graph::{Graph, NodeId};
+use crate::state::{KEY_GROUPS, StatePart, instance_of};
+
+/// A task instance: the task and its number.
+pub type InstanceId = (usize, usize);
+
+/// What an instance was like when the barrier had come through, or when it ended.
+#[derive(Debug, Clone, Default)]
+pub struct InstanceState {
+    /// Its source and where the partitions of that stand.
+    pub source: Option<(NodeId, Vec<PartitionPosition>)>,
+    /// The state of its operators.
+    pub operators: Vec<(NodeId, Vec<StatePart>)>,
+    /// Its sink and what that has prepared.
+    pub prepared: Option<(NodeId, String)>,
+}
+
+/// The checkpoint that is being taken, and what is known of instances that have ended.
+#[derive(Debug)]
+pub struct Epochs {
+    ids: Vec<String>,
+    titles: Vec<String>,
+    /// The operators of each task, and its parallelism.
+    tasks: Vec<(Vec<NodeId>, usize)>,
+    instances: BTreeSet<InstanceId>,
+    sources: BTreeSet<InstanceId>,
+    /// The committer of each sink node that has one.
+    committers: BTreeMap<NodeId, String>,
+    ended: BTreeMap<InstanceId, InstanceState>,
+    /// What ended instances had prepared and no checkpoint holds yet.
+    left: Vec<(NodeId, String)>,
+    waiting: BTreeSet<InstanceId>,
+    said: BTreeMap<InstanceId, InstanceState>,
+}
+
+impl Epochs {
+    /// For a job none of whose instances has ended. `committers`: the identity of each sink node's.
+    pub fn new(graph: &Graph, tasks: &[Task], committers: BTreeMap<NodeId, String>) -> Self {
+        let all = |t: usize| (0..tasks[t].parallelism).map(move |i| (t, i));
+        Self {
+            ids: graph.state_ids(),
+            titles: graph.nodes.iter().map(crate::graph::Node::title).collect(),
+            tasks: tasks
+                .iter()
+                .map(|t| (t.nodes.clone(), t.parallelism))
+                .collect(),
+            instances: (0..tasks.len()).flat_map(all).collect(),
+            sources: (0..tasks.len())
+                .filter(|t| tasks[*t].source(graph).is_some())
+                .flat_map(all)
+                .collect(),
+            committers,
+            ended: BTreeMap::new(),
+            left: Vec::new(),
+            waiting: BTreeSet::new(),
+            said: BTreeMap::new(),
+        }
+    }
+
+    /// Begins a checkpoint; false where no source is left that could send a barrier.
+    pub fn begin(&mut self) -> bool {
+        if self.sources.iter().all(|s| self.ended.contains_key(s)) {
+            return false;
+        }
+        self.said.clear();
+        let running = self.instances.iter();
+        self.waiting = running
+            .filter(|i| !self.ended.contains_key(i))
+            .copied()
+            .collect();
+        true
+    }
+
+    /// The barrier has come through an instance.
+    pub fn acknowledge(&mut self, instance: InstanceId, state: InstanceState) {
+        if self.waiting.remove(&instance) {
+            self.said.insert(instance, state);
+        }
+    }
+
+    /// An instance has ended: its inputs have, and everything is written out.
+    pub fn end(&mut self, instance: InstanceId, mut state: InstanceState) {
+        self.waiting.remove(&instance);
+        self.left.extend(state.prepared.take());
+        self.ended.insert(instance, state);
+    }
+
+    /// Whether all that the checkpoint waits for has been said.
+    pub fn is_complete(&self) -> bool {
+        self.waiting.is_empty()
+    }
+
+    /// Whether all instances have ended.
+    pub fn is_finished(&self) -> bool {
+        self.ended.len() == self.instances.len()
+    }
+
+    /// What the complete checkpoint holds.
+    pub fn take(&mut self) -> JobState {
+        let finished = self.is_finished();
+        let mut sources: BTreeMap<NodeId, Vec<PartitionPosition>> = BTreeMap::new();
+        for state in self.ended.values().chain(self.said.values()) {
+            if let Some((node, partitions)) = &state.source {
+                sources.entry(*node).or_default().extend(partitions.clone());
+            }
+        }
+        let mut operators: BTreeMap<NodeId, OperatorSnapshot> = BTreeMap::new();
+        let mut prepared = std::mem::take(&mut self.left);
+        for state in std::mem::take(&mut self.said).into_values() {
+            for (node, parts) in state.operators {
+                let operator = operators.entry(node).or_default();
+                operator.parts.extend(parts);
+            }
+            prepared.extend(state.prepared);
+        }
+        for (task, instance) in self.ended.keys() {
+            let (nodes, parallelism) = &self.tasks[*task];
+            for node in nodes {
+                if let Some(operator) = operators.get_mut(node) {
+                    let groups = 0..KEY_GROUPS;
+                    operator
+                        .ended
+                        .extend(groups.filter(|g| instance_of(*g, *parallelism) == *instance));
+                }
+            }
+        }
+        let mut sinks: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        for (node, text) in prepared {
+            if let Some(committer) = self.committers.get(&node) {
+                sinks.entry(committer.clone()).or_default().push(text);
+            }
+        }
+        JobState {
+            sources: sources
+                .into_iter()
+                .map(|(node, partitions)| SourceState {
+                    id: self.ids[node].clone(),
+                    partitions,
+                })
+                .collect(),
+            operators: operators
+                .into_iter()
+                .filter(|(_, o)| !o.parts.is_empty())
+                .map(|(node, operator)| OperatorSnapshot {
+                    id: self.ids[node].clone(),
+                    title: self.titles[node].clone(),
+                    ..operator
+                })
+                .collect(),
+            sinks: sinks
+                .into_iter()
+                .map(|(committer, prepared)| SinkState {
+                    committer,
+                    prepared,
+                })
+                .collect(),
+            finished,
+        }
+    }
+}

@@ -1,0 +1,115 @@
+//! A job run to its end: started, and after a failure started again from its last checkpoint.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use tokio::sync::watch;
+
+use super::restarts::Restarts;
+use super::{SelectSink, Session};
+use crate::checkpoint::Manifest;
+use crate::clock::SystemClock;
+use crate::error::{Error, Result};
+use crate::graph::Graph;
+use crate::runtime::{self, JobMetrics, JobOptions, RestoreFrom};
+
+/// What happens to a supervised job.
+#[derive(Debug)]
+pub enum JobEvent<'a> {
+    /// It runs, from this checkpoint where it had one.
+    Started(Option<&'a Manifest>),
+    /// It had read all its input before, and has nothing to do.
+    Finished(&'a Manifest),
+    /// It failed and will be started again.
+    Restarting {
+        /// Why.
+        error: &'a Error,
+        /// After how long.
+        after: Duration,
+        /// The how manieth time in a row.
+        attempt: u32,
+    },
+}
+
+impl Session {
+    /// Runs everything loaded as one job until its inputs end, `stop` becomes true, or it fails for good. With checkpoints a job
+    /// that fails is started again from the last one, as the settings say. `tell` hears what happens.
+    ///
+    /// # Errors
+    /// What made it fail in the end.
+    pub async fn run(
+        &self,
+        graph: &Graph,
+        selects: &SelectSink,
+        metrics: &JobMetrics,
+        mut stop: watch::Receiver<bool>,
+        tell: &(dyn Fn(JobEvent<'_>) + Send + Sync),
+    ) -> Result<()> {
+        let mut options = self.job_options()?;
+        let mut restarts = Restarts::new(self.settings.restarts());
+        let mut is_first = true;
+        loop {
+            let before = metrics.checkpoints.completed.load(Ordering::Relaxed);
+            let result = self
+                .attempt(graph, selects, metrics, &options, &mut stop, tell)
+                .await;
+            let Err(error) = result else { return Ok(()) };
+            let completed = metrics.checkpoints.completed.load(Ordering::Relaxed);
+            // What cannot be started at all is told at once.
+            let may_restart = options.checkpoints.is_some() && !(is_first && completed == 0);
+            let after = restarts
+                .after(&error, completed > before)
+                .filter(|_| may_restart && !*stop.borrow());
+            let Some(after) = after else {
+                return Err(match restarts.count() {
+                    0 => error,
+                    n => error.at(format!("after {n} restarts")),
+                });
+            };
+            is_first = false;
+            let attempt = restarts.count();
+            tell(JobEvent::Restarting {
+                error: &error,
+                after,
+                attempt,
+            });
+            tokio::select! {
+                () = tokio::time::sleep(after) => {}
+                _ = stop.wait_for(|s| *s) => return Err(error),
+            }
+            if let Some(checkpoints) = &mut options.checkpoints {
+                checkpoints.restore = RestoreFrom::Newest;
+            }
+        }
+    }
+
+    async fn attempt(
+        &self,
+        graph: &Graph,
+        selects: &SelectSink,
+        metrics: &JobMetrics,
+        options: &JobOptions,
+        stop: &mut watch::Receiver<bool>,
+        tell: &(dyn Fn(JobEvent<'_>) + Send + Sync),
+    ) -> Result<()> {
+        let connect = self.connect(selects);
+        let clock = Arc::new(SystemClock);
+        let job = tokio::select! {
+            job = runtime::start(graph, &connect, options, clock, metrics.clone()) => job?,
+            _ = stop.wait_for(|s| *s) => return Ok(()),
+        };
+        match &job.restored {
+            Some(manifest) if manifest.finished => tell(JobEvent::Finished(manifest)),
+            restored => tell(JobEvent::Started(restored.as_ref())),
+        }
+        let asked = job.stop_handle();
+        let ended = job.wait();
+        tokio::pin!(ended);
+        tokio::select! {
+            result = &mut ended => return result,
+            _ = stop.wait_for(|s| *s) => asked.send_replace(true),
+        };
+        ended.await
+    }
+}
