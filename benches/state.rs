@@ -155,9 +155,14 @@ async fn state(
         cut_after: Some(events / BATCH_ROWS - 1),
         restore: None,
     };
-    let (snapshot, _) = simulate(&graph, &discarding, &session.job_options().unwrap(), &simulation)
-        .await
-        .unwrap();
+    let (snapshot, _) = simulate(
+        &graph,
+        &discarding,
+        &session.job_options().unwrap(),
+        &simulation,
+    )
+    .await
+    .unwrap();
     let parts = snapshot.unwrap().operators.into_values().flatten();
     parts.fold((0, 0), |(rows, bytes), part| {
         (

@@ -208,7 +208,11 @@ impl Session {
             .chars()
             .map(|c| if plain(c) { c } else { '-' })
             .collect();
-        if name.is_empty() { "flowline".into() } else { name }
+        if name.is_empty() {
+            "flowline".into()
+        } else {
+            name
+        }
     }
 
     fn checkpoint_options(&self, name: &str, interval: Duration) -> Result<CheckpointOptions> {
@@ -228,6 +232,7 @@ impl Session {
             retained: settings.checkpoints_retained(),
             restore,
             drop_state: settings.drops_state(),
+            held: Arc::default(),
         })
     }
 

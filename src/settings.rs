@@ -290,7 +290,13 @@ impl Settings {
             }
             "restart-strategy.type" => matches!(
                 value.to_lowercase().as_str(),
-                "none" | "off" | "disable" | "fixed-delay" | "fixeddelay" | "exponential-delay" | "exponentialdelay"
+                "none"
+                    | "off"
+                    | "disable"
+                    | "fixed-delay"
+                    | "fixeddelay"
+                    | "exponential-delay"
+                    | "exponentialdelay"
             ),
             "execution.state-recovery.ignore-unclaimed-state" | "s3.path-style-access" => {
                 matches!(value.to_lowercase().as_str(), "true" | "false")

@@ -2,9 +2,7 @@
 
 use std::sync::Arc;
 
-use arrow::array::{
-    ArrayRef, AsArray, BooleanArray, RecordBatch, UInt16Array, new_null_array,
-};
+use arrow::array::{ArrayRef, AsArray, BooleanArray, RecordBatch, UInt16Array, new_null_array};
 use arrow::compute::{concat_batches, filter_record_batch, not};
 use arrow::datatypes::{DataType, Field, Schema, UInt16Type};
 use arrow::ipc::reader::FileReader;

@@ -69,13 +69,17 @@ impl Location {
 
     fn local(folder: &str) -> Result<Self> {
         let failed = |e: std::io::Error| {
-            Error::external(format!("{folder}: the folder for checkpoints cannot be made: {e}"))
-                .with_help("check the path, the permissions and the space on its disk")
+            Error::external(format!(
+                "{folder}: the folder for checkpoints cannot be made: {e}"
+            ))
+            .with_help("check the path, the permissions and the space on its disk")
         };
         std::fs::create_dir_all(folder).map_err(failed)?;
         let root = std::fs::canonicalize(folder).map_err(failed)?;
         let store = LocalFileSystem::new_with_prefix(&root).map_err(|e| {
-            Error::external(format!("{folder}: the folder for checkpoints cannot be used: {e}"))
+            Error::external(format!(
+                "{folder}: the folder for checkpoints cannot be used: {e}"
+            ))
         })?;
         Ok(Self {
             store: Arc::new(store),
@@ -178,8 +182,11 @@ impl Location {
             synced
                 .map_err(|e| Error::internal(format!("writing was cut off: {e}")))?
                 .map_err(|e| {
-                    Error::external(format!("{}/{name}: cannot be brought to the disk: {e}", self.url))
-                        .with_help("check the disk")
+                    Error::external(format!(
+                        "{}/{name}: cannot be brought to the disk: {e}",
+                        self.url
+                    ))
+                    .with_help("check the disk")
                 })?;
         }
         Ok(true)

@@ -5,9 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use serde::{Deserialize, Serialize};
 
 use super::files::{checksum, decode, encode, without};
-use super::{
-    FORMAT, FileRef, JobState, Kind, Location, Manifest, OperatorSnapshot, OperatorState,
-};
+use super::{FORMAT, FileRef, JobState, Kind, Location, Manifest, OperatorSnapshot, OperatorState};
 use crate::error::{Error, Result};
 use crate::state::{StatePart, merge};
 
@@ -78,7 +76,10 @@ impl Checkpoints {
         let mut jobs = Vec::new();
         for folder in root.folders("").await? {
             let inside = root.folders(&folder).await?;
-            if inside.iter().any(|f| f == MANIFESTS || f == OWNERS || f == SAVEPOINTS) {
+            if inside
+                .iter()
+                .any(|f| f == MANIFESTS || f == OWNERS || f == SAVEPOINTS)
+            {
                 jobs.push(folder);
             }
         }
@@ -133,7 +134,10 @@ impl Checkpoints {
             match self.whole(epoch).await {
                 Ok(manifest) => return Ok(Some(manifest)),
                 Err(error) => {
-                    tracing::warn!("checkpoint {epoch} of job '{}' is passed over: {error}", self.job);
+                    tracing::warn!(
+                        "checkpoint {epoch} of job '{}' is passed over: {error}",
+                        self.job
+                    );
                     last = Some(error);
                 }
             }
@@ -156,7 +160,10 @@ impl Checkpoints {
             match there.get(name) {
                 Some(bytes) if *bytes == file.bytes => {}
                 Some(bytes) => {
-                    return Err(damaged(&file.path, &format!("has {bytes} bytes instead of {}", file.bytes)));
+                    return Err(damaged(
+                        &file.path,
+                        &format!("has {bytes} bytes instead of {}", file.bytes),
+                    ));
                 }
                 None => return Err(damaged(&file.path, "is missing")),
             }
@@ -164,13 +171,18 @@ impl Checkpoints {
         Ok(manifest)
     }
 
-    /// Takes the right to write from every earlier run of the job.
+    /// Takes the right to write from every earlier run of the job. `held`: the right that this process had before and lost with
+    /// a failure of its own; if somebody else has taken it since, that one keeps it.
     ///
     /// # Errors
-    /// Where the store fails.
-    pub async fn own(&self, who: &str) -> Result<Owner> {
+    /// Where the store fails, or another run has taken over.
+    pub async fn own(&self, who: &str, held: Option<&Owner>) -> Result<Owner> {
         loop {
-            let generation = self.newest_owner().await? + 1;
+            let newest = self.newest_owner().await?;
+            if held.is_some_and(|h| h.generation != newest) {
+                return Err(self.fenced());
+            }
+            let generation = newest + 1;
             let name = format!("{OWNERS}/{generation:010}.json");
             let text = serde_json::json!({ "owner": who }).to_string();
             if !self.location.create(&name, text.into_bytes()).await? {
@@ -257,8 +269,13 @@ impl Checkpoints {
         time: i64,
         from: Option<(&Location, &Manifest)>,
     ) -> Result<Manifest> {
-        let mut manifest =
-            self.describe(epoch, Kind::Checkpoint, time, &JobState::default(), Vec::new());
+        let mut manifest = self.describe(
+            epoch,
+            Kind::Checkpoint,
+            time,
+            &JobState::default(),
+            Vec::new(),
+        );
         if let Some((_, savepoint)) = from {
             manifest.sources.clone_from(&savepoint.sources);
             manifest.operators.clone_from(&savepoint.operators);
@@ -468,7 +485,9 @@ async fn load_table(location: &Location, table: &str, files: &[FileRef]) -> Resu
     let mut parts = Vec::new();
     for file in files {
         let bytes = read_file(location, file).await?;
-        parts.push(decode(table, bytes).map_err(|e| e.at(format!("{}/{}", location.url(), file.path)))?);
+        parts.push(
+            decode(table, bytes).map_err(|e| e.at(format!("{}/{}", location.url(), file.path)))?,
+        );
     }
     blocking(move || merge(parts)).await
 }
@@ -520,10 +539,12 @@ async fn write_operators(
                 let bytes = blocking(move || encode(&encoded)).await?;
                 let sum = checksum(&bytes);
                 // What has not changed since then is there already.
-                let same = earlier
-                    .into_iter()
-                    .flatten()
-                    .find(|f| part.changes.is_none() && f.whole && f.checksum == sum && f.bytes == bytes.len() as u64);
+                let same = earlier.into_iter().flatten().find(|f| {
+                    part.changes.is_none()
+                        && f.whole
+                        && f.checksum == sum
+                        && f.bytes == bytes.len() as u64
+                });
                 if let Some(same) = same {
                     files.push(same.clone());
                     continue;
@@ -597,15 +618,20 @@ fn sealed(manifest: &Manifest) -> Result<Vec<u8>> {
 async fn read_manifest(location: &Location, file: &str) -> Result<Manifest> {
     let place = format!("{}/{file}", location.url());
     let Some(bytes) = location.read(file).await? else {
-        return Err(Error::usage(format!("{place}: there is no such checkpoint"))
-            .with_help("'flowline checkpoints ls' lists those that are there"));
+        return Err(
+            Error::usage(format!("{place}: there is no such checkpoint"))
+                .with_help("'flowline checkpoints ls' lists those that are there"),
+        );
     };
-    let sealed: Sealed =
-        serde_json::from_slice(&bytes).map_err(|e| damaged(&place, &format!("is no manifest: {e}")))?;
+    let sealed: Sealed = serde_json::from_slice(&bytes)
+        .map_err(|e| damaged(&place, &format!("is no manifest: {e}")))?;
     if checksum(sealed.manifest.to_string().as_bytes()) != sealed.checksum {
         return Err(damaged(&place, "does not have the bytes that were written"));
     }
-    let format = sealed.manifest.get("format").and_then(serde_json::Value::as_u64);
+    let format = sealed
+        .manifest
+        .get("format")
+        .and_then(serde_json::Value::as_u64);
     if format != Some(u64::from(FORMAT)) {
         return Err(Error::usage(format!(
             "{place}: written in format {}, this flowline reads format {FORMAT}",

@@ -61,7 +61,7 @@ impl Store {
     async fn new() -> Self {
         let raw = Arc::new(InMemory::new());
         let checkpoints = Checkpoints::new(&Location::of(Arc::clone(&raw) as _), "job");
-        let owner = checkpoints.own("test").await.unwrap();
+        let owner = checkpoints.own("test", None).await.unwrap();
         Self {
             raw,
             checkpoints,
@@ -89,7 +89,10 @@ impl Store {
         {
             use arrow::array::AsArray;
             let keys = part.rows.column(0).as_string::<i32>();
-            let values = part.rows.column(1).as_primitive::<arrow::datatypes::Int64Type>();
+            let values = part
+                .rows
+                .column(1)
+                .as_primitive::<arrow::datatypes::Int64Type>();
             for (k, v) in keys.iter().zip(values.values()) {
                 all.push((k.unwrap().to_string(), *v));
             }
@@ -245,7 +248,7 @@ async fn a_damaged_checkpoint_is_never_restored() {
 async fn a_later_run_shuts_out_an_earlier_one() {
     let mut store = Store::new().await;
     store.save(1, vec![whole(&[("a", 1)])]).await;
-    let later = store.checkpoints.own("later").await.unwrap();
+    let later = store.checkpoints.own("later", None).await.unwrap();
     assert_eq!(later.first_epoch, 2);
     let stale = store
         .checkpoints
@@ -253,6 +256,8 @@ async fn a_later_run_shuts_out_an_earlier_one() {
         .await
         .unwrap_err();
     assert_eq!(stale.kind, ErrorKind::Fenced);
+    let again = store.checkpoints.own("again", Some(&store.owner)).await;
+    assert_eq!(again.unwrap_err().kind, ErrorKind::Fenced);
     store
         .checkpoints
         .save(&later, 2, 0, &state(Vec::new()), store.last.as_ref())
@@ -306,5 +311,8 @@ async fn requests_are_answered() {
     };
     Request::answer(folder, &name, &answer).await.unwrap();
     assert!(Request::waiting(folder).await.unwrap().is_empty());
-    assert_eq!(Request::answered(folder, &name).await.unwrap(), Some(answer));
+    assert_eq!(
+        Request::answered(folder, &name).await.unwrap(),
+        Some(answer)
+    );
 }

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::args::{Given, self, JobArgs, OutsideArgs};
+use super::args::{self, Given, JobArgs, OutsideArgs};
 use super::print;
 use crate::error::{Error, Result};
 

@@ -6,7 +6,7 @@ use arrow::array::{ArrayRef, RecordBatch};
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 
-use super::args::{Given, self, JobArgs, Loaded, OutsideArgs};
+use super::args::{self, Given, JobArgs, Loaded, OutsideArgs};
 use super::screen::{Output, cells};
 use super::{folder, messages, print, signals};
 use crate::connectors::bad_row_text;

@@ -12,10 +12,10 @@ mod threaded;
 mod topology;
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use crate::checkpoint::{Checkpoints, Location, PartitionPosition};
+use crate::checkpoint::{Checkpoints, Location, Owner, PartitionPosition};
 use crate::connectors;
 use crate::error::Result;
 use crate::graph::{self, Graph, NodeId};
@@ -85,6 +85,8 @@ pub struct CheckpointOptions {
     pub restore: RestoreFrom,
     /// State that fits no operator any more is given up; else it is an error.
     pub drop_state: bool,
+    /// The right to write checkpoints that this process holds.
+    pub held: Arc<Mutex<Option<Owner>>>,
 }
 
 /// A consistent state of a whole job between two elements.

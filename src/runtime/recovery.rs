@@ -1,7 +1,7 @@
 //! From a stored checkpoint back to a job: which checkpoint holds, and whose state each operator takes.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 
 use super::{CheckpointOptions, RestoreFrom, Snapshot};
 use crate::checkpoint::{self, Checkpoints, Location, Manifest, Owner};
@@ -60,9 +60,15 @@ pub async fn recover(
 ) -> Result<Recovered> {
     let (mut committers, identities) = committers(sinks, job)?;
     let checkpoints = &options.checkpoints;
+    let held = options
+        .held
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .clone();
     let owner = checkpoints
-        .own(&format!("process {}", std::process::id()))
+        .own(&format!("process {}", std::process::id()), held.as_ref())
         .await?;
+    *options.held.lock().unwrap_or_else(PoisonError::into_inner) = Some(owner.clone());
     for (name, _) in checkpoint::Request::waiting(&checkpoints.location).await? {
         checkpoint::Request::withdraw(&checkpoints.location, &name).await?;
     }
@@ -186,7 +192,11 @@ async fn restored(
 }
 
 /// For each operator of the checkpoint whose state goes on: its node.
-fn matched(graph: &Graph, manifest: &Manifest, drop_state: bool) -> Result<HashMap<String, NodeId>> {
+fn matched(
+    graph: &Graph,
+    manifest: &Manifest,
+    drop_state: bool,
+) -> Result<HashMap<String, NodeId>> {
     let ids = graph.state_ids();
     let mut nodes: HashMap<String, NodeId> = HashMap::new();
     let known: HashMap<&str, NodeId> = ids.iter().map(String::as_str).zip(0..).collect();
@@ -201,14 +211,19 @@ fn matched(graph: &Graph, manifest: &Manifest, drop_state: bool) -> Result<HashM
         let kind = rest.split('-').next().unwrap_or_default();
         // A statement that is gone as a whole needs no state any more.
         if !scopes.contains(scope) || operator.tables.values().flatten().all(|f| f.rows == 0) {
-            tracing::info!("{}: its statement is gone, and so is its state", operator.title);
+            tracing::info!(
+                "{}: its statement is gone, and so is its state",
+                operator.title
+            );
             continue;
         }
         let is_new = |id: &String| manifest.operators.iter().all(|o| o.id != *id);
         let instead = (0..ids.len()).find(|n| {
             graph.scopes[*n] == scope && graph.nodes[*n].kind() == kind && is_new(&ids[*n])
         });
-        let instead = instead.map_or("nothing of its kind".to_string(), |n| graph.nodes[n].title());
+        let instead = instead.map_or("nothing of its kind".to_string(), |n| {
+            graph.nodes[n].title()
+        });
         lost.push(format!(
             "'{scope}' kept {}; there is now {instead}",
             operator.title

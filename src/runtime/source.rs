@@ -7,8 +7,8 @@ use std::sync::atomic::Ordering;
 use arrow::array::RecordBatch;
 use async_trait::async_trait;
 
-use crate::checkpoint::PartitionPosition;
 use crate::changelog::Batch;
+use crate::checkpoint::PartitionPosition;
 use crate::connectors::{SourceEvent, SourceMetrics, SourceReader};
 use crate::error::Result;
 use crate::graph::{self, CalcStep};

@@ -20,9 +20,7 @@ use super::topology::{self, Task};
 use super::{Connect, JobMetrics, JobOptions, Snapshot, restored_positions};
 use crate::checkpoint::{Manifest, PartitionPosition};
 use crate::clock::Clock;
-use crate::connectors::{
-    JobContext, ReadRequest, Sink, SourceEvent, SourceReader, WriteRequest,
-};
+use crate::connectors::{JobContext, ReadRequest, Sink, SourceEvent, SourceReader, WriteRequest};
 use crate::error::{Error, Result};
 use crate::graph::{Graph, NodeId, Operation};
 use crate::operators::Element;
@@ -135,7 +133,9 @@ pub async fn start(
             let parts = SinkParts {
                 graph,
                 sinks: &sinks,
-                commits: task.sink(graph).is_some_and(|n| identities.contains_key(&n)),
+                commits: task
+                    .sink(graph)
+                    .is_some_and(|n| identities.contains_key(&n)),
                 instance,
                 job: &context,
             };

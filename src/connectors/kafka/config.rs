@@ -60,6 +60,8 @@ pub(super) struct KafkaTable {
     /// Whether it is an upsert table.
     pub(super) is_upsert: bool,
     pub(super) single_writer: bool,
+    /// What its transactions are named after, where its rows are written exactly once.
+    pub(super) exactly_once: Option<String>,
 }
 
 impl KafkaTable {
@@ -82,13 +84,8 @@ impl KafkaTable {
             options.duration("scan.topic-partition-discovery.interval", Some(DISCOVERY))?;
         no_scan_parallelism(options)?;
         let partitioner = partitioner(options, &layout)?;
-        guarantee(options)?;
-        for key in [
-            "sink.transactional-id-prefix",
-            "sink.transaction-naming-strategy",
-        ] {
-            options.get(key);
-        }
+        let exactly_once = guarantee(options)?;
+        options.get("sink.transaction-naming-strategy");
         Ok(Self {
             name: table.name.clone(),
             properties,
@@ -100,6 +97,7 @@ impl KafkaTable {
             partitioner,
             is_upsert: false,
             single_writer: crate::connectors::single_writer(options)?,
+            exactly_once,
         })
     }
 
@@ -123,8 +121,7 @@ impl KafkaTable {
                 );
             }
         }
-        guarantee(options)?;
-        options.get("sink.transactional-id-prefix");
+        let exactly_once = guarantee(options)?;
         Ok(Self {
             name: table.name.clone(),
             properties,
@@ -136,6 +133,7 @@ impl KafkaTable {
             partitioner: Partitioner::Default,
             is_upsert: true,
             single_writer: crate::connectors::single_writer(options)?,
+            exactly_once,
         })
     }
 }
@@ -357,19 +355,24 @@ fn partitioner(options: &Options, layout: &Layout) -> Result<Partitioner, Option
     }
 }
 
-fn guarantee(options: &Options) -> Result<(), OptionError> {
-    let key = "sink.delivery-guarantee";
-    match options.choice(
+/// What transactions are named after; `None`: at least once.
+fn guarantee(options: &Options) -> Result<Option<String>, OptionError> {
+    let (key, prefix) = ("sink.delivery-guarantee", "sink.transactional-id-prefix");
+    let chosen = options.choice(
         key,
         "at-least-once",
         &["none", "at-least-once", "exactly-once"],
-    )? {
-        "exactly-once" => Err(OptionError::new(
+    )?;
+    match (chosen, options.get(prefix)) {
+        ("exactly-once", Some(name)) if !name.is_empty() => Ok(Some(name.to_string())),
+        ("exactly-once", _) => Err(OptionError::new(
             key,
-            "'exactly-once' comes with checkpoints, which are not there yet",
+            format!("'{key}' = 'exactly-once' needs '{prefix}'"),
         )
-        .with_help("set 'sink.delivery-guarantee' = 'at-least-once'")),
-        _ => Ok(()),
+        .with_help(
+            "a name that no other job on the cluster has: its transactions are named after it",
+        )),
+        _ => Ok(None),
     }
 }
 

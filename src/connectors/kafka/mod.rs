@@ -12,6 +12,7 @@ mod properties;
 mod rows;
 mod sink;
 mod source;
+mod transaction;
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::panic)]

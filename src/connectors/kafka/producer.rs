@@ -1,11 +1,12 @@
 //! Sending records: bounded in flight, every delivery checked.
 
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, OnceLock};
 use std::time::Duration;
 
 use rdkafka::ClientContext;
-use rdkafka::config::RDKafkaLogLevel;
+use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
+use rdkafka::consumer::BaseConsumer;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{DeliveryResult, Message};
 use rdkafka::producer::{BaseRecord, Producer as _, ProducerContext, ThreadedProducer};
@@ -102,37 +103,62 @@ fn advice(code: RDKafkaErrorCode) -> &'static str {
 
 /// A producer with its deliveries.
 pub(super) struct Outbox {
-    producer: ThreadedProducer<Delivery>,
+    pub(super) producer: ThreadedProducer<Delivery>,
     bootstrap: String,
+    /// The consumer whose group holds the marks of committed epochs, where there are any.
+    group: OnceLock<BaseConsumer<Listener>>,
 }
 
 impl Outbox {
-    /// Connects, and checks that the topics exist. Returns their numbers of partitions too, in their order.
+    /// A producer that connects in the background.
     ///
     /// # Errors
-    /// Nobody answers, or a topic does not exist.
-    pub(super) fn open(properties: &Properties, topics: &[String]) -> Result<(Self, Vec<i32>)> {
+    /// Properties that do not go together.
+    pub(super) fn create(properties: &Properties, config: &ClientConfig) -> Result<Self> {
         let delivery = Delivery {
             listener: Listener::new(&properties.bootstrap),
             in_flight: AtomicU64::new(0),
             failure: Mutex::new(None),
             settled: Notify::new(),
         };
-        let producer: ThreadedProducer<Delivery> = properties
-            .producer()
+        let producer: ThreadedProducer<Delivery> = config
             .create_with_context(delivery)
             .map_err(|e| client::cannot_create(&properties.bootstrap, e))?;
-        let mut counts = Vec::new();
-        for topic in topics {
-            counts.push(partitions(properties, &producer, topic)?);
+        Ok(Self {
+            producer,
+            bootstrap: properties.bootstrap.clone(),
+            group: OnceLock::new(),
+        })
+    }
+
+    /// The number of partitions of each topic, in their order.
+    ///
+    /// # Errors
+    /// Nobody answers, or a topic does not exist.
+    pub(super) fn partitions(
+        &self,
+        properties: &Properties,
+        topics: &[String],
+    ) -> Result<Vec<i32>> {
+        let count = |topic: &String| partitions(properties, &self.producer, topic);
+        topics.iter().map(count).collect()
+    }
+
+    /// The consumer whose group holds the marks of committed epochs.
+    ///
+    /// # Errors
+    /// As `make`.
+    pub(super) fn group(
+        &self,
+        make: impl FnOnce() -> Result<BaseConsumer<Listener>>,
+    ) -> Result<&BaseConsumer<Listener>> {
+        if self.group.get().is_none() {
+            let made = make()?;
+            return Ok(self.group.get_or_init(|| made));
         }
-        Ok((
-            Self {
-                producer,
-                bootstrap: properties.bootstrap.clone(),
-            },
-            counts,
-        ))
+        self.group
+            .get()
+            .ok_or_else(|| Error::internal("a consumer that was there is gone"))
     }
 
     fn delivery(&self) -> &Delivery {
@@ -239,7 +265,12 @@ impl Producer {
     pub async fn connect(bootstrap: &str, topic: &str) -> Result<Self> {
         let properties = Properties::of(bootstrap);
         let topics = vec![topic.to_string()];
-        let (outbox, _) = client::blocking(move || Outbox::open(&properties, &topics)).await?;
+        let outbox = client::blocking(move || {
+            let outbox = Outbox::create(&properties, &properties.producer())?;
+            outbox.partitions(&properties, &topics)?;
+            Ok(outbox)
+        })
+        .await?;
         Ok(Self {
             outbox,
             topic: topic.to_string(),

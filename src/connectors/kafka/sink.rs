@@ -13,10 +13,13 @@ use super::client;
 use super::config::{KafkaTable, Partitioner, Topics};
 use super::layout::{Meta, Origin, Part};
 use super::producer::Outbox;
+use super::transaction::{Transaction, TransactionCommitter};
 use crate::catalog::Table;
 use crate::catalog::options::OptionError;
 use crate::changelog::{Batch, RowKind, row_kinds};
-use crate::connectors::{Sink, SinkMode, SinkWriter, WriteRequest, bad_row_text, row_indices};
+use crate::connectors::{
+    Committer, JobContext, Sink, SinkMode, SinkWriter, WriteRequest, bad_row_text, row_indices,
+};
 use crate::error::{Error, Result};
 use crate::formats::{Encoded, Encoder};
 
@@ -83,6 +86,16 @@ impl KafkaSink {
     }
 }
 
+impl KafkaSink {
+    /// The transaction of the job that its records belong to.
+    fn transaction(&self, job: &Arc<JobContext>) -> Result<Option<Arc<Transaction>>> {
+        let Some(prefix) = &self.table.exactly_once else {
+            return Ok(None);
+        };
+        Transaction::of(job, &self.table.properties, prefix, &self.topics).map(Some)
+    }
+}
+
 #[async_trait]
 impl Sink for KafkaSink {
     fn mode(&self) -> SinkMode {
@@ -96,7 +109,15 @@ impl Sink for KafkaSink {
     }
 
     fn guarantee(&self) -> &'static str {
-        "at least once"
+        match self.table.exactly_once {
+            Some(_) => "exactly once with checkpoints: an epoch is a transaction",
+            None => "at least once",
+        }
+    }
+
+    fn committer(&self, job: &Arc<JobContext>) -> Result<Option<Arc<dyn Committer>>> {
+        let transaction = self.transaction(job)?;
+        Ok(transaction.map(|t| Arc::new(TransactionCommitter(t)) as Arc<dyn Committer>))
     }
 
     fn is_single(&self) -> bool {
@@ -104,15 +125,39 @@ impl Sink for KafkaSink {
     }
 
     async fn writer(&self, request: WriteRequest) -> Result<Box<dyn SinkWriter>> {
-        let WriteRequest { instance, key, .. } = request;
+        let WriteRequest {
+            instance, key, job, ..
+        } = request;
+        if self.table.exactly_once.is_some() && job.checkpoints.is_none() {
+            return Err(Error::usage(format!(
+                "table '{}': 'sink.delivery-guarantee' = 'exactly-once' needs checkpoints",
+                self.table.name
+            ))
+            .with_help(
+                "SET 'execution.checkpointing.interval' = '10 s' (or --checkpoint-interval '10 s'): rows become visible with each \
+                 checkpoint",
+            ));
+        }
         let (properties, topics) = (self.table.properties.clone(), self.topics.clone());
         for topic in &topics {
             if super::admin::ensure_topic(&properties, topic, -1).await? {
                 tracing::info!("created the topic '{topic}'");
             }
         }
-        let (outbox, partitions) =
-            client::blocking(move || Outbox::open(&properties, &topics)).await?;
+        let transaction = self.transaction(&job)?;
+        let outbox = match &transaction {
+            Some(transaction) => Some(transaction.outbox()?),
+            None => None,
+        };
+        let (outbox, partitions) = client::blocking(move || {
+            let outbox = match outbox {
+                Some(outbox) => outbox,
+                None => Arc::new(Outbox::create(&properties, &properties.producer())?),
+            };
+            let partitions = outbox.partitions(&properties, &topics)?;
+            Ok((outbox, partitions))
+        })
+        .await?;
         let fixed = |count: &i32| match self.table.partitioner {
             Partitioner::Fixed if *count > 0 => i32::try_from(instance).ok().map(|i| i % count),
             _ => None,
@@ -136,6 +181,7 @@ impl Sink for KafkaSink {
             primary_key: key.filter(|_| self.table.is_upsert),
             is_upsert: self.table.is_upsert,
             outbox,
+            transaction,
         }))
     }
 }
@@ -176,7 +222,9 @@ struct KafkaWriter {
     meta: Vec<(Meta, usize)>,
     primary_key: Option<Vec<usize>>,
     is_upsert: bool,
-    outbox: Outbox,
+    outbox: Arc<Outbox>,
+    /// The transaction that its records belong to.
+    transaction: Option<Arc<Transaction>>,
 }
 
 impl KafkaWriter {
@@ -248,6 +296,9 @@ impl KafkaWriter {
 impl SinkWriter for KafkaWriter {
     async fn write(&mut self, batch: &Batch) -> Result<()> {
         self.outbox.check()?;
+        if let Some(transaction) = &self.transaction {
+            transaction.begin().await?;
+        }
         let (rows, deletions) = self.changes(batch)?;
         if let Some(key) = &mut self.key {
             key.encode(&rows, None, &self.name)?;
@@ -285,6 +336,13 @@ impl SinkWriter for KafkaWriter {
 
     async fn flush(&mut self) -> Result<()> {
         self.outbox.flush().await
+    }
+
+    async fn prepare(&mut self, _epoch: u64) -> Result<Option<String>> {
+        self.outbox.flush().await?;
+        // Whoever recovers looks for the mark at the topics that were written.
+        let topic = self.targets.first().map(|(topic, _)| topic.clone());
+        Ok(topic.filter(|_| self.transaction.is_some()))
     }
 }
 

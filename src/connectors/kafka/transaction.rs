@@ -1,0 +1,319 @@
+//! The transaction of a job with one Kafka cluster: an epoch's records of all its sinks, and the mark that it is committed.
+//!
+//! The mark is an offset that the transaction commits for a consumer group of the job's own: it becomes visible with the records
+//! or not at all, and the next run reads it to know which checkpoint holds.
+
+use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use async_trait::async_trait;
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::producer::Producer as _;
+use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
+
+use super::client::{self, Listener, PATIENCE, is_passing};
+use super::producer::Outbox;
+use super::properties::Properties;
+use crate::connectors::{Committer, JobContext};
+use crate::error::{Error, Result};
+
+/// What stands before the epoch in the metadata of the mark.
+const MARK: &str = "flowline epoch ";
+
+/// How long a request to the transaction coordinator may take before it is asked again.
+const REQUEST: Duration = Duration::from_secs(10);
+
+/// How long beginning, committing and the like are tried altogether.
+const PERSISTENCE: Duration = Duration::from_secs(60);
+
+/// The longest time that brokers let a transaction stay open, unless they are told otherwise.
+const MAX_TIMEOUT: Duration = Duration::from_secs(900);
+
+/// A job's transactions with one cluster.
+pub(super) struct Transaction {
+    properties: Properties,
+    /// The transactional id, and the consumer group of the mark.
+    id: String,
+    timeout: Duration,
+    /// All topics that the job writes.
+    topics: Mutex<BTreeSet<String>>,
+    outbox: Mutex<Option<Arc<Outbox>>>,
+    is_open: AtomicBool,
+    /// Held while the transaction is begun.
+    beginning: tokio::sync::Mutex<()>,
+}
+
+impl Transaction {
+    /// The one of `job` with the cluster of `properties`, which writes `topics` too from now on.
+    ///
+    /// # Errors
+    /// A bug.
+    pub(super) fn of(
+        job: &Arc<JobContext>,
+        properties: &Properties,
+        prefix: &str,
+        topics: &[String],
+    ) -> Result<Arc<Self>> {
+        let key = format!("kafka {}", properties.bootstrap);
+        let interval = job.checkpoints.unwrap_or_default();
+        let transaction = job.shared(&key, || Self {
+            properties: properties.clone(),
+            id: format!("{prefix}-{}", job.name),
+            timeout: (interval * 3 + Duration::from_secs(60)).min(MAX_TIMEOUT),
+            topics: Mutex::default(),
+            outbox: Mutex::default(),
+            is_open: AtomicBool::new(false),
+            beginning: tokio::sync::Mutex::default(),
+        })?;
+        transaction
+            .topics
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .extend(topics.iter().cloned());
+        Ok(transaction)
+    }
+
+    /// Where records go, once the committer has recovered.
+    ///
+    /// # Errors
+    /// It has not (a bug).
+    pub(super) fn outbox(&self) -> Result<Arc<Outbox>> {
+        let outbox = self.outbox.lock().unwrap_or_else(PoisonError::into_inner);
+        outbox
+            .clone()
+            .ok_or_else(|| Error::internal("records before the transaction was set up"))
+    }
+
+    /// Makes sure that a transaction is open; before the first record of an epoch.
+    ///
+    /// # Errors
+    /// The cluster refuses it, or this run was shut out.
+    pub(super) async fn begin(&self) -> Result<()> {
+        if self.is_open.load(Ordering::Acquire) {
+            return Ok(());
+        }
+        let _one = self.beginning.lock().await;
+        if self.is_open.load(Ordering::Acquire) {
+            return Ok(());
+        }
+        let outbox = self.outbox()?;
+        let begun = client::blocking(move || Ok(outbox.producer.begin_transaction())).await?;
+        begun.map_err(|e| self.failed("begin a transaction", &e))?;
+        self.is_open.store(true, Ordering::Release);
+        Ok(())
+    }
+
+    fn place(&self) -> String {
+        format!(
+            "Kafka at {}, transactions of '{}'",
+            self.properties.bootstrap, self.id
+        )
+    }
+
+    /// What a request that failed for good means. A fatal error of the producer is no loss: the job goes on from its last
+    /// checkpoint with a new one, and the open transaction is aborted by that.
+    fn failed(&self, what: &str, error: &KafkaError) -> Error {
+        use RDKafkaErrorCode as Code;
+        let reason = match error {
+            KafkaError::Transaction(e) => e.to_string(),
+            other => other.to_string(),
+        };
+        let help = match error.rdkafka_error_code() {
+            Some(Code::TransactionalIdAuthorizationFailed | Code::ClusterAuthorizationFailed) => {
+                "let the user of 'properties.sasl.*' write with this transactional id, or set \
+                 'sink.delivery-guarantee' = 'at-least-once'"
+            }
+            Some(Code::GroupAuthorizationFailed) => {
+                "let the user of 'properties.sasl.*' read the consumer group of this name: the mark of committed epochs is kept there"
+            }
+            Some(Code::InvalidTransactionTimeout) => {
+                "raise 'transaction.max.timeout.ms' of the brokers, or lower 'properties.transaction.timeout.ms' (which must be \
+                 longer than a checkpoint takes)"
+            }
+            Some(Code::Fenced | Code::ProducerFenced | Code::InvalidProducerEpoch) => {
+                "another run of the job has begun, or a transaction was open for longer than 'properties.transaction.timeout.ms'"
+            }
+            Some(
+                Code::OperationTimedOut | Code::RequestTimedOut | Code::BrokerTransportFailure,
+            ) => {
+                "are the brokers up, and is a majority of the replicas of __transaction_state there?"
+            }
+            _ => {
+                "if the brokers do not take transactions, set 'sink.delivery-guarantee' = 'at-least-once'"
+            }
+        };
+        Error::external(format!("{}: cannot {what}: {reason}", self.place())).with_help(help)
+    }
+
+    /// Asks again while the answer is one that passes.
+    fn ask(
+        &self,
+        what: &str,
+        request: impl Fn(Duration) -> std::result::Result<(), KafkaError>,
+    ) -> Result<()> {
+        let begun = Instant::now();
+        loop {
+            match request(REQUEST) {
+                Ok(()) => return Ok(()),
+                Err(e) => {
+                    let passes = match &e {
+                        KafkaError::Transaction(t) => t.is_retriable(),
+                        other => other.rdkafka_error_code().is_some_and(is_passing),
+                    };
+                    if !passes || begun.elapsed() > PERSISTENCE {
+                        return Err(self.failed(what, &e));
+                    }
+                    std::thread::sleep(Duration::from_millis(100));
+                }
+            }
+        }
+    }
+
+    /// A consumer of the group that holds the mark. It never joins the group.
+    fn group(&self) -> Result<BaseConsumer<Listener>> {
+        let mut config = self.properties.consumer(1);
+        config.set("group.id", &self.id);
+        // A mark of a transaction that is just being ended is waited for.
+        config.set("isolation.level", "read_committed");
+        config
+            .create_with_context(Listener::new(&self.properties.bootstrap))
+            .map_err(|e| client::cannot_create(&self.properties.bootstrap, e))
+    }
+
+    fn marked(
+        &self,
+        offset: Offset,
+        topics: &BTreeSet<String>,
+        metadata: &str,
+    ) -> Result<TopicPartitionList> {
+        let mut list = TopicPartitionList::with_capacity(topics.len());
+        for topic in topics {
+            let mut element = list.add_partition(topic, 0);
+            element
+                .set_offset(offset)
+                .map_err(|e| Error::internal(format!("no offset {offset:?}: {e}")))?;
+            element.set_metadata(metadata);
+        }
+        Ok(list)
+    }
+
+    /// Sets the producer up, which shuts out every other one of the same id and aborts what it had open.
+    fn set_up(&self) -> Result<Arc<Outbox>> {
+        let mut config = self.properties.producer();
+        config.set("transactional.id", &self.id);
+        if config.get("transaction.timeout.ms").is_none() {
+            config.set(
+                "transaction.timeout.ms",
+                self.timeout.as_millis().to_string(),
+            );
+        }
+        let outbox = Arc::new(Outbox::create(&self.properties, &config)?);
+        self.ask("set up transactions", |timeout| {
+            outbox.producer.init_transactions(timeout)
+        })?;
+        Ok(outbox)
+    }
+
+    /// The epoch in the mark; the highest, where topics were added in between.
+    fn mark(&self, earlier: &[String]) -> Result<Option<u64>> {
+        let mut topics = self
+            .topics
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone();
+        topics.extend(earlier.iter().cloned());
+        let consumer = self.group()?;
+        let list = self.marked(Offset::Invalid, &topics, "")?;
+        let found = Mutex::new(None);
+        self.ask("read the mark of the last epoch", |timeout| {
+            let answer = consumer.committed_offsets(list.clone(), timeout.min(PATIENCE))?;
+            *found.lock().unwrap_or_else(PoisonError::into_inner) = Some(answer);
+            Ok(())
+        })?;
+        let found = found.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let marks = found.iter().flat_map(|list| {
+            let epochs = list.elements().into_iter();
+            let epochs = epochs.filter_map(|e| e.metadata().strip_prefix(MARK)?.parse().ok());
+            epochs.collect::<Vec<u64>>()
+        });
+        Ok(marks.max())
+    }
+
+    fn commit_blocking(&self, epoch: u64) -> Result<()> {
+        let outbox = self.outbox()?;
+        if !self.is_open.load(Ordering::Acquire) {
+            let begun = outbox.producer.begin_transaction();
+            begun.map_err(|e| self.failed("begin a transaction", &e))?;
+            self.is_open.store(true, Ordering::Release);
+        }
+        let topics = self
+            .topics
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone();
+        let position = Offset::Offset(i64::try_from(epoch).unwrap_or(i64::MAX));
+        let mark = self.marked(position, &topics, &format!("{MARK}{epoch}"))?;
+        let group = outbox.group(|| self.group())?;
+        let metadata = group
+            .group_metadata()
+            .ok_or_else(|| Error::internal("a consumer without a group"))?;
+        self.ask("mark the epoch", |timeout| {
+            outbox
+                .producer
+                .send_offsets_to_transaction(&mark, &metadata, timeout)
+        })?;
+        // Everything was delivered before the checkpoint was stored; asked again, it only says so.
+        self.ask("commit", |timeout| {
+            outbox.producer.commit_transaction(timeout)
+        })?;
+        self.is_open.store(false, Ordering::Release);
+        Ok(())
+    }
+}
+
+/// A transaction as a committer.
+pub(super) struct TransactionCommitter(pub(super) Arc<Transaction>);
+
+#[async_trait]
+impl Committer for TransactionCommitter {
+    fn identity(&self) -> String {
+        format!("kafka {}", self.0.properties.bootstrap)
+    }
+
+    async fn recover(&self, earlier: &[String]) -> Result<Option<u64>> {
+        let transaction = Arc::clone(&self.0);
+        let topics = transaction
+            .topics
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone();
+        for topic in &topics {
+            if super::admin::ensure_topic(&transaction.properties, topic, -1).await? {
+                tracing::info!("created the topic '{topic}'");
+            }
+        }
+        let earlier = earlier.to_vec();
+        client::blocking(move || {
+            let outbox = transaction.set_up()?;
+            *transaction
+                .outbox
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner) = Some(outbox);
+            transaction.mark(&earlier)
+        })
+        .await
+    }
+
+    async fn restore(&self, _epoch: Option<u64>, _prepared: &[String]) -> Result<()> {
+        // Setting the producer up has aborted what was open; what was committed is visible.
+        Ok(())
+    }
+
+    async fn commit(&self, epoch: u64, _prepared: &[String]) -> Result<()> {
+        let transaction = Arc::clone(&self.0);
+        client::blocking(move || transaction.commit_blocking(epoch)).await
+    }
+}
