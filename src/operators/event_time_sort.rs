@@ -6,6 +6,7 @@ use arrow::array::{Array, ArrayRef, BooleanArray, RecordBatch, UInt32Array};
 use arrow::compute::concat_batches;
 use arrow::datatypes::SchemaRef;
 
+use super::late::{LateRows, Reason, too_late};
 use super::sort_order::sorter;
 use super::{Metrics, Operator, Output, event_times};
 use crate::changelog::Batch;
@@ -84,20 +85,23 @@ impl EventTimeSort {
 }
 
 impl Operator for EventTimeSort {
-    fn on_batch(&mut self, _port: usize, mut batch: Batch, _out: &mut Output) -> Result<()> {
+    fn on_batch(&mut self, _port: usize, mut batch: Batch, out: &mut Output) -> Result<()> {
         if self.drops_late && batch.behind.is_some() {
             let times = event_times(batch.rows.column(self.column))?;
-            let keep: BooleanArray = (0..batch.num_rows())
-                .map(|i| {
-                    Some(
-                        batch
-                            .behind(i)
-                            .is_none_or(|w| times.is_null(i) || times.value(i) > w),
-                    )
-                })
-                .collect();
-            self.metrics.count_late(keep.len() - keep.true_count());
-            batch = batch.filter(&keep)?;
+            let mut late = LateRows::default();
+            let mut keep = Vec::with_capacity(batch.num_rows());
+            for i in 0..batch.num_rows() {
+                let time = times.is_valid(i).then(|| times.value(i));
+                let watermark = time.and_then(|t| too_late(t, batch.behind(i), Millis::MIN));
+                keep.push(watermark.is_none());
+                if let (Some(time), Some(watermark)) = (time, watermark) {
+                    late.add(i, watermark, Reason::Time(time));
+                }
+            }
+            if !late.is_empty() {
+                late.hand_out("EventTimeSort", &batch, &self.metrics, out)?;
+                batch = batch.filter(&BooleanArray::from(keep))?;
+            }
         }
         if batch.num_rows() > 0 {
             self.held.push(batch.rows);
@@ -118,15 +122,13 @@ impl Operator for EventTimeSort {
     }
 
     fn snapshot(&mut self) -> Result<Vec<StatePart>> {
-        Ok(self
-            .held
-            .iter()
-            .map(|rows| StatePart::unkeyed("rows", rows.clone()))
-            .collect())
+        let rows = concat_batches(&self.schema, &self.held)?;
+        Ok(vec![StatePart::unkeyed("rows", rows)])
     }
 
     fn restore(&mut self, parts: Vec<StatePart>) -> Result<()> {
-        self.held.extend(parts.into_iter().map(|p| p.rows));
+        let rows = parts.into_iter().map(|p| p.rows);
+        self.held.extend(rows.filter(|rows| rows.num_rows() > 0));
         Ok(())
     }
 }

@@ -1,18 +1,18 @@
 //! Deduplication that keeps the first row of each key, by time or by arrival: emitted once, never retracted.
 
-use std::collections::hash_map::Entry;
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use arrow::array::{Array, AsArray, BooleanArray, Int64Array, RecordBatch, RecordBatchOptions};
-use arrow::datatypes::{DataType, Field, Int64Type, Schema, SchemaRef};
+use arrow::array::{Array, BooleanArray, Int64Array, RecordBatch, RecordBatchOptions};
+use arrow::datatypes::SchemaRef;
 use arrow::row::OwnedRow;
 
+use super::late::{LateRows, Reason, too_late};
 use super::{Metrics, Operator, Output, event_times};
 use crate::changelog::Batch;
 use crate::error::{Error, Result};
 use crate::graph::{Rank, RankTime};
-use crate::state::{Expiry, RowCodec, StatePart};
+use crate::state::{KeyedState, RowCodec, StatePart, with_numbers, without_numbers};
 use crate::time::{Millis, Watermark};
 
 /// Where a row waits: its time, then the number of its arrival.
@@ -37,10 +37,9 @@ pub struct FirstRow {
     /// The time column; `None`: by arrival.
     time: Option<usize>,
     /// The first row so far of each key that is not done, by its place.
-    waiting: HashMap<OwnedRow, Waiting>,
+    waiting: KeyedState<Waiting>,
     order: BTreeMap<Place, OwnedRow>,
-    done: HashSet<OwnedRow>,
-    expiry: Expiry<OwnedRow>,
+    done: KeyedState<()>,
     watermark: Millis,
     arrived: u64,
     metrics: Arc<Metrics>,
@@ -74,22 +73,16 @@ impl FirstRow {
             output: Arc::clone(output),
             rank: Arc::clone(rank),
             time,
-            waiting: HashMap::new(),
+            waiting: KeyedState::new(None),
             order: BTreeMap::new(),
-            done: HashSet::new(),
-            expiry: Expiry::new(rank.ttl),
+            done: KeyedState::new(rank.ttl),
             watermark: Millis::MIN,
             arrived: 0,
             metrics,
         })
     }
 
-    fn finish(&mut self, key: OwnedRow) {
-        self.expiry.touch(&key);
-        self.done.insert(key);
-    }
-
-    fn add_by_time(&mut self, batch: &Batch, column: usize) -> Result<()> {
+    fn add_by_time(&mut self, batch: &Batch, column: usize) -> Result<LateRows> {
         let times = event_times(batch.rows.column(column))?;
         if times.null_count() > 0 {
             return Err(Error::data("the time attribute of a deduplication is NULL")
@@ -99,10 +92,11 @@ impl FirstRow {
             .keys
             .encode_columns(&batch.rows, &self.rank.partition)?;
         let rows = self.rows.encode_rows(&batch.rows)?;
+        let mut late = LateRows::default();
         for (i, (key, row)) in keys.into_iter().zip(rows).enumerate() {
             let (time, behind) = (times.value(i), batch.behind(i));
-            if time < self.watermark || behind.is_some_and(|w| time < w) {
-                self.metrics.count_late(1);
+            if let Some(watermark) = too_late(time.saturating_add(1), behind, self.watermark) {
+                late.add(i, watermark, Reason::Time(time));
                 continue;
             }
             if self.done.contains(&key) {
@@ -110,24 +104,18 @@ impl FirstRow {
             }
             let place = (time, self.arrived);
             self.arrived += 1;
-            let new = Waiting { place, row, behind };
-            match self.waiting.entry(key) {
-                Entry::Occupied(mut first) => {
-                    // Of rows of the same time the earlier one stays.
-                    let before = first.get().place;
-                    if time < before.0 {
-                        self.order.remove(&before);
-                        self.order.insert(place, first.key().clone());
-                        first.insert(new);
-                    }
+            match self.waiting.get(&key).map(|first| first.place) {
+                // Of rows of the same time the earlier one stays.
+                Some(first) if first.0 <= time => continue,
+                Some(first) => {
+                    self.order.remove(&first);
                 }
-                Entry::Vacant(vacant) => {
-                    self.order.insert(place, vacant.key().clone());
-                    vacant.insert(new);
-                }
+                None => {}
             }
+            self.order.insert(place, key.clone());
+            self.waiting.insert(key, Waiting { place, row, behind });
         }
-        Ok(())
+        Ok(late)
     }
 
     fn first_by_arrival(&mut self, batch: &Batch) -> Result<Batch> {
@@ -138,7 +126,7 @@ impl FirstRow {
         for key in keys {
             let is_first = !self.done.contains(&key);
             if is_first {
-                self.finish(key);
+                self.done.insert(key, ());
             }
             keep.push(is_first);
         }
@@ -159,18 +147,17 @@ impl FirstRow {
             &options,
         )?)
     }
-
-    fn give_up(&mut self, expired: Vec<OwnedRow>) {
-        for key in expired {
-            self.done.remove(&key);
-        }
-    }
 }
 
 impl Operator for FirstRow {
     fn on_batch(&mut self, _port: usize, batch: Batch, out: &mut Output) -> Result<()> {
         match self.time {
-            Some(column) => self.add_by_time(&batch, column)?,
+            Some(column) => self.add_by_time(&batch, column)?.hand_out(
+                "Deduplicate",
+                &batch,
+                &self.metrics,
+                out,
+            )?,
             None => out.batch(self.first_by_arrival(&batch)?),
         }
         Ok(())
@@ -179,15 +166,14 @@ impl Operator for FirstRow {
     fn on_watermark(&mut self, watermark: Watermark, out: &mut Output) -> Result<()> {
         if let Watermark::At(time) = watermark {
             self.watermark = time;
-            let expired = self.expiry.on_watermark(time);
-            self.give_up(expired);
+            self.done.on_watermark(time);
             let mut first = Vec::new();
             while let Some(entry) = self.order.first_entry()
                 && entry.key().0 <= time
             {
                 let key = entry.remove();
                 first.extend(self.waiting.remove(&key));
-                self.finish(key);
+                self.done.insert(key, ());
             }
             let rows = self.rows.decode(first.iter().map(|w| &w.row))?;
             let mut batch = Batch::append(self.with_rank(rows)?);
@@ -200,40 +186,42 @@ impl Operator for FirstRow {
         Ok(())
     }
 
+    fn clock_period(&self) -> Option<u64> {
+        self.done.clock_period()
+    }
+
     fn on_clock(&mut self, now: i64, _out: &mut Output) -> Result<()> {
-        let expired = self.expiry.on_clock(now);
-        self.give_up(expired);
+        self.done.on_clock(now);
         Ok(())
     }
 
     /// Parts "waiting", the rows in order of time and arrival and `__behind`, and "done", the keys and `__written`.
     fn snapshot(&mut self) -> Result<Vec<StatePart>> {
         let mut parts = Vec::new();
-        let waiting = self.order.values().filter_map(|key| self.waiting.get(key));
-        let waiting: Vec<&Waiting> = waiting.collect();
-        if !waiting.is_empty() {
+        if self.time.is_some() {
+            let changed = self.waiting.take_changes();
+            let waiting = changed.there().filter_map(|key| self.waiting.get(key));
+            let mut waiting: Vec<&Waiting> = waiting.collect();
+            waiting.sort_unstable_by_key(|w| w.place);
             let rows = self.rows.decode(waiting.iter().map(|w| &w.row))?;
             let behind = waiting.iter().map(|w| w.behind).collect();
             let rows = with_numbers(&rows, BEHIND, behind)?;
-            parts.push(StatePart::keyed("waiting", rows, &self.rank.partition)?);
+            let part = StatePart::keyed("waiting", rows, &self.rank.partition)?;
+            let key = self.rank.partition.clone();
+            parts.push(part.replacing(key, changed.gone(&self.keys)?));
         }
-        if !self.done.is_empty() {
-            let written: Int64Array = self
-                .done
-                .iter()
-                .map(|key| self.expiry.written(key))
-                .collect();
-            let keys = self.keys.decode(&self.done)?;
-            let columns: Vec<usize> = (0..keys.num_columns()).collect();
-            let rows = with_numbers(&keys, WRITTEN, written)?;
-            parts.push(StatePart::keyed("done", rows, &columns)?);
-        }
+        let changed = self.done.take_changes();
+        let rows = self.keys.decode(changed.there())?;
+        let columns: Vec<usize> = (0..rows.num_columns()).collect();
+        let rows = with_numbers(&rows, WRITTEN, self.done.written(changed.there()))?;
+        let part = StatePart::keyed("done", rows, &columns)?;
+        parts.push(part.replacing(columns, changed.gone(&self.keys)?));
         Ok(parts)
     }
 
     fn restore(&mut self, parts: Vec<StatePart>) -> Result<()> {
         for part in parts {
-            let (rows, numbers) = without_numbers(&part)?;
+            let (rows, numbers) = without_numbers(&part.rows)?;
             match (part.name.as_str(), self.time) {
                 ("waiting", Some(column)) => {
                     let mut batch = Batch::append(rows);
@@ -241,12 +229,8 @@ impl Operator for FirstRow {
                     self.add_by_time(&batch, column)?;
                 }
                 ("done", _) => {
-                    for (key, at) in self.keys.encode_rows(&rows)?.into_iter().zip(&numbers) {
-                        match at {
-                            Some(at) => self.expiry.set(&key, at),
-                            None => self.expiry.touch(&key),
-                        }
-                        self.done.insert(key);
+                    for (key, written) in self.keys.encode_rows(&rows)?.into_iter().zip(&numbers) {
+                        self.done.restore(key, (), written);
                     }
                 }
                 (name, _) => {
@@ -255,35 +239,10 @@ impl Operator for FirstRow {
                 }
             }
         }
+        self.waiting.restored();
+        self.done.restored();
         Ok(())
     }
-}
-
-/// Rows with a column of numbers behind them.
-fn with_numbers(rows: &RecordBatch, name: &str, numbers: Int64Array) -> Result<RecordBatch> {
-    let mut fields = rows.schema().fields().to_vec();
-    let mut columns = rows.columns().to_vec();
-    fields.push(Arc::new(Field::new(name, DataType::Int64, true)));
-    columns.push(Arc::new(numbers));
-    Ok(RecordBatch::try_new(
-        Arc::new(Schema::new(fields)),
-        columns,
-    )?)
-}
-
-/// The rows and the numbers of [`with_numbers`].
-fn without_numbers(part: &StatePart) -> Result<(RecordBatch, Int64Array)> {
-    let mut rows = part.rows.clone();
-    let last = rows
-        .num_columns()
-        .checked_sub(1)
-        .map(|last| rows.remove_column(last));
-    let numbers = last
-        .as_ref()
-        .and_then(|c| c.as_primitive_opt::<Int64Type>());
-    let numbers = numbers
-        .ok_or_else(|| Error::internal(format!("state '{}' is of other rows", part.name)))?;
-    Ok((rows, numbers.clone()))
 }
 
 #[cfg(test)]

@@ -1,9 +1,9 @@
 //! Unbounded aggregation: merges partial results per key for ever and emits what changed, old row out and new row in.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::sync::Arc;
 
-use arrow::array::{Array, Int64Array, RecordBatch, UInt32Array};
+use arrow::array::{RecordBatch, UInt32Array};
 use arrow::compute::{concat_batches, take_record_batch};
 use arrow::row::OwnedRow;
 
@@ -12,7 +12,7 @@ use super::{Operator, Output};
 use crate::changelog::{Batch, rows_of};
 use crate::error::Result;
 use crate::graph::Aggregate;
-use crate::state::{Expiry, RowCodec, StatePart, with_numbers, without_numbers};
+use crate::state::{KeyedState, RowCodec, StatePart, with_numbers, without_numbers};
 use crate::time::Watermark;
 
 /// Per key its partial results, as one row in state form.
@@ -20,8 +20,7 @@ pub struct GroupAggregate {
     aggregate: Arc<Aggregate>,
     partials: RowCodec,
     keys: RowCodec,
-    groups: HashMap<OwnedRow, OwnedRow>,
-    expiry: Expiry<OwnedRow>,
+    groups: KeyedState<OwnedRow>,
 }
 
 impl GroupAggregate {
@@ -35,34 +34,24 @@ impl GroupAggregate {
         Ok(Self {
             partials: RowCodec::new(Arc::clone(schema))?,
             keys: RowCodec::of_columns(schema, &key_columns)?,
-            groups: HashMap::new(),
-            expiry: Expiry::new(aggregate.ttl),
+            groups: KeyedState::new(aggregate.ttl),
             aggregate,
         })
     }
 
+    /// The positions of the grouping columns.
+    fn key_columns(&self) -> Vec<usize> {
+        (0..self.aggregate.group.len()).collect()
+    }
+
     fn keys_of(&self, partials: &RecordBatch) -> Result<Vec<OwnedRow>> {
-        let columns: Vec<usize> = (0..self.aggregate.group.len()).collect();
-        self.keys.encode_columns(partials, &columns)
+        self.keys.encode_columns(partials, &self.key_columns())
     }
 
     fn results(&self, partials: &RecordBatch) -> Result<RecordBatch> {
         let mut aggregator = Aggregator::new(Arc::clone(&self.aggregate))?;
         aggregator.merge(partials)?;
         aggregator.take_results()
-    }
-
-    fn insert(&mut self, partials: &RecordBatch) -> Result<Vec<OwnedRow>> {
-        let keys = self.keys_of(partials)?;
-        let rows = self.partials.encode_rows(partials)?;
-        self.groups.extend(keys.iter().cloned().zip(rows));
-        Ok(keys)
-    }
-
-    fn expire(&mut self, keys: Vec<OwnedRow>) {
-        for key in keys {
-            self.groups.remove(&key);
-        }
     }
 }
 
@@ -80,8 +69,9 @@ impl Operator for GroupAggregate {
         merged.merge(&stored)?;
         merged.merge(&batch.rows)?;
         let partials = merged.take_partials()?;
-        for key in self.insert(&partials)? {
-            self.expiry.touch(&key);
+        let rows = self.partials.encode_rows(&partials)?;
+        for (key, row) in self.keys_of(&partials)?.into_iter().zip(rows) {
+            self.groups.insert(key, row);
         }
 
         // `stored` was merged first, so its groups are the first rows of `partials`, in the same order.
@@ -109,45 +99,42 @@ impl Operator for GroupAggregate {
 
     fn on_watermark(&mut self, watermark: Watermark, out: &mut Output) -> Result<()> {
         if let Watermark::At(t) = watermark {
-            let expired = self.expiry.on_watermark(t);
-            self.expire(expired);
+            self.groups.on_watermark(t);
         }
         out.watermark(watermark);
         Ok(())
     }
 
     fn clock_period(&self) -> Option<u64> {
-        self.expiry.clock_period()
+        self.groups.clock_period()
     }
 
     fn on_clock(&mut self, now: i64, _out: &mut Output) -> Result<()> {
-        let expired = self.expiry.on_clock(now);
-        self.expire(expired);
+        self.groups.on_clock(now);
         Ok(())
     }
 
     fn snapshot(&mut self) -> Result<Vec<StatePart>> {
-        if self.groups.is_empty() {
-            return Ok(Vec::new());
-        }
-        let rows = self.partials.decode(self.groups.values())?;
-        let written: Int64Array = self.groups.keys().map(|k| self.expiry.written(k)).collect();
-        let rows = with_numbers(&rows, "__written", written)?;
-        Ok(vec![StatePart::keyed("groups", rows, &self.aggregate.key)?])
+        let changed = self.groups.take_changes();
+        let rows = changed.there().filter_map(|key| self.groups.get(key));
+        let rows = self.partials.decode(rows)?;
+        let rows = with_numbers(&rows, "__written", self.groups.written(changed.there()))?;
+        let part = StatePart::keyed("groups", rows, &self.aggregate.key)?;
+        Ok(vec![
+            part.replacing(self.key_columns(), changed.gone(&self.keys)?),
+        ])
     }
 
     fn restore(&mut self, parts: Vec<StatePart>) -> Result<()> {
         for part in parts {
-            let (rows, written) = without_numbers(&part.rows)?;
-            let keys = self.insert(&rows)?;
-            for (i, key) in keys
-                .iter()
-                .enumerate()
-                .filter(|(i, _)| written.is_valid(*i))
-            {
-                self.expiry.set(key, written.value(i));
+            let (partials, written) = without_numbers(&part.rows)?;
+            let rows = self.partials.encode_rows(&partials)?;
+            let keys = self.keys_of(&partials)?.into_iter().zip(rows);
+            for ((key, row), written) in keys.zip(&written) {
+                self.groups.restore(key, row, written);
             }
         }
+        self.groups.restored();
         Ok(())
     }
 }

@@ -13,7 +13,7 @@
 //! back by so much, so nothing emitted is late by it. Only rows without a match (outer joins) may have been late themselves:
 //! they go on with their own watermark, held back likewise.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use arrow::array::{Array, AsArray, BooleanArray, Int64Array, RecordBatch};
@@ -25,13 +25,13 @@ use super::{Metrics, Operator, Output, event_times};
 use crate::changelog::Batch;
 use crate::error::{Error, Result};
 use crate::graph::{Join, JoinTime};
-use crate::state::StatePart;
+use crate::state::{Marks, StatePart, with_numbers};
 use crate::time::{Millis, Watermark};
 
 /// A key as it stands in the state, shared by the maps that name it.
 type Key = Arc<OwnedRow>;
 
-/// Where a row is kept: its time, then the number of its arrival.
+/// Where a row is kept among those of its key: its time, then the number of its arrival.
 type Place = (Millis, u64);
 
 /// A row that waits for matches.
@@ -43,11 +43,12 @@ struct Held {
     is_matched: bool,
 }
 
-/// The rows of one side that wait: of each key in order of time, and the keys of all in order of time.
+/// The rows of one side that wait: of each key in order of time, and all in order of time.
 #[derive(Debug, Default)]
 struct Waiting {
     rows: HashMap<Key, BTreeMap<Place, Held>>,
-    order: BTreeMap<Place, Key>,
+    order: BTreeSet<(Place, Key)>,
+    marks: Marks<(Place, Key)>,
 }
 
 impl Waiting {
@@ -56,14 +57,32 @@ impl Waiting {
             Some((key, _)) => Arc::clone(key),
             None => Arc::new(key.clone()),
         };
-        self.order.insert(place, Arc::clone(&key));
+        let id = (place, Arc::clone(&key));
+        self.marks.mark(&id);
+        self.order.insert(id);
         self.rows.entry(key).or_default().insert(place, held);
+    }
+
+    fn get(&self, (place, key): &(Place, Key)) -> Option<&Held> {
+        self.rows.get(key)?.get(place)
+    }
+
+    fn is_matched(&mut self, id: &(Place, Key)) {
+        let rows = self.rows.get_mut(&id.1);
+        if let Some(held) = rows.and_then(|rows| rows.get_mut(&id.0))
+            && !held.is_matched
+        {
+            held.is_matched = true;
+            self.marks.mark(id);
+        }
     }
 
     /// Takes out the first row, if its time is before `time`.
     fn pop_before(&mut self, time: Millis) -> Option<(Millis, Held)> {
-        let first = self.order.first_entry().filter(|e| e.key().0 < time)?;
-        let (place, key) = first.remove_entry();
+        self.order.first().filter(|(place, _)| place.0 < time)?;
+        let id = self.order.pop_first()?;
+        self.marks.mark(&id);
+        let (place, key) = id;
         let rows = self.rows.get_mut(&key)?;
         let held = rows.remove(&place);
         if rows.is_empty() {
@@ -94,6 +113,7 @@ pub struct IntervalJoin {
 /// State columns behind those of the side. No column of a query can have such a name before it.
 const BEHIND: &str = "__behind";
 const MATCHED: &str = "__matched";
+const ARRIVED: &str = "__arrived";
 
 impl IntervalJoin {
     /// Nothing kept yet. Nothing is ever dropped as late (Flink neither), so there is nothing to count.
@@ -181,7 +201,7 @@ impl IntervalJoin {
         let matchable = self.rows.matchable(side, &batch.rows);
         let mut candidates: Vec<(u32, u32)> = Vec::new();
         let mut others: Vec<(&Key, Place, &OwnedRow)> = Vec::new();
-        let mut known: HashMap<Place, u32> = HashMap::new();
+        let mut known: HashMap<(*const OwnedRow, Place), u32> = HashMap::new();
         let waiting = &self.waiting.of(other).rows;
         for (i, key) in keys.iter().enumerate() {
             if matchable.as_ref().is_some_and(|valid| valid.is_null(i)) {
@@ -199,7 +219,8 @@ impl IntervalJoin {
                 if self.is_past(other, place.0, behind) || self.is_past(side, time, held.behind) {
                     continue;
                 }
-                let o = *known.entry(*place).or_insert_with(|| {
+                let id = (Arc::as_ptr(key), *place);
+                let o = *known.entry(id).or_insert_with(|| {
                     others.push((key, *place, &held.row));
                     others.len() as u32 - 1
                 });
@@ -227,7 +248,7 @@ impl IntervalJoin {
         let joined: Vec<Joined> = pairs.iter().map(joined).collect();
         let rows = self.rows.result(side, &batch.rows, &decoded, &joined)?;
         out.batch(Batch::append(rows));
-        let mut newly: Vec<(Key, Place)> = Vec::new();
+        let mut newly: Vec<(Place, Key)> = Vec::new();
         let kind = self.rows.join.kind;
         for (i, o) in pairs {
             is_matched
@@ -237,14 +258,11 @@ impl IntervalJoin {
             if kind.depends_on_matches(other)
                 && let Some((key, place, _)) = others.get(o as usize)
             {
-                newly.push((Arc::clone(key), *place));
+                newly.push((*place, Arc::clone(key)));
             }
         }
-        for (key, place) in newly {
-            let rows = self.waiting.of_mut(other).rows.get_mut(&key);
-            if let Some(held) = rows.and_then(|rows| rows.get_mut(&place)) {
-                held.is_matched = true;
-            }
+        for id in newly {
+            self.waiting.of_mut(other).is_matched(&id);
         }
         Ok(is_matched)
     }
@@ -351,33 +369,44 @@ impl Operator for IntervalJoin {
         Ok(())
     }
 
-    /// Parts "left" and "right": the columns of the side, `__behind` and `__matched`; rows in order of time and arrival.
+    /// Parts "left" and "right": the columns of the side, `__behind`, `__matched` and `__arrived`. The state's key is that of
+    /// the join with the number of arrival.
     fn snapshot(&mut self) -> Result<Vec<StatePart>> {
         let mut parts = Vec::new();
         for side in Side::BOTH {
-            let codecs = self.rows.sides.of(side);
-            let Waiting { rows, order } = self.waiting.of(side);
-            let all = order
-                .iter()
-                .filter_map(|(place, key)| rows.get(key)?.get(place));
-            let all: Vec<&Held> = all.collect();
-            if all.is_empty() {
-                continue;
+            let changed = self.waiting.of_mut(side).marks.take();
+            let waiting = self.waiting.of(side);
+            let ids: Vec<&(Place, Key)> = match &changed {
+                None => waiting.order.iter().collect(),
+                Some(changed) => changed.keys().collect(),
+            };
+            let (mut there, mut gone) = (Vec::new(), Vec::new());
+            for id in ids {
+                match waiting.get(id) {
+                    Some(held) => there.push((id.0.1, held)),
+                    None => gone.push(id),
+                }
             }
-            let mut fields = codecs.rows.schema().fields().to_vec();
-            let mut columns = codecs
-                .rows
-                .decode(all.iter().map(|h| &h.row))?
-                .columns()
-                .to_vec();
-            let behind: Int64Array = all.iter().map(|h| h.behind).collect();
-            let matched: BooleanArray = all.iter().map(|h| Some(h.is_matched)).collect();
-            fields.push(Arc::new(Field::new(BEHIND, DataType::Int64, true)));
+            let codecs = self.rows.sides.of(side);
+            let rows = codecs.rows.decode(there.iter().map(|(_, h)| &h.row))?;
+            let behind = there.iter().map(|(_, h)| h.behind).collect();
+            let rows = with_numbers(&rows, BEHIND, behind)?;
+            let mut fields = rows.schema().fields().to_vec();
+            let mut columns = rows.columns().to_vec();
+            let matched: BooleanArray = there.iter().map(|(_, h)| Some(h.is_matched)).collect();
             fields.push(Arc::new(Field::new(MATCHED, DataType::Boolean, true)));
-            columns.push(Arc::new(behind));
             columns.push(Arc::new(matched));
             let rows = RecordBatch::try_new(Arc::new(Schema::new(fields)), columns)?;
-            parts.push(StatePart::keyed(side.name(), rows, &codecs.key_columns)?);
+            let arrived = |n: u64| n as i64;
+            let numbers = there.iter().map(|(n, _)| arrived(*n));
+            let rows = with_numbers(&rows, ARRIVED, Int64Array::from_iter_values(numbers))?;
+            let mut key = codecs.key_columns.clone();
+            key.push(rows.num_columns() - 1);
+            let part = StatePart::keyed(side.name(), rows, &codecs.key_columns)?;
+            let keys = codecs.keys.decode(gone.iter().map(|id| id.1.as_ref()))?;
+            let numbers = gone.iter().map(|id| arrived(id.0.1));
+            let gone = with_numbers(&keys, ARRIVED, Int64Array::from_iter_values(numbers))?;
+            parts.push(part.replacing(key, changed.is_some().then_some(gone)));
         }
         Ok(parts)
     }
@@ -388,11 +417,11 @@ impl Operator for IntervalJoin {
             let codecs = self.rows.sides.of(side);
             let width = codecs.width();
             let columns = part.rows.columns();
-            let behind = columns
-                .get(width)
-                .and_then(|c| c.as_primitive_opt::<Int64Type>());
+            let numbers = |at: usize| columns.get(at)?.as_primitive_opt::<Int64Type>();
             let matched = columns.get(width + 1).and_then(|c| c.as_boolean_opt());
-            let (Some(behind), Some(matched)) = (behind, matched) else {
+            let (Some(behind), Some(matched), Some(arrived)) =
+                (numbers(width), matched, numbers(width + 2))
+            else {
                 return Err(Error::internal(format!(
                     "state '{}' is of other rows",
                     part.name
@@ -404,8 +433,8 @@ impl Operator for IntervalJoin {
             let rows = codecs.rows.encode_columns(&part.rows, &own)?;
             for (i, (key, row)) in keys.iter().zip(rows).enumerate() {
                 let behind = behind.is_valid(i).then(|| behind.value(i));
-                let place = (times.value(i), self.arrived);
-                self.arrived += 1;
+                let place = (times.value(i), arrived.value(i) as u64);
+                self.arrived = self.arrived.max(place.1 + 1);
                 let held = Held {
                     row,
                     behind,
@@ -413,6 +442,9 @@ impl Operator for IntervalJoin {
                 };
                 self.waiting.of_mut(side).insert(key, place, held);
             }
+        }
+        for side in Side::BOTH {
+            self.waiting.of_mut(side).marks.start();
         }
         Ok(())
     }

@@ -51,6 +51,10 @@ impl Operator for RegularJoin {
         Ok(())
     }
 
+    fn clock_period(&self) -> Option<u64> {
+        self.core.clock_period()
+    }
+
     fn on_clock(&mut self, now: i64, _out: &mut Output) -> Result<()> {
         self.core.on_clock(now);
         Ok(())
@@ -241,7 +245,10 @@ mod tests {
         });
         other.restore(join.snapshot().unwrap()).unwrap();
         advance(&mut other, 20);
-        assert_eq!(other.core.snapshot().unwrap().len(), 0);
+        let parts = other.core.snapshot().unwrap();
+        assert!(parts.iter().all(|p| p.rows.num_rows() == 0));
+        let gone = parts.iter().filter_map(|p| p.changes.as_ref());
+        assert_eq!(gone.map(|c| c.gone.num_rows()).sum::<usize>(), 3);
     }
 
     #[test]

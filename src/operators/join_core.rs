@@ -15,7 +15,7 @@ use super::join_rows::{JoinRows, Joined, Side, Sides};
 use crate::changelog::Batch;
 use crate::error::{Error, Result};
 use crate::graph::{Join, JoinKind};
-use crate::state::{Expiry, StatePart};
+use crate::state::{Expiry, Marks, Passed, StatePart};
 
 /// The most rows that are emitted in one batch: pairs of a frequent key can be many.
 const ROWS_AT_ONCE: usize = 1 << 16;
@@ -40,6 +40,9 @@ struct Group {
 }
 
 type Groups = HashMap<Row, Group>;
+
+/// Names a row of the state: its side, its key and itself.
+type Id = (Side, Row, Row);
 
 /// A row of a batch that comes or goes.
 struct Change<'a> {
@@ -73,7 +76,9 @@ pub struct JoinCore {
     null_key: Option<OwnedRow>,
     groups: Sides<Groups>,
     /// As in Flink each row expires by itself, without a retraction; what it matched still counts as matched.
-    expiry: Expiry<(Side, Row, Row)>,
+    expiry: Expiry<Id>,
+    /// A row is also what a snapshot replaces: there may be many of a key, of which few change.
+    marks: Marks<Id>,
 }
 
 impl JoinCore {
@@ -104,6 +109,7 @@ impl JoinCore {
             null_key,
             groups: Sides::default(),
             expiry: Expiry::new(join.ttl),
+            marks: Marks::default(),
         })
     }
 
@@ -293,10 +299,14 @@ impl JoinCore {
         if group.rows.is_empty() {
             groups.remove(&key);
         }
-        if expires && is_gone {
-            self.expiry.forget(&(side, key, row));
-        } else if expires {
-            self.expiry.touch(&(side, key, row));
+        if expires || self.marks.is_on() {
+            let id = (side, key, row);
+            self.marks.mark(&id);
+            if is_gone {
+                self.expiry.forget(&id);
+            } else {
+                self.expiry.touch(&id);
+            }
         }
         stored.matches
     }
@@ -313,7 +323,11 @@ impl JoinCore {
             stored.matches += delta;
             if expires {
                 stored.matches = stored.matches.max(0);
-                self.expiry.touch(&(side, Arc::clone(key), Arc::clone(row)));
+            }
+            if expires || self.marks.is_on() {
+                let id = (side, Arc::clone(key), Arc::clone(row));
+                self.marks.mark(&id);
+                self.expiry.touch(&id);
             }
             let after = stored.matches > 0;
             if before == after {
@@ -370,26 +384,36 @@ impl JoinCore {
         Ok(batches)
     }
 
-    /// Forgets all rows.
+    /// Forgets all rows. Not for a core whose state is part of snapshots.
     pub fn clear(&mut self) {
         self.groups = Sides::default();
         self.expiry = Expiry::new(self.rows.join.ttl);
     }
 
+    /// How often the clock must be told, in milliseconds; `None` where it plays no part.
+    pub fn clock_period(&self) -> Option<u64> {
+        self.expiry.clock_period()
+    }
+
     /// Event time has come to `time`: gives up rows by it.
     pub fn on_watermark(&mut self, time: i64) {
-        let expired = self.expiry.on_watermark(time);
-        self.give_up(expired);
+        let passed = self.expiry.on_watermark(time);
+        self.give_up(passed);
     }
 
     /// The clock is at `time`: gives up rows by it.
     pub fn on_clock(&mut self, time: i64) {
-        let expired = self.expiry.on_clock(time);
-        self.give_up(expired);
+        let passed = self.expiry.on_clock(time);
+        self.give_up(passed);
     }
 
-    fn give_up(&mut self, expired: Vec<(Side, Row, Row)>) {
-        for (side, key, row) in expired {
+    fn give_up(&mut self, passed: Passed<Id>) {
+        for id in &passed.dated {
+            self.marks.mark(id);
+        }
+        for id in passed.expired {
+            self.marks.mark(&id);
+            let (side, key, row) = id;
             let groups = self.groups.of_mut(side);
             if let Some(group) = groups.get_mut(&key) {
                 if let Some(stored) = group.rows.remove(&row) {
@@ -402,33 +426,49 @@ impl JoinCore {
         }
     }
 
-    /// The state: parts "left" and "right", the columns of the side, then `__weight`, `__matches` and `__written`.
+    fn stored(&self, (side, key, row): &Id) -> Option<Stored> {
+        let group = self.groups.of(*side).get(key)?;
+        group.rows.get(row).copied()
+    }
+
+    /// The state: parts "left" and "right", the columns of the side (the state's key), then `__weight`, `__matches` and
+    /// `__written`.
     ///
     /// # Errors
     /// Where rows cannot be had as columns again.
-    pub fn snapshot(&self) -> Result<Vec<StatePart>> {
+    pub fn snapshot(&mut self) -> Result<Vec<StatePart>> {
+        let changed = self.marks.take();
         let mut parts = Vec::new();
         for side in Side::BOTH {
-            let codecs = self.rows.sides.of(side);
-            let groups = self.groups.of(side).iter();
-            let all: Vec<(&Row, &Row, Stored)> = groups
-                .flat_map(|(key, group)| group.rows.iter().map(move |(r, s)| (key, r, *s)))
-                .collect();
-            if all.is_empty() {
-                continue;
+            let mut there: Vec<(Id, Stored)> = Vec::new();
+            let mut gone = changed.as_ref().map(|_| Vec::new());
+            match &changed {
+                None => {
+                    for (key, group) in self.groups.of(side) {
+                        let id = |row: &Row| (side, Arc::clone(key), Arc::clone(row));
+                        there.extend(group.rows.iter().map(|(row, s)| (id(row), *s)));
+                    }
+                }
+                Some(changed) => {
+                    for id in changed.keys().filter(|id| id.0 == side) {
+                        match self.stored(id) {
+                            Some(stored) => there.push((id.clone(), stored)),
+                            None => gone.iter_mut().for_each(|gone| gone.push(id)),
+                        }
+                    }
+                }
             }
-            let written = |(key, row, _): &(&Row, &Row, Stored)| {
-                self.expiry
-                    .written(&(side, Arc::clone(key), Arc::clone(row)))
-            };
+            let codecs = self.rows.sides.of(side);
             let numbers: [Int64Array; 3] = [
-                all.iter().map(|(_, _, s)| Some(s.weight)).collect(),
-                all.iter().map(|(_, _, s)| Some(s.matches)).collect(),
-                all.iter().map(written).collect(),
+                there.iter().map(|(_, s)| Some(s.weight)).collect(),
+                there.iter().map(|(_, s)| Some(s.matches)).collect(),
+                there
+                    .iter()
+                    .map(|(id, _)| self.expiry.written(id))
+                    .collect(),
             ];
-            let rows = codecs
-                .rows
-                .decode(all.iter().map(|(_, row, _)| row.as_ref()))?;
+            let rows = there.iter().map(|((_, _, row), _)| row.as_ref());
+            let rows = codecs.rows.decode(rows)?;
             let mut fields = codecs.rows.schema().fields().to_vec();
             let mut columns = rows.columns().to_vec();
             for (name, values) in STATE_COLUMNS.into_iter().zip(numbers) {
@@ -436,7 +476,13 @@ impl JoinCore {
                 columns.push(Arc::new(values));
             }
             let rows = RecordBatch::try_new(Arc::new(Schema::new(fields)), columns)?;
-            parts.push(StatePart::keyed(side.name(), rows, &codecs.key_columns)?);
+            let gone = gone.map(|gone| {
+                let rows = gone.iter().map(|(_, _, row)| row.as_ref());
+                codecs.rows.decode(rows)
+            });
+            let part = StatePart::keyed(side.name(), rows, &codecs.key_columns)?;
+            let whole_row = (0..codecs.width()).collect();
+            parts.push(part.replacing(whole_row, gone.transpose()?));
         }
         Ok(parts)
     }
@@ -480,14 +526,11 @@ impl JoinCore {
                     .or_default();
                 group.total += stored.weight;
                 group.rows.insert(Arc::clone(&row), stored);
-                let id = (side, key, row);
-                if written.is_valid(i) {
-                    self.expiry.set(&id, written.value(i));
-                } else {
-                    self.expiry.touch(&id);
-                }
+                let written = written.is_valid(i).then(|| written.value(i));
+                self.expiry.restore(&(side, key, row), written);
             }
         }
+        self.marks.start();
         Ok(())
     }
 

@@ -6,6 +6,7 @@ use arrow::array::BooleanArray;
 use arrow::compute::filter;
 
 use super::aggregator::Aggregator;
+use super::late::{LateRows, Reason, too_late};
 use super::{Metrics, Operator, Output, event_times};
 use crate::changelog::Batch;
 use crate::error::Result;
@@ -72,13 +73,19 @@ impl Operator for LocalAggregate {
         };
         let mut ends = event_times(&keys[end])?;
         if batch.behind.is_some() {
-            // Late (Flink): the window had fired, its last millisecond was at or before the row's watermark.
-            let keep: BooleanArray = (0..batch.num_rows())
-                .map(|i| Some(batch.behind(i).is_none_or(|w| ends.value(i) - 1 > w)))
-                .collect();
-            let late = batch.num_rows() - keep.true_count();
-            if late > 0 {
-                self.metrics.count_late(late);
+            let mut late = LateRows::default();
+            let mut keep = Vec::with_capacity(batch.num_rows());
+            for (i, end) in ends.values().iter().enumerate() {
+                // Late (Flink): the window had fired, its last millisecond was at or before the row's watermark.
+                let watermark = too_late(end - 1, batch.behind(i), Millis::MIN);
+                keep.push(watermark.is_none());
+                if let Some(watermark) = watermark {
+                    late.add(i, watermark, Reason::Window(*end));
+                }
+            }
+            if !late.is_empty() {
+                late.hand_out("LocalWindowAggregate", &batch, &self.metrics, out)?;
+                let keep = BooleanArray::from(keep);
                 batch = batch.filter(&keep)?;
                 keys = keys
                     .iter()

@@ -4,7 +4,6 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use arrow::array::{Array, Int64Array};
 use arrow::datatypes::SchemaRef;
 use arrow::row::OwnedRow;
 
@@ -13,7 +12,7 @@ use super::{Operator, Output};
 use crate::changelog::Batch;
 use crate::error::{Error, Result};
 use crate::graph::Conflict;
-use crate::state::{Expiry, RowCodec, StatePart, StateTtl, with_numbers, without_numbers};
+use crate::state::{KeyedState, RowCodec, StatePart, StateTtl, with_numbers, without_numbers};
 use crate::time::Watermark;
 
 /// Keeps all rows of every key, in the order in which they came.
@@ -22,8 +21,7 @@ pub struct UpsertMaterialize {
     conflict: Conflict,
     keys: RowCodec,
     rows: RowCodec,
-    there: HashMap<OwnedRow, Vec<OwnedRow>>,
-    expiry: Expiry<OwnedRow>,
+    there: KeyedState<Vec<OwnedRow>>,
 }
 
 impl UpsertMaterialize {
@@ -42,8 +40,7 @@ impl UpsertMaterialize {
             rows: RowCodec::new(Arc::clone(schema))?,
             key,
             conflict,
-            there: HashMap::new(),
-            expiry: Expiry::new(ttl),
+            there: KeyedState::new(ttl),
         })
     }
 
@@ -66,7 +63,7 @@ impl Operator for UpsertMaterialize {
                 before.insert(key, self.shown(self.there.get(key)).cloned());
                 order.push(key);
             }
-            let there = self.there.entry(key.clone()).or_default();
+            let there = self.there.write(key, || Ok(Vec::new()))?.value;
             let weight = batch.weight(i);
             (0..weight).for_each(|_| there.push(row.clone()));
             for _ in weight..0 {
@@ -88,13 +85,9 @@ impl Operator for UpsertMaterialize {
                 .into_iter()
                 .for_each(|row| changed.add(row, -1));
             match after {
-                Some(row) => {
-                    changed.add(row, 1);
-                    self.expiry.touch(key);
-                }
+                Some(row) => changed.add(row, 1),
                 None => {
                     self.there.remove(key);
-                    self.expiry.forget(key);
                 }
             }
         }
@@ -104,49 +97,49 @@ impl Operator for UpsertMaterialize {
 
     fn on_watermark(&mut self, watermark: Watermark, out: &mut Output) -> Result<()> {
         if let Watermark::At(t) = watermark {
-            for key in self.expiry.on_watermark(t) {
-                self.there.remove(&key);
-            }
+            self.there.on_watermark(t);
         }
         out.watermark(watermark);
         Ok(())
     }
 
     fn clock_period(&self) -> Option<u64> {
-        self.expiry.clock_period()
+        self.there.clock_period()
     }
 
     fn on_clock(&mut self, now: i64, _out: &mut Output) -> Result<()> {
-        for key in self.expiry.on_clock(now) {
-            self.there.remove(&key);
-        }
+        self.there.on_clock(now);
         Ok(())
     }
 
+    /// A part "rows": those of each key in their order, and `__written`.
     fn snapshot(&mut self) -> Result<Vec<StatePart>> {
-        let mut entries: Vec<(&OwnedRow, Option<i64>)> = Vec::new();
-        for (key, rows) in &self.there {
-            let written = self.expiry.written(key);
-            entries.extend(rows.iter().map(|row| (row, written)));
-        }
-        let rows = self.rows.decode(entries.iter().map(|e| e.0))?;
-        let times: Int64Array = entries.iter().map(|e| e.1).collect();
-        let rows = with_numbers(&rows, "__written", times)?;
-        Ok(vec![StatePart::keyed("rows", rows, &self.key)?])
+        let changed = self.there.take_changes();
+        let all = changed.there().flat_map(|key| {
+            let rows = self.there.get(key).into_iter().flatten();
+            rows.map(move |row| (key, row))
+        });
+        let all: Vec<(&OwnedRow, &OwnedRow)> = all.collect();
+        let rows = self.rows.decode(all.iter().map(|(_, row)| *row))?;
+        let written = self.there.written(all.iter().map(|(key, _)| *key));
+        let rows = with_numbers(&rows, "__written", written)?;
+        let part = StatePart::keyed("rows", rows, &self.key)?;
+        Ok(vec![
+            part.replacing(self.key.clone(), changed.gone(&self.keys)?),
+        ])
     }
 
     fn restore(&mut self, parts: Vec<StatePart>) -> Result<()> {
         for part in parts {
-            let (rows, times) = without_numbers(&part.rows)?;
+            let (rows, written) = without_numbers(&part.rows)?;
             let keys = self.keys.encode_columns(&rows, &self.key)?;
             let rows = self.rows.encode_rows(&rows)?;
-            for (i, (key, row)) in keys.into_iter().zip(rows).enumerate() {
-                if times.is_valid(i) {
-                    self.expiry.set(&key, times.value(i));
-                }
-                self.there.entry(key).or_default().push(row);
+            for ((key, row), written) in keys.into_iter().zip(rows).zip(&written) {
+                self.there.write(&key, || Ok(Vec::new()))?.value.push(row);
+                self.there.restore_written(&key, written);
             }
         }
+        self.there.restored();
         Ok(())
     }
 }

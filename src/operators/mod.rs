@@ -11,6 +11,7 @@ mod interval_join;
 mod join;
 mod join_core;
 mod join_rows;
+mod late;
 mod local_aggregate;
 mod materialize;
 mod normalize;
@@ -19,6 +20,8 @@ mod over;
 mod over_frame;
 mod rank;
 mod ranking;
+#[cfg(test)]
+mod resumed;
 mod retract_aggregate;
 mod retract_groups;
 mod session_assign;
@@ -44,6 +47,7 @@ use crate::state::StatePart;
 use crate::time::Watermark;
 
 pub use calc::Calc;
+pub use late::late_rows_schema;
 pub use watermark_assign::event_times;
 
 /// What travels through a channel, in order.
@@ -154,7 +158,9 @@ pub trait Operator: Send {
         Ok(())
     }
 
-    /// The state, complete, without changing it.
+    /// The state, without changing it: one part for each of its tables, also where there is nothing in it. A part is the whole
+    /// table, or what changed since the last snapshot or [`Operator::restore`]; the parts of all snapshots add up by
+    /// [`crate::state::merge`].
     ///
     /// # Errors
     /// Where state cannot be written as rows.
@@ -162,7 +168,8 @@ pub trait Operator: Send {
         Ok(Vec::new())
     }
 
-    /// Takes state that snapshots (of any parallelism) gave for this instance's key groups, before any element.
+    /// Takes state that snapshots (of any parallelism) gave for this instance's key groups, before any element. Must be called,
+    /// if need be without parts, where the next snapshots follow on one that was kept.
     ///
     /// # Errors
     /// Where the state is of another operator or version.

@@ -1,11 +1,11 @@
 //! Windows that wait for the watermark, and which rows are late for them.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use arrow::array::{Array, Int64Array, RecordBatch};
 
-use super::{Metrics, event_times};
+use super::event_times;
+use super::late::too_late;
 use crate::error::{Error, Result};
 use crate::time::Millis;
 
@@ -15,28 +15,26 @@ use crate::time::Millis;
 pub struct OpenWindows<T> {
     windows: BTreeMap<Millis, T>,
     watermark: Millis,
-    metrics: Arc<Metrics>,
 }
 
 impl<T: Default> OpenWindows<T> {
     /// No windows yet.
-    pub fn new(metrics: Arc<Metrics>) -> Self {
+    pub fn new() -> Self {
         Self {
             windows: BTreeMap::new(),
             watermark: Millis::MIN,
-            metrics,
         }
     }
 
-    /// The window that ends at `end`, for a row that was `behind` that watermark. `None`: the row is late, its window has fired
-    /// where it came from or here. Late rows are counted.
-    pub fn of_row(&mut self, end: Millis, behind: Option<Millis>) -> Option<&mut T> {
-        let last = end.saturating_sub(1);
-        if last <= self.watermark || behind.is_some_and(|w| last <= w) {
-            self.metrics.count_late(1);
-            return None;
-        }
-        Some(self.windows.entry(end).or_default())
+    /// The watermark by which a row, `behind` that watermark, is late for the window that ends at `end`: the window has fired
+    /// where the row came from or here. `None`: it is not late.
+    pub fn is_over(&self, end: Millis, behind: Option<Millis>) -> Option<Millis> {
+        too_late(end.saturating_sub(1), behind, self.watermark)
+    }
+
+    /// The window that ends at `end`.
+    pub fn open(&mut self, end: Millis) -> &mut T {
+        self.windows.entry(end).or_default()
     }
 
     /// Event time has come to `time`.

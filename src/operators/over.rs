@@ -1,20 +1,51 @@
 //! OVER (... ORDER BY time): every row, once it is complete, with functions over the rows before it. Append-only.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, Int64Array, RecordBatch};
-use arrow::datatypes::{DataType, Field, Int64Type, Schema, SchemaRef};
+use arrow::array::{Array, AsArray, Int64Array, RecordBatch, new_empty_array};
+use arrow::datatypes::{Field, Int64Type, Schema, SchemaRef};
 use arrow::row::OwnedRow;
 use datafusion::common::ScalarValue;
 
-use super::over_frame::{Calls, FrameState};
+use super::late::{LateRows, Reason, too_late};
+use super::over_frame::{Calls, FrameState, Spans};
 use super::{Metrics, Operator, Output, event_times};
 use crate::changelog::Batch;
 use crate::error::{Error, Result};
 use crate::graph::{Over, OverTime};
-use crate::state::{Expiry, RowCodec, StatePart};
+use crate::state::{ChangedKeys, Detail, KeyedState, RowCodec, StatePart, with_numbers};
 use crate::time::{Millis, Watermark};
+
+/// What is kept of one partition.
+struct Partition {
+    frame: FrameState,
+    /// The time of its last row.
+    last: Millis,
+}
+
+/// Of a partition that changed: the rows of it that earlier snapshots hold. They follow each other, so what came and went since
+/// then needs no list.
+#[derive(Default)]
+struct Before {
+    spans: Option<Spans>,
+    /// The partition was given up since then: a row that is there now with the number of one then is another.
+    is_over: bool,
+}
+
+impl Before {
+    fn remember(&mut self, partition: &Partition) {
+        self.spans.get_or_insert_with(|| partition.frame.spans());
+    }
+}
+
+impl Detail<Partition> for Before {
+    fn removed(&mut self, partition: &Partition) {
+        self.remember(partition);
+        self.is_over = true;
+    }
+}
 
 /// Rows wait until the watermark has passed their time (or go on at once, by arrival).
 pub struct OverAggregate {
@@ -25,12 +56,10 @@ pub struct OverAggregate {
     keys: RowCodec,
     /// The rows that wait: by time, then by partition, then by arrival.
     waiting: BTreeMap<Millis, BTreeMap<OwnedRow, Vec<OwnedRow>>>,
-    partitions: HashMap<OwnedRow, FrameState>,
+    partitions: KeyedState<Partition, Before>,
     /// With a frame bounded by time: partitions by the time of their last row, to be freed when no frame reaches it.
     lasts: BTreeSet<(Millis, OwnedRow)>,
-    last_of: HashMap<OwnedRow, Millis>,
     watermark: Millis,
-    expiry: Expiry<OwnedRow>,
     metrics: Arc<Metrics>,
 }
 
@@ -51,17 +80,15 @@ impl OverAggregate {
             rows: RowCodec::new(Arc::clone(input))?,
             keys: RowCodec::of_columns(input, &over.partition)?,
             waiting: BTreeMap::new(),
-            partitions: HashMap::new(),
+            partitions: KeyedState::new(over.ttl),
             lasts: BTreeSet::new(),
-            last_of: HashMap::new(),
             watermark: Millis::MIN,
-            expiry: Expiry::new(over.ttl),
             over: Arc::clone(over),
             metrics,
         })
     }
 
-    fn wait(&mut self, batch: &Batch, time: usize) -> Result<()> {
+    fn wait(&mut self, batch: &Batch, time: usize) -> Result<LateRows> {
         let times = event_times(batch.rows.column(time))?;
         if times.null_count() > 0 {
             return Err(
@@ -73,11 +100,12 @@ impl OverAggregate {
             .keys
             .encode_columns(&batch.rows, &self.over.partition)?;
         let rows = self.rows.encode_rows(&batch.rows)?;
+        let mut late = LateRows::default();
         for (i, (key, row)) in keys.into_iter().zip(rows).enumerate() {
             let t = times.value(i);
             // Late (Flink): at or before the watermark.
-            if t <= batch.behind(i).unwrap_or(Millis::MIN).max(self.watermark) {
-                self.metrics.count_late(1);
+            if let Some(watermark) = too_late(t, batch.behind(i), self.watermark) {
+                late.add(i, watermark, Reason::Time(t));
                 continue;
             }
             self.waiting
@@ -87,7 +115,7 @@ impl OverAggregate {
                 .or_default()
                 .push(row);
         }
-        Ok(())
+        Ok(late)
     }
 
     fn release(&mut self, watermark: Millis, out: &mut Output) -> Result<()> {
@@ -127,17 +155,21 @@ impl OverAggregate {
         let mut results: Vec<Vec<ScalarValue>> = vec![Vec::new(); self.calls.len()];
         let mut start = 0;
         for (time, key, n) in groups {
-            self.expiry.touch(&key);
-            if self.calls.range().is_some() {
-                if let Some(before) = self.last_of.insert(key.clone(), time) {
-                    self.lasts.remove(&(before, key.clone()));
-                }
-                self.lasts.insert((time, key.clone()));
+            let writing = self.partitions.write(&key, || {
+                let frame = self.calls.state()?;
+                Ok(Partition { frame, last: time })
+            })?;
+            let partition = writing.value;
+            if let Some(before) = writing.detail {
+                before.remember(partition);
             }
-            let state = match self.partitions.entry(key) {
-                std::collections::hash_map::Entry::Occupied(o) => o.into_mut(),
-                std::collections::hash_map::Entry::Vacant(v) => v.insert(self.calls.state()?),
-            };
+            if self.calls.range().is_some() {
+                let place = (partition.last, key);
+                self.lasts.remove(&place);
+                self.lasts.insert((time, place.1));
+            }
+            partition.last = time;
+            let state = &mut partition.frame;
             let end = start + n;
             if self.calls.by_peers() {
                 state.step(
@@ -166,12 +198,11 @@ impl OverAggregate {
         Ok(())
     }
 
-    fn forget(&mut self, key: &OwnedRow) {
-        self.partitions.remove(key);
-        if let Some(last) = self.last_of.remove(key) {
-            self.lasts.remove(&(last, key.clone()));
+    /// A partition was given up: it need not be any more.
+    fn given_up(&mut self, expired: Vec<(OwnedRow, Partition)>) {
+        for (key, partition) in expired {
+            self.lasts.remove(&(partition.last, key));
         }
-        self.expiry.forget(key);
     }
 }
 
@@ -197,7 +228,10 @@ pub fn with_results(
 impl Operator for OverAggregate {
     fn on_batch(&mut self, _port: usize, batch: Batch, out: &mut Output) -> Result<()> {
         match &self.over.time {
-            OverTime::Event(time) => self.wait(&batch, *time),
+            OverTime::Event(time) => {
+                let late = self.wait(&batch, *time)?;
+                late.hand_out("OverAggregate", &batch, &self.metrics, out)
+            }
             OverTime::Arrival(time) => {
                 let keys = self
                     .keys
@@ -224,85 +258,168 @@ impl Operator for OverAggregate {
             self.release(t, out)?;
             self.watermark = t;
             if let Some(range) = self.calls.range() {
-                while let Some((last, key)) = self.lasts.first().cloned()
+                while let Some((last, _)) = self.lasts.first()
                     && last.saturating_add(range) < t
                 {
-                    self.forget(&key);
+                    if let Some((_, key)) = self.lasts.pop_first() {
+                        self.partitions.remove(&key);
+                    }
                 }
             }
-            for key in self.expiry.on_watermark(t) {
-                self.forget(&key);
-            }
+            let expired = self.partitions.on_watermark(t);
+            self.given_up(expired);
         }
         out.watermark(watermark);
         Ok(())
     }
 
     fn clock_period(&self) -> Option<u64> {
-        self.expiry.clock_period()
+        self.partitions.clock_period()
     }
 
     fn on_clock(&mut self, now: i64, _out: &mut Output) -> Result<()> {
-        for key in self.expiry.on_clock(now) {
-            self.forget(&key);
-        }
+        let expired = self.partitions.on_clock(now);
+        self.given_up(expired);
         Ok(())
     }
 
+    /// Parts "waiting", the rows that wait, "partitions", the numbers and accumulators of each, and, where rows are kept,
+    /// "history" and "recent", by the numbers they have in their partition.
     fn snapshot(&mut self) -> Result<Vec<StatePart>> {
         let mut parts = Vec::new();
-        let waiting: Vec<&OwnedRow> = self
-            .waiting
-            .values()
-            .flat_map(|keys| keys.values().flatten())
-            .collect();
-        if !waiting.is_empty() {
-            parts.push(StatePart::keyed(
-                "waiting",
-                self.rows.decode(waiting)?,
-                &self.over.partition,
-            )?);
+        if matches!(self.over.time, OverTime::Event(_)) {
+            let waiting = self.waiting.values().flat_map(BTreeMap::values).flatten();
+            let rows = self.rows.decode(waiting)?;
+            parts.push(StatePart::keyed("waiting", rows, &self.over.partition)?);
         }
-        if self.partitions.is_empty() {
-            return Ok(parts);
+        let changed = self.partitions.take_changes();
+        parts.push(self.partitions_part(&changed)?);
+        if self.calls.is_bounded() {
+            let span = |spans: &Spans| spans.history.clone();
+            parts.push(self.rows_part("history", &changed, span, FrameState::history)?);
         }
-        let keys: Vec<OwnedRow> = self.partitions.keys().cloned().collect();
-        let key_places: Vec<usize> = (0..self.over.partition.len()).collect();
-        let mut fields = self.keys.schema().fields().to_vec();
-        let mut columns = self.keys.decode(&keys)?.columns().to_vec();
-        let mut ints = |name: &str, values: Int64Array| {
-            fields.push(Arc::new(Field::new(name, DataType::Int64, true)));
-            columns.push(Arc::new(values) as ArrayRef);
-        };
-        ints(
-            WRITTEN,
-            keys.iter().map(|k| self.expiry.written(k)).collect(),
-        );
-        ints(
-            LAST,
-            keys.iter().map(|k| self.last_of.get(k).copied()).collect(),
-        );
+        if self.calls.looks_back() {
+            let span = |spans: &Spans| spans.recent.clone();
+            parts.push(self.rows_part("recent", &changed, span, FrameState::recent)?);
+        }
+        Ok(parts)
+    }
+
+    fn restore(&mut self, parts: Vec<StatePart>) -> Result<()> {
+        let width = self.over.partition.len();
+        let key_places: Vec<usize> = (0..width).collect();
+        for part in parts.iter().filter(|p| p.name == "partitions") {
+            let keys = self.keys.encode_columns(&part.rows, &key_places)?;
+            let ints = |c: usize| part.rows.column(width + c).as_primitive::<Int64Type>();
+            for (i, key) in keys.into_iter().enumerate() {
+                let mut frame = self.calls.state()?;
+                frame.restore_numbers([ints(2).value(i), ints(3).value(i), ints(4).value(i)]);
+                for c in 0..self.calls.len() {
+                    let columns = part.rows.schema();
+                    let values = (0..)
+                        .map_while(|s| columns.index_of(&format!("__call{c}_{s}")).ok())
+                        .map(|at| Ok(ScalarValue::try_from_array(part.rows.column(at), i)?))
+                        .collect::<Result<Vec<_>>>()?;
+                    if !values.is_empty() {
+                        frame.restore_accumulator(&self.calls, c, &values)?;
+                    }
+                }
+                let last = ints(1).value(i);
+                if self.calls.range().is_some() {
+                    self.lasts.insert((last, key.clone()));
+                }
+                let written = ints(0).is_valid(i).then(|| ints(0).value(i));
+                let partition = Partition { frame, last };
+                self.partitions.restore(key, partition, written);
+            }
+        }
+        for part in &parts {
+            match part.name.as_str() {
+                "waiting" => {
+                    self.wait(&Batch::append(part.rows.clone()), self.time_column()?)?;
+                }
+                "history" | "recent" => {
+                    let keys = self.keys.encode_columns(&part.rows, &key_places)?;
+                    let numbers = part.rows.column(width).as_primitive::<Int64Type>();
+                    let times = part.rows.column(width + 1).as_primitive::<Int64Type>();
+                    let arguments: Vec<usize> = (width + 2..part.rows.num_columns()).collect();
+                    let rows = self.calls.codec().encode_columns(&part.rows, &arguments)?;
+                    let all = numbers.values().iter().zip(&keys).zip(times.values());
+                    let mut all: Vec<_> = all.zip(rows).collect();
+                    all.sort_by_key(|(((number, _), _), _)| **number);
+                    for (((_, key), time), row) in all {
+                        let Some(partition) = self.partitions.get_mut(key) else {
+                            continue;
+                        };
+                        if part.name == "history" {
+                            partition.frame.restore_history(&self.calls, *time, row)?;
+                        } else {
+                            partition.frame.restore_recent(row);
+                        }
+                    }
+                }
+                _ => {}
+            }
+        }
+        self.partitions.restored();
+        Ok(())
+    }
+}
+
+/// State columns of our own. No column of a query can have such a name before it.
+const WRITTEN: &str = "__written";
+const LAST: &str = "__last";
+const NUMBER: &str = "__number";
+const TIME: &str = "__time";
+
+impl OverAggregate {
+    fn time_column(&self) -> Result<usize> {
+        match self.over.time {
+            OverTime::Event(column) => Ok(column),
+            _ => Err(Error::internal("rows that wait in an OVER by arrival")),
+        }
+    }
+
+    fn partitions_part(&mut self, changed: &ChangedKeys<Before>) -> Result<StatePart> {
+        let width = self.over.partition.len();
+        let keys: Vec<&OwnedRow> = changed.there().collect();
+        let mut rows = self.keys.decode(keys.iter().copied())?;
+        let partitions = || keys.iter().filter_map(|key| self.partitions.get(key));
+        let written = self.partitions.written(keys.iter().copied());
+        let lasts = Int64Array::from_iter_values(partitions().map(|p| p.last));
+        let mut numbers = vec![(WRITTEN, written), (LAST, lasts)];
         for (i, name) in ["__rows", "__rank", "__dense_rank"].into_iter().enumerate() {
-            ints(
-                name,
-                keys.iter()
-                    .map(|k| self.partitions.get(k).map(|p| p.numbers()[i]))
-                    .collect(),
-            );
+            let values = partitions().map(|p| p.frame.numbers()[i]);
+            numbers.push((name, Int64Array::from_iter_values(values)));
         }
+        for (name, values) in numbers {
+            rows = with_numbers(&rows, name, values)?;
+        }
+        let mut fields = rows.schema().fields().to_vec();
+        let mut columns = rows.columns().to_vec();
         for c in 0..self.calls.len() {
-            let mut states: Vec<Vec<ScalarValue>> = Vec::new();
+            // A partition without rows says of what types the state is.
+            let empty = self.calls.state()?.accumulated(&self.calls, c)?;
+            let mut states: Vec<Vec<ScalarValue>> =
+                vec![Vec::new(); empty.as_ref().map_or(0, Vec::len)];
             for key in &keys {
                 let Some(partition) = self.partitions.get_mut(key) else {
                     continue;
                 };
-                if let Some(state) = partition.accumulated(&self.calls, c)? {
-                    states.resize(state.len(), Vec::new());
-                    states.iter_mut().zip(state).for_each(|(s, v)| s.push(v));
-                }
+                let state = partition.frame.accumulated(&self.calls, c)?;
+                let values = state.into_iter().flatten();
+                states.iter_mut().zip(values).for_each(|(s, v)| s.push(v));
             }
-            for (i, values) in states.into_iter().enumerate() {
-                let column = ScalarValue::iter_to_array(values)?;
+            for (i, (values, empty)) in states
+                .into_iter()
+                .zip(empty.into_iter().flatten())
+                .enumerate()
+            {
+                let column = if values.is_empty() {
+                    new_empty_array(&empty.data_type())
+                } else {
+                    ScalarValue::iter_to_array(values)?
+                };
                 // The accumulator's own type: that of a sliding one is not what the function declares.
                 let data_type = column.data_type().clone();
                 fields.push(Arc::new(Field::new(
@@ -314,115 +431,67 @@ impl Operator for OverAggregate {
             }
         }
         let rows = RecordBatch::try_new(Arc::new(Schema::new(fields)), columns)?;
-        parts.push(StatePart::keyed("partitions", rows, &key_places)?);
-        let history = keys
-            .iter()
-            .filter_map(|k| Some((k, self.partitions.get(k)?)));
-        let history = history.flat_map(|(k, p)| p.history().map(move |(t, row)| (k, *t, row)));
-        parts.extend(self.rows_part("history", history.collect(), &key_places)?);
-        let recent = keys
-            .iter()
-            .filter_map(|k| Some((k, self.partitions.get(k)?)));
-        let recent = recent.flat_map(|(k, p)| p.recent().map(move |row| (k, 0, row)));
-        parts.extend(self.rows_part("recent", recent.collect(), &key_places)?);
-        Ok(parts)
+        let key: Vec<usize> = (0..width).collect();
+        let part = StatePart::keyed("partitions", rows, &key)?;
+        Ok(part.replacing(key, changed.gone(&self.keys)?))
     }
 
-    fn restore(&mut self, parts: Vec<StatePart>) -> Result<()> {
-        let width = self.over.partition.len();
-        let key_places: Vec<usize> = (0..width).collect();
-        for part in parts.iter().filter(|p| p.name == "partitions") {
-            let keys = self.keys.encode_columns(&part.rows, &key_places)?;
-            let ints = |c: usize| part.rows.column(width + c).as_primitive::<Int64Type>();
-            for (i, key) in keys.into_iter().enumerate() {
-                let mut state = self.calls.state()?;
-                state.restore_numbers([ints(2).value(i), ints(3).value(i), ints(4).value(i)]);
-                for c in 0..self.calls.len() {
-                    let columns = part.rows.schema();
-                    let values = (0..)
-                        .map_while(|s| columns.index_of(&format!("__call{c}_{s}")).ok())
-                        .map(|at| Ok(ScalarValue::try_from_array(part.rows.column(at), i)?))
-                        .collect::<Result<Vec<_>>>()?;
-                    if !values.is_empty() {
-                        state.restore_accumulator(&self.calls, c, &values)?;
-                    }
-                }
-                if ints(0).is_valid(i) {
-                    self.expiry.set(&key, ints(0).value(i));
-                }
-                if ints(1).is_valid(i) {
-                    self.last_of.insert(key.clone(), ints(1).value(i));
-                    self.lasts.insert((ints(1).value(i), key.clone()));
-                }
-                self.partitions.insert(key, state);
-            }
-        }
-        for part in &parts {
-            match part.name.as_str() {
-                "waiting" => self.wait(&Batch::append(part.rows.clone()), self.time_column()?)?,
-                "history" | "recent" => {
-                    let keys = self.keys.encode_columns(&part.rows, &key_places)?;
-                    let times = part.rows.column(width).as_primitive::<Int64Type>();
-                    let arguments: Vec<usize> = (width + 1..part.rows.num_columns()).collect();
-                    let rows = self.calls.codec().encode_columns(&part.rows, &arguments)?;
-                    for ((key, row), time) in keys.iter().zip(rows).zip(times.values()) {
-                        let Some(state) = self.partitions.get_mut(key) else {
-                            continue;
-                        };
-                        if part.name == "history" {
-                            state.restore_history(&self.calls, *time, row)?;
-                        } else {
-                            state.restore_recent(row);
-                        }
-                    }
-                }
-                _ => {}
-            }
-        }
-        Ok(())
-    }
-}
-
-const WRITTEN: &str = "__written";
-const LAST: &str = "__last";
-
-impl OverAggregate {
-    fn time_column(&self) -> Result<usize> {
-        match self.over.time {
-            OverTime::Event(column) => Ok(column),
-            _ => Err(Error::internal("rows that wait in an OVER by arrival")),
-        }
-    }
-
-    /// Keys, a number and arguments as state.
-    fn rows_part(
-        &self,
+    /// Rows of partitions: the keys, the number of the row (both are the key of the state), its time and arguments. `span`: which
+    /// rows are kept; `rows`: those from a number on.
+    fn rows_part<'a, I>(
+        &'a self,
         name: &str,
-        entries: Vec<(&OwnedRow, Millis, &OwnedRow)>,
-        key_places: &[usize],
-    ) -> Result<Option<StatePart>> {
-        if entries.is_empty() {
-            return Ok(None);
+        changed: &'a ChangedKeys<Before>,
+        span: impl Fn(&Spans) -> Range<i64>,
+        rows: impl Fn(&'a FrameState, i64) -> I,
+    ) -> Result<StatePart>
+    where
+        I: Iterator<Item = (i64, Millis, &'a OwnedRow)>,
+    {
+        let mut there: Vec<(&OwnedRow, (i64, Millis, &OwnedRow))> = Vec::new();
+        let mut gone: Vec<(&OwnedRow, i64)> = Vec::new();
+        for (key, before) in changed.there.iter().chain(&changed.gone) {
+            let partition = self.partitions.get(key);
+            let known = match &before.spans {
+                _ if changed.is_whole => 0..0,
+                Some(spans) => span(spans),
+                // Only when it was written has changed.
+                None => continue,
+            };
+            let now = partition.map_or(0..0, |p| span(&p.frame.spans()));
+            let is_new = changed.is_whole || before.is_over;
+            let from = if is_new { i64::MIN } else { known.end };
+            let new = partition.into_iter().flat_map(|p| rows(&p.frame, from));
+            there.extend(new.map(|row| (key, row)));
+            let up_to = if before.is_over {
+                known.end
+            } else {
+                known.end.min(now.start)
+            };
+            let went = (known.start..up_to).filter(|n| !now.contains(n));
+            gone.extend(went.map(|n| (key, n)));
         }
-        let mut fields = self.keys.schema().fields().to_vec();
-        let mut columns = self
-            .keys
-            .decode(entries.iter().map(|e| e.0))?
-            .columns()
-            .to_vec();
-        fields.push(Arc::new(Field::new("__time", DataType::Int64, false)));
-        columns.push(Arc::new(Int64Array::from_iter_values(
-            entries.iter().map(|e| e.1),
-        )));
         let arguments = self.calls.codec();
+        let columns = self.keys.decode(there.iter().map(|(key, _)| *key))?;
+        let numbers = there.iter().map(|(_, (number, ..))| *number);
+        let columns = with_numbers(&columns, NUMBER, Int64Array::from_iter_values(numbers))?;
+        let times = there.iter().map(|(_, (_, time, _))| *time);
+        let keys = with_numbers(&columns, TIME, Int64Array::from_iter_values(times))?;
+        let values = arguments.decode(there.iter().map(|(_, (.., row))| *row))?;
+        let mut fields = keys.schema().fields().to_vec();
         fields.extend(arguments.schema().fields().iter().cloned());
-        columns.extend(
-            arguments
-                .decode(entries.iter().map(|e| e.2))?
-                .columns()
-                .to_vec(),
-        );
+        let mut columns = keys.columns().to_vec();
+        columns.extend(values.columns().iter().cloned());
         let rows = RecordBatch::try_new(Arc::new(Schema::new(fields)), columns)?;
-        Ok(Some(StatePart::keyed(name, rows, key_places)?))
+        let mut key: Vec<usize> = (0..self.over.partition.len()).collect();
+        let part = StatePart::keyed(name, rows, &key)?;
+        if changed.is_whole {
+            return Ok(part);
+        }
+        key.push(key.len());
+        let keys = self.keys.decode(gone.iter().map(|(key, _)| *key))?;
+        let numbers = gone.iter().map(|(_, number)| *number);
+        let gone = with_numbers(&keys, NUMBER, Int64Array::from_iter_values(numbers))?;
+        Ok(part.replacing(key, Some(gone)))
     }
 }

@@ -47,6 +47,15 @@ pub struct FrameState {
     dense_rank: i64,
 }
 
+/// Which rows of a partition are kept, by their numbers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Spans {
+    /// Those in a bounded frame.
+    pub history: Range<i64>,
+    /// Those that a LAG may look back to.
+    pub recent: Range<i64>,
+}
+
 impl Calls {
     /// For rows of `input`.
     ///
@@ -165,8 +174,14 @@ impl Calls {
         Ok(accumulator.filter(|a| a.supports_retract_batch()))
     }
 
-    fn is_bounded(&self) -> bool {
+    /// Whether rows leave the frame again.
+    pub fn is_bounded(&self) -> bool {
         matches!(self.frame, Frame::Rows(_) | Frame::Range(_))
+    }
+
+    /// Whether any LAG looks back.
+    pub fn looks_back(&self) -> bool {
+        self.reach > 0
     }
 
     /// Whether the accumulator of call `c` is rebuilt from the rows of the frame, not from its own state.
@@ -353,19 +368,34 @@ impl FrameState {
         Ok(accumulator.evaluate()?)
     }
 
+    /// The numbers that the rows of a bounded frame, and those kept for LAG, have in their partition.
+    pub fn spans(&self) -> Spans {
+        let span = |kept: usize| self.rows - kept as i64..self.rows;
+        Spans {
+            history: span(self.history.len()),
+            recent: span(self.recent.len()),
+        }
+    }
+
     /// Rows numbered so far, rank and dense rank of the last.
     pub fn numbers(&self) -> [i64; 3] {
         [self.rows, self.rank, self.dense_rank]
     }
 
-    /// Time and arguments of the rows in a bounded frame, first to last.
-    pub fn history(&self) -> impl Iterator<Item = &(Millis, OwnedRow)> {
-        self.history.iter()
+    /// Number, time and arguments of the rows in a bounded frame, from the one numbered `from` on.
+    pub fn history(&self, from: i64) -> impl Iterator<Item = (i64, Millis, &OwnedRow)> {
+        let first = self.spans().history.start;
+        let from = from.max(first);
+        let rows = self.history.iter().skip((from - first) as usize);
+        (from..).zip(rows).map(|(n, (time, row))| (n, *time, row))
     }
 
-    /// Arguments of the last rows, for LAG, first to last.
-    pub fn recent(&self) -> impl Iterator<Item = &OwnedRow> {
-        self.recent.iter()
+    /// Number and arguments of the last rows, for LAG, from the one numbered `from` on. Their times are not kept.
+    pub fn recent(&self, from: i64) -> impl Iterator<Item = (i64, Millis, &OwnedRow)> {
+        let first = self.spans().recent.start;
+        let from = from.max(first);
+        let rows = self.recent.iter().skip((from - first) as usize);
+        (from..).zip(rows).map(|(n, row)| (n, 0, row))
     }
 
     /// The state of call `c`, for a snapshot.

@@ -1,17 +1,17 @@
 //! Top-N and deduplication over rows that come and go: what is shown changes at once.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use arrow::datatypes::SchemaRef;
 use arrow::row::OwnedRow;
 
-use super::ranking::{Partition, Ranking, Row};
+use super::ranking::{Partition, Places, Ranking, Row};
 use super::{Operator, Output};
 use crate::changelog::{Batch, ZSet};
 use crate::error::Result;
 use crate::graph::Rank;
-use crate::state::{Expiry, StatePart};
+use crate::state::{KeyedState, StatePart};
 use crate::time::Watermark;
 
 /// Keeps the rows of each partition in order and shows those that rank within the limits (Flink: Rank, Deduplicate that keeps
@@ -19,8 +19,7 @@ use crate::time::Watermark;
 pub struct TopN {
     ranking: Ranking,
     with_rank: bool,
-    partitions: HashMap<OwnedRow, Partition>,
-    expiry: Expiry<OwnedRow>,
+    partitions: KeyedState<Partition, Places>,
 }
 
 impl TopN {
@@ -32,8 +31,7 @@ impl TopN {
         Ok(Self {
             ranking: Ranking::new(rank, input, output)?,
             with_rank: rank.with_rank,
-            partitions: HashMap::new(),
-            expiry: Expiry::new(rank.ttl),
+            partitions: KeyedState::new(rank.ttl),
         })
     }
 
@@ -52,12 +50,6 @@ impl TopN {
         changes.extend(before.iter().skip(same).map(|shown| (item(shown), -1)));
         changes.extend(after.iter().skip(same).map(|shown| (item(shown), 1)));
     }
-
-    fn give_up(&mut self, expired: Vec<OwnedRow>) {
-        for key in expired {
-            self.partitions.remove(&key);
-        }
-    }
 }
 
 impl Operator for TopN {
@@ -69,20 +61,28 @@ impl Operator for TopN {
             let weight = batch.weight(i);
             // One at a time and in order: rows that are equal in order rank by arrival.
             for _ in 0..weight.unsigned_abs() {
-                let partition = match self.partitions.get_mut(&entry.key) {
-                    Some(partition) => partition,
-                    None => self.partitions.entry(entry.key.clone()).or_default(),
+                let none = Partition::default();
+                let partition = self.partitions.get(&entry.key).unwrap_or(&none);
+                let is_taken = if weight < 0 {
+                    !partition.is_empty()
+                } else {
+                    self.ranking.admits(partition, &entry)
                 };
-                if weight < 0 || self.ranking.admits(partition, &entry) {
-                    if !touched.contains(&entry.key) {
-                        touched.insert(entry.key.clone());
-                        before.push((entry.key.clone(), self.ranking.shown(partition)));
-                    }
-                    if weight > 0 {
-                        self.ranking.insert(partition, &entry);
-                    } else {
-                        self.ranking.remove(partition, &entry);
-                    }
+                if !is_taken {
+                    continue;
+                }
+                if !touched.contains(&entry.key) {
+                    touched.insert(entry.key.clone());
+                    before.push((entry.key.clone(), self.ranking.shown(partition)));
+                }
+                let writing = self
+                    .partitions
+                    .write(&entry.key, || Ok(Partition::default()))?;
+                let (partition, changed) = (writing.value, writing.detail);
+                if weight > 0 {
+                    self.ranking.insert(partition, &entry, changed);
+                } else {
+                    self.ranking.remove(partition, &entry, changed);
                 }
                 if partition.is_empty() {
                     self.partitions.remove(&entry.key);
@@ -92,14 +92,8 @@ impl Operator for TopN {
         let mut changes = ZSet::default();
         for (key, before) in before {
             let after = match self.partitions.get(&key) {
-                Some(partition) => {
-                    self.expiry.touch(&key);
-                    self.ranking.shown(partition)
-                }
-                None => {
-                    self.expiry.forget(&key);
-                    Vec::new()
-                }
+                Some(partition) => self.ranking.shown(partition),
+                None => Vec::new(),
             };
             self.add_difference(&before, &after, &mut changes);
         }
@@ -113,36 +107,52 @@ impl Operator for TopN {
 
     fn on_watermark(&mut self, watermark: Watermark, out: &mut Output) -> Result<()> {
         if let Watermark::At(time) = watermark {
-            let expired = self.expiry.on_watermark(time);
-            self.give_up(expired);
+            self.partitions.on_watermark(time);
         }
         out.watermark(watermark);
         Ok(())
     }
 
+    fn clock_period(&self) -> Option<u64> {
+        self.partitions.clock_period()
+    }
+
     fn on_clock(&mut self, now: i64, _out: &mut Output) -> Result<()> {
-        let expired = self.expiry.on_clock(now);
-        self.give_up(expired);
+        self.partitions.on_clock(now);
         Ok(())
     }
 
     fn snapshot(&mut self) -> Result<Vec<StatePart>> {
-        let written = |(key, partition)| (partition, self.expiry.written(key));
-        self.ranking.snapshot(self.partitions.iter().map(written))
+        let changed = self.partitions.take_changes();
+        let (mut rows, mut gone) = (Vec::new(), Vec::new());
+        for (key, places) in changed.there.iter().chain(&changed.gone) {
+            let partition = self.partitions.get(key);
+            let written = self.partitions.written_at(key);
+            if let Some(partition) = partition {
+                if changed.is_whole {
+                    rows.extend(self.ranking.rows(partition, written));
+                } else {
+                    rows.extend(self.ranking.new_rows(partition, places, written));
+                }
+            }
+            let gone_rows = self.ranking.gone_rows(partition, places);
+            gone.extend(gone_rows.map(|sequence| (key, sequence)));
+        }
+        let gone = (!changed.is_whole).then_some(gone);
+        Ok(vec![self.ranking.snapshot(&rows, gone)?])
     }
 
     fn restore(&mut self, parts: Vec<StatePart>) -> Result<()> {
-        let (partitions, expiry) = (&mut self.partitions, &mut self.expiry);
         for part in parts {
             for (entry, sequence, written) in self.ranking.stored(&part)? {
-                match written {
-                    Some(at) => expiry.set(&entry.key, at),
-                    None => expiry.touch(&entry.key),
-                }
-                let partition = partitions.entry(entry.key.clone()).or_default();
-                self.ranking.insert_at(partition, &entry, sequence);
+                let key = &entry.key;
+                let partition = self.partitions.write(key, || Ok(Partition::default()))?;
+                self.ranking
+                    .insert_at(partition.value, &entry, sequence, None);
+                self.partitions.restore_written(key, written);
             }
         }
+        self.partitions.restored();
         Ok(())
     }
 }
@@ -190,11 +200,8 @@ mod tests {
     }
 
     fn kept(op: &TopN) -> usize {
-        let parts = op
-            .ranking
-            .snapshot(op.partitions.values().map(|p| (p, None)))
-            .unwrap();
-        parts.iter().map(|p| p.rows.num_rows()).sum()
+        let rows = op.partitions.iter().map(|(_, p)| op.ranking.rows(p, None));
+        rows.map(Iterator::count).sum()
     }
 
     #[test]
@@ -303,6 +310,37 @@ mod tests {
                 "a row that was not kept does not prolong it"
             );
         }
+    }
+
+    #[test]
+    fn that_a_row_went_prolongs_its_partition_after_a_restore_too() {
+        let ttl = Some(StateTtl {
+            after: 10,
+            by_event_time: true,
+        });
+        let make = || {
+            build(Rank {
+                ttl,
+                retracts: true,
+                ..plan(1)
+            })
+        };
+        let (mut ops, mut shown) = (Instances::new(1, make), Folded::new());
+        let step = |ops: &mut Instances<TopN>, shown: &mut Folded, weight, time| {
+            let row = rows(&input(), &[[1, 6, 0]]);
+            ops.on_batch(0, &weighted(row, &[weight]), &[0], shown);
+            ops.snapshot();
+            ops.on_watermark(time, shown);
+        };
+        ops.on_watermark(0, &mut shown);
+        ops.on_batch(0, &rows(&input(), &[[1, 5, 0]]), &[0], &mut shown);
+        step(&mut ops, &mut shown, 1, 9);
+        step(&mut ops, &mut shown, -1, 12);
+        ops.rescale(1, make);
+        ops.on_watermark(18, &mut shown);
+        assert_eq!(kept(&ops.all[0]), 1);
+        ops.on_watermark(19, &mut shown);
+        assert_eq!(kept(&ops.all[0]), 0);
     }
 
     /// The rows shown, computed from scratch of all rows in order of arrival.

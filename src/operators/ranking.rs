@@ -1,22 +1,25 @@
 //! What all ranks share: the rows of a partition in order, those that rank within the limits, and their state.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, AsArray, Int64Array, RecordBatch, RecordBatchOptions};
-use arrow::datatypes::{DataType, Field, Int64Type, Schema, SchemaRef};
+use arrow::datatypes::{Int64Type, SchemaRef};
 use arrow::row::{OwnedRow, RowConverter};
 
 use super::sort_order::sorter;
 use crate::error::{Error, Result};
 use crate::graph::{Rank, RankFunction};
-use crate::state::{RowCodec, StatePart};
+use crate::state::{Detail, RowCodec, StatePart, with_numbers};
 
 /// A row as it stands in the state, shared by all that name it.
 pub type Row = Arc<OwnedRow>;
 
 /// What rows are compared by.
 type SortKey = Box<[u8]>;
+
+/// Where a row stands: its sort key, then the number of its arrival, negative where the last comes first.
+type Place = (SortKey, i64);
 
 /// A row of the input, prepared.
 pub struct Entry {
@@ -30,8 +33,7 @@ pub struct Entry {
 /// The rows of one partition in order.
 #[derive(Debug, Default)]
 pub struct Partition {
-    /// By sort key, then place: the number of arrival, negative where the last comes first.
-    rows: BTreeMap<(SortKey, i64), Row>,
+    rows: BTreeMap<Place, Row>,
     /// How many rows have each sort key; kept for RANK and DENSE_RANK.
     ties: BTreeMap<SortKey, u64>,
     /// The numbers of arrival of equal rows; kept where rows are retracted.
@@ -43,6 +45,25 @@ impl Partition {
     pub fn is_empty(&self) -> bool {
         self.rows.is_empty()
     }
+}
+
+/// Where rows of a partition came or went since the last snapshot.
+#[derive(Debug, Default)]
+pub struct Places(HashSet<Place>);
+
+impl Detail<Partition> for Places {
+    fn removed(&mut self, partition: &Partition) {
+        self.0.extend(partition.rows.keys().cloned());
+    }
+}
+
+/// A row in a snapshot.
+#[derive(Debug, Clone, Copy)]
+pub struct StateRow<'a> {
+    row: &'a Row,
+    sequence: i64,
+    /// When the partition was last written, where it expires.
+    written: Option<i64>,
 }
 
 /// A rank, prepared: makes, orders and shows rows.
@@ -132,16 +153,30 @@ impl Ranking {
         }
     }
 
-    /// Adds a row that arrives now.
-    pub fn insert(&mut self, partition: &mut Partition, entry: &Entry) {
+    /// Adds a row that arrives now; remembers what changes in `changed`.
+    pub fn insert(
+        &mut self,
+        partition: &mut Partition,
+        entry: &Entry,
+        changed: Option<&mut Places>,
+    ) {
         let sequence = self.next;
-        self.insert_at(partition, entry, sequence);
+        self.insert_at(partition, entry, sequence, changed);
     }
 
     /// Adds a row that arrived as the one with this number.
-    pub fn insert_at(&mut self, partition: &mut Partition, entry: &Entry, sequence: i64) {
+    pub fn insert_at(
+        &mut self,
+        partition: &mut Partition,
+        entry: &Entry,
+        sequence: i64,
+        mut changed: Option<&mut Places>,
+    ) {
         self.next = self.next.max(sequence + 1);
         let place = (entry.order.clone(), self.place(sequence));
+        if let Some(Places(changed)) = &mut changed {
+            changed.insert(place.clone());
+        }
         partition.rows.insert(place, Arc::clone(&entry.row));
         if self.rank.function != RankFunction::RowNumber {
             *partition.ties.entry(entry.order.clone()).or_default() += 1;
@@ -153,12 +188,17 @@ impl Ranking {
                 .or_default()
                 .insert(sequence);
         } else {
-            self.evict(partition);
+            self.evict(partition, changed);
         }
     }
 
     /// Takes away the earliest row that is equal; false where there is none.
-    pub fn remove(&self, partition: &mut Partition, entry: &Entry) -> bool {
+    pub fn remove(
+        &self,
+        partition: &mut Partition,
+        entry: &Entry,
+        changed: Option<&mut Places>,
+    ) -> bool {
         let Some(arrivals) = partition.arrivals.get_mut(&entry.row) else {
             return false;
         };
@@ -167,9 +207,11 @@ impl Ranking {
             partition.arrivals.remove(&entry.row);
         }
         let Some(first) = first else { return false };
-        partition
-            .rows
-            .remove(&(entry.order.clone(), self.place(first)));
+        let place = (entry.order.clone(), self.place(first));
+        partition.rows.remove(&place);
+        if let Some(Places(changed)) = changed {
+            changed.insert(place);
+        }
         if let Some(ties) = partition.ties.get_mut(&entry.order) {
             *ties -= 1;
             if *ties == 0 {
@@ -188,13 +230,20 @@ impl Ranking {
     }
 
     /// Drops the rows at the end that rank beyond the limit: append-only rows never move up.
-    fn evict(&self, partition: &mut Partition) {
+    fn evict(&self, partition: &mut Partition, mut changed: Option<&mut Places>) {
+        let mut gone = |place: Place| {
+            if let Some(Places(changed)) = &mut changed {
+                changed.insert(place);
+            }
+        };
         let to = self.rank.to;
         let rows = partition.rows.len() as u64;
         let is_beyond = match self.rank.function {
             RankFunction::RowNumber => {
-                if rows > to {
-                    partition.rows.pop_last();
+                if rows > to
+                    && let Some((place, _)) = partition.rows.pop_last()
+                {
+                    gone(place);
                 }
                 return;
             }
@@ -205,7 +254,8 @@ impl Ranking {
             RankFunction::DenseRank => partition.ties.len() as u64 > to,
         };
         if is_beyond && let Some((order, _)) = partition.ties.pop_last() {
-            drop(partition.rows.split_off(&(order, i64::MIN)));
+            let beyond = partition.rows.split_off(&(order, i64::MIN));
+            beyond.into_keys().for_each(gone);
         }
     }
 
@@ -254,36 +304,81 @@ impl Ranking {
         )?)
     }
 
-    /// The state, a part "rows": the columns of the input, then `__sequence` (the order of arrival) and `__written`.
+    /// All rows of a partition, for a snapshot.
+    pub fn rows<'a>(
+        &self,
+        partition: &'a Partition,
+        written: Option<i64>,
+    ) -> impl Iterator<Item = StateRow<'a>> {
+        let to_sequence = self.place(1);
+        partition
+            .rows
+            .iter()
+            .map(move |((_, place), row)| StateRow {
+                row,
+                sequence: place * to_sequence,
+                written,
+            })
+    }
+
+    /// The rows of a partition that came since the last snapshot. One at the least: the time at which a partition was written is
+    /// the latest of its rows'.
+    pub fn new_rows<'a>(
+        &self,
+        partition: &'a Partition,
+        Places(changed): &Places,
+        written: Option<i64>,
+    ) -> Vec<StateRow<'a>> {
+        let there = changed
+            .iter()
+            .filter_map(|place| partition.rows.get_key_value(place));
+        let mut there: Vec<_> = there.collect();
+        if there.is_empty() && written.is_some() {
+            there.extend(partition.rows.first_key_value());
+        }
+        let row = |((_, place), row): (&Place, &'a Row)| StateRow {
+            row,
+            sequence: self.place(*place),
+            written,
+        };
+        there.into_iter().map(row).collect()
+    }
+
+    /// The numbers of arrival of rows that went since the last snapshot.
+    pub fn gone_rows(
+        &self,
+        partition: Option<&Partition>,
+        Places(changed): &Places,
+    ) -> impl Iterator<Item = i64> {
+        let is_gone = move |place: &&Place| partition.is_none_or(|p| !p.rows.contains_key(*place));
+        changed.iter().filter(is_gone).map(|(_, n)| self.place(*n))
+    }
+
+    /// The state, a part "rows": the columns of the input, then `__sequence` (the order of arrival) and `__written`. Its key is
+    /// the partition with the order of arrival. `gone`, where these are changes: what is no longer there, by partition and
+    /// order of arrival.
     ///
     /// # Errors
     /// Where rows cannot be had as columns again.
-    pub fn snapshot<'a>(
+    pub fn snapshot(
         &self,
-        partitions: impl Iterator<Item = (&'a Partition, Option<i64>)>,
-    ) -> Result<Vec<StatePart>> {
-        let (mut rows, mut sequences, mut times) = (Vec::new(), Vec::new(), Vec::new());
-        for (partition, written) in partitions {
-            for ((_, place), row) in &partition.rows {
-                rows.push(row.as_ref());
-                sequences.push(self.place(*place));
-                times.push(written);
-            }
-        }
-        if rows.is_empty() {
-            return Ok(Vec::new());
-        }
-        let mut fields = self.rows.schema().fields().to_vec();
-        let mut columns = self.rows.decode(rows)?.columns().to_vec();
-        for (name, values) in [
-            (SEQUENCE, sequences.into()),
-            (WRITTEN, Int64Array::from(times)),
-        ] {
-            fields.push(Arc::new(Field::new(name, DataType::Int64, true)));
-            columns.push(Arc::new(values));
-        }
-        let rows = RecordBatch::try_new(Arc::new(Schema::new(fields)), columns)?;
-        Ok(vec![StatePart::keyed("rows", rows, &self.rank.partition)?])
+        rows: &[StateRow<'_>],
+        gone: Option<Vec<(&OwnedRow, i64)>>,
+    ) -> Result<StatePart> {
+        let sequences = Int64Array::from_iter_values(rows.iter().map(|r| r.sequence));
+        let written: Int64Array = rows.iter().map(|r| r.written).collect();
+        let columns = self.rows.decode(rows.iter().map(|r| r.row.as_ref()))?;
+        let columns = with_numbers(&columns, SEQUENCE, sequences)?;
+        let columns = with_numbers(&columns, WRITTEN, written)?;
+        let part = StatePart::keyed("rows", columns, &self.rank.partition)?;
+        let gone = gone.map(|gone| {
+            let keys = self.keys.decode(gone.iter().map(|(key, _)| *key))?;
+            let sequences = gone.iter().map(|(_, sequence)| *sequence);
+            with_numbers(&keys, SEQUENCE, Int64Array::from_iter_values(sequences))
+        });
+        let mut key = self.rank.partition.clone();
+        key.push(self.rows.schema().fields().len());
+        Ok(part.replacing(key, gone.transpose()?))
     }
 
     /// The rows of a part of [`Ranking::snapshot`], each with its number of arrival and when its partition was last written.

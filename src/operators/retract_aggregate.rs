@@ -1,6 +1,6 @@
 //! Aggregation of rows that come and go: per key for ever, or per window until the watermark passes it.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use arrow::array::BooleanArray;
@@ -8,12 +8,13 @@ use arrow::datatypes::Schema;
 use arrow::row::OwnedRow;
 
 use super::changed::Changed;
+use super::late::{LateRows, Reason, too_late};
 use super::retract_groups::RetractGroups;
 use super::{Metrics, Operator, Output, event_times};
 use crate::changelog::Batch;
 use crate::error::Result;
 use crate::graph::Aggregate;
-use crate::state::{Expiry, RowCodec, StatePart};
+use crate::state::{RowCodec, StatePart};
 use crate::time::{Millis, Watermark};
 
 /// The second phase of an aggregation over updating input (there is no first).
@@ -21,12 +22,9 @@ pub struct RetractAggregate {
     aggregate: Arc<Aggregate>,
     groups: RetractGroups,
     codec: RowCodec,
-    /// Without windows: the row last emitted for each group.
-    shown: HashMap<OwnedRow, OwnedRow>,
     /// With windows: the groups by window end.
     windows: BTreeMap<Millis, BTreeSet<OwnedRow>>,
     watermark: Millis,
-    expiry: Expiry<OwnedRow>,
     metrics: Arc<Metrics>,
 }
 
@@ -39,10 +37,8 @@ impl RetractAggregate {
         Ok(Self {
             groups: RetractGroups::new(Arc::clone(&aggregate), input)?,
             codec: RowCodec::new(Arc::clone(&aggregate.result_schema))?,
-            shown: HashMap::new(),
             windows: BTreeMap::new(),
             watermark: Millis::MIN,
-            expiry: Expiry::new(aggregate.ttl),
             aggregate,
             metrics,
         })
@@ -54,14 +50,7 @@ impl RetractAggregate {
         let mut new = self.codec.encode_rows(&rows)?.into_iter();
         for (key, is_there) in touched.iter().zip(there) {
             let after = if is_there { new.next() } else { None };
-            let before = match &after {
-                Some(row) => self.shown.insert(key.clone(), row.clone()),
-                None => self.shown.remove(key),
-            };
-            match &after {
-                Some(_) => self.expiry.touch(key),
-                None => self.expiry.forget(key),
-            }
+            let before = self.groups.show(key, after.clone());
             before.into_iter().for_each(|row| changed.add(row, -1));
             after.into_iter().for_each(|row| changed.add(row, 1));
         }
@@ -74,19 +63,28 @@ impl RetractAggregate {
         Ok(event_times(rows.column(end))?.values().to_vec())
     }
 
-    fn add_to_windows(&mut self, batch: Batch, keys: Vec<OwnedRow>, end: usize) -> Result<()> {
+    fn add_to_windows(
+        &mut self,
+        batch: Batch,
+        keys: Vec<OwnedRow>,
+        end: usize,
+        out: &mut Output,
+    ) -> Result<()> {
         let ends = self.ends(&keys, end)?;
-        // Late (Flink): the window had fired, its last millisecond was at or before the row's watermark.
-        let keep: Vec<bool> = ends
-            .iter()
-            .enumerate()
-            .map(|(i, e)| batch.behind(i).is_none_or(|w| e - 1 > w) && e - 1 > self.watermark)
-            .collect();
-        let late = keep.iter().filter(|k| !**k).count();
-        let (batch, keys) = if late == 0 {
+        let mut late = LateRows::default();
+        let mut keep = Vec::with_capacity(keys.len());
+        for (i, end) in ends.into_iter().enumerate() {
+            // Late (Flink): the window had fired, its last millisecond was at or before the row's watermark.
+            let watermark = too_late(end - 1, batch.behind(i), self.watermark);
+            keep.push(watermark.is_none());
+            if let Some(watermark) = watermark {
+                late.add(i, watermark, Reason::Window(end));
+            }
+        }
+        let (batch, keys) = if late.is_empty() {
             (batch, keys)
         } else {
-            self.metrics.count_late(late);
+            late.hand_out("WindowAggregate", &batch, &self.metrics, out)?;
             let kept = keys
                 .into_iter()
                 .zip(&keep)
@@ -101,20 +99,13 @@ impl RetractAggregate {
         }
         Ok(())
     }
-
-    fn expire(&mut self, keys: Vec<OwnedRow>) {
-        for key in keys {
-            self.groups.remove(&key);
-            self.shown.remove(&key);
-        }
-    }
 }
 
 impl Operator for RetractAggregate {
     fn on_batch(&mut self, _port: usize, batch: Batch, out: &mut Output) -> Result<()> {
         let keys = self.groups.keys_of(&batch.rows)?;
         match self.aggregate.window {
-            Some((_, end)) => self.add_to_windows(batch, keys, end),
+            Some((_, end)) => self.add_to_windows(batch, keys, end, out),
             None => {
                 let touched = self.groups.apply(&batch, &keys)?;
                 self.emit_changes(&touched, out)
@@ -133,51 +124,39 @@ impl Operator for RetractAggregate {
                 out.batch(Batch::append(self.groups.results(&keys)?.0));
                 keys.iter().for_each(|key| self.groups.remove(key));
             }
-            let expired = self.expiry.on_watermark(t);
-            self.expire(expired);
+            self.groups.on_watermark(t);
         }
         out.watermark(watermark);
         Ok(())
     }
 
     fn clock_period(&self) -> Option<u64> {
-        self.expiry.clock_period()
+        self.groups.clock_period()
     }
 
     fn on_clock(&mut self, now: i64, _out: &mut Output) -> Result<()> {
-        let expired = self.expiry.on_clock(now);
-        self.expire(expired);
+        self.groups.on_clock(now);
         Ok(())
     }
 
     fn snapshot(&mut self) -> Result<Vec<StatePart>> {
-        let expiry = &self.expiry;
-        self.groups.snapshot(|key| expiry.written(key))
+        self.groups.snapshot()
     }
 
     fn restore(&mut self, parts: Vec<StatePart>) -> Result<()> {
-        let restored = self.groups.restore(&parts)?;
-        let keys: Vec<OwnedRow> = restored.iter().map(|(key, _)| key.clone()).collect();
+        let keys = self.groups.restore(&parts)?;
         if let Some((_, end)) = self.aggregate.window {
             for (end, key) in self.ends(&keys, end)?.into_iter().zip(keys) {
                 self.windows.entry(end).or_default().insert(key);
             }
             return Ok(());
         }
-        for (key, written) in restored {
-            match written {
-                Some(at) => self.expiry.set(&key, at),
-                None => self.expiry.touch(&key),
-            }
-        }
         // What was shown is what the groups gave at the snapshot.
         let (rows, there) = self.groups.results(&keys)?;
-        let there = keys
-            .into_iter()
-            .zip(there)
-            .filter(|(_, t)| *t)
-            .map(|(key, _)| key);
-        self.shown.extend(there.zip(self.codec.encode_rows(&rows)?));
+        let there = keys.iter().zip(there).filter(|(_, t)| *t);
+        for ((key, _), row) in there.zip(self.codec.encode_rows(&rows)?) {
+            self.groups.show(key, Some(row));
+        }
         Ok(())
     }
 }

@@ -1,9 +1,11 @@
 //! Groups over rows that come and go: what each has accumulated, such that a row can be taken out again.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, Int64Array, RecordBatch, UInt32Array};
+use arrow::array::{
+    Array, ArrayRef, AsArray, BooleanArray, Int64Array, RecordBatch, UInt32Array, new_empty_array,
+};
 use arrow::compute::take;
 use arrow::datatypes::{DataType, Field, FieldRef, Int64Type, Schema, SchemaRef};
 use arrow::row::OwnedRow;
@@ -14,7 +16,7 @@ use datafusion::physical_expr::aggregate::AggregateFunctionExpr;
 use crate::changelog::Batch;
 use crate::error::{Error, Result};
 use crate::graph::{Aggregate, AggregateCall};
-use crate::state::{RowCodec, StatePart};
+use crate::state::{ChangedKeys, Detail, KeyedState, RowCodec, StatePart, with_numbers};
 
 /// How the argument values of a call are kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,14 +66,57 @@ enum Values {
 struct Group {
     rows: i64,
     kept: Vec<Kept>,
+    /// The row last emitted for it.
+    shown: Option<OwnedRow>,
 }
+
+/// What changed in a group since the last snapshot, a list for each call: there may be many values in it, of which few change.
+#[derive(Default)]
+struct Changes(Vec<CallChanges>);
+
+/// What changed of what is kept for a call.
+#[derive(Debug, Default)]
+struct CallChanges {
+    distinct: HashSet<OwnedRow>,
+    /// Values that are counted.
+    counted: HashSet<OwnedRow>,
+    /// The places of values that are listed.
+    listed: HashSet<u64>,
+}
+
+impl Changes {
+    fn of_call(&mut self, call: usize) -> Option<&mut CallChanges> {
+        let calls = self.0.len().max(call + 1);
+        self.0.resize_with(calls, CallChanges::default);
+        self.0.get_mut(call)
+    }
+}
+
+impl Detail<Group> for Changes {
+    fn removed(&mut self, group: &Group) {
+        for (c, kept) in group.kept.iter().enumerate() {
+            let Some(changes) = self.of_call(c) else {
+                continue;
+            };
+            changes.distinct.extend(kept.distinct.keys().cloned());
+            match &kept.values {
+                Values::Accumulated(_) => {}
+                Values::Counted(counted) => changes.counted.extend(counted.keys().cloned()),
+                Values::Listed { rows, .. } => changes.listed.extend(rows.keys()),
+            }
+        }
+    }
+}
+
+/// A value that a group keeps: how often it is there, or where.
+type Entry<'a> = (&'a OwnedRow, &'a OwnedRow, i64);
 
 /// The groups of one aggregate.
 pub struct RetractGroups {
     aggregate: Arc<Aggregate>,
     keys: RowCodec,
     calls: Vec<Call>,
-    groups: HashMap<OwnedRow, Group>,
+    groups: KeyedState<Group, Changes>,
 }
 
 impl RetractGroups {
@@ -94,9 +139,9 @@ impl RetractGroups {
             .collect::<Result<_>>()?;
         Ok(Self {
             keys: RowCodec::new(Arc::new(Schema::new(key_fields)))?,
+            groups: KeyedState::new(aggregate.ttl),
             aggregate,
             calls,
-            groups: HashMap::new(),
         })
     }
 
@@ -134,20 +179,20 @@ impl RetractGroups {
             let Some(rows) = members.get(key) else {
                 continue;
             };
-            let group = match self.groups.entry(key.clone()) {
-                std::collections::hash_map::Entry::Occupied(o) => o.into_mut(),
-                std::collections::hash_map::Entry::Vacant(v) => v.insert(Group::new(&self.calls)?),
-            };
+            let writing = self.groups.write(key, || Group::new(&self.calls))?;
+            let (group, mut changes) = (writing.value, writing.detail);
             group.rows += rows.iter().map(|i| batch.weight(*i as usize)).sum::<i64>();
-            for ((call, kept), evaluated) in self.calls.iter().zip(&mut group.kept).zip(&columns) {
+            let calls = self.calls.iter().zip(&mut group.kept).zip(&columns);
+            for (c, ((call, kept), evaluated)) in calls.enumerate() {
                 let counted = rows.iter().map(|i| (*i, batch.weight(*i as usize)));
-                kept.apply(call, evaluated, counted)?;
+                let changes = changes.as_mut().and_then(|changes| changes.of_call(c));
+                kept.apply(call, evaluated, counted, changes)?;
             }
         }
         Ok(touched)
     }
 
-    /// The result rows of groups that are there; `None` for those without rows, which are forgotten.
+    /// The result rows of those of the groups that have rows, and which these are.
     ///
     /// # Errors
     /// Where a result cannot be had, such as a sum out of range.
@@ -157,9 +202,6 @@ impl RetractGroups {
         let mut cells: Vec<Vec<ScalarValue>> = vec![Vec::new(); self.calls.len()];
         for key in keys {
             let Some(group) = self.groups.get_mut(key).filter(|g| g.rows > 0) else {
-                if self.groups.get(key).is_some_and(|g| g.rows == 0) {
-                    self.groups.remove(key);
-                }
                 there.push(false);
                 continue;
             };
@@ -178,7 +220,7 @@ impl RetractGroups {
         let fields = schema.fields().iter().skip(columns.len());
         for (cells, field) in cells.into_iter().zip(fields.collect::<Vec<_>>()) {
             columns.push(if cells.is_empty() {
-                arrow::array::new_empty_array(field.data_type())
+                new_empty_array(field.data_type())
             } else {
                 ScalarValue::iter_to_array(cells)?
             });
@@ -188,9 +230,34 @@ impl RetractGroups {
         Ok((rows, there))
     }
 
+    /// A group is emitted as this row now, or not at all; returns what it was emitted as before. Without rows it is forgotten.
+    pub fn show(&mut self, key: &OwnedRow, row: Option<OwnedRow>) -> Option<OwnedRow> {
+        let group = self.groups.get_mut(key)?;
+        let before = std::mem::replace(&mut group.shown, row);
+        if group.rows == 0 {
+            self.groups.remove(key);
+        }
+        before
+    }
+
     /// Forgets a group.
     pub fn remove(&mut self, key: &OwnedRow) {
         self.groups.remove(key);
+    }
+
+    /// How often the clock must be told, in milliseconds; `None` where it plays no part.
+    pub fn clock_period(&self) -> Option<u64> {
+        self.groups.clock_period()
+    }
+
+    /// The watermark moved to `time`: gives up groups by it.
+    pub fn on_watermark(&mut self, time: i64) {
+        self.groups.on_watermark(time);
+    }
+
+    /// The clock is at `time`: gives up groups by it.
+    pub fn on_clock(&mut self, time: i64) {
+        self.groups.on_clock(time);
     }
 
     /// The grouping columns of keys.
@@ -204,36 +271,42 @@ impl RetractGroups {
         self.keys.decode(keys)
     }
 
-    /// All keys.
-    pub fn all_keys(&self) -> Vec<OwnedRow> {
-        self.groups.keys().cloned().collect()
+    /// The positions of the grouping columns.
+    fn key_columns(&self) -> Vec<usize> {
+        (0..self.aggregate.group.len()).collect()
     }
 
-    /// The state: "groups" with the accumulators' own state, and a part for each call that keeps values. `written`: when each
-    /// group was last written, where state expires.
+    /// The state: "groups" with the accumulators' own state, and for each call that keeps values "values", by value with its
+    /// number, or by its place, and where they are DISTINCT "distinct", by value.
     ///
     /// # Errors
     /// Where an accumulator's state cannot be had.
-    pub fn snapshot(
-        &mut self,
-        written: impl Fn(&OwnedRow) -> Option<i64>,
-    ) -> Result<Vec<StatePart>> {
-        if self.groups.is_empty() {
-            return Ok(Vec::new());
+    pub fn snapshot(&mut self) -> Result<Vec<StatePart>> {
+        let changed = self.groups.take_changes();
+        let mut parts = vec![self.groups_part(&changed)?];
+        for (c, call) in self.calls.iter().enumerate() {
+            if call.plan.distinct {
+                parts.push(self.distinct_part(c, call, &changed)?);
+            }
+            match call.keeping {
+                Keeping::Accumulated => {}
+                Keeping::Counted(_) => parts.push(self.counted_part(c, call, &changed)?),
+                Keeping::Listed => parts.push(self.listed_part(c, call, &changed)?),
+            }
         }
-        let keys = self.all_keys();
-        let counts = keys
-            .iter()
-            .filter_map(|k| self.groups.get(k))
-            .map(|g| g.rows);
-        let counts: Int64Array = counts.collect::<Vec<_>>().into();
-        let times: Int64Array = keys.iter().map(written).collect();
+        Ok(parts)
+    }
+
+    fn groups_part(&mut self, changed: &ChangedKeys<Changes>) -> Result<StatePart> {
+        let keys: Vec<&OwnedRow> = changed.there().collect();
+        let counts = keys.iter().filter_map(|k| self.groups.get(k));
+        let counts = Int64Array::from_iter_values(counts.map(|g| g.rows));
         let mut fields = self.keys.schema().fields().to_vec();
-        let mut columns = self.keys.decode(&keys)?.columns().to_vec();
+        let mut columns = self.keys.decode(keys.iter().copied())?.columns().to_vec();
         fields.push(Arc::new(Field::new(ROWS, DataType::Int64, false)));
         fields.push(Arc::new(Field::new(WRITTEN, DataType::Int64, true)));
         columns.push(Arc::new(counts));
-        columns.push(Arc::new(times));
+        columns.push(Arc::new(self.groups.written(keys.iter().copied())));
         for (c, call) in self.calls.iter().enumerate() {
             if call.keeping != Keeping::Accumulated {
                 continue;
@@ -256,80 +329,151 @@ impl RetractGroups {
             for (i, (states, field)) in states.into_iter().zip(state_fields).enumerate() {
                 let name = format!("__call{c}_{i}");
                 fields.push(Arc::new(Field::new(name, field.data_type().clone(), true)));
-                columns.push(ScalarValue::iter_to_array(states)?);
+                columns.push(if states.is_empty() {
+                    new_empty_array(field.data_type())
+                } else {
+                    ScalarValue::iter_to_array(states)?
+                });
             }
         }
-        let key_columns: Vec<usize> = self.aggregate.key.clone();
         let rows = RecordBatch::try_new(Arc::new(Schema::new(fields)), columns)?;
-        let mut parts = vec![StatePart::keyed("groups", rows, &key_columns)?];
-        for (c, call) in self.calls.iter().enumerate() {
-            let groups = keys
-                .iter()
-                .filter_map(|k| Some((k, self.groups.get(k)?.kept.get(c)?)));
-            let mut distinct = Vec::new();
-            let mut values = Vec::new();
-            for (key, kept) in groups {
-                distinct.extend(kept.distinct.iter().map(|(v, n)| (key, v, *n)));
-                match &kept.values {
-                    Values::Accumulated(_) => {}
-                    Values::Counted(counted) => {
-                        values.extend(counted.iter().map(|(v, n)| (key, v, *n)))
-                    }
-                    // Their order is that of their numbers.
-                    Values::Listed { rows, .. } => {
-                        values.extend(rows.iter().map(|(place, v)| (key, v, *place as i64)));
-                    }
-                }
-            }
-            for (name, entries) in [("distinct", distinct), ("values", values)] {
-                if !entries.is_empty() {
-                    parts.push(self.entries_part(
-                        &format!("{name}{c}"),
-                        call,
-                        &entries,
-                        &key_columns,
-                    )?);
-                }
-            }
-        }
-        Ok(parts)
+        let part = StatePart::keyed("groups", rows, &self.aggregate.key)?;
+        Ok(part.replacing(self.key_columns(), changed.gone(&self.keys)?))
     }
 
-    fn entries_part(
+    fn distinct_part(
+        &self,
+        c: usize,
+        call: &Call,
+        changed: &ChangedKeys<Changes>,
+    ) -> Result<StatePart> {
+        let mut entries = Entries::default();
+        for (key, changes, kept) in self.changed_in(c, changed) {
+            let of = kept.map(|kept| &kept.distinct);
+            let find = |value| of.and_then(|of| of.get_key_value(value));
+            let all = || of.into_iter().flatten();
+            entries.add(key, changes.map(|c| &c.distinct), all, find);
+        }
+        self.values_part(&format!("distinct{c}"), call, entries, changed.is_whole)
+    }
+
+    fn counted_part(
+        &self,
+        c: usize,
+        call: &Call,
+        changed: &ChangedKeys<Changes>,
+    ) -> Result<StatePart> {
+        let mut entries = Entries::default();
+        for (key, changes, kept) in self.changed_in(c, changed) {
+            let of = kept.and_then(|kept| match &kept.values {
+                Values::Counted(counted) => Some(counted),
+                _ => None,
+            });
+            let find = |value| of.and_then(|of| of.get_key_value(value));
+            let all = || of.into_iter().flatten();
+            entries.add(key, changes.map(|c| &c.counted), all, find);
+        }
+        self.values_part(&format!("values{c}"), call, entries, changed.is_whole)
+    }
+
+    fn listed_part(
+        &self,
+        c: usize,
+        call: &Call,
+        changed: &ChangedKeys<Changes>,
+    ) -> Result<StatePart> {
+        let (mut there, mut gone) = (Vec::new(), Vec::new());
+        for (key, changes, kept) in self.changed_in(c, changed) {
+            let of = kept.and_then(|kept| match &kept.values {
+                Values::Listed { rows, .. } => Some(rows),
+                _ => None,
+            });
+            // Their order is that of their numbers.
+            match changes {
+                None => there.extend(of.into_iter().flatten().map(|(n, v)| (key, v, *n as i64))),
+                Some(changes) => {
+                    for place in &changes.listed {
+                        match of.and_then(|of| of.get(place)) {
+                            Some(value) => there.push((key, value, *place as i64)),
+                            None => gone.push((key, *place as i64)),
+                        }
+                    }
+                }
+            }
+        }
+        let rows = self.entries(call, &there)?;
+        let part = StatePart::keyed(&format!("values{c}"), rows, &self.aggregate.key)?;
+        if changed.is_whole {
+            return Ok(part);
+        }
+        let mut key = self.key_columns();
+        key.push(part.rows.num_columns() - 1);
+        let keys = self.keys.decode(gone.iter().map(|(key, _)| *key))?;
+        let places = Int64Array::from_iter_values(gone.iter().map(|(_, place)| *place));
+        Ok(part.replacing(key, Some(with_numbers(&keys, NUMBER, places)?)))
+    }
+
+    /// The groups of a snapshot, with what changed in what they keep for a call (`None`: all of it is given), and what that is,
+    /// if they are there.
+    fn changed_in<'a>(
+        &'a self,
+        c: usize,
+        changed: &'a ChangedKeys<Changes>,
+    ) -> impl Iterator<Item = (&'a OwnedRow, Option<&'a CallChanges>, Option<&'a Kept>)> {
+        let keys = changed.there.iter().chain(&changed.gone);
+        keys.filter_map(move |(key, changes)| {
+            let changes = changes.0.get(c);
+            if !changed.is_whole && changes.is_none() {
+                return None;
+            }
+            let kept = self.groups.get(key).and_then(|group| group.kept.get(c));
+            Some((key, changes, kept))
+        })
+    }
+
+    /// Entries whose key in the state is the group with the value.
+    fn values_part(
         &self,
         name: &str,
         call: &Call,
-        entries: &[(&OwnedRow, &OwnedRow, i64)],
-        key_columns: &[usize],
+        entries: Entries<'_>,
+        is_whole: bool,
     ) -> Result<StatePart> {
-        let mut fields = self.keys.schema().fields().to_vec();
-        let mut columns = self
-            .keys
-            .decode(entries.iter().map(|e| e.0))?
-            .columns()
-            .to_vec();
-        fields.extend(call.codec.schema().fields().iter().cloned());
-        columns.extend(
-            call.codec
-                .decode(entries.iter().map(|e| e.1))?
-                .columns()
-                .to_vec(),
-        );
-        fields.push(Arc::new(Field::new(NUMBER, DataType::Int64, false)));
-        columns.push(Arc::new(Int64Array::from_iter_values(
-            entries.iter().map(|e| e.2),
-        )));
-        let rows = RecordBatch::try_new(Arc::new(Schema::new(fields)), columns)?;
-        StatePart::keyed(name, rows, key_columns)
+        let rows = self.entries(call, &entries.there)?;
+        let part = StatePart::keyed(name, rows, &self.aggregate.key)?;
+        if is_whole {
+            return Ok(part);
+        }
+        let key: Vec<usize> = (0..part.rows.num_columns() - 1).collect();
+        let gone: Vec<Entry> = entries.gone.into_iter().map(|(k, v)| (k, v, 0)).collect();
+        let gone = self.entries(call, &gone)?.project(&key)?;
+        Ok(part.replacing(key, Some(gone)))
     }
 
-    /// Takes state of [`RetractGroups::snapshot`]; returns the groups and when they were last written.
+    /// Grouping columns, arguments of the call, and the number.
+    fn entries(&self, call: &Call, entries: &[Entry<'_>]) -> Result<RecordBatch> {
+        let keys = self.keys.decode(entries.iter().map(|e| e.0))?;
+        let values = call.codec.decode(entries.iter().map(|e| e.1))?;
+        let numbers = Int64Array::from_iter_values(entries.iter().map(|e| e.2));
+        let mut fields = keys.schema().fields().to_vec();
+        fields.extend(values.schema().fields().iter().cloned());
+        fields.push(Arc::new(Field::new(NUMBER, DataType::Int64, false)));
+        let mut columns = keys.columns().to_vec();
+        columns.extend(values.columns().iter().cloned());
+        columns.push(Arc::new(numbers));
+        Ok(RecordBatch::try_new(
+            Arc::new(Schema::new(fields)),
+            columns,
+        )?)
+    }
+
+    /// Takes state of [`RetractGroups::snapshot`]; returns the groups.
     ///
     /// # Errors
     /// Where the state is of another aggregate.
-    pub fn restore(&mut self, parts: &[StatePart]) -> Result<Vec<(OwnedRow, Option<i64>)>> {
+    pub fn restore(&mut self, parts: &[StatePart]) -> Result<Vec<OwnedRow>> {
         let width = self.keys.schema().fields().len();
-        let all_keys: Vec<usize> = (0..width).collect();
+        let all_keys = self.key_columns();
         let mut restored_keys = Vec::new();
         for part in parts.iter().filter(|p| p.name == "groups") {
             let keys = self.keys.encode_columns(&part.rows, &all_keys)?;
@@ -349,8 +493,9 @@ impl RetractGroups {
                         at += n;
                     }
                 }
-                restored_keys.push((key.clone(), times.is_valid(i).then(|| times.value(i))));
-                self.groups.insert(key, group);
+                restored_keys.push(key.clone());
+                let written = times.is_valid(i).then(|| times.value(i));
+                self.groups.restore(key, group, written);
             }
         }
         for (c, call) in self.calls.iter().enumerate() {
@@ -382,7 +527,40 @@ impl RetractGroups {
                 }
             }
         }
+        self.groups.restored();
         Ok(restored_keys)
+    }
+}
+
+/// What a snapshot gives of values that have a number each.
+#[derive(Default)]
+struct Entries<'a> {
+    there: Vec<Entry<'a>>,
+    gone: Vec<(&'a OwnedRow, &'a OwnedRow)>,
+}
+
+impl<'a> Entries<'a> {
+    /// Those of a group: the values that changed, each if it can be found, or else all.
+    fn add<I>(
+        &mut self,
+        key: &'a OwnedRow,
+        changed: Option<&'a HashSet<OwnedRow>>,
+        all: impl Fn() -> I,
+        find: impl Fn(&'a OwnedRow) -> Option<(&'a OwnedRow, &'a i64)>,
+    ) where
+        I: Iterator<Item = (&'a OwnedRow, &'a i64)>,
+    {
+        match changed {
+            None => self.there.extend(all().map(|(v, n)| (key, v, *n))),
+            Some(changed) => {
+                for value in changed {
+                    match find(value) {
+                        Some((value, n)) => self.there.push((key, value, *n)),
+                        None => self.gone.push((key, value)),
+                    }
+                }
+            }
+        }
     }
 }
 
@@ -491,6 +669,7 @@ impl Group {
         Ok(Self {
             rows: 0,
             kept: kept.collect::<Result<_>>()?,
+            shown: None,
         })
     }
 }
@@ -502,18 +681,28 @@ impl Kept {
         call: &Call,
         evaluated: &Evaluated,
         rows: impl Iterator<Item = (u32, i64)>,
+        mut changes: Option<&mut CallChanges>,
     ) -> Result<()> {
         let (mut added, mut removed) = (Vec::new(), Vec::new());
         for (row, mut weight) in rows.filter(|(row, _)| evaluated.keeps(*row)) {
             if call.plan.distinct {
-                weight = self.distinct_change(&evaluated.rows[row as usize], weight);
+                let value = &evaluated.rows[row as usize];
+                weight = self.distinct_change(value, weight);
+                if let Some(changes) = &mut changes
+                    && !changes.distinct.contains(value)
+                {
+                    changes.distinct.insert(value.clone());
+                }
             }
             match &mut self.values {
                 Values::Accumulated(_) => {
                     let to = if weight > 0 { &mut added } else { &mut removed };
                     (0..weight.unsigned_abs()).for_each(|_| to.push(row));
                 }
-                other => other.change(&evaluated.rows[row as usize], weight),
+                other => {
+                    let changes = changes.as_deref_mut();
+                    other.change(&evaluated.rows[row as usize], weight, changes);
+                }
             }
         }
         if let Values::Accumulated(accumulator) = &mut self.values {
@@ -562,10 +751,20 @@ impl Kept {
 }
 
 impl Values {
-    fn change(&mut self, value: &OwnedRow, weight: i64) {
+    fn change(&mut self, value: &OwnedRow, weight: i64, mut changes: Option<&mut CallChanges>) {
+        let mut place_changed = |place: u64| {
+            if let Some(changes) = &mut changes {
+                changes.listed.insert(place);
+            }
+        };
         match self {
             Self::Accumulated(_) => {}
             Self::Counted(counted) => {
+                if let Some(changes) = changes
+                    && !changes.counted.contains(value)
+                {
+                    changes.counted.insert(value.clone());
+                }
                 let n = counted.entry(value.clone()).or_default();
                 *n += weight;
                 if *n == 0 {
@@ -576,6 +775,7 @@ impl Values {
                 for _ in 0..weight {
                     rows.insert(*next, value.clone());
                     places.entry(value.clone()).or_default().insert(*next);
+                    place_changed(*next);
                     *next += 1;
                 }
                 for _ in weight..0 {
@@ -584,6 +784,7 @@ impl Values {
                     };
                     if let Some(place) = own.pop_first() {
                         rows.remove(&place);
+                        place_changed(place);
                     }
                     if own.is_empty() {
                         places.remove(value);

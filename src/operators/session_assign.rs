@@ -7,6 +7,7 @@ use arrow::array::Array;
 use arrow::datatypes::SchemaRef;
 use arrow::row::OwnedRow;
 
+use super::late::{LateRows, Reason, too_late};
 use super::window_assign::with_windows;
 use super::{Metrics, Operator, Output, event_times};
 use crate::changelog::{Batch, rows_of};
@@ -63,8 +64,15 @@ impl SessionAssign {
         })
     }
 
-    /// Adds a row to the session it touches; false where that session is over for it (Flink judges after merging).
-    fn add(&mut self, key: OwnedRow, time: Millis, behind: Option<Millis>, row: OwnedRow) -> bool {
+    /// Adds a row to the session it touches. Where that session is over for it (Flink judges after merging) it is not added:
+    /// returns the session's end and the watermark that is past it.
+    fn add(
+        &mut self,
+        key: OwnedRow,
+        time: Millis,
+        behind: Option<Millis>,
+        row: OwnedRow,
+    ) -> Option<(Millis, Millis)> {
         let mut merged = Session {
             start: time,
             end: time.saturating_add(self.gap),
@@ -80,11 +88,11 @@ impl SessionAssign {
             .iter()
             .map(|i| open[*i].end)
             .fold(merged.end, Millis::max);
-        if end - 1 <= passed.max(self.watermark) {
+        if let Some(watermark) = too_late(end - 1, behind, self.watermark) {
             if open.is_empty() {
                 self.sessions.remove(&key);
             }
-            return false;
+            return Some((end, watermark));
         }
         for i in touched.into_iter().rev() {
             let session = open.swap_remove(i);
@@ -100,13 +108,14 @@ impl SessionAssign {
         merged.rows.push(row);
         self.ends.insert((merged.end, key));
         open.push(merged);
-        true
+        None
     }
 
-    fn add_all(&mut self, batch: &Batch) -> Result<()> {
+    fn add_all(&mut self, batch: &Batch) -> Result<LateRows> {
         let times = event_times(batch.rows.column(self.time))?;
         let keys = rows_of(&batch.rows, &self.keys)?;
         let rows = self.codec.encode_rows(&batch.rows)?;
+        let mut late = LateRows::default();
         for (i, (key, row)) in keys.into_iter().zip(rows).enumerate() {
             if times.is_null(i) {
                 return Err(
@@ -115,17 +124,19 @@ impl SessionAssign {
                     ),
                 );
             }
-            if !self.add(key, times.value(i), batch.behind(i), row) {
-                self.metrics.count_late(1);
+            let time = times.value(i);
+            if let Some((end, watermark)) = self.add(key, time, batch.behind(i), row) {
+                late.add(i, watermark, Reason::Session(time, end));
             }
         }
-        Ok(())
+        Ok(late)
     }
 }
 
 impl Operator for SessionAssign {
-    fn on_batch(&mut self, _port: usize, batch: Batch, _out: &mut Output) -> Result<()> {
-        self.add_all(&batch)
+    fn on_batch(&mut self, _port: usize, batch: Batch, out: &mut Output) -> Result<()> {
+        let late = self.add_all(&batch)?;
+        late.hand_out("WindowTableFunction", &batch, &self.metrics, out)
     }
 
     fn on_watermark(&mut self, watermark: Watermark, out: &mut Output) -> Result<()> {
@@ -167,16 +178,8 @@ impl Operator for SessionAssign {
     }
 
     fn snapshot(&mut self) -> Result<Vec<StatePart>> {
-        let rows: Vec<OwnedRow> = self
-            .sessions
-            .values()
-            .flatten()
-            .flat_map(|s| s.rows.iter().cloned())
-            .collect();
-        if rows.is_empty() {
-            return Ok(Vec::new());
-        }
-        let rows = self.codec.decode(&rows)?;
+        let rows = self.sessions.values().flatten().flat_map(|s| &s.rows);
+        let rows = self.codec.decode(rows)?;
         Ok(vec![StatePart::keyed("rows", rows, &self.keys)?])
     }
 

@@ -12,7 +12,7 @@ use datafusion::physical_expr::expressions::{BinaryExpr, Column};
 
 use super::{Element, Operator, Output};
 use crate::changelog::Batch;
-use crate::state::{StatePart, instance_of};
+use crate::state::{StatePart, instance_of, merge};
 use crate::time::Watermark;
 
 /// A row of numbers.
@@ -136,10 +136,13 @@ fn plain(out: &Output) -> Vec<(Vec<i64>, i64)> {
     batches(out).flat_map(numbers).map(row).collect()
 }
 
-/// Instances of an operator, as many as there are in `make`'s answers for `parallelism`.
+/// Instances of an operator, and what their snapshots gave. One is taken behind every second batch.
 pub struct Instances<T> {
     /// The instances.
     pub all: Vec<T>,
+    /// The parts of each table that are still valid, oldest first.
+    log: BTreeMap<String, Vec<StatePart>>,
+    batches: usize,
 }
 
 impl<T: Operator> Instances<T> {
@@ -147,19 +150,49 @@ impl<T: Operator> Instances<T> {
     pub fn new(parallelism: usize, make: impl Fn() -> T) -> Self {
         Self {
             all: (0..parallelism).map(|_| make()).collect(),
+            log: BTreeMap::new(),
+            batches: 0,
         }
+    }
+
+    /// Takes a snapshot, as a checkpoint does.
+    pub fn snapshot(&mut self) {
+        let mut now: BTreeMap<String, Vec<StatePart>> = BTreeMap::new();
+        for instance in &mut self.all {
+            let parts = instance.snapshot().unwrap();
+            let mut names: Vec<&String> = parts.iter().map(|p| &p.name).collect();
+            names.dedup();
+            assert_eq!(names.len(), parts.len(), "one part a table");
+            for part in parts {
+                now.entry(part.name.clone()).or_default().push(part);
+            }
+        }
+        assert!(self.log.keys().all(|table| now.contains_key(table)));
+        for (table, parts) in now {
+            assert_eq!(parts.len(), self.all.len(), "a part of every instance");
+            let changes = parts.iter().filter(|p| p.changes.is_some()).count();
+            assert!(changes == 0 || changes == parts.len());
+            let log = self.log.entry(table).or_default();
+            if changes == 0 {
+                log.clear();
+            }
+            log.extend(parts);
+        }
+    }
+
+    /// The whole tables of the last snapshot.
+    pub fn state(&self) -> Vec<StatePart> {
+        let tables = self.log.values();
+        tables.map(|parts| merge(parts.clone()).unwrap()).collect()
     }
 
     /// Instances that take over the state of these.
     pub fn rescale(&mut self, parallelism: usize, make: impl Fn() -> T) {
-        let parts: Vec<StatePart> = self
-            .all
-            .iter_mut()
-            .flat_map(|i| i.snapshot().unwrap())
-            .collect();
-        *self = Self::new(parallelism, make);
+        self.snapshot();
+        let state = self.state();
+        self.all = (0..parallelism).map(|_| make()).collect();
         for (i, instance) in self.all.iter_mut().enumerate() {
-            let mine = parts.iter().map(|p| p.of_instance(i, parallelism).unwrap());
+            let mine = state.iter().map(|p| p.of_instance(i, parallelism).unwrap());
             instance
                 .restore(mine.filter(|p| p.rows.num_rows() > 0).collect())
                 .unwrap();
@@ -180,6 +213,10 @@ impl<T: Operator> Instances<T> {
                 .on_batch(port, batch.filter(&mine.collect()).unwrap(), &mut out)
                 .unwrap();
             fold(into, &out);
+        }
+        self.batches += 1;
+        if self.batches.is_multiple_of(2) {
+            self.snapshot();
         }
     }
 

@@ -1,9 +1,9 @@
 //! OVER (... ORDER BY any column), over any input: a partition is computed anew when it changes, and what differs is emitted.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, Int64Array, RecordBatch};
+use arrow::array::{ArrayRef, RecordBatch};
 use arrow::datatypes::SchemaRef;
 use arrow::row::{OwnedRow, RowConverter};
 use datafusion::common::ScalarValue;
@@ -16,7 +16,8 @@ use super::{Operator, Output};
 use crate::changelog::Batch;
 use crate::error::Result;
 use crate::graph::{Over, OverTime, SortColumn};
-use crate::state::{Expiry, RowCodec, StatePart, with_numbers, without_numbers};
+use crate::state::{KeyedState, RowCodec, StatePart, with_numbers, without_numbers};
+use crate::time::Watermark;
 
 /// One partition: its rows in order (those equal in order by arrival), and what was emitted of it.
 #[derive(Default)]
@@ -35,9 +36,8 @@ pub struct UpdatingOver {
     rows: RowCodec,
     keys: RowCodec,
     output: RowCodec,
-    partitions: HashMap<OwnedRow, Partition>,
+    partitions: KeyedState<Partition>,
     arrived: u64,
-    expiry: Expiry<OwnedRow>,
 }
 
 impl UpdatingOver {
@@ -58,9 +58,8 @@ impl UpdatingOver {
             rows: RowCodec::new(Arc::clone(input))?,
             keys: RowCodec::of_columns(input, &over.partition)?,
             output: RowCodec::new(Arc::clone(schema))?,
-            partitions: HashMap::new(),
+            partitions: KeyedState::new(over.ttl),
             arrived: 0,
-            expiry: Expiry::new(over.ttl),
             over: Arc::clone(over),
         })
     }
@@ -86,9 +85,12 @@ impl UpdatingOver {
                 .collect()
         };
         let mut touched = Vec::new();
-        let mut seen = std::collections::HashSet::new();
+        let mut seen = HashSet::new();
         for (i, (key, row)) in keys.into_iter().zip(rows).enumerate() {
-            let partition = self.partitions.entry(key.clone()).or_default();
+            let partition = self
+                .partitions
+                .write(&key, || Ok(Partition::default()))?
+                .value;
             let order = orders.get(i).cloned().unwrap_or_else(|| key.clone());
             let weight = batch.weight(i);
             for _ in 0..weight {
@@ -160,7 +162,6 @@ impl UpdatingOver {
             };
             let after = self.output.encode_rows(&self.compute(partition)?)?;
             let is_empty = partition.rows.is_empty();
-            self.expiry.touch(&key);
             if let Some(partition) = self.partitions.get_mut(&key) {
                 partition
                     .shown
@@ -171,7 +172,6 @@ impl UpdatingOver {
             }
             if is_empty {
                 self.partitions.remove(&key);
-                self.expiry.forget(&key);
             }
         }
         if let Some(out) = out {
@@ -187,47 +187,40 @@ impl Operator for UpdatingOver {
         self.refresh(touched, Some(out))
     }
 
-    fn on_watermark(&mut self, watermark: crate::time::Watermark, out: &mut Output) -> Result<()> {
-        if let crate::time::Watermark::At(t) = watermark {
-            for key in self.expiry.on_watermark(t) {
-                self.partitions.remove(&key);
-            }
+    fn on_watermark(&mut self, watermark: Watermark, out: &mut Output) -> Result<()> {
+        if let Watermark::At(t) = watermark {
+            self.partitions.on_watermark(t);
         }
         out.watermark(watermark);
         Ok(())
     }
 
     fn clock_period(&self) -> Option<u64> {
-        self.expiry.clock_period()
+        self.partitions.clock_period()
     }
 
     fn on_clock(&mut self, now: i64, _out: &mut Output) -> Result<()> {
-        for key in self.expiry.on_clock(now) {
-            self.partitions.remove(&key);
-        }
+        self.partitions.on_clock(now);
         Ok(())
     }
 
+    /// A part "rows": by arrival, which is all their order depends on besides themselves, and `__written`.
     fn snapshot(&mut self) -> Result<Vec<StatePart>> {
-        // Rows by arrival: that is all their order depends on besides themselves.
-        let mut rows: Vec<(u64, &OwnedRow, Option<i64>)> = Vec::new();
-        for (key, partition) in &self.partitions {
-            let written = self.expiry.written(key);
-            rows.extend(
-                partition
-                    .rows
-                    .iter()
-                    .map(|((_, arrived), row)| (*arrived, row, written)),
-            );
-        }
-        if rows.is_empty() {
-            return Ok(Vec::new());
-        }
-        rows.sort_unstable_by_key(|(arrived, ..)| *arrived);
-        let written: Int64Array = rows.iter().map(|(.., written)| *written).collect();
-        let rows = self.rows.decode(rows.iter().map(|(_, row, _)| *row))?;
+        let changed = self.partitions.take_changes();
+        let all = changed.there().flat_map(|key| {
+            let rows = self.partitions.get(key).into_iter().flat_map(|p| &p.rows);
+            rows.map(move |((_, arrived), row)| (*arrived, key, row))
+        });
+        let mut all: Vec<(u64, &OwnedRow, &OwnedRow)> = all.collect();
+        all.sort_unstable_by_key(|(arrived, ..)| *arrived);
+        let rows = self.rows.decode(all.iter().map(|(.., row)| *row))?;
+        let written = self.partitions.written(all.iter().map(|(_, key, _)| *key));
         let rows = with_numbers(&rows, "__written", written)?;
-        Ok(vec![StatePart::keyed("rows", rows, &self.over.partition)?])
+        let part = StatePart::keyed("rows", rows, &self.over.partition)?;
+        Ok(vec![part.replacing(
+            self.over.partition.clone(),
+            changed.gone(&self.keys)?,
+        )])
     }
 
     fn restore(&mut self, parts: Vec<StatePart>) -> Result<()> {
@@ -236,14 +229,11 @@ impl Operator for UpdatingOver {
             let keys = self.keys.encode_columns(&rows, &self.over.partition)?;
             let touched = self.apply(&Batch::append(rows))?;
             self.refresh(touched, None)?;
-            for (i, key) in keys
-                .iter()
-                .enumerate()
-                .filter(|(i, _)| written.is_valid(*i))
-            {
-                self.expiry.set(key, written.value(i));
+            for (key, written) in keys.iter().zip(&written) {
+                self.partitions.restore_written(key, written);
             }
         }
+        self.partitions.restored();
         Ok(())
     }
 }

@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arrow::array::{RecordBatch, UInt32Array};
-use arrow::compute::take_record_batch;
+use arrow::compute::{concat_batches, take_record_batch};
 
 use super::aggregator::Aggregator;
+use super::late::{LateRows, Reason};
 use super::{Metrics, Operator, Output, event_times};
 use crate::changelog::Batch;
 use crate::error::Result;
@@ -45,7 +46,7 @@ impl WindowAggregate {
         })
     }
 
-    fn merge(&mut self, partials: &RecordBatch) -> Result<()> {
+    fn merge(&mut self, partials: &RecordBatch) -> Result<LateRows> {
         let starts = event_times(partials.column(self.start))?;
         let ends = event_times(partials.column(self.end))?;
         let mut by_window: BTreeMap<(Millis, Millis), Vec<u32>> = BTreeMap::new();
@@ -53,11 +54,14 @@ impl WindowAggregate {
             let window = (ends.value(i), starts.value(i));
             by_window.entry(window).or_default().push(i as u32);
         }
+        let mut late = LateRows::default();
         let only = by_window.len() == 1;
         for (window, rows) in by_window {
             if window.0 - 1 <= self.watermark {
                 // Only rows of a partition that was idle while the others went on can come here.
-                self.metrics.count_late(rows.len());
+                for row in rows {
+                    late.add(row as usize, self.watermark, Reason::Window(window.0));
+                }
                 continue;
             }
             let aggregator = match self.windows.entry(window) {
@@ -72,13 +76,20 @@ impl WindowAggregate {
                 aggregator.merge(&take_record_batch(partials, &UInt32Array::from(rows))?)?;
             }
         }
-        Ok(())
+        Ok(late)
     }
 }
 
 impl Operator for WindowAggregate {
-    fn on_batch(&mut self, _port: usize, batch: Batch, _out: &mut Output) -> Result<()> {
-        self.merge(&batch.rows)
+    fn on_batch(&mut self, _port: usize, mut batch: Batch, out: &mut Output) -> Result<()> {
+        let late = self.merge(&batch.rows)?;
+        if late.is_empty() {
+            return Ok(());
+        }
+        // Of a partial result only the grouping columns say anything.
+        let grouping: Vec<usize> = (0..self.aggregate.group.len()).collect();
+        batch.rows = batch.rows.project(&grouping)?;
+        late.hand_out("GlobalWindowAggregate", &batch, &self.metrics, out)
     }
 
     fn on_watermark(&mut self, watermark: Watermark, out: &mut Output) -> Result<()> {
@@ -96,18 +107,26 @@ impl Operator for WindowAggregate {
     }
 
     fn snapshot(&mut self) -> Result<Vec<StatePart>> {
-        let mut parts = Vec::new();
+        let mut all = Vec::with_capacity(self.windows.len());
         for aggregator in self.windows.values_mut() {
             // Taking partial results empties the accumulators: put them back at once.
             let rows = aggregator.take_partials()?;
             *aggregator = Aggregator::new(Arc::clone(&self.aggregate))?;
             aggregator.merge(&rows)?;
-            parts.push(StatePart::keyed("windows", rows, &self.aggregate.key)?);
+            all.push(rows);
         }
-        Ok(parts)
+        let rows = concat_batches(&self.aggregate.partial_schema, &all)?;
+        Ok(vec![StatePart::keyed(
+            "windows",
+            rows,
+            &self.aggregate.key,
+        )?])
     }
 
     fn restore(&mut self, parts: Vec<StatePart>) -> Result<()> {
-        parts.iter().try_for_each(|part| self.merge(&part.rows))
+        for part in parts {
+            self.merge(&part.rows)?;
+        }
+        Ok(())
     }
 }

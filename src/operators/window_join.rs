@@ -10,6 +10,7 @@ use arrow::datatypes::SchemaRef;
 use super::changed::Changed;
 use super::join_core::JoinCore;
 use super::join_rows::{Side, Sides};
+use super::late::{LateRows, Reason};
 use super::open_windows::{OpenWindows, window_ends};
 use super::{Metrics, Operator, Output};
 use crate::changelog::Batch;
@@ -26,6 +27,7 @@ pub struct WindowJoin {
     codec: RowCodec,
     ends: Sides<usize>,
     windows: OpenWindows<Sides<Vec<RecordBatch>>>,
+    metrics: Arc<Metrics>,
 }
 
 impl WindowJoin {
@@ -50,16 +52,19 @@ impl WindowJoin {
                 left: left_end,
                 right: right_end,
             },
-            windows: OpenWindows::new(metrics),
+            windows: OpenWindows::new(),
+            metrics,
         })
     }
 
-    fn add(&mut self, side: Side, batch: &Batch) -> Result<()> {
+    fn add(&mut self, side: Side, batch: &Batch) -> Result<LateRows> {
         let ends = window_ends(&batch.rows, *self.ends.of(side))?;
         let mut by_window: BTreeMap<i64, Vec<u32>> = BTreeMap::new();
+        let mut late = LateRows::default();
         for (i, end) in ends.values().iter().enumerate() {
-            if self.windows.of_row(*end, batch.behind(i)).is_some() {
-                by_window.entry(*end).or_default().push(i as u32);
+            match self.windows.is_over(*end, batch.behind(i)) {
+                Some(watermark) => late.add(i, watermark, Reason::Window(*end)),
+                None => by_window.entry(*end).or_default().push(i as u32),
             }
         }
         for (end, rows) in by_window {
@@ -68,11 +73,9 @@ impl WindowJoin {
             } else {
                 take_record_batch(&batch.rows, &UInt32Array::from(rows))?
             };
-            if let Some(window) = self.windows.of_row(end, None) {
-                window.of_mut(side).push(rows);
-            }
+            self.windows.open(end).of_mut(side).push(rows);
         }
-        Ok(())
+        Ok(late)
     }
 
     /// The rows of one window, joined.
@@ -117,8 +120,9 @@ fn repeated(batch: Batch) -> Result<Batch> {
 }
 
 impl Operator for WindowJoin {
-    fn on_batch(&mut self, port: usize, batch: Batch, _out: &mut Output) -> Result<()> {
-        self.add(Side::of_port(port), &batch)
+    fn on_batch(&mut self, port: usize, batch: Batch, out: &mut Output) -> Result<()> {
+        let late = self.add(Side::of_port(port), &batch)?;
+        late.hand_out("WindowJoin", &batch, &self.metrics, out)
     }
 
     fn on_watermark(&mut self, watermark: Watermark, out: &mut Output) -> Result<()> {
@@ -134,13 +138,11 @@ impl Operator for WindowJoin {
 
     fn snapshot(&mut self) -> Result<Vec<StatePart>> {
         let mut parts = Vec::new();
-        for window in self.windows.values() {
-            for side in Side::BOTH {
-                let keys = &self.core.rows().sides.of(side).key_columns;
-                for rows in window.of(side) {
-                    parts.push(StatePart::keyed(side.name(), rows.clone(), keys)?);
-                }
-            }
+        for side in Side::BOTH {
+            let codecs = self.core.rows().sides.of(side);
+            let rows = self.windows.values().flat_map(|window| window.of(side));
+            let rows = concat_batches(codecs.rows.schema(), rows)?;
+            parts.push(StatePart::keyed(side.name(), rows, &codecs.key_columns)?);
         }
         Ok(parts)
     }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use arrow::datatypes::SchemaRef;
 use arrow::row::OwnedRow;
 
+use super::late::{LateRows, Reason};
 use super::open_windows::{OpenWindows, window_ends};
 use super::ranking::{Partition, Ranking};
 use super::{Metrics, Operator, Output};
@@ -21,6 +22,7 @@ pub struct WindowRank {
     ranking: Ranking,
     end: usize,
     windows: OpenWindows<HashMap<OwnedRow, Partition>>,
+    metrics: Arc<Metrics>,
 }
 
 impl WindowRank {
@@ -40,23 +42,29 @@ impl WindowRank {
         Ok(Self {
             ranking: Ranking::new(rank, input, output)?,
             end,
-            windows: OpenWindows::new(metrics),
+            windows: OpenWindows::new(),
+            metrics,
         })
     }
 }
 
 impl Operator for WindowRank {
-    fn on_batch(&mut self, _port: usize, batch: Batch, _out: &mut Output) -> Result<()> {
+    fn on_batch(&mut self, _port: usize, batch: Batch, out: &mut Output) -> Result<()> {
         let ends = window_ends(&batch.rows, self.end)?;
+        let mut late = LateRows::default();
         for (i, entry) in self.ranking.entries(&batch.rows)?.into_iter().enumerate() {
-            if let Some(window) = self.windows.of_row(ends.value(i), batch.behind(i)) {
-                let partition = window.entry(entry.key.clone()).or_default();
-                if self.ranking.admits(partition, &entry) {
-                    self.ranking.insert(partition, &entry);
-                }
+            let end = ends.value(i);
+            if let Some(watermark) = self.windows.is_over(end, batch.behind(i)) {
+                late.add(i, watermark, Reason::Window(end));
+                continue;
+            }
+            let partition = self.windows.open(end).entry(entry.key.clone());
+            let partition = partition.or_default();
+            if self.ranking.admits(partition, &entry) {
+                self.ranking.insert(partition, &entry, None);
             }
         }
-        Ok(())
+        late.hand_out("WindowRank", &batch, &self.metrics, out)
     }
 
     fn on_watermark(&mut self, watermark: Watermark, out: &mut Output) -> Result<()> {
@@ -77,7 +85,10 @@ impl Operator for WindowRank {
 
     fn snapshot(&mut self) -> Result<Vec<StatePart>> {
         let partitions = self.windows.values().flat_map(HashMap::values);
-        self.ranking.snapshot(partitions.map(|p| (p, None)))
+        let rows: Vec<_> = partitions
+            .flat_map(|p| self.ranking.rows(p, None))
+            .collect();
+        Ok(vec![self.ranking.snapshot(&rows, None)?])
     }
 
     fn restore(&mut self, parts: Vec<StatePart>) -> Result<()> {
@@ -85,10 +96,9 @@ impl Operator for WindowRank {
             let ends = window_ends(&part.rows, self.end)?;
             let stored = self.ranking.stored(&part)?;
             for (end, (entry, sequence, _)) in ends.values().iter().zip(stored) {
-                if let Some(window) = self.windows.of_row(*end, None) {
-                    let partition = window.entry(entry.key.clone()).or_default();
-                    self.ranking.insert_at(partition, &entry, sequence);
-                }
+                let partition = self.windows.open(*end).entry(entry.key.clone());
+                self.ranking
+                    .insert_at(partition.or_default(), &entry, sequence, None);
             }
         }
         Ok(())

@@ -1,5 +1,11 @@
 //! Keyed state: rows as values, key groups, expiry, and what an operator hands over in a snapshot.
+//!
+//! A snapshot has one part for each of an operator's tables, also where there is nothing to say. A part is the whole table, or
+//! follows on those of the same table in earlier snapshots; [`merge`] makes one table of them again.
 
+mod keyed;
+mod marks;
+mod merge;
 mod rows;
 mod ttl;
 
@@ -10,8 +16,11 @@ use twox_hash::XxHash3_64;
 
 use crate::error::Result;
 
+pub use keyed::{ChangedKeys, Detail, KeyedState, Writing};
+pub use marks::Marks;
+pub use merge::merge;
 pub use rows::{RowCodec, with_numbers, without_numbers};
-pub use ttl::{Expiry, StateTtl};
+pub use ttl::{Expiry, Passed, StateTtl};
 
 /// Number of key groups: hash ranges of keys that move as a whole when parallelism changes. Also the highest parallelism
 /// (Flink's default maximum).
@@ -54,6 +63,14 @@ impl StatePart {
             rows,
             changes: None,
         })
+    }
+
+    /// The same rows as what has changed since the last snapshot: the state's key is the columns `key`, which hold those that
+    /// rows are spread by, and `gone` are the keys without rows now. Without `gone` the part stays the whole table.
+    #[must_use]
+    pub fn replacing(mut self, key: Vec<usize>, gone: Option<RecordBatch>) -> Self {
+        self.changes = gone.map(|gone| StateChanges { key, gone });
+        self
     }
 
     /// State that is not keyed; it belongs to the instance of key group 0.

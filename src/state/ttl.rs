@@ -21,6 +21,15 @@ pub struct Expiry<K> {
     order: BTreeSet<(i64, K)>,
 }
 
+/// What it means for keys that time has passed.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Passed<K> {
+    /// Their state is to be given up.
+    pub expired: Vec<K>,
+    /// They were written before the time was known, and count as written now.
+    pub dated: Vec<K>,
+}
+
 impl<K: Clone + Eq + Hash + Ord> Expiry<K> {
     /// Without a TTL nothing expires and nothing is remembered.
     pub fn new(ttl: Option<StateTtl>) -> Self {
@@ -38,18 +47,34 @@ impl<K: Clone + Eq + Hash + Ord> Expiry<K> {
         self.set(key, at);
     }
 
-    /// The state of `key` was written at `at` (restored).
-    pub fn set(&mut self, key: &K, at: i64) {
+    /// The state of `key` was written at `at`, says a snapshot; `None`: it is not known when, which is as now. Of several times
+    /// the latest counts.
+    pub fn restore(&mut self, key: &K, at: Option<i64>) {
+        match (at, self.written.get(key)) {
+            (Some(at), before) if before.is_none_or(|before| *before < at) => self.set(key, at),
+            (None, None) => self.touch(key),
+            _ => {}
+        }
+    }
+
+    fn set(&mut self, key: &K, at: i64) {
         if self.ttl.is_none() {
             return;
         }
-        if let Some(before) = self.written.insert(key.clone(), at) {
-            if before == at {
-                return;
+        let key = match self.written.get_mut(key) {
+            Some(before) if *before == at => return,
+            Some(before) => {
+                let place = (*before, key.clone());
+                *before = at;
+                self.order.remove(&place);
+                place.1
             }
-            self.order.remove(&(before, key.clone()));
-        }
-        self.order.insert((at, key.clone()));
+            None => {
+                self.written.insert(key.clone(), at);
+                key.clone()
+            }
+        };
+        self.order.insert((at, key));
     }
 
     /// When the state of `key` was last written, for a snapshot.
@@ -70,47 +95,46 @@ impl<K: Clone + Eq + Hash + Ord> Expiry<K> {
         Some((ttl.after.unsigned_abs() / 4).clamp(10, 1000))
     }
 
-    /// The watermark moved to `time`; returns the keys whose state is to be given up.
-    pub fn on_watermark(&mut self, time: i64) -> Vec<K> {
+    /// The watermark moved to `time`.
+    pub fn on_watermark(&mut self, time: i64) -> Passed<K> {
         self.advance(time, true)
     }
 
-    /// The clock is at `time`; returns the keys whose state is to be given up.
-    pub fn on_clock(&mut self, time: i64) -> Vec<K> {
+    /// The clock is at `time`.
+    pub fn on_clock(&mut self, time: i64) -> Passed<K> {
         self.advance(time, false)
     }
 
-    fn advance(&mut self, time: i64, is_event_time: bool) -> Vec<K> {
+    fn advance(&mut self, time: i64, is_event_time: bool) -> Passed<K> {
+        let mut passed = Passed {
+            expired: Vec::new(),
+            dated: Vec::new(),
+        };
         let Some(ttl) = self.ttl.filter(|t| t.by_event_time == is_event_time) else {
-            return Vec::new();
+            return passed;
         };
         // The end of input is no time at which anything could still be written.
         if time == i64::MAX {
-            return Vec::new();
+            return passed;
         }
         if self.now.is_none() {
-            let unknown: Vec<K> = self
-                .order
-                .iter()
-                .take_while(|(t, _)| *t == i64::MIN)
-                .map(|(_, k)| k.clone())
-                .collect();
-            for key in unknown {
-                self.set(&key, time);
+            let unknown = self.order.iter().take_while(|(t, _)| *t == i64::MIN);
+            passed.dated = unknown.map(|(_, key)| key.clone()).collect();
+            for key in &passed.dated {
+                self.set(key, time);
             }
         }
         let now = self.now.map_or(time, |n| n.max(time));
         self.now = Some(now);
-        let mut expired = Vec::new();
         while let Some((at, _)) = self.order.first()
             && at.saturating_add(ttl.after) <= now
         {
             if let Some((_, key)) = self.order.pop_first() {
                 self.written.remove(&key);
-                expired.push(key);
+                passed.expired.push(key);
             }
         }
-        expired
+        passed
     }
 }
 
@@ -125,16 +149,21 @@ mod tests {
             by_event_time: true,
         }));
         e.touch(&"a");
-        assert!(
-            e.on_watermark(100).is_empty(),
+        let first = Passed {
+            expired: vec![],
+            dated: vec!["a"],
+        };
+        assert_eq!(
+            e.on_watermark(100),
+            first,
             "counts from the first time known"
         );
         e.touch(&"b");
-        assert!(e.on_clock(10_000).is_empty(), "another time");
-        assert!(e.on_watermark(105).is_empty());
+        assert!(e.on_clock(10_000).expired.is_empty(), "another time");
+        assert!(e.on_watermark(105).expired.is_empty());
         e.touch(&"a");
-        assert_eq!(e.on_watermark(110), ["b"]);
-        assert!(e.on_watermark(i64::MAX).is_empty());
-        assert_eq!(e.on_watermark(115), ["a"]);
+        assert_eq!(e.on_watermark(110).expired, ["b"]);
+        assert!(e.on_watermark(i64::MAX).expired.is_empty());
+        assert_eq!(e.on_watermark(115).expired, ["a"]);
     }
 }

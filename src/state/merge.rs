@@ -1,0 +1,298 @@
+//! One table of all that snapshots gave of it: what was replaced later is left out.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, BooleanArray, NullArray, RecordBatch};
+use arrow::compute::{concat_batches, filter_record_batch};
+use arrow::row::{Row, RowConverter, Rows, SortField};
+
+use super::StatePart;
+use crate::error::{Error, Result};
+
+/// Merges parts of one table, oldest first, into the whole table. They may be of several instances, whose keys are disjoint at
+/// any time. Rows whose key is in a later part of changes, there or gone, are left out; a whole part replaces nothing: what came
+/// before it is not to be given.
+///
+/// # Errors
+/// No parts, or parts of different tables.
+pub fn merge(parts: Vec<StatePart>) -> Result<StatePart> {
+    let Some(first) = parts.first() else {
+        return Err(Error::internal("no parts to make a table of"));
+    };
+    if let Some(other) = parts.iter().find(|p| p.name != first.name) {
+        return Err(Error::internal(format!(
+            "parts of '{}' and '{}' make no table",
+            first.name, other.name
+        )));
+    }
+    let name = first.name.clone();
+    let changes = parts.iter().find_map(|p| p.changes.as_ref());
+    let kept = match changes.map(|c| c.key.clone()) {
+        Some(key) => kept_rows(&parts, &key)?,
+        None => vec![None; parts.len()],
+    };
+    let schema = parts.iter().find(|p| p.rows.num_rows() > 0);
+    let schema = schema.unwrap_or(first).rows.schema();
+    let (mut batches, mut key_groups) = (Vec::new(), Vec::new());
+    for (part, kept) in parts.iter().zip(kept) {
+        let groups = part.key_groups.values().iter().copied();
+        match kept {
+            None => {
+                batches.push(part.rows.clone());
+                key_groups.extend(groups);
+            }
+            Some(kept) => {
+                batches.push(filter_record_batch(&part.rows, &kept)?);
+                let kept = kept.values().iter();
+                key_groups.extend(groups.zip(kept).filter(|(_, k)| *k).map(|(g, _)| g));
+            }
+        }
+    }
+    batches.retain(|rows| rows.num_rows() > 0);
+    Ok(StatePart {
+        name,
+        key_groups: key_groups.into(),
+        rows: concat_batches(&schema, &batches)?,
+        changes: None,
+    })
+}
+
+/// Which rows of each part no later part replaces; `None`: all.
+fn kept_rows(parts: &[StatePart], key: &[usize]) -> Result<Vec<Option<BooleanArray>>> {
+    let mut encoder = Encoder(None);
+    let mut keys: Vec<(Rows, Option<Rows>)> = Vec::with_capacity(parts.len());
+    for part in parts {
+        let gone = match &part.changes {
+            Some(changes) if changes.key != key => {
+                return Err(Error::internal(format!(
+                    "the key of '{}' is not the same in all its parts",
+                    part.name
+                )));
+            }
+            Some(changes) => Some(encoder.encode(&changes.gone)?),
+            None => None,
+        };
+        keys.push((encoder.encode(&part.rows.project(key)?)?, gone));
+    }
+    let mut later: HashSet<Row> = HashSet::new();
+    let mut kept = Vec::with_capacity(parts.len());
+    for (rows, gone) in keys.iter().rev() {
+        let is_kept = |row: Row| !later.contains(&row);
+        kept.push((!later.is_empty()).then(|| rows.iter().map(is_kept).map(Some).collect()));
+        if let Some(gone) = gone {
+            later.extend(rows.iter());
+            later.extend(gone.iter());
+        }
+    }
+    kept.reverse();
+    Ok(kept)
+}
+
+/// Keys as bytes.
+struct Encoder(Option<RowConverter>);
+
+impl Encoder {
+    fn encode(&mut self, keys: &RecordBatch) -> Result<Rows> {
+        let columns: Vec<ArrayRef> = match keys.num_columns() {
+            // Without columns all keys are the same.
+            0 => vec![Arc::new(NullArray::new(keys.num_rows()))],
+            _ => keys.columns().to_vec(),
+        };
+        let converter = match &mut self.0 {
+            Some(converter) => converter,
+            none => {
+                let fields = columns
+                    .iter()
+                    .map(|c| SortField::new(c.data_type().clone()));
+                none.insert(RowConverter::new(fields.collect())?)
+            }
+        };
+        Ok(converter.convert_columns(&columns)?)
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::super::{KEY_GROUPS, KeyedState, RowCodec, instance_of};
+    use super::*;
+    use arrow::array::{AsArray, Int64Array, RecordBatchOptions};
+    use arrow::datatypes::{DataType, Field, Int64Type, Schema, SchemaRef};
+    use arrow::row::OwnedRow;
+    use proptest::prelude::*;
+    use std::collections::BTreeMap;
+
+    fn schema() -> SchemaRef {
+        let field = |name| Field::new(name, DataType::Int64, true);
+        Arc::new(Schema::new(vec![field("k"), field("l"), field("v")]))
+    }
+
+    fn batch(rows: &[(i64, Option<i64>, i64)]) -> RecordBatch {
+        let columns: Vec<ArrayRef> = vec![
+            Arc::new(Int64Array::from_iter_values(rows.iter().map(|r| r.0))),
+            Arc::new(rows.iter().map(|r| r.1).collect::<Int64Array>()),
+            Arc::new(Int64Array::from_iter_values(rows.iter().map(|r| r.2))),
+        ];
+        RecordBatch::try_new(schema(), columns).unwrap()
+    }
+
+    /// Keeps several values of each key, in order, as an operator would.
+    struct Kept {
+        keys: RowCodec,
+        state: KeyedState<Vec<i64>>,
+    }
+
+    type Key = (i64, Option<i64>);
+
+    impl Kept {
+        fn new() -> Self {
+            Self {
+                keys: RowCodec::of_columns(&schema(), &[0, 1]).unwrap(),
+                state: KeyedState::new(None),
+            }
+        }
+
+        fn key(&self, (k, l): Key) -> OwnedRow {
+            let rows = batch(&[(k, l, 0)]);
+            self.keys.encode_columns(&rows, &[0, 1]).unwrap().remove(0)
+        }
+
+        fn snapshot(&mut self) -> StatePart {
+            let changed = self.state.take_changes();
+            let mut rows = Vec::new();
+            for key in changed.there() {
+                let own = self.keys.decode([key]).unwrap();
+                let cell = |c: usize| own.column(c).as_primitive::<Int64Type>().iter().next();
+                let (k, l) = (cell(0).unwrap().unwrap(), cell(1).unwrap());
+                let values = self.state.get(key).unwrap();
+                rows.extend(values.iter().map(|v| (k, l, *v)));
+            }
+            let part = StatePart::keyed("t", batch(&rows), &[0]).unwrap();
+            part.replacing(vec![0, 1], changed.gone(&self.keys).unwrap())
+        }
+
+        fn restore(&mut self, part: &StatePart) {
+            for (key, values) in by_key(part) {
+                self.state.restore(self.key(key), values, None);
+            }
+            self.state.restored();
+        }
+    }
+
+    fn by_key(part: &StatePart) -> BTreeMap<Key, Vec<i64>> {
+        assert!(part.changes.is_none());
+        assert_eq!(part.key_groups.len(), part.rows.num_rows());
+        let expected = StatePart::keyed("t", part.rows.clone(), &[0]).unwrap();
+        assert_eq!(part.key_groups, expected.key_groups);
+        let column = |c: usize| part.rows.column(c).as_primitive::<Int64Type>();
+        let mut all: BTreeMap<Key, Vec<i64>> = BTreeMap::new();
+        for ((k, l), v) in column(0).iter().zip(column(1)).zip(column(2)) {
+            all.entry((k.unwrap(), l)).or_default().push(v.unwrap());
+        }
+        all
+    }
+
+    #[derive(Debug, Clone)]
+    enum Step {
+        Write(Key, Vec<i64>),
+        Remove(Key),
+        Snapshot,
+        /// Everything so far becomes one file.
+        Compact,
+        Rescale(usize),
+    }
+
+    fn steps() -> impl Strategy<Value = Vec<Step>> {
+        let key = || (0i64..4, proptest::option::weighted(0.8, 0i64..2));
+        let step = prop_oneof![
+            8 => (key(), proptest::collection::vec(0i64..100, 1..3))
+                .prop_map(|(k, v)| Step::Write(k, v)),
+            4 => key().prop_map(Step::Remove),
+            4 => Just(Step::Snapshot),
+            1 => Just(Step::Compact),
+            1 => (1usize..4).prop_map(Step::Rescale),
+        ];
+        proptest::collection::vec(step, 0..60)
+    }
+
+    proptest! {
+        /// However the state is written and removed, cut, compacted and spread anew: the parts add up to it.
+        #[test]
+        fn parts_add_up_to_the_state(steps in steps(), instances in 1usize..3) {
+            let mut all: Vec<Kept> = (0..instances).map(|_| Kept::new()).collect();
+            let mut log: Vec<StatePart> = Vec::new();
+            let mut model: BTreeMap<Key, Vec<i64>> = BTreeMap::new();
+            let group = |key: Key| {
+                let part = StatePart::keyed("t", batch(&[(key.0, key.1, 0)]), &[0]).unwrap();
+                part.key_groups.value(0)
+            };
+            for step in steps.into_iter().chain([Step::Snapshot]) {
+                let n = all.len();
+                let owner = |key: Key| instance_of(group(key), n);
+                match step {
+                    Step::Write(key, values) => {
+                        let kept = &mut all[owner(key)];
+                        let id = kept.key(key);
+                        if values.len() == 1 {
+                            let writing = kept.state.write(&id, || Ok(Vec::new())).unwrap();
+                            writing.value.extend(&values);
+                            model.entry(key).or_default().extend(&values);
+                        } else {
+                            kept.state.insert(id, values.clone());
+                            model.insert(key, values);
+                        }
+                    }
+                    Step::Remove(key) => {
+                        let kept = &mut all[owner(key)];
+                        let id = kept.key(key);
+                        prop_assert_eq!(kept.state.remove(&id), model.remove(&key));
+                    }
+                    Step::Snapshot => {
+                        log.extend(all.iter_mut().map(Kept::snapshot));
+                        let whole = merge(log.clone()).unwrap();
+                        prop_assert_eq!(&by_key(&whole), &model);
+                    }
+                    Step::Compact if !log.is_empty() => log = vec![merge(log).unwrap()],
+                    Step::Compact => {}
+                    Step::Rescale(n) => {
+                        log.extend(all.iter_mut().map(Kept::snapshot));
+                        let whole = merge(log.clone()).unwrap();
+                        all = (0..n).map(|_| Kept::new()).collect();
+                        for (i, kept) in all.iter_mut().enumerate() {
+                            kept.restore(&whole.of_instance(i, n).unwrap());
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_key_without_columns_is_one_key() {
+        let part = |value: i64| StatePart::keyed("t", batch(&[(0, None, value)]), &[]).unwrap();
+        let none = |rows| {
+            let options = RecordBatchOptions::new().with_row_count(Some(rows));
+            let empty = Arc::new(Schema::empty());
+            Some(RecordBatch::try_new_with_options(empty, vec![], &options).unwrap())
+        };
+        let changed = |value| part(value).replacing(vec![], none(0));
+        let merged = merge(vec![part(1), changed(2), changed(3)]).unwrap();
+        assert_eq!(merged.rows, batch(&[(0, None, 3)]));
+        let gone = StatePart::keyed("t", batch(&[]), &[]).unwrap();
+        let merged = merge(vec![merged, gone.replacing(vec![], none(1))]).unwrap();
+        assert_eq!(merged.rows, batch(&[]));
+    }
+
+    #[test]
+    fn whole_parts_are_put_together_and_what_is_no_table_is_refused() {
+        let rows = batch(&[(1, None, 1), (2, None, 2)]);
+        let part = StatePart::keyed("t", rows, &[0]).unwrap();
+        let merged = merge(vec![part.clone(), part.clone()]).unwrap();
+        assert_eq!(merged.rows.num_rows(), 4);
+        assert!(merged.key_groups.iter().all(|g| g.unwrap() < KEY_GROUPS));
+        assert!(merge(Vec::new()).is_err());
+        let other = StatePart::unkeyed("u", batch(&[]));
+        assert!(merge(vec![part, other]).is_err());
+    }
+}
