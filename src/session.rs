@@ -26,7 +26,9 @@ use crate::planner::{
     self, Functions, InsertPlan, Lowering, Mistakes, PlanContext, PlanOptions, SinkCheck,
     StreamTable, analyze, diagnose, object_name, tables_read,
 };
-use crate::runtime::{self, CheckpointOptions, Connect, Job, JobMetrics, JobOptions, RestoreFrom};
+use crate::runtime::{
+    self, CheckpointOptions, Connect, Job, JobMetrics, JobOptions, Process, RestoreFrom,
+};
 use crate::settings::Settings;
 use crate::sql::ast::{ConflictAction, DropKind, Insert, Script, Show, Statement, StatementKind};
 use crate::sql::{Diagnostic, SourceFile};
@@ -232,7 +234,7 @@ impl Session {
             retained: settings.checkpoints_retained(),
             restore,
             drop_state: settings.drops_state(),
-            held: Arc::default(),
+            process: Process::new(fastrand::u64(..)),
         })
     }
 

@@ -18,6 +18,8 @@ pub struct Location {
     prefix: Path,
     /// The folder, where it is a local one: what is written is also brought to the disk.
     local: Option<PathBuf>,
+    /// Work on files is done where it is asked for, not on threads of its own: so that a simulation can be replayed.
+    is_simulated: bool,
     url: String,
 }
 
@@ -57,12 +59,13 @@ impl Location {
         }
     }
 
-    /// A store made elsewhere (tests).
-    pub fn of(store: Arc<dyn ObjectStore>) -> Self {
+    /// A store made elsewhere, for simulations.
+    pub fn simulated(store: Arc<dyn ObjectStore>) -> Self {
         Self {
             store,
             prefix: Path::default(),
             local: None,
+            is_simulated: true,
             url: "memory".into(),
         }
     }
@@ -84,6 +87,7 @@ impl Location {
         Ok(Self {
             store: Arc::new(store),
             prefix: Path::default(),
+            is_simulated: false,
             url: folder.to_string(),
             local: Some(root),
         })
@@ -114,6 +118,7 @@ impl Location {
             store: Arc::new(store),
             prefix: Path::from(folder),
             local: None,
+            is_simulated: false,
             url: url.to_string(),
         })
     }
@@ -125,8 +130,25 @@ impl Location {
             store: Arc::clone(&self.store),
             prefix: self.path(name),
             local: self.local.clone(),
+            is_simulated: self.is_simulated,
             url: format!("{}/{name}", self.url.trim_end_matches('/')),
         }
+    }
+
+    /// Does work that takes the processor for long, away from the threads that move rows.
+    ///
+    /// # Errors
+    /// The work's.
+    pub async fn work<T: Send + 'static>(
+        &self,
+        run: impl FnOnce() -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        if self.is_simulated {
+            return run();
+        }
+        tokio::task::spawn_blocking(run)
+            .await
+            .map_err(|e| Error::internal(format!("work on a checkpoint was cut off: {e}")))?
     }
 
     /// Whether it is a folder of this machine.

@@ -169,6 +169,8 @@ pub struct OperatorSnapshot {
 /// A consistent state of a whole job, to be stored.
 #[derive(Debug, Clone, Default)]
 pub struct JobState {
+    /// When it was like that, in milliseconds since the epoch of the clock.
+    pub time: i64,
     /// The sources.
     pub sources: Vec<SourceState>,
     /// The operators that have state.

@@ -171,21 +171,23 @@ impl Checkpoints {
         Ok(manifest)
     }
 
-    /// Takes the right to write from every earlier run of the job. `held`: the right that this process had before and lost with
-    /// a failure of its own; if somebody else has taken it since, that one keeps it.
+    /// Takes the right to write from every earlier run of the job. `process` names the process that runs it; `again`: it had the
+    /// right before, and failed: if another process has taken it since, that one keeps it.
     ///
     /// # Errors
-    /// Where the store fails, or another run has taken over.
-    pub async fn own(&self, who: &str, held: Option<&Owner>) -> Result<Owner> {
+    /// Where the store fails, or another process has taken over.
+    pub async fn own(&self, process: &str, again: bool) -> Result<Owner> {
+        let name = |generation: u64| format!("{OWNERS}/{generation:010}.json");
+        let text = serde_json::json!({ "process": process }).to_string();
         loop {
             let newest = self.newest_owner().await?;
-            if held.is_some_and(|h| h.generation != newest) {
+            let holder = self.location.read(&name(newest)).await?;
+            if again && holder.as_deref() != Some(text.as_bytes()) {
                 return Err(self.fenced());
             }
             let generation = newest + 1;
-            let name = format!("{OWNERS}/{generation:010}.json");
-            let text = serde_json::json!({ "owner": who }).to_string();
-            if !self.location.create(&name, text.into_bytes()).await? {
+            let bytes = text.clone().into_bytes();
+            if !self.location.create(&name(generation), bytes).await? {
                 continue;
             }
             // Only the newest counts.
@@ -220,13 +222,12 @@ impl Checkpoints {
         &self,
         owner: &Owner,
         epoch: u64,
-        time: i64,
         state: &JobState,
         before: Option<&Manifest>,
     ) -> Result<Manifest> {
         let folder = &self.location;
         let operators = write_operators(folder, epoch, state, before).await?;
-        let manifest = self.describe(epoch, Kind::Checkpoint, time, state, operators);
+        let manifest = self.describe(epoch, state, operators);
         self.publish(owner, &manifest).await?;
         Ok(manifest)
     }
@@ -269,13 +270,11 @@ impl Checkpoints {
         time: i64,
         from: Option<(&Location, &Manifest)>,
     ) -> Result<Manifest> {
-        let mut manifest = self.describe(
-            epoch,
-            Kind::Checkpoint,
+        let nothing = JobState {
             time,
-            &JobState::default(),
-            Vec::new(),
-        );
+            ..JobState::default()
+        };
+        let mut manifest = self.describe(epoch, &nothing, Vec::new());
         if let Some((_, savepoint)) = from {
             manifest.sources.clone_from(&savepoint.sources);
             manifest.operators.clone_from(&savepoint.operators);
@@ -330,21 +329,14 @@ impl Checkpoints {
             .collect())
     }
 
-    fn describe(
-        &self,
-        epoch: u64,
-        kind: Kind,
-        time: i64,
-        state: &JobState,
-        operators: Vec<OperatorState>,
-    ) -> Manifest {
+    fn describe(&self, epoch: u64, state: &JobState, operators: Vec<OperatorState>) -> Manifest {
         Manifest {
             format: FORMAT,
             flowline: env!("CARGO_PKG_VERSION").to_string(),
             job: self.job.clone(),
             epoch,
-            kind,
-            time,
+            kind: Kind::Checkpoint,
+            time: state.time,
             finished: state.finished,
             sources: state.sources.clone(),
             operators,
@@ -489,15 +481,7 @@ async fn load_table(location: &Location, table: &str, files: &[FileRef]) -> Resu
             decode(table, bytes).map_err(|e| e.at(format!("{}/{}", location.url(), file.path)))?,
         );
     }
-    blocking(move || merge(parts)).await
-}
-
-async fn blocking<T: Send + 'static>(
-    run: impl FnOnce() -> Result<T> + Send + 'static,
-) -> Result<T> {
-    tokio::task::spawn_blocking(run)
-        .await
-        .map_err(|e| Error::internal(format!("work on a checkpoint was cut off: {e}")))?
+    location.work(move || merge(parts)).await
 }
 
 /// Writes what operators handed over, and says of which files each table consists now.
@@ -536,7 +520,7 @@ async fn write_operators(
                 }
                 let file = format!("{STATE}/{epoch:012}-{number}-{table}-{i}.arrow");
                 let encoded = part.clone();
-                let bytes = blocking(move || encode(&encoded)).await?;
+                let bytes = folder.work(move || encode(&encoded)).await?;
                 let sum = checksum(&bytes);
                 // What has not changed since then is there already.
                 let same = earlier.into_iter().flatten().find(|f| {
@@ -561,14 +545,14 @@ async fn write_operators(
                 files.push(new);
                 wrote = true;
             }
-            let is_stale = follows && !ended.is_empty();
+            let is_stale = follows && !ended.is_empty() && !files.is_empty();
             if is_stale || (wrote && is_compactable(&files)) {
                 let mut whole = load_table(folder, table, &files).await?;
                 if is_stale {
                     whole = without(&whole, ended)?;
                 }
                 let rows = whole.rows.num_rows() as u64;
-                let bytes = blocking(move || encode(&whole)).await?;
+                let bytes = folder.work(move || encode(&whole)).await?;
                 let new = FileRef {
                     path: format!("{STATE}/{epoch:012}-{number}-{table}-whole.arrow"),
                     epoch,

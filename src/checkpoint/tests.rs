@@ -36,6 +36,7 @@ fn changes(pairs: &[(&str, i64)], gone: &[&str]) -> StatePart {
 
 fn state(parts: Vec<StatePart>) -> JobState {
     JobState {
+        time: 7,
         sources: vec![SourceState {
             id: "source/t".into(),
             partitions: Vec::new(),
@@ -60,8 +61,8 @@ struct Store {
 impl Store {
     async fn new() -> Self {
         let raw = Arc::new(InMemory::new());
-        let checkpoints = Checkpoints::new(&Location::of(Arc::clone(&raw) as _), "job");
-        let owner = checkpoints.own("test", None).await.unwrap();
+        let checkpoints = Checkpoints::new(&Location::simulated(Arc::clone(&raw) as _), "job");
+        let owner = checkpoints.own("test", false).await.unwrap();
         Self {
             raw,
             checkpoints,
@@ -73,7 +74,7 @@ impl Store {
     async fn save(&mut self, epoch: u64, parts: Vec<StatePart>) -> Manifest {
         let saved = self
             .checkpoints
-            .save(&self.owner, epoch, 7, &state(parts), self.last.as_ref())
+            .save(&self.owner, epoch, &state(parts), self.last.as_ref())
             .await
             .unwrap();
         self.last = Some(saved.clone());
@@ -168,7 +169,7 @@ async fn state_of_instances_that_have_ended_is_left_out() {
     next.operators[0].ended = vec![group];
     let saved = store
         .checkpoints
-        .save(&store.owner, 2, 0, &next, store.last.as_ref())
+        .save(&store.owner, 2, &next, store.last.as_ref())
         .await
         .unwrap();
     assert_eq!(store.rows(&saved).await, [("a".to_string(), 3)]);
@@ -248,19 +249,21 @@ async fn a_damaged_checkpoint_is_never_restored() {
 async fn a_later_run_shuts_out_an_earlier_one() {
     let mut store = Store::new().await;
     store.save(1, vec![whole(&[("a", 1)])]).await;
-    let later = store.checkpoints.own("later", None).await.unwrap();
+    let later = store.checkpoints.own("later", false).await.unwrap();
     assert_eq!(later.first_epoch, 2);
     let stale = store
         .checkpoints
-        .save(&store.owner, 2, 0, &state(Vec::new()), store.last.as_ref())
+        .save(&store.owner, 2, &state(Vec::new()), store.last.as_ref())
         .await
         .unwrap_err();
     assert_eq!(stale.kind, ErrorKind::Fenced);
-    let again = store.checkpoints.own("again", Some(&store.owner)).await;
+    let again = store.checkpoints.own("test", true).await;
     assert_eq!(again.unwrap_err().kind, ErrorKind::Fenced);
+    assert!(store.checkpoints.own("later", true).await.is_ok());
+    let later = store.checkpoints.own("later", true).await.unwrap();
     store
         .checkpoints
-        .save(&later, 2, 0, &state(Vec::new()), store.last.as_ref())
+        .save(&later, 2, &state(Vec::new()), store.last.as_ref())
         .await
         .unwrap();
 }
@@ -270,7 +273,7 @@ async fn a_savepoint_stands_by_itself() {
     let mut store = Store::new().await;
     store.save(1, vec![whole(&[("a", 1), ("b", 2)])]).await;
     let second = store.save(2, vec![changes(&[("a", 2)], &[])]).await;
-    let elsewhere = Location::of(Arc::new(InMemory::new()));
+    let elsewhere = Location::simulated(Arc::new(InMemory::new()));
     store
         .checkpoints
         .savepoint(&second, Some(&elsewhere))

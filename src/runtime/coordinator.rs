@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use super::CheckpointOptions;
 use super::epochs::{Epochs, InstanceId, InstanceState};
-use crate::checkpoint::{Answer, JobState, Location, Manifest, Owner, Request};
+use crate::checkpoint::{Answer, Checkpoints, JobState, Location, Manifest, Owner, Request};
 use crate::clock::Clock;
 use crate::connectors::Committer;
 use crate::error::{Error, ErrorKind, Result};
@@ -55,6 +55,58 @@ pub struct Order {
     pub is_last: bool,
 }
 
+/// Stores checkpoints and makes their output visible. Without clock or timers: both runtimes use it.
+pub struct Committing {
+    /// Where checkpoints are kept.
+    pub checkpoints: Checkpoints,
+    /// How many are kept.
+    pub retained: usize,
+    /// The right to write.
+    pub owner: Owner,
+    /// Each once, the one that knows which epoch it committed first.
+    pub committers: Vec<Arc<dyn Committer>>,
+    /// The number of the next checkpoint.
+    pub next_epoch: u64,
+    /// The checkpoint that the next one follows on.
+    pub before: Option<Manifest>,
+}
+
+impl Committing {
+    /// Stores the next checkpoint. May be called again after it failed.
+    ///
+    /// # Errors
+    /// As [`Checkpoints::save`].
+    pub async fn store(&self, state: &JobState) -> Result<Manifest> {
+        let before = self.before.as_ref();
+        self.checkpoints
+            .save(&self.owner, self.next_epoch, state, before)
+            .await
+    }
+
+    /// Makes the output of a stored checkpoint visible, and removes what is not needed any more.
+    ///
+    /// # Errors
+    /// A sink that cannot commit: the job must begin again from the epoch that its sinks name.
+    pub async fn commit(&mut self, manifest: Manifest) -> Result<()> {
+        let epoch = manifest.epoch;
+        self.next_epoch = epoch + 1;
+        for committer in &self.committers {
+            let identity = committer.identity();
+            let of = manifest.sinks.iter().find(|s| s.committer == identity);
+            let prepared = of.map(|s| s.prepared.as_slice()).unwrap_or_default();
+            committer
+                .commit(epoch, prepared)
+                .await
+                .map_err(|e| e.at(format!("commit of epoch {epoch}")))?;
+        }
+        self.before = Some(manifest);
+        if let Err(error) = self.checkpoints.retain(self.retained, epoch).await {
+            tracing::warn!("checkpoints that are not needed any more cannot be removed: {error}");
+        }
+        Ok(())
+    }
+}
+
 /// The task that takes checkpoints.
 pub struct Coordinator {
     /// Who has said what.
@@ -67,16 +119,10 @@ pub struct Coordinator {
     pub committed: watch::Sender<u64>,
     /// Set from outside: the job is to end with a last checkpoint.
     pub stop: watch::Receiver<bool>,
-    /// Each once, the one that knows which epoch it committed first.
-    pub committers: Vec<Arc<dyn Committer>>,
     /// Where to and how often.
     pub options: CheckpointOptions,
-    /// The right to write.
-    pub owner: Owner,
-    /// The number of the next checkpoint.
-    pub next_epoch: u64,
-    /// The checkpoint that the next one follows on.
-    pub before: Option<Manifest>,
+    /// Stores and commits.
+    pub committing: Committing,
     /// The time of checkpoints.
     pub clock: Arc<dyn Clock>,
     /// Counters.
@@ -179,11 +225,11 @@ impl Coordinator {
 
     /// All instances have ended: what they wrote last is committed.
     async fn finish(&mut self) -> Result<()> {
-        if self.before.as_ref().is_some_and(|m| m.finished) {
+        if self.committing.before.as_ref().is_some_and(|m| m.finished) {
             return Ok(());
         }
         let begun = Instant::now();
-        let state = self.epochs.take();
+        let state = self.epochs.take(self.clock.now());
         self.complete(&state, begun).await.map(|_| ())
     }
 
@@ -212,7 +258,7 @@ impl Coordinator {
             return Ok(None);
         }
         self.orders.send_replace(Order {
-            epoch: self.next_epoch,
+            epoch: self.committing.next_epoch,
             is_last,
         });
         let deadline = begun + self.options.timeout;
@@ -223,33 +269,23 @@ impl Coordinator {
                 Err(_) => {
                     return Err(Error::external(format!(
                         "checkpoint {}: its barrier did not come through the job within {} s",
-                        self.next_epoch,
+                        self.committing.next_epoch,
                         self.options.timeout.as_secs()
                     ))
                     .with_help("a sink that does not take rows holds it up, or 'execution.checkpointing.timeout' is too short"));
                 }
             }
         }
-        let state = self.epochs.take();
+        let state = self.epochs.take(self.clock.now());
         self.complete(&state, begun).await.map(Some)
     }
 
     /// Stores a checkpoint and makes its output visible.
     async fn complete(&mut self, state: &JobState, begun: Instant) -> Result<Manifest> {
-        let epoch = self.next_epoch;
-        self.next_epoch += 1;
-        let manifest = self.store(epoch, state, begun).await?;
-        for committer in &self.committers {
-            let identity = committer.identity();
-            let of = state.sinks.iter().find(|s| s.committer == identity);
-            let prepared = of.map(|s| s.prepared.as_slice()).unwrap_or_default();
-            committer
-                .commit(epoch, prepared)
-                .await
-                .map_err(|e| e.at(format!("commit of epoch {epoch}")))?;
-        }
+        let manifest = self.store(state, begun).await?;
+        let epoch = manifest.epoch;
+        self.committing.commit(manifest.clone()).await?;
         self.committed.send_replace(epoch);
-        self.before = Some(manifest.clone());
         let millis = begun.elapsed().as_millis() as u64;
         let metrics = &self.metrics;
         metrics.completed.fetch_add(1, Ordering::Relaxed);
@@ -264,25 +300,16 @@ impl Coordinator {
             manifest.bytes(),
             manifest.new_bytes()
         );
-        let options = &self.options;
-        if let Err(error) = options.checkpoints.retain(options.retained, epoch).await {
-            tracing::warn!("checkpoints that are not needed any more cannot be removed: {error}");
-        }
         Ok(manifest)
     }
 
     /// Tries until the checkpoint is stored or its time is over. Rows go on flowing meanwhile.
-    async fn store(&self, epoch: u64, state: &JobState, begun: Instant) -> Result<Manifest> {
+    async fn store(&self, state: &JobState, begun: Instant) -> Result<Manifest> {
+        let epoch = self.committing.next_epoch;
+        let options = &self.options;
         let mut wait = RETRY.0;
         loop {
-            let options = &self.options;
-            let before = self.before.as_ref();
-            let time = self.clock.now();
-            let error = match options
-                .checkpoints
-                .save(&self.owner, epoch, time, state, before)
-                .await
-            {
+            let error = match self.committing.store(state).await {
                 Ok(manifest) => return Ok(manifest),
                 Err(error) if error.kind != ErrorKind::External => return Err(error),
                 Err(error) => error,

@@ -101,16 +101,24 @@ impl Epochs {
         self.ended.len() == self.instances.len()
     }
 
-    /// What the complete checkpoint holds.
-    pub fn take(&mut self) -> JobState {
-        let finished = self.is_finished();
+    /// What the complete checkpoint holds; `time`: now, in milliseconds since the epoch.
+    pub fn take(&mut self, time: i64) -> JobState {
+        // An instance that ended behind the barrier counts as it was at the barrier.
+        let finished = self.is_finished() && self.said.is_empty();
+        let ended: Vec<(InstanceId, &InstanceState)> = self
+            .ended
+            .iter()
+            .filter(|(id, _)| !self.said.contains_key(id))
+            .map(|(id, state)| (*id, state))
+            .collect();
         let mut sources: BTreeMap<NodeId, Vec<PartitionPosition>> = BTreeMap::new();
-        for state in self.ended.values().chain(self.said.values()) {
+        for state in ended.iter().map(|(_, s)| *s).chain(self.said.values()) {
             if let Some((node, partitions)) = &state.source {
                 sources.entry(*node).or_default().extend(partitions.clone());
             }
         }
         let mut operators: BTreeMap<NodeId, OperatorSnapshot> = BTreeMap::new();
+        let ended: Vec<InstanceId> = ended.into_iter().map(|(id, _)| id).collect();
         let mut prepared = std::mem::take(&mut self.left);
         for state in std::mem::take(&mut self.said).into_values() {
             for (node, parts) in state.operators {
@@ -119,7 +127,7 @@ impl Epochs {
             }
             prepared.extend(state.prepared);
         }
-        for (task, instance) in self.ended.keys() {
+        for (task, instance) in &ended {
             let (nodes, parallelism) = &self.tasks[*task];
             for node in nodes {
                 if let Some(operator) = operators.get_mut(node) {
@@ -137,6 +145,7 @@ impl Epochs {
             }
         }
         JobState {
+            time,
             sources: sources
                 .into_iter()
                 .map(|(node, partitions)| SourceState {

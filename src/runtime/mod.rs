@@ -12,10 +12,11 @@ mod threaded;
 mod topology;
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-use crate::checkpoint::{Checkpoints, Location, Owner, PartitionPosition};
+use crate::checkpoint::{Checkpoints, Location, PartitionPosition};
 use crate::connectors;
 use crate::error::Result;
 use crate::graph::{self, Graph, NodeId};
@@ -23,7 +24,7 @@ use crate::operators::Metrics;
 use crate::state::StatePart;
 
 pub use coordinator::CheckpointMetrics;
-pub use simulated::{Simulation, simulate};
+pub use simulated::{Attempt, Simulation, attempt, simulate};
 pub use threaded::{Job, start};
 
 /// Makes the outside ends of a job.
@@ -68,6 +69,23 @@ pub enum RestoreFrom {
     Savepoint(Location),
 }
 
+/// A process that runs a job: it may start it several times, but not any more once another process has.
+#[derive(Debug, Clone)]
+pub struct Process {
+    name: String,
+    has_begun: Arc<AtomicBool>,
+}
+
+impl Process {
+    /// A name that no other process has.
+    pub fn new(unique: u64) -> Self {
+        Self {
+            name: format!("{}-{unique:016x}", std::process::id()),
+            has_begun: Arc::default(),
+        }
+    }
+}
+
 /// How checkpoints are taken, and which one a job begins with.
 #[derive(Debug, Clone)]
 pub struct CheckpointOptions {
@@ -85,8 +103,8 @@ pub struct CheckpointOptions {
     pub restore: RestoreFrom,
     /// State that fits no operator any more is given up; else it is an error.
     pub drop_state: bool,
-    /// The right to write checkpoints that this process holds.
-    pub held: Arc<Mutex<Option<Owner>>>,
+    /// The process that runs the job.
+    pub process: Process,
 }
 
 /// A consistent state of a whole job between two elements.

@@ -1,28 +1,24 @@
 //! From a stored checkpoint back to a job: which checkpoint holds, and whose state each operator takes.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
+use super::coordinator::Committing;
 use super::{CheckpointOptions, RestoreFrom, Snapshot};
-use crate::checkpoint::{self, Checkpoints, Location, Manifest, Owner};
+use crate::checkpoint::{self, Checkpoints, Location, Manifest};
 use crate::connectors::{Committer, JobContext, Sink};
 use crate::error::{Error, Result};
 use crate::graph::{Graph, NodeId};
 
 /// What a run begins with.
 pub struct Recovered {
-    /// The right to write checkpoints.
-    pub owner: Owner,
-    /// The number of its first checkpoint.
-    pub first_epoch: u64,
+    /// Stores and commits from here on.
+    pub committing: Committing,
     /// The checkpoint restored.
     pub restored: Option<Manifest>,
-    /// The checkpoint that the next one builds on.
-    pub before: Option<Manifest>,
     /// Positions and state by node.
     pub snapshot: Snapshot,
-    /// Each once, the one that knows which epoch it committed first.
-    pub committers: Vec<Arc<dyn Committer>>,
     /// The identity of each sink node's committer.
     pub identities: BTreeMap<NodeId, String>,
 }
@@ -60,15 +56,10 @@ pub async fn recover(
 ) -> Result<Recovered> {
     let (mut committers, identities) = committers(sinks, job)?;
     let checkpoints = &options.checkpoints;
-    let held = options
-        .held
-        .lock()
-        .unwrap_or_else(PoisonError::into_inner)
-        .clone();
-    let owner = checkpoints
-        .own(&format!("process {}", std::process::id()), held.as_ref())
-        .await?;
-    *options.held.lock().unwrap_or_else(PoisonError::into_inner) = Some(owner.clone());
+    let process = &options.process;
+    let again = process.has_begun.load(Ordering::Relaxed);
+    let owner = checkpoints.own(&process.name, again).await?;
+    process.has_begun.store(true, Ordering::Relaxed);
     for (name, _) in checkpoint::Request::waiting(&checkpoints.location).await? {
         checkpoint::Request::withdraw(&checkpoints.location, &name).await?;
     }
@@ -77,11 +68,13 @@ pub async fn recover(
         None => None,
     };
     let mut committed: Option<(u64, Arc<dyn Committer>)> = None;
+    let mut unmarked = Vec::new();
     for committer in &committers {
         let Some(epoch) = committer
             .recover(&prepared(earlier.as_ref(), &committer.identity()))
             .await?
         else {
+            unmarked.push(Arc::clone(committer));
             continue;
         };
         if let Some((other, by)) = committed.replace((epoch, Arc::clone(committer)))
@@ -104,9 +97,14 @@ pub async fn recover(
     let (location, mut restored) = restored(checkpoints, options, committed).await?;
     for committer in &committers {
         let prepared = prepared(restored.as_ref(), &committer.identity());
-        committer
-            .restore(restored.as_ref().map(|m| m.epoch), &prepared)
-            .await?;
+        let epoch = restored.as_ref().map(|m| m.epoch);
+        committer.restore(epoch, &prepared).await?;
+        // Before a checkpoint is stored that may not be committed, those who can say which one was must know of this one.
+        if let Some(epoch) = epoch
+            && unmarked.iter().any(|u| Arc::ptr_eq(u, committer))
+        {
+            committer.commit(epoch, &prepared).await?;
+        }
     }
     let snapshot = match &restored {
         Some(manifest) => {
@@ -138,12 +136,16 @@ pub async fn recover(
         restored = None;
     }
     Ok(Recovered {
-        first_epoch,
-        owner,
-        before,
+        committing: Committing {
+            checkpoints: checkpoints.clone(),
+            retained: options.retained,
+            owner,
+            committers,
+            next_epoch: first_epoch,
+            before,
+        },
         restored,
         snapshot,
-        committers,
         identities,
     })
 }

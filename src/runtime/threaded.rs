@@ -215,11 +215,8 @@ pub async fn start(
             orders,
             committed: commits,
             stop: stopped,
-            committers: recovered.committers,
+            committing: recovered.committing,
             options: checkpoints.clone(),
-            owner: recovered.owner,
-            next_epoch: recovered.first_epoch,
-            before: recovered.before,
             clock,
             metrics: Arc::clone(&metrics.checkpoints),
         };

@@ -2,9 +2,11 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod crashes;
 mod files;
 #[path = "../harness/mod.rs"]
 mod harness;
 mod kafka;
 mod random;
 mod tidy;
+mod world;

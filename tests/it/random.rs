@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
@@ -44,6 +44,46 @@ fn streams_fold_up_to_the_batch_answer() {
 }
 
 async fn check(seed: u64, dir: &Path) -> Result<(), String> {
+    let case = case(seed, dir).await?;
+    let shown = format!("{}\n{:?}", case.query, case.variant);
+    let got = case.script(1).run(case.variant).await;
+    let got = got.map_err(|e| format!("{shown}\n{e}"))?;
+    let rows = got.get("select_1").map_or(&[][..], Vec::as_slice);
+    match difference(&case.expected, rows) {
+        None => Ok(()),
+        Some(diff) => Err(format!("{shown}\n{diff}")),
+    }
+}
+
+/// A random query over random tables, and its answer.
+pub struct Case {
+    /// The query.
+    pub query: String,
+    /// The rows of its answer, as JSON.
+    pub expected: Vec<String>,
+    sources: BTreeMap<String, PathBuf>,
+    variant: Variant,
+}
+
+impl Case {
+    /// The query, so many times.
+    pub fn script(&self, times: usize) -> Script {
+        let queries = format!("{};\n", self.query).repeat(times);
+        Script {
+            text: format!("{}{queries}", declarations()),
+            settings: Vec::new(),
+            sources: self.sources.clone(),
+        }
+    }
+
+    /// How it is run once.
+    pub fn variant(&self) -> Variant {
+        self.variant
+    }
+}
+
+/// The query of a seed. Its tables are files in `dir`.
+pub async fn case(seed: u64, dir: &Path) -> Result<Case, String> {
     let mut random = Rng::with_seed(seed);
     let mut sources = BTreeMap::new();
     for (table, is_updating) in TABLES {
@@ -63,11 +103,6 @@ async fn check(seed: u64, dir: &Path) -> Result<(), String> {
         random: &mut random,
     }
     .top();
-    let script = Script {
-        text: format!("{}{};", declarations(), query.stream),
-        settings: Vec::new(),
-        sources,
-    };
     let variant = Variant {
         parallelism: random.usize(1..5),
         batch_rows: [1, 2, 7, 4096][random.usize(..4)],
@@ -78,11 +113,10 @@ async fn check(seed: u64, dir: &Path) -> Result<(), String> {
     };
     let shown = format!("{}\n{variant:?}", query.stream);
     let failed = |e: flowline::error::Error| format!("{shown}\n{e}");
-    let got = script.run(variant).await.map_err(failed)?;
     let declared = Script {
         text: declarations(),
         settings: Vec::new(),
-        sources: script.sources.clone(),
+        sources: sources.clone(),
     };
     let (session, _) = declared.session(variant, 1).map_err(failed)?;
     let file = SourceFile::new("batch.sql", format!("{};", query.batch));
@@ -108,10 +142,12 @@ async fn check(seed: u64, dir: &Path) -> Result<(), String> {
             );
         }
     }
-    match difference(&expected, got.get("select_1").map_or(&[], Vec::as_slice)) {
-        None => Ok(()),
-        Some(diff) => Err(format!("{shown}\n{diff}")),
-    }
+    Ok(Case {
+        query: query.stream,
+        expected,
+        sources,
+        variant,
+    })
 }
 
 /// The types that Flink has, in place of DataFusion's other ones.
