@@ -157,7 +157,7 @@ const ALIASES: &[(&str, &str)] = &[
 ];
 
 /// Where checkpoints are kept unless told otherwise.
-const CHECKPOINT_DIR: &str = ".flowline/checkpoints";
+pub const CHECKPOINT_DIR: &str = ".flowline/checkpoints";
 
 /// Flink's keys (or beginnings of keys) that are accepted because a file that also runs on Flink may set them, and that
 /// change nothing here, with the reason.

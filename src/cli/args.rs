@@ -8,6 +8,7 @@ use super::folder::{self, Files};
 use super::outside::{self, Flags, Outside};
 use super::{count, messages, tell};
 use crate::catalog::options::parse_duration;
+use crate::checkpoint::Location;
 use crate::connectors::capture::Capture;
 use crate::error::{Error, Result};
 use crate::session::{Message, Session, SessionConfig};
@@ -81,6 +82,48 @@ pub struct CheckpointArgs {
     /// Give up state that fits no operator of the SQL any more
     #[arg(long)]
     pub drop_state: bool,
+}
+
+/// Where the checkpoints of jobs are.
+#[derive(Debug, clap::Args)]
+pub struct StoreArgs {
+    /// The folder or s3:// URL of the checkpoints (credentials and endpoint: AWS_... in the environment)
+    #[arg(long, value_name = "DIR", default_value = crate::settings::CHECKPOINT_DIR)]
+    checkpoint_dir: String,
+    /// How long a running job may take to answer
+    #[arg(long, value_name = "DURATION", default_value = "60 s")]
+    timeout: String,
+}
+
+impl StoreArgs {
+    /// The folder.
+    ///
+    /// # Errors
+    /// One that cannot be used.
+    pub fn open(&self) -> Result<Location> {
+        self.at(&self.checkpoint_dir)
+    }
+
+    /// Another folder.
+    ///
+    /// # Errors
+    /// One that cannot be used.
+    pub fn at(&self, url: &str) -> Result<Location> {
+        let is_local = !url.contains("://");
+        if is_local && !std::path::Path::new(url).is_dir() {
+            return Err(Error::usage(format!("{url}: there is no such folder"))
+                .with_help("name the folder of the checkpoints with --checkpoint-dir"));
+        }
+        Location::open(url, &BTreeMap::new())
+    }
+
+    /// How long a running job may take to answer.
+    ///
+    /// # Errors
+    /// No duration.
+    pub fn patience(&self) -> Result<std::time::Duration> {
+        duration("--timeout", &self.timeout)
+    }
 }
 
 /// How often a checkpoint is taken where only their folder is said.

@@ -2,6 +2,7 @@
 
 mod args;
 mod check;
+mod checkpoints;
 mod completions;
 mod demo;
 mod explain;
@@ -15,6 +16,7 @@ mod report;
 mod run;
 mod screen;
 mod signals;
+mod stop;
 mod summary;
 mod version;
 
@@ -57,6 +59,10 @@ enum Verb {
     Explain(explain::Args),
     /// Runs the pipeline of sql/ over generated events and a Kafka broker in this process
     Demo(demo::Args),
+    /// Lists, shows, verifies, removes and takes checkpoints
+    Checkpoints(checkpoints::Args),
+    /// Ends a running job with a last checkpoint or a savepoint
+    Stop(stop::Args),
     /// Makes CloudEvents to try pipelines with
     Generate(generate::Args),
     /// Shows the versions of flowline and of what it is built on
@@ -85,6 +91,8 @@ fn dispatch(verb: Verb) -> Result<()> {
         Verb::Check(args) => check::run(&args),
         Verb::Explain(args) => explain::run(&args),
         Verb::Demo(args) => block_on(demo::run(&args)),
+        Verb::Checkpoints(args) => block_on(checkpoints::run(&args)),
+        Verb::Stop(args) => block_on(stop::run(&args)),
         Verb::Generate(args) => block_on(generate::run(&args)),
         Verb::Version => version::run(),
         Verb::Completions(args) => completions::run(&args),

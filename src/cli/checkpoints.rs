@@ -1,0 +1,339 @@
+//! `flowline checkpoints`: what checkpoints and savepoints there are, what is in them, whether they are whole.
+
+use std::fmt::Write as _;
+
+use chrono::DateTime;
+use clap::Subcommand;
+
+use super::args::StoreArgs;
+use super::screen::Output;
+use super::{count, messages, print, tell};
+use crate::checkpoint::{Answer, Checkpoints, Kind, Location, Manifest, Request};
+use crate::error::{Error, Result};
+use crate::session::Message;
+
+/// What to do with checkpoints.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Lists the jobs, or the checkpoints and savepoints of one
+    Ls {
+        /// The job
+        job: Option<String>,
+        #[command(flatten)]
+        store: StoreArgs,
+    },
+    /// Shows what a checkpoint is made of
+    Show {
+        /// The job
+        job: String,
+        /// The checkpoint's number [default: the newest]
+        epoch: Option<u64>,
+        /// A savepoint instead
+        #[arg(long, value_name = "DIR", conflicts_with = "epoch")]
+        savepoint: Option<String>,
+        #[command(flatten)]
+        store: StoreArgs,
+    },
+    /// Reads every file of the checkpoints of a job and compares checksums
+    Verify {
+        /// The job
+        job: String,
+        /// The checkpoint's number [default: all]
+        epoch: Option<u64>,
+        #[command(flatten)]
+        store: StoreArgs,
+    },
+    /// Removes a checkpoint, and files that no other one needs. Not while the job runs
+    Rm {
+        /// The job
+        job: String,
+        /// The checkpoint's number
+        epoch: u64,
+        #[command(flatten)]
+        store: StoreArgs,
+    },
+    /// Asks the running job for a checkpoint now, or for a savepoint
+    Take {
+        /// The job
+        job: String,
+        /// A savepoint, which stays and holds all its files; in this folder or URL, or beside the checkpoints
+        #[arg(long, value_name = "DIR", num_args = 0..=1)]
+        savepoint: Option<Option<String>>,
+        #[command(flatten)]
+        store: StoreArgs,
+    },
+}
+
+/// Does it.
+///
+/// # Errors
+/// A store that cannot be reached, a checkpoint that is not there or not whole.
+pub async fn run(args: &Args) -> Result<()> {
+    match &args.verb {
+        Verb::Ls { job: None, store } => {
+            let root = store.open()?;
+            let jobs = Checkpoints::jobs(&root).await?;
+            if jobs.is_empty() {
+                tell(&format!("no job has checkpoints in {}", root.url()));
+            }
+            print(&jobs.iter().map(|j| format!("{j}\n")).collect::<String>())
+        }
+        Verb::Ls {
+            job: Some(job),
+            store,
+        } => list(&Checkpoints::new(&store.open()?, job)).await,
+        Verb::Show {
+            job,
+            epoch,
+            savepoint,
+            store,
+        } => {
+            let checkpoints = Checkpoints::new(&store.open()?, job);
+            let manifest = match (savepoint, epoch) {
+                (Some(url), _) => Checkpoints::open_savepoint(&store.at(url)?).await?,
+                (None, Some(epoch)) => checkpoints.manifest(*epoch).await?,
+                (None, None) => newest(&checkpoints).await?,
+            };
+            print(&describe(&manifest))
+        }
+        Verb::Verify { job, epoch, store } => {
+            let checkpoints = Checkpoints::new(&store.open()?, job);
+            let epochs = match epoch {
+                Some(epoch) => vec![*epoch],
+                None => checkpoints.epochs().await?,
+            };
+            verify(&checkpoints, &epochs).await
+        }
+        Verb::Rm { job, epoch, store } => {
+            let checkpoints = Checkpoints::new(&store.open()?, job);
+            if !checkpoints.epochs().await?.contains(epoch) {
+                return Err(no_checkpoint(
+                    &checkpoints,
+                    &format!("no checkpoint {epoch}"),
+                ));
+            }
+            checkpoints.remove(*epoch).await
+        }
+        Verb::Take {
+            job,
+            savepoint,
+            store,
+        } => {
+            let request = match savepoint {
+                None => Request::Checkpoint,
+                Some(to) => Request::Savepoint { to: to.clone() },
+            };
+            ask(
+                &Checkpoints::new(&store.open()?, job),
+                &request,
+                store.patience()?,
+            )
+            .await
+        }
+    }
+}
+
+/// Puts a request to the running job and tells what came of it.
+///
+/// # Errors
+/// Nobody answers within `patience`; what the job says went wrong.
+pub async fn ask(
+    checkpoints: &Checkpoints,
+    request: &Request,
+    patience: std::time::Duration,
+) -> Result<()> {
+    let folder = &checkpoints.location;
+    let name = request.put(folder).await?;
+    let answer: Answer = match tokio::time::timeout(patience, answered(folder, &name)).await {
+        Ok(answer) => answer?,
+        Err(_) => {
+            Request::withdraw(folder, &name).await?;
+            return Err(Error::external(format!(
+                "job '{}' did not answer within {} s",
+                checkpoints.job(),
+                patience.as_secs()
+            ))
+            .with_help(format!(
+                "does it run, with its checkpoints in {}? 'flowline checkpoints ls' lists the jobs there; --timeout waits longer",
+                folder.url()
+            )));
+        }
+    };
+    if let Some(error) = answer.error {
+        return Err(Error::external(format!(
+            "job '{}': {error}",
+            checkpoints.job()
+        )));
+    }
+    if let Some(epoch) = answer.epoch {
+        tell(&format!(
+            "checkpoint {epoch} of job '{}'",
+            checkpoints.job()
+        ));
+    }
+    match answer.savepoint {
+        Some(url) => print(&format!("{url}\n")),
+        None => Ok(()),
+    }
+}
+
+async fn answered(folder: &Location, name: &str) -> Result<Answer> {
+    loop {
+        if let Some(answer) = Request::answered(folder, name).await? {
+            return Ok(answer);
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    }
+}
+
+async fn newest(checkpoints: &Checkpoints) -> Result<Manifest> {
+    let newest = checkpoints.newest().await?;
+    newest.ok_or_else(|| no_checkpoint(checkpoints, "no checkpoint"))
+}
+
+fn no_checkpoint(checkpoints: &Checkpoints, what: &str) -> Error {
+    Error::usage(format!(
+        "job '{}' has {what} in {}",
+        checkpoints.job(),
+        checkpoints.location.url()
+    ))
+    .with_help(
+        "'flowline checkpoints ls' lists the jobs, 'flowline checkpoints ls JOB' its checkpoints",
+    )
+}
+
+async fn list(checkpoints: &Checkpoints) -> Result<()> {
+    let titles = ["kind", "number", "taken", "state", "new", "where"];
+    let mut rows = Vec::new();
+    let row = |manifest: &Manifest, place: String| {
+        let kind = match manifest.kind {
+            Kind::Checkpoint if manifest.finished => "finished",
+            Kind::Checkpoint => "checkpoint",
+            Kind::Savepoint => "savepoint",
+        };
+        vec![
+            kind.to_string(),
+            manifest.epoch.to_string(),
+            time(manifest.time),
+            count(manifest.bytes(), "byte"),
+            count(manifest.new_bytes(), "byte"),
+            place,
+        ]
+    };
+    let damaged = |epoch: String, what: &str| {
+        let nothing = String::new;
+        vec![
+            "damaged".into(),
+            epoch,
+            nothing(),
+            nothing(),
+            nothing(),
+            what.to_string(),
+        ]
+    };
+    for listed in checkpoints.list().await? {
+        rows.push(match &listed.manifest {
+            Ok(manifest) => row(manifest, String::new()),
+            Err(error) => damaged(listed.epoch.to_string(), &error.message),
+        });
+    }
+    for location in checkpoints.savepoints().await? {
+        let place = location.url().to_string();
+        rows.push(match Checkpoints::open_savepoint(&location).await {
+            Ok(manifest) => row(&manifest, place),
+            Err(error) => damaged(String::new(), &error.message),
+        });
+    }
+    if rows.is_empty() {
+        return Err(no_checkpoint(checkpoints, "no checkpoints"));
+    }
+    let titles = titles.map(str::to_string).to_vec();
+    messages::say(&[Message::Rows(titles, rows)], Output::choose(None))
+}
+
+fn time(millis: i64) -> String {
+    DateTime::from_timestamp_millis(millis).map_or_else(
+        || millis.to_string(),
+        |t| t.format("%Y-%m-%d %H:%M:%S UTC").to_string(),
+    )
+}
+
+fn describe(manifest: &Manifest) -> String {
+    let mut text = String::new();
+    let _ = writeln!(
+        text,
+        "job '{}', checkpoint {}, taken {} by flowline {}{}",
+        manifest.job,
+        manifest.epoch,
+        time(manifest.time),
+        manifest.flowline,
+        if manifest.finished {
+            ", all input read"
+        } else {
+            ""
+        }
+    );
+    for source in &manifest.sources {
+        let _ = writeln!(text, "\n{}", source.id);
+        for p in &source.partitions {
+            let watermark = match p.watermark {
+                Some(i64::MAX) => ", ended".to_string(),
+                Some(w) => format!(", watermark {}", time(w)),
+                None => String::new(),
+            };
+            let _ = writeln!(text, "  {}: next {}{watermark}", p.partition, p.position);
+        }
+    }
+    for operator in &manifest.operators {
+        let _ = writeln!(text, "\n{}\n  {}", operator.id, operator.title);
+        for (table, files) in &operator.tables {
+            for file in files {
+                let what = if file.whole { "whole" } else { "changes" };
+                let _ = writeln!(
+                    text,
+                    "  {table}: {what} of checkpoint {}, {}, {}, {}",
+                    file.epoch,
+                    count(file.rows, "row"),
+                    count(file.bytes, "byte"),
+                    file.path
+                );
+            }
+        }
+    }
+    for sink in &manifest.sinks {
+        let _ = writeln!(text, "\nprepared for {}", sink.committer);
+        for prepared in &sink.prepared {
+            let _ = writeln!(text, "  {prepared}");
+        }
+    }
+    text
+}
+
+async fn verify(checkpoints: &Checkpoints, epochs: &[u64]) -> Result<()> {
+    let mut wrong = Vec::new();
+    for epoch in epochs {
+        let found = match checkpoints.manifest(*epoch).await {
+            Ok(manifest) => Checkpoints::verify(&checkpoints.location, &manifest).await,
+            Err(error) => vec![error],
+        };
+        let verdict = if found.is_empty() { "whole" } else { "damaged" };
+        print(&format!("checkpoint {epoch}: {verdict}\n"))?;
+        wrong.extend(
+            found
+                .into_iter()
+                .map(|e| format!("checkpoint {epoch}: {}", e.message)),
+        );
+    }
+    if wrong.is_empty() {
+        return Ok(());
+    }
+    Err(Error::external(wrong.join("\n")).with_help(
+        "a job passes over damaged checkpoints and begins with the newest whole one; remove them with 'flowline checkpoints rm'",
+    ))
+}
