@@ -6,9 +6,12 @@ mod csv;
 mod debezium;
 mod json;
 mod lines;
+mod parquet;
 mod raw;
 pub mod text;
 
+use std::fs::File;
+use std::io::Write;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -132,8 +135,117 @@ pub trait Format: Send + Sync {
     }
 }
 
-/// The names of all formats.
+/// Why a whole file could not be read or written.
+#[derive(Debug)]
+pub enum FileFault {
+    /// The system refused.
+    Io(std::io::Error),
+    /// What is in the file, or was to go there, is not fit.
+    Content {
+        /// The column at fault, where one is.
+        column: Option<String>,
+        /// What is wrong and what was expected.
+        reason: String,
+    },
+}
+
+/// A format of whole files: rows stand in them by column, so they are read and written in batches.
+pub trait ColumnarFormat: Send + Sync {
+    /// Reads the columns `projection` (indexes into the schema given at [`file_format()`], ascending) of `file`, from row
+    /// `first_row` on, so many rows at a time at most. Columns are found by name; those that the file lacks are NULL.
+    ///
+    /// # Errors
+    /// A file of another format; a column of a type that does not fit.
+    fn reader(
+        &self,
+        file: File,
+        projection: &[usize],
+        first_row: u64,
+        batch_rows: usize,
+    ) -> Result<Box<dyn ColumnarReader>, FileFault>;
+
+    /// Writes a file of whole rows of the schema given at [`file_format()`].
+    ///
+    /// # Errors
+    /// What the schema cannot be written for (a bug: it was checked).
+    fn writer(&self, out: Box<dyn Write + Send>) -> Result<Box<dyn ColumnarWriter>, FileFault>;
+}
+
+/// Reads one file.
+pub trait ColumnarReader: Send {
+    /// Rows the file has in all.
+    fn total_rows(&self) -> u64;
+
+    /// The next rows, columns as asked for; `None` at the end.
+    ///
+    /// # Errors
+    /// A broken file; a value that does not fit its column.
+    fn next_rows(&mut self) -> Result<Option<RecordBatch>, FileFault>;
+}
+
+/// Writes one file, which is whole only when it is finished.
+pub trait ColumnarWriter: Send {
+    /// Takes rows; most of them stay in memory for a while.
+    ///
+    /// # Errors
+    /// Where they cannot be written.
+    fn write(&mut self, rows: &RecordBatch) -> Result<(), FileFault>;
+
+    /// How large the file is by now, with what is still in memory.
+    fn size(&self) -> u64;
+
+    /// Bytes of memory that rows not written out take up.
+    fn held(&self) -> usize;
+
+    /// Writes out the rows in memory.
+    ///
+    /// # Errors
+    /// Where they cannot be written.
+    fn write_out(&mut self) -> Result<(), FileFault>;
+
+    /// Writes out everything and ends the file.
+    ///
+    /// # Errors
+    /// Where it cannot be written.
+    fn finish(self: Box<Self>) -> Result<(), FileFault>;
+}
+
+/// A format that files can have.
+#[derive(Clone)]
+pub enum FileFormat {
+    /// Of records one after another.
+    Records(Arc<dyn Format>),
+    /// Of columns.
+    Columns(Arc<dyn ColumnarFormat>),
+}
+
+/// The names of the formats that records can have, wherever they come from.
 pub const NAMES: &[&str] = &["csv", "debezium-json", "json", "raw"];
+
+/// The names of all formats that files can have.
+pub const FILE_NAMES: &[&str] = &["csv", "debezium-json", "json", "raw", "parquet"];
+
+/// Makes the format `name` for files of rows of `schema`, as [`format()`] does.
+///
+/// # Errors
+/// As [`format()`].
+pub fn file_format(
+    name: &str,
+    prefix: &str,
+    options: &Options,
+    schema: SchemaRef,
+) -> Result<FileFormat, OptionError> {
+    if name == "parquet" {
+        let format = parquet::format(&format!("{prefix}parquet."), options, schema)?;
+        return Ok(FileFormat::Columns(format));
+    }
+    if !NAMES.contains(&name) {
+        return Err(unknown(name, FILE_NAMES));
+    }
+    Ok(FileFormat::Records(
+        format(name, prefix, options, schema)?.into(),
+    ))
+}
 
 /// Makes the format `name` for rows of `schema`. Its options are read under `prefix` + name + `.` (Flink's
 /// `json.ignore-parse-errors`; with `key.` or `value.` before it where the connector reads key and value).
@@ -152,15 +264,25 @@ pub fn format(
         "csv" => csv::format(&prefix, options, schema),
         "debezium-json" => debezium::format(&prefix, options, schema),
         "raw" => raw::format(&prefix, options, schema),
-        _ => Err(
-            OptionError::new("format", format!("unknown format '{name}'")).with_help(
-                match crate::catalog::closest(name, NAMES.iter().copied()) {
-                    Some(near) => format!("did you mean '{near}'?"),
-                    None => format!("the formats are: {}", NAMES.join(", ")),
-                },
-            ),
-        ),
+        "parquet" => Err(OptionError::new(
+            &format_key(&prefix),
+            "'parquet' is a format of whole files, it cannot hold single records",
+        )
+        .with_help(format!(
+            "the connector 'filesystem' reads and writes it; here the formats are: {}",
+            NAMES.join(", ")
+        ))),
+        _ => Err(unknown(name, NAMES)),
     }
+}
+
+fn unknown(name: &str, known: &[&str]) -> OptionError {
+    OptionError::new("format", format!("unknown format '{name}'")).with_help(
+        match crate::catalog::closest(name, known.iter().copied()) {
+            Some(near) => format!("did you mean '{near}'?"),
+            None => format!("the formats are: {}", known.join(", ")),
+        },
+    )
 }
 
 /// Rows as JSON objects with the default options of the `json` format, for sinks that show rows (`print`) or capture

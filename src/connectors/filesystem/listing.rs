@@ -38,6 +38,11 @@ impl Folder {
         Self { root, pattern }
     }
 
+    /// The file or folder itself.
+    pub(super) fn root(&self) -> &Path {
+        &self.root
+    }
+
     /// Its files in the order of their names, folders within it included, hidden ones (`.` or `_` in front) not.
     ///
     /// # Errors

@@ -1,8 +1,16 @@
-//! Files as tables: a file, or all files of a folder, read once or watched for new ones; written one file a writer.
+//! Files as tables: a file, or all files of a folder, read once or watched for new ones; written in files that are published
+//! when they are complete, in a folder a partition where the table has partitions.
 
+mod committer;
 mod listing;
+mod marks;
+mod partitions;
 mod reader;
+mod records;
+mod rolling;
 mod sink;
+mod staging;
+mod writer;
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::panic)]
@@ -16,33 +24,21 @@ use arrow::datatypes::{DataType, TimeUnit};
 use super::{MetadataKey, Sink, Source};
 use crate::catalog::options::{OptionError, Options};
 use crate::catalog::{ColumnKind, Table};
-use crate::formats::{self, Format};
+use crate::formats::{self, FileFormat};
 use listing::Folder;
+use marks::Marks;
+use partitions::{Partitions, Place};
 use reader::FileSource;
-
-/// Flink's options of the sink that come with transactional files.
-const ROLLING: &[&str] = &[
-    "auto-compaction",
-    "compaction.file-size",
-    "compaction.parallelism",
-    "sink.partition-commit.delay",
-    "sink.partition-commit.policy.class",
-    "sink.partition-commit.policy.kind",
-    "sink.partition-commit.success-file.name",
-    "sink.partition-commit.trigger",
-    "sink.partition-commit.watermark-time-zone",
-    "sink.rolling-policy.check-interval",
-    "sink.rolling-policy.file-size",
-    "sink.rolling-policy.inactivity-interval",
-    "sink.rolling-policy.rollover-interval",
-    "sink.shuffle-by-partition.enable",
-];
+use rolling::Rolling;
+use sink::{Content, FileSink};
 
 /// What a column of a file source is read from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Origin {
-    /// The record: the column of this index in the physical schema.
-    Physical(usize),
+    /// The file: the column of this index in the schema of what is stored.
+    Stored(usize),
+    /// The path: the column of this index among those the table is partitioned by.
+    Partition(usize),
     /// Always NULL.
     Null,
     /// `file.path`
@@ -88,42 +84,42 @@ pub(super) fn metadata_keys() -> Vec<MetadataKey> {
 /// The table as a source of files.
 pub(super) fn source(table: &Table, options: &Options) -> Result<Arc<dyn Source>, OptionError> {
     let common = Common::read(table, options)?;
-    for key in ROLLING {
-        // They concern the sink.
-        options.get(key);
-    }
+    // They concern the sink.
+    Rolling::pass_over(options);
+    Marks::pass_over(options);
     options.get("sink.parallelism");
     Ok(Arc::new(FileSource::new(
         Folder::new(common.path, common.pattern),
         common.monitor,
         common.format,
-        origins(table),
+        origins(table, &common.partitions),
+        common.partitions,
     )))
 }
 
 /// The table as a sink of files.
 pub(super) fn sink(table: &Table, options: &Options) -> Result<Arc<dyn Sink>, OptionError> {
     let common = Common::read(table, options)?;
-    for key in ROLLING {
-        if options.get(key).is_some() {
-            return Err(
-                OptionError::new(key, format!("'{key}' is not supported yet"))
-                    .with_help("remove it: each writer writes one file a run"),
-            );
-        }
-    }
-    let single = super::single_writer(options)?;
-    Ok(Arc::new(sink::FileSink::new(
-        common.path,
-        common.format_name,
-        common.format,
-        single,
-    )))
+    let rolling = Rolling::read(options)?;
+    let marks = Marks::read(options, &common.partitions)?;
+    Ok(Arc::new(FileSink {
+        table: table.name.clone(),
+        path: common.path,
+        single: super::single_writer(options)?,
+        content: Arc::new(Content {
+            format: common.format,
+            ending: common.format_name,
+            partitions: common.partitions,
+            rolling,
+            marks,
+        }),
+    }))
 }
 
 /// Reads the rows of `table` from a file or folder, whatever the table's connector is. The format is `format`, else what
-/// the table declares (`format`, `value.format`) where that is one that files can have, else JSON; the format's options
-/// are the table's. Metadata columns that files do not have are NULL.
+/// the table declares (`format`, `value.format`) where that is one that files can have, else Parquet where the name ends so,
+/// else JSON; the format's options are the table's. All physical columns are in the files, also those the table is partitioned
+/// by. Metadata columns that files do not have are NULL.
 ///
 /// # Errors
 /// A format that is unknown or does not fit the table's columns.
@@ -132,34 +128,42 @@ pub fn file_source(
     table: &Table,
     format: Option<&str>,
 ) -> Result<Arc<dyn Source>, OptionError> {
+    let path = path.into();
     let options = table.options();
     let declared = ["format", "value.format"].iter().find_map(|key| {
         let name = options
             .get(key)
-            .filter(|name| formats::NAMES.contains(name))?;
+            .filter(|name| formats::FILE_NAMES.contains(name))?;
         Some((name, if *key == "value.format" { "value." } else { "" }))
     });
+    let by_name = path
+        .extension()
+        .is_some_and(|ending| ending.eq_ignore_ascii_case("parquet"));
     let (name, prefix) = match (format, declared) {
         (Some(name), Some((declared, prefix))) if name == declared => (name, prefix),
         (Some(name), _) => (name, ""),
+        (None, _) if by_name => ("parquet", ""),
         (None, Some(declared)) => declared,
         (None, None) => ("json", ""),
     };
-    let format = formats::format(name, prefix, &options, table.physical_schema())?;
-    let folder = Folder::new(path.into(), None);
-    let mut origins = origins(table);
+    let format = formats::file_format(name, prefix, &options, table.physical_schema())?;
+    let folder = Folder::new(path, None);
+    let partitions = Partitions::none(table);
+    let mut origins = origins(table, &partitions);
     if table.connector() != Some("filesystem") {
         for origin in &mut origins {
-            if !matches!(origin, Origin::Physical(_)) {
+            if !matches!(origin, Origin::Stored(_)) {
                 *origin = Origin::Null;
             }
         }
     }
-    Ok(Arc::new(FileSource::new(folder, None, format, origins)))
+    Ok(Arc::new(FileSource::new(
+        folder, None, format, origins, partitions,
+    )))
 }
 
 /// For each column of the table where it is read from.
-fn origins(table: &Table) -> Vec<Origin> {
+fn origins(table: &Table, partitions: &Partitions) -> Vec<Origin> {
     let mut physical = 0;
     table
         .columns
@@ -167,7 +171,10 @@ fn origins(table: &Table) -> Vec<Origin> {
         .map(|column| match &column.kind {
             ColumnKind::Physical => {
                 physical += 1;
-                Origin::Physical(physical - 1)
+                match partitions.place(physical - 1) {
+                    Place::Stored(i) => Origin::Stored(i),
+                    Place::Partition(i) => Origin::Partition(i),
+                }
             }
             ColumnKind::Metadata { key, .. } => Origin::of_key(key),
             ColumnKind::Computed(_) => Origin::Null,
@@ -179,26 +186,19 @@ fn origins(table: &Table) -> Vec<Origin> {
 struct Common {
     path: PathBuf,
     format_name: String,
-    format: Box<dyn Format>,
+    format: FileFormat,
+    partitions: Partitions,
     monitor: Option<std::time::Duration>,
     pattern: Option<regex::Regex>,
 }
 
 impl Common {
     fn read(table: &Table, options: &Options) -> Result<Self, OptionError> {
-        if !table.partitioned_by.is_empty() {
-            return Err(OptionError {
-                key: None,
-                message: format!(
-                    "table '{}': PARTITIONED BY is not supported for files",
-                    table.name
-                ),
-                help: Some("leave it out, and keep the partition columns in the rows".to_string()),
-            });
-        }
+        let partitions = Partitions::of(table, options)?;
         let path = listing::local_path(options.require("path")?)?;
         let format_name = options.require("format")?.to_string();
-        let format = formats::format(&format_name, "", options, table.physical_schema())?;
+        let stored = partitions.stored_schema(&table.physical_schema());
+        let format = formats::file_format(&format_name, "", options, stored)?;
         let monitor = options.duration("source.monitor-interval", None)?;
         if monitor.is_some_and(|interval| interval.is_zero()) {
             return Err(OptionError::new(
@@ -222,6 +222,7 @@ impl Common {
             path,
             format_name,
             format,
+            partitions,
             monitor,
             pattern,
         })

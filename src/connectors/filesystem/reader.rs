@@ -1,41 +1,37 @@
-//! Reads files, one after another: bytes into a buffer, records out of it, rows out of those.
+//! Reads files, one after another: of records or of columns, with what their paths say.
 
 use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::fs::File;
-use std::io::{Read, Seek, SeekFrom};
-use std::ops::Range;
+use std::path::Path;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use arrow::array::{
     ArrayRef, Int64Array, RecordBatch, RecordBatchOptions, StringArray, TimestampMillisecondArray,
-    new_null_array,
+    UInt32Array, new_null_array,
 };
-use arrow::compute::cast;
+use arrow::compute::{cast, take};
 use async_trait::async_trait;
 use tokio::time::Instant;
 use twox_hash::XxHash3_64;
 
 use super::Origin;
-use super::listing::{Entry, Folder, cannot_read, check_readable};
-use crate::connectors::{ReadRequest, Source, SourceEvent, SourceReader, bad_row_text};
+use super::listing::{Entry, Folder, cannot_read};
+use super::partitions::Partitions;
+use super::records::{Position, RecordFile};
+use crate::connectors::{ReadRequest, Source, SourceEvent, SourceMetrics, SourceReader};
 use crate::error::{Error, Result};
-use crate::formats::{Decoder, Format, Framer};
-
-/// Size of the read buffer; a longer record makes it grow for as long as it is in there.
-const BUFFER_BYTES: usize = 1 << 20;
-
-/// A record longer than this is taken for a file that has no records.
-const MAX_RECORD_BYTES: usize = 1 << 30;
+use crate::formats::{ColumnarFormat, ColumnarReader, Decoder, FileFault, FileFormat, Framer};
 
 /// Files as a source: what the options said.
 pub(super) struct FileSource {
     folder: Folder,
     monitor: Option<Duration>,
-    format: Arc<dyn Format>,
+    format: FileFormat,
     /// For each column of the table where it is read from.
     origins: Vec<Origin>,
+    partitions: Arc<Partitions>,
     /// What the first reader found, so that all readers share out the same files.
     listed: Mutex<Option<Vec<Entry>>>,
 }
@@ -44,14 +40,16 @@ impl FileSource {
     pub(super) fn new(
         folder: Folder,
         monitor: Option<Duration>,
-        format: Box<dyn Format>,
+        format: FileFormat,
         origins: Vec<Origin>,
+        partitions: Partitions,
     ) -> Self {
         Self {
             folder,
             monitor,
-            format: format.into(),
+            format,
             origins,
+            partitions: Arc::new(partitions),
             listed: Mutex::new(None),
         }
     }
@@ -83,7 +81,7 @@ impl Source for FileSource {
         let projection: Vec<usize> = origins
             .iter()
             .filter_map(|o| match o {
-                Origin::Physical(i) => Some(*i),
+                Origin::Stored(i) => Some(*i),
                 _ => None,
             })
             .collect();
@@ -97,10 +95,21 @@ impl Source for FileSource {
                 seen: HashSet::new(),
                 told: false,
             });
+        let opener = match &self.format {
+            FileFormat::Records(format) => Opener::Records {
+                decoder: format.decoder(&projection),
+                framer: format.framer(),
+            },
+            FileFormat::Columns(format) => Opener::Columns {
+                format: Arc::clone(format),
+                projection,
+            },
+        };
         let mut reader = FileReader {
-            decoder: self.format.decoder(&projection),
-            framer: self.format.framer(),
+            opener,
             origins,
+            folder: self.folder.clone(),
+            partitions: Arc::clone(&self.partitions),
             assigned: Vec::new(),
             has_told_files: false,
             files: VecDeque::new(),
@@ -111,25 +120,6 @@ impl Source for FileSource {
         };
         reader.take(files)?;
         Ok(Box::new(reader))
-    }
-}
-
-/// How far a file is read.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-struct Position {
-    /// The byte behind the last record returned.
-    offset: u64,
-    /// Lines before it.
-    lines: u64,
-}
-
-impl Position {
-    fn parse(text: &str) -> Option<Self> {
-        let (offset, lines) = text.split_once(':')?;
-        Some(Self {
-            offset: offset.parse().ok()?,
-            lines: lines.parse().ok()?,
-        })
     }
 }
 
@@ -144,21 +134,116 @@ struct Watch {
     told: bool,
 }
 
+/// How files are opened and read.
+enum Opener {
+    Records {
+        decoder: Box<dyn Decoder>,
+        framer: Box<dyn Framer>,
+    },
+    Columns {
+        format: Arc<dyn ColumnarFormat>,
+        projection: Vec<usize>,
+    },
+}
+
+impl Opener {
+    /// Where a file begins, as text.
+    fn start(&self) -> String {
+        match self {
+            Self::Records { .. } => Position::default().to_string(),
+            Self::Columns { .. } => "0".to_string(),
+        }
+    }
+
+    fn open(&self, entry: &Entry, position: &str, request: &ReadRequest) -> Result<Body> {
+        let unknown = || {
+            Error::internal(format!(
+                "{}: '{position}' is no position in a file",
+                entry.name
+            ))
+        };
+        match self {
+            Self::Records { .. } => {
+                let position = Position::parse(position).ok_or_else(unknown)?;
+                let done = &request.metrics.done;
+                done.fetch_add(position.offset, Ordering::Relaxed);
+                Ok(Body::Records(RecordFile::open(entry, position)?))
+            }
+            Self::Columns { format, projection } => {
+                let row: u64 = position.parse().map_err(|_| unknown())?;
+                let file = File::open(&entry.path).map_err(|e| cannot_read(&entry.path, e))?;
+                let reader = format
+                    .reader(file, projection, row, request.batch_rows)
+                    .map_err(|fault| cannot_read_rows(&entry.path, fault))?;
+                let mut file = ColumnFile {
+                    reader,
+                    row: 0,
+                    size: entry.size,
+                };
+                file.step(row, &request.metrics);
+                Ok(Body::Columns(file))
+            }
+        }
+    }
+}
+
+/// A file of columns being read.
+struct ColumnFile {
+    reader: Box<dyn ColumnarReader>,
+    /// Rows returned so far, and passed over at the start.
+    row: u64,
+    size: u64,
+}
+
+impl ColumnFile {
+    /// Counts rows; bytes go by the share of the file's rows.
+    fn step(&mut self, rows: u64, metrics: &SourceMetrics) {
+        let total = u128::from(self.reader.total_rows().max(1));
+        let bytes = |row: u64| (u128::from(self.size) * u128::from(row).min(total) / total) as u64;
+        let done = bytes(self.row + rows) - bytes(self.row);
+        self.row += rows;
+        metrics.done.fetch_add(done, Ordering::Relaxed);
+    }
+}
+
+/// A file being read.
+struct OpenFile {
+    entry: Entry,
+    /// The values of its partition, one row each.
+    partition: Vec<ArrayRef>,
+    body: Body,
+}
+
+enum Body {
+    Records(RecordFile),
+    Columns(ColumnFile),
+}
+
+impl OpenFile {
+    fn position(&self) -> String {
+        match &self.body {
+            Body::Records(file) => file.position().to_string(),
+            Body::Columns(file) => file.row.to_string(),
+        }
+    }
+}
+
 /// Reads the files of one instance.
 struct FileReader {
-    decoder: Box<dyn Decoder>,
-    framer: Box<dyn Framer>,
+    opener: Opener,
     /// For each column asked for where it is read from.
     origins: Vec<Origin>,
+    folder: Folder,
+    partitions: Arc<Partitions>,
     request: ReadRequest,
     /// Files not announced yet.
     assigned: Vec<Arc<str>>,
     /// The first files were told, be they none.
     has_told_files: bool,
-    /// Files not opened yet.
-    files: VecDeque<Entry>,
+    /// Files not opened yet, and the values of their partitions.
+    files: VecDeque<(Entry, Vec<ArrayRef>)>,
     current: Option<OpenFile>,
-    positions: BTreeMap<Arc<str>, Position>,
+    positions: BTreeMap<Arc<str>, String>,
     watch: Option<Watch>,
 }
 
@@ -180,23 +265,22 @@ impl FileReader {
             if owner != self.request.instance {
                 continue;
             }
-            let position = match self.request.restored.get(&*entry.name) {
-                None => Position::default(),
-                Some(text) => Position::parse(text).ok_or_else(|| {
-                    Error::internal(format!("{}: '{text}' is no position in a file", entry.name))
-                })?,
+            let root = self.folder.root();
+            let Some(partition) = self.partitions.values(root, &entry.path)? else {
+                tracing::debug!("{}: passed over, it is in no partition", entry.name);
+                continue;
             };
+            let restored = self.request.restored.get(&*entry.name).cloned();
             self.request
                 .metrics
                 .total
                 .fetch_add(entry.size, Ordering::Relaxed);
-            self.request
-                .metrics
-                .done
-                .fetch_add(position.offset, Ordering::Relaxed);
-            self.positions.insert(Arc::clone(&entry.name), position);
+            self.positions.insert(
+                Arc::clone(&entry.name),
+                restored.unwrap_or_else(|| self.opener.start()),
+            );
             self.assigned.push(Arc::clone(&entry.name));
-            self.files.push_back(entry);
+            self.files.push_back((entry, partition));
         }
         Ok(())
     }
@@ -206,51 +290,40 @@ impl FileReader {
         let Some(open) = &mut self.current else {
             return Ok(None);
         };
-        let metrics = &self.request.metrics;
-        while open.next == open.frames.len() {
-            let bytes = open.fill(&*self.framer)?;
-            metrics.bytes.fetch_add(bytes, Ordering::Relaxed);
-            metrics.done.fetch_add(bytes, Ordering::Relaxed);
-            if open.frames.is_empty() && open.is_at_end {
-                return Ok(None);
+        let (batch_rows, metrics) = (self.request.batch_rows, &self.request.metrics);
+        let (stored, weights, place) = match (&mut open.body, &mut self.opener) {
+            (Body::Records(file), Opener::Records { decoder, framer }) => {
+                match file.rows(&**framer, &mut **decoder, batch_rows, metrics)? {
+                    Some((decoded, place)) => (decoded.rows, decoded.weights, place),
+                    None => return Ok(None),
+                }
             }
-        }
-        let first = open.next;
-        let last = (first + self.request.batch_rows.max(1)).min(open.frames.len());
-        let bytes = &open.buffer[open.start..];
-        let payloads: Vec<&[u8]> = open.frames[first..last]
-            .iter()
-            .map(|frame| &bytes[frame.clone()])
-            .collect();
-        let place = |payload: usize| {
-            let frame = open.frames.get(first + payload).map_or(0, |f| f.start);
-            format!(
-                "{}:{}",
-                open.entry.name,
-                open.position.lines + newlines(&bytes[..frame]) + 1
-            )
+            (Body::Columns(file), _) => {
+                let rows = file.reader.next_rows();
+                match rows.map_err(|fault| cannot_read_rows(&open.entry.path, fault))? {
+                    Some(rows) => {
+                        let place = format!("{}: row {}", open.entry.name, file.row + 1);
+                        metrics
+                            .bytes
+                            .fetch_add(rows.get_array_memory_size() as u64, Ordering::Relaxed);
+                        file.step(rows.num_rows() as u64, metrics);
+                        (rows, None, place)
+                    }
+                    None => return Ok(None),
+                }
+            }
+            (Body::Records(_), Opener::Columns { .. }) => {
+                return Err(Error::internal("a file of records among files of columns"));
+            }
         };
-        let decoded = self.decoder.decode(&payloads).map_err(|bad| {
-            Error::data(bad_row_text(&place(bad.payload), &bad))
-                .with_help("correct the row, or skip such rows with the format's option 'ignore-parse-errors' = 'true'")
-        })?;
-        for bad in &decoded.skipped {
-            metrics.bad_row(&place(bad.payload), bad);
-        }
-        let rows = assemble(&decoded.rows, &self.origins, &self.request, &open.entry)
-            .map_err(|e| e.at(place(0)))?;
-        open.next = last;
-        let end = open.frames.get(last).map_or(open.used, |next| next.start);
-        let position = Position {
-            offset: open.position.offset + end as u64,
-            lines: open.position.lines + newlines(&bytes[..end]),
-        };
-        self.positions
-            .insert(Arc::clone(&open.entry.name), position);
+        let rows =
+            assemble(&stored, &self.origins, &self.request, open).map_err(|e| e.at(place))?;
+        let name = Arc::clone(&open.entry.name);
+        self.positions.insert(Arc::clone(&name), open.position());
         Ok(Some(SourceEvent::Rows {
-            partition: Arc::clone(&open.entry.name),
+            partition: name,
             rows,
-            weights: decoded.weights,
+            weights,
         }))
     }
 
@@ -278,13 +351,20 @@ impl SourceReader for FileReader {
                 return Ok(rows);
             }
             if let Some(ended) = self.current.take() {
-                let end = ended.position;
+                let end = ended.position();
                 self.positions.insert(Arc::clone(&ended.entry.name), end);
                 return Ok(SourceEvent::PartitionEnd(ended.entry.name));
             }
-            if let Some(entry) = self.files.pop_front() {
-                let position = self.positions.get(&entry.name).copied().unwrap_or_default();
-                self.current = Some(OpenFile::open(entry, position)?);
+            if let Some((entry, partition)) = self.files.pop_front() {
+                let position = match self.positions.get(&entry.name) {
+                    Some(position) => position.clone(),
+                    None => self.opener.start(),
+                };
+                self.current = Some(OpenFile {
+                    body: self.opener.open(&entry, &position, &self.request)?,
+                    partition,
+                    entry,
+                });
                 continue;
             }
             match &mut self.watch {
@@ -306,121 +386,21 @@ impl SourceReader for FileReader {
     fn positions(&self) -> Vec<(Arc<str>, String)> {
         self.positions
             .iter()
-            .map(|(name, p)| (Arc::clone(name), format!("{}:{}", p.offset, p.lines)))
+            .map(|(name, position)| (Arc::clone(name), position.clone()))
             .collect()
     }
 }
 
-/// A file being read. The records of `buffer[start..end]` that are whole are in `frames`, counted from `start`.
-struct OpenFile {
-    entry: Entry,
-    file: File,
-    buffer: Vec<u8>,
-    start: usize,
-    end: usize,
-    /// Where `buffer[start]` is in the file.
-    position: Position,
-    frames: Vec<Range<usize>>,
-    /// The first frame not returned yet.
-    next: usize,
-    /// Bytes behind `start` that the frames take up.
-    used: usize,
-    is_at_end: bool,
-}
-
-impl OpenFile {
-    fn open(entry: Entry, position: Position) -> Result<Self> {
-        check_readable(&entry.path)?;
-        let opened = File::open(&entry.path).and_then(|mut file| {
-            file.seek(SeekFrom::Start(position.offset))?;
-            Ok(file)
-        });
-        let file = opened.map_err(|e| cannot_read(&entry.path, e))?;
-        // A small file needs no more than its size, and one byte to see its end.
-        let left =
-            usize::try_from(entry.size.saturating_sub(position.offset)).unwrap_or(BUFFER_BYTES);
-        Ok(Self {
-            entry,
-            file,
-            buffer: vec![0; BUFFER_BYTES.min(left + 1)],
-            start: 0,
-            end: 0,
-            position,
-            frames: Vec::new(),
-            next: 0,
-            used: 0,
-            is_at_end: false,
+/// What is wrong with a file of columns that was to be read.
+pub(super) fn cannot_read_rows(path: &Path, fault: FileFault) -> Error {
+    match fault {
+        FileFault::Io(error) => cannot_read(path, error),
+        FileFault::Content { column, reason } => Error::data(match column {
+            Some(column) => format!("{}: column '{column}': {reason}", path.display()),
+            None => format!("{}: {reason}", path.display()),
         })
+        .with_help("columns are found by name: check the file, the option 'format' and the types of the table's columns"),
     }
-
-    /// Lets go of the records returned and reads on until there is a whole one or the file ends. Returns the number of
-    /// bytes let go.
-    fn fill(&mut self, framer: &dyn Framer) -> Result<u64> {
-        let released = self.release();
-        self.make_room()?;
-        while self.end < self.buffer.len() && !self.is_at_end {
-            match self.file.read(&mut self.buffer[self.end..]) {
-                Ok(0) => self.is_at_end = true,
-                Ok(n) => self.end += n,
-                Err(e) if e.kind() == std::io::ErrorKind::Interrupted => {}
-                Err(e) => return Err(cannot_read(&self.entry.path, e)),
-            }
-        }
-        if self.position.offset == 0
-            && self.buffer[self.start..self.end].starts_with(b"\xef\xbb\xbf")
-        {
-            self.start += 3;
-            self.position.offset = 3;
-        }
-        let bytes = &self.buffer[self.start..self.end];
-        self.used = framer.frames(bytes, self.is_at_end, &mut self.frames);
-        if self.is_at_end {
-            self.used = bytes.len();
-        }
-        Ok(released)
-    }
-
-    fn release(&mut self) -> u64 {
-        let used = self.used;
-        self.position.lines += newlines(&self.buffer[self.start..self.start + used]);
-        self.position.offset += used as u64;
-        self.start += used;
-        self.used = 0;
-        self.frames.clear();
-        self.next = 0;
-        used as u64
-    }
-
-    /// Moves what is left to the front; grows the buffer where that fills it, and shrinks it again afterwards.
-    fn make_room(&mut self) -> Result<()> {
-        let left = self.end - self.start;
-        if left < self.buffer.len() {
-            if self.buffer.len() > BUFFER_BYTES && left < BUFFER_BYTES {
-                let mut smaller = vec![0; BUFFER_BYTES];
-                smaller[..left].copy_from_slice(&self.buffer[self.start..self.end]);
-                self.buffer = smaller;
-            } else {
-                self.buffer.copy_within(self.start..self.end, 0);
-            }
-            self.start = 0;
-            self.end = left;
-        } else if self.buffer.len() >= MAX_RECORD_BYTES {
-            return Err(Error::data(format!(
-                "{}:{}: a record is longer than {} MiB",
-                self.entry.name,
-                self.position.lines + 1,
-                MAX_RECORD_BYTES >> 20
-            ))
-            .with_help("is this a text file of one record a line?"));
-        } else {
-            self.buffer.resize(self.buffer.len() * 2, 0);
-        }
-        Ok(())
-    }
-}
-
-fn newlines(bytes: &[u8]) -> u64 {
-    memchr::memchr_iter(b'\n', bytes).count() as u64
 }
 
 /// The columns asked for: those decoded and those about the file.
@@ -428,10 +408,11 @@ fn assemble(
     decoded: &RecordBatch,
     origins: &[Origin],
     request: &ReadRequest,
-    file: &Entry,
+    open: &OpenFile,
 ) -> Result<RecordBatch> {
     let rows = decoded.num_rows();
-    let mut physical = decoded.columns().iter();
+    let file = &open.entry;
+    let mut stored = decoded.columns().iter();
     let mut columns: Vec<ArrayRef> = Vec::with_capacity(origins.len());
     for (origin, field) in origins.iter().zip(request.schema.fields()) {
         let texts = |text: &str| {
@@ -440,11 +421,20 @@ fn assemble(
             ))) as ArrayRef
         };
         let column: ArrayRef = match origin {
-            Origin::Physical(_) => match physical.next() {
+            Origin::Stored(_) => match stored.next() {
                 Some(column) => Arc::clone(column),
                 None => {
                     return Err(Error::internal(format!(
                         "no column was decoded for '{}'",
+                        field.name()
+                    )));
+                }
+            },
+            Origin::Partition(i) => match open.partition.get(*i) {
+                Some(value) => take(value, &UInt32Array::from_value(0, rows), None)?,
+                None => {
+                    return Err(Error::internal(format!(
+                        "the partition has no value for '{}'",
                         field.name()
                     )));
                 }

@@ -1,166 +1,91 @@
-//! Writes rows to a folder: one file a writer and run.
+//! Tables of files as sinks: what the options said, and who writes and publishes.
 
-use std::fs::File;
-use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
-use arrow::array::{BooleanArray, RecordBatch};
-use arrow::compute::take_record_batch;
 use async_trait::async_trait;
 
-use crate::changelog::{Batch, RowKind, row_kinds};
-use crate::connectors::{Sink, SinkMode, SinkWriter, WriteRequest};
-use crate::error::{Error, Result};
-use crate::formats::{Encoded, Encoder, Format};
-
-/// So many bytes are gathered before they are handed to the system.
-const BUFFER_BYTES: usize = 1 << 20;
+use super::committer::{Board, FileCommitter};
+use super::marks::{self, Marks};
+use super::partitions::Partitions;
+use super::rolling::Rolling;
+use super::staging::Stage;
+use super::writer;
+use crate::connectors::{Committer, JobContext, Sink, SinkMode, SinkWriter, WriteRequest};
+use crate::error::Result;
+use crate::formats::FileFormat;
 
 /// A folder to write to.
 pub(super) struct FileSink {
-    path: PathBuf,
-    format_name: String,
-    format: Arc<dyn Format>,
-    single: bool,
+    pub(super) table: String,
+    pub(super) path: PathBuf,
+    pub(super) single: bool,
+    pub(super) content: Arc<Content>,
+}
+
+/// What is written, and when a file or a partition is complete.
+pub(super) struct Content {
+    pub(super) format: FileFormat,
+    /// How file names end.
+    pub(super) ending: String,
+    pub(super) partitions: Partitions,
+    pub(super) rolling: Rolling,
+    pub(super) marks: Option<Arc<Marks>>,
 }
 
 impl FileSink {
-    pub(super) fn new(
-        path: PathBuf,
-        format_name: String,
-        format: Box<dyn Format>,
-        single: bool,
-    ) -> Self {
-        Self {
-            path,
-            format_name,
-            format: format.into(),
-            single,
-        }
+    fn identity(&self) -> String {
+        let path = std::path::absolute(&self.path).unwrap_or_else(|_| self.path.clone());
+        format!("filesystem {} {}", self.table, path.display())
+    }
+
+    fn stage(&self, job: &JobContext) -> Stage {
+        let owner = format!("{} {}", job.name, self.identity());
+        Stage::new(self.path.clone(), &owner, self.content.partitions.depth())
+    }
+
+    fn board(&self, job: &JobContext) -> Result<Arc<Board>> {
+        job.shared(&self.identity(), Board::default)
     }
 }
 
 #[async_trait]
 impl Sink for FileSink {
     fn mode(&self) -> SinkMode {
-        if self.format.is_changelog() {
-            SinkMode::Retract
-        } else {
-            SinkMode::Append
+        match &self.content.format {
+            FileFormat::Records(format) if format.is_changelog() => SinkMode::Retract,
+            _ => SinkMode::Append,
         }
     }
 
     fn guarantee(&self) -> &'static str {
-        "at least once; a failed run leaves its files"
+        "exactly once with checkpoints: files are published when their checkpoint is complete"
     }
 
     fn is_single(&self) -> bool {
         self.single
     }
 
+    fn committer(&self, job: &Arc<JobContext>) -> Result<Option<Arc<dyn Committer>>> {
+        if job.checkpoints.is_none() {
+            return Ok(None);
+        }
+        Ok(Some(Arc::new(FileCommitter {
+            identity: self.identity(),
+            stage: self.stage(job),
+            board: self.board(job)?,
+            marks: self.content.marks.clone(),
+        })))
+    }
+
     async fn writer(&self, request: WriteRequest) -> Result<Box<dyn SinkWriter>> {
-        let WriteRequest { instance, .. } = request;
-        std::fs::create_dir_all(&self.path).map_err(|e| cannot_write(&self.path, e))?;
-        let name = format!(
-            "part-{instance}-{:016x}.{}",
-            fastrand::u64(..),
-            self.format_name
-        );
-        Ok(Box::new(FileWriter {
-            path: self.path.join(name),
-            file: None,
-            header: self.format.file_header(),
-            encoder: self.format.encoder(),
-            encoded: Encoded::default(),
-            buffer: Vec::new(),
-        }))
+        let (stage, board) = (self.stage(&request.job), self.board(&request.job)?);
+        stage.prepare()?;
+        // Of no other run, and in the order of the runs.
+        let unique = format!("{:011x}{:08x}", marks::now(), fastrand::u32(..));
+        let name = format!("part-{unique}-{}", request.instance);
+        let content = Arc::clone(&self.content);
+        let is_staged = request.job.checkpoints.is_some();
+        Ok(writer::open(content, stage, board, name, is_staged))
     }
-}
-
-/// Writes one file, which appears with the first row.
-struct FileWriter {
-    path: PathBuf,
-    file: Option<File>,
-    header: Vec<u8>,
-    encoder: Box<dyn Encoder>,
-    encoded: Encoded,
-    buffer: Vec<u8>,
-}
-
-impl FileWriter {
-    fn encode(&mut self, rows: &RecordBatch, deleted: &BooleanArray) -> Result<()> {
-        self.encoded.bytes.clear();
-        self.encoded.ends.clear();
-        self.encoder
-            .encode_changes(rows, deleted, &mut self.encoded)
-            .map_err(|bad| {
-                Error::data(crate::connectors::bad_row_text(
-                    &self.path.display().to_string(),
-                    &bad,
-                ))
-            })?;
-        self.buffer
-            .reserve(self.encoded.bytes.len() + self.encoded.ends.len());
-        for payload in self.encoded.payloads() {
-            self.buffer.extend_from_slice(payload);
-            self.buffer.push(b'\n');
-        }
-        if self.buffer.len() >= BUFFER_BYTES {
-            self.write_out()
-        } else {
-            Ok(())
-        }
-    }
-
-    fn write_out(&mut self) -> Result<()> {
-        if self.buffer.is_empty() {
-            return Ok(());
-        }
-        let written = match &mut self.file {
-            Some(file) => file.write_all(&self.buffer),
-            None => File::create_new(&self.path).and_then(|mut file| {
-                file.write_all(&self.header)?;
-                file.write_all(&self.buffer)?;
-                self.file = Some(file);
-                Ok(())
-            }),
-        };
-        written.map_err(|e| cannot_write(&self.path, e))?;
-        self.buffer.clear();
-        Ok(())
-    }
-}
-
-#[async_trait]
-impl SinkWriter for FileWriter {
-    async fn write(&mut self, batch: &Batch) -> Result<()> {
-        if batch.weights.is_none() {
-            let none = BooleanArray::from(vec![false; batch.num_rows()]);
-            return self.encode(&batch.rows, &none);
-        }
-        let kinds = row_kinds(batch, None)?;
-        let indices = crate::connectors::row_indices(kinds.iter().map(|(row, _)| *row));
-        let deleted = kinds
-            .iter()
-            .map(|(_, kind)| Some(matches!(kind, RowKind::Delete | RowKind::UpdateBefore)));
-        let deleted: BooleanArray = deleted.collect();
-        self.encode(&take_record_batch(&batch.rows, &indices)?, &deleted)
-    }
-
-    async fn flush(&mut self) -> Result<()> {
-        self.write_out()?;
-        match &self.file {
-            Some(file) => file.sync_data().map_err(|e| cannot_write(&self.path, e)),
-            None => Ok(()),
-        }
-    }
-}
-
-fn cannot_write(path: &Path, error: std::io::Error) -> Error {
-    Error::external(format!("{}: cannot be written: {error}", path.display()))
-        .with_help(
-            "check the option 'path', the permissions of the folder and the space on its disk",
-        )
-        .caused_by(error)
 }

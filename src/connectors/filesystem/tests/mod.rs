@@ -1,4 +1,9 @@
-//! Tests of the connector through its public face.
+//! Tests of the connector through its public face: reading here, the rest in files of its own.
+
+mod columns;
+mod exactly_once;
+mod folders;
+mod marking;
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -365,22 +370,100 @@ async fn what_is_written_can_be_read() {
     assert_eq!(std::fs::read_dir(&target).unwrap().count(), 2);
     let read = case.rows().await;
     assert_eq!(read, ["1|a,\"b\"\nc", "2|ü"].repeat(4));
-    case.table
-        .with
-        .insert("sink.rolling-policy.file-size".into(), "1MB".into());
-    assert!(
-        make_sink(&case.table).err().unwrap()[0]
-            .message
-            .contains("not supported yet")
-    );
-    assert!(make_source(&case.table).is_ok());
+    for (key, value) in [
+        ("auto-compaction", "true"),
+        ("compaction.file-size", "1MB"),
+        ("sink.shuffle-by-partition.enable", "true"),
+        ("sink.partition-commit.policy.class", "a.B"),
+        (
+            "sink.partition-commit.policy.kind",
+            "metastore,success-file",
+        ),
+        ("sink.partition-commit.policy.kind", "custom"),
+        ("sink.partition-commit.watermark-time-zone", "Asia/Tokyo"),
+        ("partition.time-extractor.kind", "custom"),
+        ("sink.rolling-policy.file-size", "1 parsec"),
+        ("sink.rolling-policy.check-interval", "0 s"),
+    ] {
+        let mut table = case.table.clone();
+        table.with.insert(key.into(), value.into());
+        assert_eq!(
+            make_sink(&table).err().unwrap()[0].key.as_deref(),
+            Some(key)
+        );
+        assert!(make_source(&table).is_ok());
+    }
+    for (key, value) in [
+        ("auto-compaction", "false"),
+        ("sink.rolling-policy.file-size", "1MB"),
+        ("sink.rolling-policy.rollover-interval", "1 h"),
+        ("sink.rolling-policy.inactivity-interval", "10 s"),
+        ("sink.partition-commit.policy.kind", "success-file"),
+        ("sink.partition-commit.delay", "1 h"),
+    ] {
+        let mut table = case.table.clone();
+        table.with.insert(key.into(), value.into());
+        assert!(make_sink(&table).is_ok() && make_source(&table).is_ok());
+    }
 }
 
 fn write_request(instance: usize, table: &Table) -> WriteRequest {
+    write_request_of(instance, table, &JobContext::new("test", None))
+}
+
+fn write_request_of(instance: usize, table: &Table, job: &Arc<JobContext>) -> WriteRequest {
     WriteRequest {
         instance,
         schema: table.sink_schema(),
         key: None,
-        job: JobContext::new("test", None),
+        job: Arc::clone(job),
+    }
+}
+
+/// A job that has checkpoints.
+fn job(name: &str) -> Arc<JobContext> {
+    JobContext::new(name, Some(std::time::Duration::from_secs(1)))
+}
+
+/// Rows of `COLUMNS`.
+fn batch(rows: &[(i32, Option<&str>)]) -> Batch {
+    let (a, b): (Vec<i32>, Vec<Option<&str>>) = rows.iter().copied().unzip();
+    let rows = RecordBatch::try_from_iter_with_nullable([
+        (
+            "a",
+            Arc::new(Int32Array::from(a)) as arrow::array::ArrayRef,
+            true,
+        ),
+        ("b", Arc::new(StringArray::from(b)), true),
+    ]);
+    Batch::append(rows.unwrap())
+}
+
+impl Case {
+    /// All files there are, hidden ones too, in order.
+    fn files(&self) -> Vec<String> {
+        fn add(root: &std::path::Path, folder: &std::path::Path, found: &mut Vec<String>) {
+            for entry in std::fs::read_dir(folder).unwrap() {
+                let path = entry.unwrap().path();
+                if path.is_dir() {
+                    add(root, &path, found);
+                } else {
+                    found.push(path.strip_prefix(root).unwrap().display().to_string());
+                }
+            }
+        }
+        let mut found = Vec::new();
+        add(self.dir.path(), self.dir.path(), &mut found);
+        found.sort();
+        found
+    }
+
+    /// Those of them that readers see.
+    fn visible(&self) -> Vec<String> {
+        let hidden = |file: &String| file.split('/').any(|part| part.starts_with(['.', '_']));
+        self.files()
+            .into_iter()
+            .filter(|file| !hidden(file))
+            .collect()
     }
 }

@@ -1,0 +1,575 @@
+//! Writes the rows of one instance: one open file a partition, rolled when it is full, staged until it may be seen.
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::io::Write;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use arrow::array::{BooleanArray, RecordBatch};
+use arrow::compute::{take, take_record_batch};
+use async_trait::async_trait;
+use tokio::task::JoinHandle;
+use tokio::time::Instant;
+
+use super::committer::{Board, Prepared, blocking, publish};
+use super::marks;
+use super::sink::Content;
+use super::staging::{Part, Stage, cannot_write, cannot_write_rows};
+use crate::changelog::{Batch, RowKind, row_kinds};
+use crate::connectors::SinkWriter;
+use crate::error::{Error, Result};
+use crate::formats::{ColumnarWriter, Encoded, Encoder, FileFormat};
+
+/// So many bytes of a file are gathered before they are handed to the system.
+const BUFFER_BYTES: usize = 256 << 10;
+
+/// With more files open than this the one that waited longest for a row is closed: small files are better than none.
+const MAX_OPEN: usize = 64;
+
+/// Files closed but not on the disk for sure: with more of them the disk is waited for.
+const MAX_UNSYNCED: usize = 64;
+
+/// All open files of a writer together hold so many bytes of rows in memory.
+const MAX_HELD: usize = 128 << 20;
+
+/// A file of columns grows by so many rows before its size is looked at again.
+const SLICE_ROWS: usize = 4096;
+
+/// The epoch that a writer is asked to prepare when its input has ended: whichever is committed next.
+const LAST: u64 = u64::MAX;
+
+/// A writer whose files are named `name` and a number. `is_staged`: a committer publishes them; else the writer does.
+pub(super) fn open(
+    content: Arc<Content>,
+    stage: Stage,
+    board: Arc<Board>,
+    name: String,
+    is_staged: bool,
+) -> Box<dyn SinkWriter> {
+    let id = fastrand::u64(..);
+    board.enter(id);
+    let encoder = match &content.format {
+        FileFormat::Records(format) => Some(format.encoder()),
+        FileFormat::Columns(_) => None,
+    };
+    let check = content.rolling.check;
+    let files = Arc::new(Mutex::new(Files {
+        id,
+        name,
+        is_staged,
+        encoder,
+        content,
+        stage,
+        board,
+        encoded: Encoded::default(),
+        open: HashMap::new(),
+        complete: Vec::new(),
+        unsynced: Vec::new(),
+        created: 0,
+        uses: 0,
+        prepared: None,
+        watermark: i64::MIN,
+        failed: None,
+    }));
+    // Without checkpoints nobody else looks at the time while no rows come.
+    let looking = (!is_staged).then(|| {
+        let files = Arc::downgrade(&files);
+        tokio::spawn(async move {
+            loop {
+                tokio::time::sleep(check).await;
+                let Some(files) = files.upgrade() else {
+                    return;
+                };
+                let rolled = blocking(move || {
+                    let mut files = lock(&files);
+                    let rolled = files.roll_due();
+                    files.failed = rolled.err().or(files.failed.take());
+                    Ok(())
+                });
+                if rolled.await.is_err() {
+                    return;
+                }
+            }
+        })
+    });
+    Box::new(FileWriter { files, looking })
+}
+
+fn lock(files: &Mutex<Files>) -> MutexGuard<'_, Files> {
+    files.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+struct FileWriter {
+    files: Arc<Mutex<Files>>,
+    /// Closes files by time.
+    looking: Option<JoinHandle<()>>,
+}
+
+impl FileWriter {
+    /// Runs what waits for the disk.
+    async fn with_files<T: Send + 'static>(
+        &self,
+        run: impl FnOnce(&mut Files) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let files = Arc::clone(&self.files);
+        blocking(move || run(&mut lock(&files))).await
+    }
+}
+
+impl Drop for FileWriter {
+    fn drop(&mut self) {
+        if let Some(looking) = &self.looking {
+            looking.abort();
+        }
+    }
+}
+
+#[async_trait]
+impl SinkWriter for FileWriter {
+    async fn write(&mut self, batch: &Batch) -> Result<()> {
+        lock(&self.files).write(batch)
+    }
+
+    async fn flush(&mut self) -> Result<()> {
+        self.with_files(Files::write_out).await
+    }
+
+    async fn prepare(&mut self, epoch: u64) -> Result<Option<String>> {
+        self.with_files(move |files| files.prepare(epoch)).await
+    }
+
+    fn watermark(&mut self, time: i64) {
+        lock(&self.files).watermark(time);
+    }
+
+    async fn close(&mut self) -> Result<()> {
+        self.with_files(Files::close).await
+    }
+}
+
+/// The files of a writer.
+struct Files {
+    id: u64,
+    name: String,
+    is_staged: bool,
+    content: Arc<Content>,
+    stage: Stage,
+    board: Arc<Board>,
+    /// Of a format of records.
+    encoder: Option<Box<dyn Encoder>>,
+    encoded: Encoded,
+    /// By the folder of their partition.
+    open: HashMap<String, OpenFile>,
+    /// Files that take no more rows and are not published.
+    complete: Vec<Part>,
+    /// Those of them that may still be in memory.
+    unsynced: Vec<(PathBuf, Arc<File>)>,
+    /// How many files there have been.
+    created: u64,
+    /// How often a file was written to.
+    uses: u64,
+    /// The last epoch prepared.
+    prepared: Option<u64>,
+    watermark: i64,
+    /// What went wrong while nobody asked.
+    failed: Option<Error>,
+}
+
+struct OpenFile {
+    part: Part,
+    path: PathBuf,
+    file: Arc<File>,
+    body: Body,
+    created: Instant,
+    touched: Instant,
+    /// Its place in the order of uses.
+    used: u64,
+    /// It has rows behind those of the last epoch prepared.
+    has_news: bool,
+}
+
+enum Body {
+    Records { buffer: Vec<u8>, written: u64 },
+    Columns(Box<dyn ColumnarWriter>),
+}
+
+impl OpenFile {
+    fn size(&self) -> u64 {
+        match &self.body {
+            Body::Records { buffer, written } => written + buffer.len() as u64,
+            Body::Columns(writer) => writer.size(),
+        }
+    }
+
+    fn held(&self) -> usize {
+        match &self.body {
+            Body::Records { .. } => 0,
+            Body::Columns(writer) => writer.held(),
+        }
+    }
+
+    fn add(&mut self, payload: &[u8]) -> Result<()> {
+        if let Body::Records { buffer, .. } = &mut self.body {
+            buffer.extend_from_slice(payload);
+            buffer.push(b'\n');
+            if buffer.len() >= BUFFER_BYTES {
+                return self.write_out();
+            }
+        }
+        Ok(())
+    }
+
+    /// Hands to the system what is in the buffer; rows of columns stay.
+    fn write_out(&mut self) -> Result<()> {
+        if let Body::Records { buffer, written } = &mut self.body {
+            (&*self.file)
+                .write_all(buffer)
+                .map_err(|e| cannot_write(&self.path, e))?;
+            *written += buffer.len() as u64;
+            buffer.clear();
+        }
+        Ok(())
+    }
+}
+
+/// A handle on a file that another one is kept of.
+struct Shared(Arc<File>);
+
+impl Write for Shared {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        (&*self.0).write(bytes)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        (&*self.0).flush()
+    }
+}
+
+impl Files {
+    fn check(&mut self) -> Result<()> {
+        self.failed.take().map_or(Ok(()), Err)
+    }
+
+    fn write(&mut self, batch: &Batch) -> Result<()> {
+        self.check()?;
+        let (rows, deleted) = changes(batch)?;
+        if rows.num_rows() == 0 {
+            return Ok(());
+        }
+        let content = Arc::clone(&self.content);
+        let partitions = &content.partitions;
+        if partitions.is_empty() {
+            return self.append("", &rows, &deleted);
+        }
+        let stored = partitions.stored_part(&rows)?;
+        let folders = partitions.split(&rows)?;
+        for (folder, indices) in &folders {
+            if folders.len() == 1 {
+                self.append(folder, &stored, &deleted)?;
+            } else {
+                let rows = take_record_batch(&stored, indices)?;
+                let deleted = take(&deleted, indices, None)?;
+                self.append(folder, &rows, &BooleanArray::from(deleted.to_data()))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn append(&mut self, folder: &str, rows: &RecordBatch, deleted: &BooleanArray) -> Result<()> {
+        if let Some(marks) = self.content.marks.clone() {
+            if self.board.since(self.id, folder).is_none() {
+                // A partition that will never be complete is better told of now.
+                marks.partition_time(folder)?;
+            }
+            self.board.open(self.id, folder, marks::now());
+        }
+        let mut open = self.check_out(folder)?;
+        match &mut self.encoder {
+            Some(encoder) => {
+                let mut encoded = std::mem::take(&mut self.encoded);
+                encoded.bytes.clear();
+                encoded.ends.clear();
+                encoder
+                    .encode_changes(rows, deleted, &mut encoded)
+                    .map_err(|bad| {
+                        let place = self.stage.final_path(&open.part);
+                        Error::data(crate::connectors::bad_row_text(
+                            &place.display().to_string(),
+                            &bad,
+                        ))
+                    })?;
+                for payload in encoded.payloads() {
+                    if self.is_full(&open) {
+                        self.complete(open)?;
+                        open = self.create(folder)?;
+                    }
+                    open.add(payload)?;
+                }
+                self.encoded = encoded;
+            }
+            None => {
+                for start in (0..rows.num_rows()).step_by(SLICE_ROWS) {
+                    if self.is_full(&open) {
+                        self.complete(open)?;
+                        open = self.create(folder)?;
+                    }
+                    let slice = rows.slice(start, SLICE_ROWS.min(rows.num_rows() - start));
+                    if let Body::Columns(writer) = &mut open.body {
+                        writer
+                            .write(&slice)
+                            .map_err(|e| cannot_write_rows(&open.path, e))?;
+                    }
+                }
+            }
+        }
+        open.touched = Instant::now();
+        open.has_news = true;
+        self.open.insert(folder.to_string(), open);
+        self.let_go()
+    }
+
+    /// The file for rows of a partition, taken out of those that are open.
+    fn check_out(&mut self, folder: &str) -> Result<OpenFile> {
+        self.uses += 1;
+        if let Some(mut open) = self.open.remove(folder) {
+            if !self.is_full(&open) && !self.is_due(&open) {
+                open.used = self.uses;
+                return Ok(open);
+            }
+            self.complete(open)?;
+        } else if self.open.len() >= MAX_OPEN {
+            let idle = self.open.iter().min_by_key(|(_, open)| open.used);
+            if let Some(idle) = idle.map(|(folder, _)| folder.clone()) {
+                self.roll(&idle)?;
+            }
+        }
+        self.create(folder)
+    }
+
+    fn create(&mut self, folder: &str) -> Result<OpenFile> {
+        let name = format!("{}-{:05}.{}", self.name, self.created, self.content.ending);
+        self.created += 1;
+        let (part, file) = self.stage.create(folder, name)?;
+        let (path, file) = (self.stage.staged_path(&part), Arc::new(file));
+        let body = match &self.content.format {
+            FileFormat::Records(format) => Body::Records {
+                buffer: format.file_header(),
+                written: 0,
+            },
+            FileFormat::Columns(format) => Body::Columns(
+                format
+                    .writer(Box::new(Shared(Arc::clone(&file))))
+                    .map_err(|e| cannot_write_rows(&path, e))?,
+            ),
+        };
+        let now = Instant::now();
+        Ok(OpenFile {
+            part,
+            path,
+            file,
+            body,
+            created: now,
+            touched: now,
+            used: self.uses,
+            has_news: false,
+        })
+    }
+
+    fn is_full(&self, open: &OpenFile) -> bool {
+        open.size() > self.content.rolling.file_size
+    }
+
+    fn is_due(&self, open: &OpenFile) -> bool {
+        open.created.elapsed() >= self.content.rolling.rollover
+            || open.touched.elapsed() >= self.content.rolling.inactivity
+    }
+
+    /// Writes out rows of the largest files while all of them hold too much memory.
+    fn let_go(&mut self) -> Result<()> {
+        if self.encoder.is_some() {
+            return Ok(());
+        }
+        while self.open.values().map(OpenFile::held).sum::<usize>() > MAX_HELD {
+            let Some(open) = self.open.values_mut().max_by_key(|open| open.held()) else {
+                break;
+            };
+            if let Body::Columns(writer) = &mut open.body {
+                let before = writer.held();
+                writer
+                    .write_out()
+                    .map_err(|e| cannot_write_rows(&open.path, e))?;
+                if writer.held() >= before {
+                    break;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn roll(&mut self, folder: &str) -> Result<()> {
+        match self.open.remove(folder) {
+            Some(open) => self.complete(open),
+            None => Ok(()),
+        }
+    }
+
+    /// Ends a file; without checkpoints it is published at once.
+    fn complete(&mut self, mut open: OpenFile) -> Result<()> {
+        open.write_out()?;
+        if let Body::Columns(writer) = open.body {
+            writer
+                .finish()
+                .map_err(|e| cannot_write_rows(&open.path, e))?;
+        }
+        self.complete.push(open.part);
+        self.unsynced.push((open.path, open.file));
+        if !self.is_staged {
+            return self.publish();
+        }
+        if self.unsynced.len() > MAX_UNSYNCED {
+            self.sync()?;
+        }
+        Ok(())
+    }
+
+    /// Waits until the files that are complete are on the disk.
+    fn sync(&mut self) -> Result<()> {
+        for (path, file) in std::mem::take(&mut self.unsynced) {
+            file.sync_all().map_err(|e| cannot_write(&path, e))?;
+        }
+        Ok(())
+    }
+
+    fn publish(&mut self) -> Result<()> {
+        self.sync()?;
+        let complete = std::mem::take(&mut self.complete);
+        publish(&self.stage, complete.iter())
+    }
+
+    /// Ends the files whose time has come.
+    fn roll_due(&mut self) -> Result<()> {
+        let due = |open: &OpenFile| self.is_full(open) || self.is_due(open);
+        let due: Vec<String> = self
+            .open
+            .iter()
+            .filter(|(_, open)| due(open))
+            .map(|(folder, _)| folder.clone())
+            .collect();
+        for folder in &due {
+            self.roll(folder)?;
+        }
+        self.mark()
+    }
+
+    /// Marks partitions that are complete and whose files are published.
+    fn mark(&mut self) -> Result<()> {
+        let Some(marks) = &self.content.marks else {
+            return Ok(());
+        };
+        self.board
+            .settle(self.id, [], |folder| self.open.contains_key(folder));
+        self.board.mark(&self.stage, marks)
+    }
+
+    fn watermark(&mut self, time: i64) {
+        self.watermark = time;
+        if self.content.marks.is_some() {
+            self.board.watermark(self.id, time);
+        }
+    }
+
+    fn write_out(&mut self) -> Result<()> {
+        self.check()?;
+        self.open.values_mut().try_for_each(OpenFile::write_out)
+    }
+
+    fn prepare(&mut self, epoch: u64) -> Result<Option<String>> {
+        self.check()?;
+        let now = marks::now();
+        let folders: Vec<String> = self.open.keys().cloned().collect();
+        for folder in folders {
+            let Some(open) = self.open.get(&folder) else {
+                continue;
+            };
+            let mut ends = epoch == LAST
+                || matches!(open.body, Body::Columns(_))
+                || self.is_full(open)
+                || self.is_due(open);
+            if let Some(marks) = &self.content.marks
+                && !ends
+            {
+                // The marker says that all rows of the partition are there.
+                let since = self.board.since(self.id, &folder).unwrap_or(now);
+                ends = marks.is_complete(&folder, since, self.watermark, now)?;
+            }
+            if ends {
+                self.roll(&folder)?;
+            }
+        }
+        self.write_out()?;
+        self.sync()?;
+        let mut prepared = Prepared {
+            files: std::mem::take(&mut self.complete),
+            ..Prepared::default()
+        };
+        for open in self.open.values_mut() {
+            if open.has_news {
+                open.file
+                    .sync_all()
+                    .map_err(|e| cannot_write(&open.path, e))?;
+            }
+            open.has_news = false;
+            prepared.open.push((open.part.clone(), open.size()));
+        }
+        let open = prepared.open.iter().map(|(part, _)| part);
+        self.stage.sync_folders(prepared.files.iter().chain(open))?;
+        if self.content.marks.is_some() {
+            self.board.settle(self.id, &prepared.files, |folder| {
+                self.open.contains_key(folder)
+            });
+            if epoch == LAST {
+                self.board.leave(self.id);
+            }
+            prepared.unmarked = self.board.unmarked(self.id);
+        }
+        self.prepared = Some(epoch);
+        prepared.text()
+    }
+
+    fn close(&mut self) -> Result<()> {
+        self.check()?;
+        if !self.is_staged {
+            let folders: Vec<String> = self.open.keys().cloned().collect();
+            for folder in &folders {
+                self.roll(folder)?;
+            }
+            return self.mark();
+        }
+        // What came after the last checkpoint is in no other one: it stays hidden, and is written anew after a restart.
+        let Some(epoch) = self.prepared else {
+            return Ok(());
+        };
+        let done: Vec<Part> = std::mem::take(&mut self.open)
+            .into_values()
+            .filter(|open| !open.has_news)
+            .map(|open| open.part)
+            .collect();
+        let done = self.board.end(epoch, done);
+        publish(&self.stage, done.iter())
+    }
+}
+
+/// The rows to write, and which of them go.
+fn changes(batch: &Batch) -> Result<(RecordBatch, BooleanArray)> {
+    if batch.weights.is_none() {
+        let none = BooleanArray::from(vec![false; batch.num_rows()]);
+        return Ok((batch.rows.clone(), none));
+    }
+    let kinds = row_kinds(batch, None)?;
+    let indices = crate::connectors::row_indices(kinds.iter().map(|(row, _)| *row));
+    let deleted = kinds
+        .iter()
+        .map(|(_, kind)| Some(matches!(kind, RowKind::Delete | RowKind::UpdateBefore)));
+    Ok((take_record_batch(&batch.rows, &indices)?, deleted.collect()))
+}
