@@ -1,5 +1,6 @@
 //! The main path: SQL text -> statements -> catalog and inserts -> logical plans -> graph -> running job.
 
+mod bad_rows;
 mod describe;
 mod ends;
 mod restarts;
@@ -708,10 +709,14 @@ impl Session {
 
     fn plan(&self, pending: &[&Pending]) -> Result<Graph> {
         let mut mistakes: Vec<Diagnostic> = Vec::new();
-        let inserts: Vec<InsertPlan> = pending
+        let mut inserts: Vec<InsertPlan> = pending
             .iter()
             .map(|p| insert_plan(p, p.plan.clone()))
             .collect();
+        match self.bad_rows_inserts(&inserts) {
+            Ok(more) => inserts.extend(more),
+            Err(found) => mistakes.extend(found),
+        }
         let in_process = self.in_process(&inserts);
         let inserts = writers_first(inserts, &in_process)?;
         let make = stream_tables;
@@ -835,7 +840,11 @@ fn writers_first(
     inserts: Vec<InsertPlan>,
     in_process: &BTreeSet<String>,
 ) -> Result<Vec<InsertPlan>> {
-    let mut waiting = inserts;
+    // What nodes put beside their rows is read last, when all of them are there.
+    let (last, mut waiting): (Vec<_>, Vec<_>) = inserts.into_iter().partition(|i| {
+        let read = tables_read(&i.plan);
+        read.iter().any(|t| planner::builtin::aside(t).is_some())
+    });
     let mut ordered = Vec::new();
     while !waiting.is_empty() {
         let unwritten: BTreeSet<&String> = waiting
@@ -856,5 +865,6 @@ fn writers_first(
         };
         ordered.push(waiting.remove(ready));
     }
+    ordered.extend(last);
     Ok(ordered)
 }

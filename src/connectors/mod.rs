@@ -1,5 +1,6 @@
 //! Where rows come from and go to: one module a connector, the only async edges of a job.
 
+mod bad_rows;
 mod blackhole;
 pub mod capture;
 mod commit;
@@ -36,6 +37,7 @@ use crate::catalog::options::OptionError;
 use crate::changelog::Batch;
 use crate::error::Result;
 
+pub use bad_rows::{BadRecord, BadRows, bad_rows_schema};
 pub use commit::{Committer, JobContext, WriteRequest};
 pub use filesystem::file_source;
 
@@ -48,6 +50,9 @@ pub const NAMES: &[&str] = &[
     "print",
     "upsert-kafka",
 ];
+
+/// Options of a table that is read: where its records go that give no row.
+pub const BAD_ROWS_OPTIONS: [&str; 2] = ["bad-rows.topic", "bad-rows.path"];
 
 /// What a source reader says next.
 #[derive(Debug)]
@@ -80,6 +85,12 @@ pub trait SourceReader: Send {
     /// A row that does not decode (naming partition, position, field and reason), or an outside system that failed for good.
     async fn next(&mut self) -> Result<SourceEvent>;
 
+    /// Takes the records before [`SourceReader::positions`] that gave no row and were not taken yet, as rows of
+    /// [`bad_rows_schema`]. Only where [`ReadRequest::keep_bad_rows`] asks for them.
+    fn take_bad_rows(&mut self) -> Vec<RecordBatch> {
+        Vec::new()
+    }
+
     /// For each partition of this reader where to go on: behind the last row returned. Also of partitions that have ended.
     fn positions(&self) -> Vec<(Arc<str>, String)>;
 }
@@ -101,6 +112,8 @@ pub struct ReadRequest {
     pub batch_rows: usize,
     /// Read up to the present end and stop, whatever the table says (a snapshot query).
     pub bounded: bool,
+    /// Where somebody reads the records that give no row: the table's name. They are kept then and do not fail the job.
+    pub keep_bad_rows: Option<String>,
     /// Counters.
     pub metrics: Arc<SourceMetrics>,
 }
@@ -365,6 +378,10 @@ fn checked<T: ?Sized>(
     made: std::result::Result<Arc<T>, OptionError>,
     options: &crate::catalog::options::Options,
 ) -> std::result::Result<Arc<T>, Vec<OptionError>> {
+    // The session reads them.
+    for key in BAD_ROWS_OPTIONS {
+        options.get(key);
+    }
     match made {
         Ok(made) => {
             let unknown = options.finish();

@@ -61,6 +61,7 @@ pub fn request(table: &Table, columns: &[usize]) -> ReadRequest {
         restored: HashMap::new(),
         batch_rows: 1000,
         bounded: false,
+        keep_bad_rows: None,
         metrics: Arc::new(SourceMetrics::default()),
     }
 }

@@ -106,6 +106,75 @@ pub trait Encoder: Send {
     }
 }
 
+/// Decodes the payloads that can be, and says what is wrong with the others: they count as skipped.
+///
+/// # Errors
+/// None that a payload leads to.
+pub fn decode_each(decoder: &mut dyn Decoder, payloads: &[&[u8]]) -> Result<Decoded, BadRow> {
+    let first = match decoder.decode(payloads) {
+        Ok(all) => return Ok(all),
+        Err(bad) => bad,
+    };
+    let mut parts: Vec<(usize, Decoded)> = Vec::new();
+    let mut skipped = Vec::new();
+    let (mut start, mut bad) = (0, first);
+    loop {
+        // All before the bad one are good.
+        let at = (start + bad.payload).min(payloads.len().saturating_sub(1));
+        if at > start {
+            parts.push((start, decoder.decode(&payloads[start..at])?));
+        }
+        skipped.push(BadRow { payload: at, ..bad });
+        start = at + 1;
+        if start >= payloads.len() {
+            break;
+        }
+        match decoder.decode(&payloads[start..]) {
+            Ok(rest) => {
+                parts.push((start, rest));
+                break;
+            }
+            Err(next) => bad = next,
+        }
+    }
+    let mut origins: Vec<u32> = Vec::new();
+    let mut weights: Option<Vec<i64>> = None;
+    let mut batches = Vec::new();
+    for (start, part) in parts {
+        let rows = part.rows.num_rows();
+        let of = part
+            .origins
+            .unwrap_or_else(|| (0u32..).take(rows).collect());
+        origins.extend(of.into_iter().map(|o| o + start as u32));
+        if let Some(of) = &part.weights {
+            weights.get_or_insert_default().extend(of.values());
+        }
+        let of = part.skipped.into_iter();
+        skipped.extend(of.map(|bad| BadRow {
+            payload: bad.payload + start,
+            ..bad
+        }));
+        batches.push(part.rows);
+    }
+    skipped.sort_by_key(|bad| bad.payload);
+    let rows = match batches.first() {
+        None => RecordBatch::new_empty(decoder.schema()),
+        Some(first) => {
+            arrow::compute::concat_batches(&first.schema(), &batches).map_err(|e| BadRow {
+                payload: 0,
+                field: None,
+                reason: e.to_string(),
+            })?
+        }
+    };
+    Ok(Decoded {
+        rows,
+        origins: Some(origins),
+        weights: weights.map(Int64Array::from),
+        skipped,
+    })
+}
+
 /// Finds the records of a file or stream of bytes.
 pub trait Framer: Send {
     /// Appends the byte range of each whole record at the front of `buffer` to `frames` and returns how many bytes were

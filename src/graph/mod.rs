@@ -6,13 +6,26 @@ mod identity;
 use std::sync::Arc;
 use std::time::Duration;
 
-use arrow::datatypes::SchemaRef;
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_expr::aggregate::AggregateFunctionExpr;
 
 use crate::catalog::Table;
 pub use crate::state::StateTtl;
 use crate::time::{Millis, WindowSpec};
+
+/// The columns of `flowline.late_rows`: the operator that left the row out, the row's time and the watermark by which it was
+/// late, where they are known, why, and the row as JSON.
+pub fn late_rows_schema() -> SchemaRef {
+    let time = || DataType::Timestamp(TimeUnit::Millisecond, None);
+    Arc::new(Schema::new(vec![
+        Field::new("operator", DataType::Utf8, true),
+        Field::new("event_time", time(), true),
+        Field::new("watermark", time(), true),
+        Field::new("reason", DataType::Utf8, true),
+        Field::new("row", DataType::Utf8, false),
+    ]))
+}
 
 /// Index of a node in its graph.
 pub type NodeId = usize;
@@ -472,6 +485,13 @@ impl Graph {
         inputs
             .filter(|i| i.from == id && !matches!(i.exchange, Exchange::Aside(_)))
             .count()
+    }
+
+    /// Whether somebody reads what `id` puts beside its rows into `table`.
+    pub fn fills(&self, id: NodeId, table: Aside) -> bool {
+        let inputs = self.nodes.iter().flat_map(|n| &n.inputs);
+        let mut of = inputs.filter(|i| i.from == id);
+        of.any(|i| i.exchange == Exchange::Aside(table))
     }
 
     /// The nodes that read `id`, each with the index of the input.

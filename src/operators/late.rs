@@ -6,28 +6,15 @@ use arrow::array::{
     Array, ArrayRef, Int64Array, RecordBatch, StringArray, StringBuilder, UInt32Array,
 };
 use arrow::compute::take_record_batch;
-use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit, TimestampMillisecondType};
+use arrow::datatypes::{DataType, TimestampMillisecondType};
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 use chrono::DateTime;
 
 use super::{Metrics, Output};
 use crate::changelog::Batch;
 use crate::error::{Error, Result};
-use crate::graph::Aside;
+use crate::graph::{Aside, late_rows_schema};
 use crate::time::Millis;
-
-/// The columns of `flowline.late_rows`: the operator that left the row out, the row's time and the watermark by which it was
-/// late, where they are known, why, and the row as JSON.
-pub fn late_rows_schema() -> SchemaRef {
-    let time = || DataType::Timestamp(TimeUnit::Millisecond, None);
-    Arc::new(Schema::new(vec![
-        Field::new("operator", DataType::Utf8, true),
-        Field::new("event_time", time(), true),
-        Field::new("watermark", time(), true),
-        Field::new("reason", DataType::Utf8, true),
-        Field::new("row", DataType::Utf8, false),
-    ]))
-}
 
 /// The watermark by which it is too late for what must come before the watermark is at `last`: the one the row was `behind`
 /// where it came from, else the operator's `own`. `None`: it is not too late.
@@ -195,6 +182,8 @@ fn as_json(rows: &RecordBatch) -> Result<StringArray> {
 mod tests {
     use super::super::Element;
     use super::super::testing::*;
+    use arrow::datatypes::Field;
+
     use super::*;
     use arrow::array::{
         AsArray, BinaryArray, Decimal128Array, Float64Array, ListArray, StructArray,

@@ -47,7 +47,6 @@ use crate::state::StatePart;
 use crate::time::Watermark;
 
 pub use calc::Calc;
-pub use late::late_rows_schema;
 pub use watermark_assign::event_times;
 
 /// What travels through a channel, in order.

@@ -21,6 +21,7 @@ use datafusion::logical_expr::{
 use datafusion::sql::planner::{NullOrdering, ParserOptions, SqlToRel};
 use sqlparser::ast::{self, Query, Statement};
 
+use super::builtin;
 use super::types::arrow_field;
 use super::windows::{FlinkRelations, HintedName};
 use crate::catalog::{Catalog, Relation, Table};
@@ -296,6 +297,15 @@ pub fn bare_name(reference: &TableReference) -> DfResult<String> {
 
 impl ContextProvider for PlanContext<'_> {
     fn get_table_source(&self, name: TableReference) -> DfResult<Arc<dyn TableSource>> {
+        if name.schema() == Some(builtin::DATABASE) {
+            return match builtin::table(name.table()) {
+                Some(table) => (self.tables)(&table),
+                None => plan_err!(
+                    "table '{name}' not found: the built-in tables are {}",
+                    builtin::names().join(", ")
+                ),
+            };
+        }
         let name = bare_name(&name)?;
         match self.catalog.get(&name) {
             None => self.unknown(&name),

@@ -1,5 +1,6 @@
 //! Statements and catalog to a checked dataflow graph.
 
+pub mod builtin;
 mod context;
 mod lower;
 mod rewrite;

@@ -177,10 +177,16 @@ impl Machine {
 
     /// Sends a barrier from a source; `is_cut`: nothing follows it.
     async fn barrier(&mut self, id: InstanceId, epoch: u64, is_cut: bool) -> Result<Vec<Happened>> {
+        let mut elements = Vec::new();
         if let Some(instance) = self.instances.get_mut(&id) {
             instance.is_cut = is_cut;
+            if let Some(head) = &mut instance.head {
+                head.take_bad_rows(&mut elements);
+            }
         }
-        self.feed(id, vec![(0, Element::Barrier(epoch))]).await
+        elements.push(Element::Barrier(epoch));
+        let elements = elements.into_iter().map(|e| (0, e)).collect();
+        self.feed(id, elements).await
     }
 
     async fn feed(

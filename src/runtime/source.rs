@@ -11,7 +11,7 @@ use crate::changelog::Batch;
 use crate::checkpoint::PartitionPosition;
 use crate::connectors::{SourceEvent, SourceMetrics, SourceReader};
 use crate::error::Result;
-use crate::graph::{self, CalcStep};
+use crate::graph::{self, Aside, CalcStep};
 use crate::operators::{Calc, Element};
 use crate::time::PartitionWatermarks;
 
@@ -77,6 +77,7 @@ impl SourceHead {
     /// # Errors
     /// A computed column or watermark that fails on a row.
     pub fn on_event(&mut self, event: SourceEvent, now: i64, out: &mut Vec<Element>) -> Result<()> {
+        self.take_bad_rows(out);
         self.is_quiet = matches!(event, SourceEvent::Quiet);
         match event {
             SourceEvent::Assigned(partitions) => {
@@ -120,6 +121,12 @@ impl SourceHead {
         }
         self.on_tick(now, out);
         Ok(())
+    }
+
+    /// Emits the records that gave no row and were read by now.
+    pub fn take_bad_rows(&mut self, out: &mut Vec<Element>) {
+        let bad = self.reader.take_bad_rows().into_iter();
+        out.extend(bad.map(|rows| Element::Aside(Aside::BadRows, rows)));
     }
 
     /// Marks idle partitions and emits the watermark where it moved.

@@ -22,7 +22,7 @@ use crate::checkpoint::{Manifest, PartitionPosition};
 use crate::clock::Clock;
 use crate::connectors::{JobContext, ReadRequest, Sink, SourceEvent, SourceReader, WriteRequest};
 use crate::error::{Error, Result};
-use crate::graph::{Graph, NodeId, Operation};
+use crate::graph::{Aside, Graph, NodeId, Operation};
 use crate::operators::Element;
 use crate::state::StatePart;
 use crate::time::Watermark;
@@ -272,6 +272,11 @@ pub(super) async fn open_source(
                 restored: positions,
                 batch_rows: options.batch_rows,
                 bounded: options.bounded,
+                keep_bad_rows: parts
+                    .graph
+                    .fills(parts.node, Aside::BadRows)
+                    .then(|| source.table.name.clone()),
+
                 metrics: Arc::clone(&counters),
             };
             (connect.source(source)?.reader(request).await?, Some(source))
@@ -535,6 +540,7 @@ async fn run_source(
             Next::Event(event) => head.on_event(event, clock.now(), &mut elements)?,
             Next::Barrier(order) => {
                 is_last = order.is_last;
+                head.take_bad_rows(&mut elements);
                 elements.push(Element::Barrier(order.epoch));
             }
             Next::Tick => {

@@ -246,6 +246,7 @@ pub async fn log(
         restored: Default::default(),
         batch_rows: 1000,
         bounded: true,
+        keep_bad_rows: None,
         metrics: Arc::default(),
     };
     let mut reader = source.reader(request).await?;

@@ -20,7 +20,7 @@ use super::Origin;
 use super::listing::{Entry, Folder, cannot_read};
 use super::partitions::Partitions;
 use super::records::{Position, RecordFile};
-use crate::connectors::{ReadRequest, Source, SourceEvent, SourceMetrics, SourceReader};
+use crate::connectors::{BadRows, ReadRequest, Source, SourceEvent, SourceMetrics, SourceReader};
 use crate::error::{Error, Result};
 use crate::formats::{ColumnarFormat, ColumnarReader, Decoder, FileFault, FileFormat, Framer};
 
@@ -115,6 +115,7 @@ impl Source for FileSource {
             files: VecDeque::new(),
             current: None,
             positions: BTreeMap::new(),
+            kept: request.keep_bad_rows.as_deref().map(BadRows::new),
             watch,
             request,
         };
@@ -244,6 +245,8 @@ struct FileReader {
     files: VecDeque<(Entry, Vec<ArrayRef>)>,
     current: Option<OpenFile>,
     positions: BTreeMap<Arc<str>, String>,
+    /// Records that gave no row, where somebody reads them.
+    kept: Option<BadRows>,
     watch: Option<Watch>,
 }
 
@@ -293,7 +296,8 @@ impl FileReader {
         let (batch_rows, metrics) = (self.request.batch_rows, &self.request.metrics);
         let (stored, weights, place) = match (&mut open.body, &mut self.opener) {
             (Body::Records(file), Opener::Records { decoder, framer }) => {
-                match file.rows(&**framer, &mut **decoder, batch_rows, metrics)? {
+                let kept = self.kept.as_mut();
+                match file.rows(&**framer, &mut **decoder, batch_rows, metrics, kept)? {
                     Some((decoded, place)) => (decoded.rows, decoded.weights, place),
                     None => return Ok(None),
                 }
@@ -381,6 +385,12 @@ impl SourceReader for FileReader {
                 }
             }
         }
+    }
+
+    fn take_bad_rows(&mut self) -> Vec<RecordBatch> {
+        // Taking never fails: the columns are all of one length.
+        let kept = self.kept.as_mut().map(BadRows::take);
+        kept.and_then(Result::ok).flatten().into_iter().collect()
     }
 
     fn positions(&self) -> Vec<(Arc<str>, String)> {

@@ -6,9 +6,10 @@ use std::ops::Range;
 use std::sync::atomic::Ordering;
 
 use super::listing::{Entry, cannot_read, check_readable};
-use crate::connectors::{SourceMetrics, bad_row_text};
+use crate::clock::{Clock as _, SystemClock};
+use crate::connectors::{BadRecord, BadRows, SourceMetrics, bad_row_text};
 use crate::error::{Error, Result};
-use crate::formats::{Decoded, Decoder, Framer};
+use crate::formats::{Decoded, Decoder, Framer, decode_each};
 
 /// Size of the read buffer; a longer record makes it grow for as long as it is in there.
 const BUFFER_BYTES: usize = 1 << 20;
@@ -90,6 +91,7 @@ impl RecordFile {
         decoder: &mut dyn Decoder,
         batch_rows: usize,
         metrics: &SourceMetrics,
+        kept: Option<&mut BadRows>,
     ) -> Result<Option<(Decoded, String)>> {
         while self.next == self.frames.len() {
             let bytes = self.fill(framer)?;
@@ -114,12 +116,29 @@ impl RecordFile {
                 self.position.lines + newlines(&bytes[..frame]) + 1
             )
         };
-        let decoded = decoder.decode(&payloads).map_err(|bad| {
+        let decoded = match &kept {
+            None => decoder.decode(&payloads),
+            Some(_) => decode_each(decoder, &payloads),
+        };
+        let decoded = decoded.map_err(|bad| {
             Error::data(bad_row_text(&place(bad.payload), &bad))
                 .with_help("correct the row, or skip such rows with the format's option 'ignore-parse-errors' = 'true'")
         })?;
         for bad in &decoded.skipped {
             metrics.bad_row(&place(bad.payload), bad);
+        }
+        if let Some(kept) = kept {
+            for bad in &decoded.skipped {
+                let place = place(bad.payload);
+                let line = place.rsplit(':').next().and_then(|n| n.parse().ok());
+                let record = BadRecord {
+                    partition: &self.entry.name,
+                    position: line.unwrap_or_default(),
+                    value: payloads.get(bad.payload).copied(),
+                    ..BadRecord::default()
+                };
+                kept.push(record, bad, SystemClock.now());
+            }
         }
         let place = place(0);
         self.next = last;

@@ -4,6 +4,7 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
 
+use arrow::array::RecordBatch;
 use rdkafka::consumer::Consumer;
 use rdkafka::consumer::base_consumer::PartitionQueue;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
@@ -84,6 +85,8 @@ impl Bell {
 pub(super) struct Update {
     pub(super) positions: Vec<(Arc<str>, i64)>,
     pub(super) event: Option<SourceEvent>,
+    /// Records before the positions that gave no row, where somebody reads them.
+    pub(super) bad: Option<RecordBatch>,
 }
 
 /// A partition to be read.
@@ -255,9 +258,12 @@ impl Fetcher {
         positions: Vec<(Arc<str>, i64)>,
         event: Option<SourceEvent>,
     ) -> std::result::Result<(), Gone> {
-        self.updates
-            .blocking_send(Ok(Update { positions, event }))
-            .map_err(|_| Gone)
+        let update = Update {
+            positions,
+            event,
+            bad: None,
+        };
+        self.updates.blocking_send(Ok(update)).map_err(|_| Gone)
     }
 
     /// Begins to read partitions.
@@ -392,7 +398,13 @@ impl Fetcher {
                 weights,
             });
             let moved = vec![(Arc::clone(&partition.name), position)];
-            self.send(moved, event)?;
+            let update = Update {
+                positions: moved,
+                event,
+                bad: self.rows.take_bad_rows()?,
+            };
+            let sent = self.updates.blocking_send(Ok(update));
+            sent.map_err(|_| Gone)?;
         } else {
             drop(messages);
         }

@@ -7,10 +7,12 @@ use arrow::compute::take;
 use arrow::datatypes::Schema;
 use rdkafka::message::{BorrowedMessage, Message};
 
+use super::fetcher::partition_name;
 use super::layout::{Layout, Meta, Origin, Part, meta_array};
-use crate::connectors::{ReadRequest, bad_row_text};
+use crate::clock::{Clock as _, SystemClock};
+use crate::connectors::{BadRecord, BadRows, ReadRequest, bad_row_text};
 use crate::error::{Error, Result};
-use crate::formats::{BadRow, Decoded, Decoder};
+use crate::formats::{BadRow, Decoded, Decoder, decode_each};
 
 /// Where a column of the rows comes from: an index is that of the decoder's output.
 #[derive(Debug, Clone, Copy)]
@@ -30,6 +32,8 @@ pub(super) struct Rows {
     /// They delete their key.
     is_upsert: bool,
     request: ReadRequest,
+    /// Records that gave no row, where somebody reads them.
+    bad: Option<BadRows>,
 }
 
 impl Rows {
@@ -100,6 +104,7 @@ impl Rows {
             columns,
             keeps_tombstones,
             is_upsert,
+            bad: request.keep_bad_rows.as_deref().map(BadRows::new),
             request: request.clone(),
         })
     }
@@ -115,9 +120,17 @@ impl Rows {
         messages: &[BorrowedMessage<'_>],
     ) -> Result<Option<(RecordBatch, Option<Int64Array>)>> {
         let metrics = Arc::clone(&self.request.metrics);
+        // A message whose key does not decode is no row.
+        let bad_keys = match (&mut self.key, &mut self.bad) {
+            (Some(decoder), Some(rows)) => {
+                bad_keys(&mut **decoder, messages, topic, rows, &metrics)
+            }
+            _ => Vec::new(),
+        };
         // Without a value there is no row: as in Flink, it is passed over.
         let messages: Vec<&BorrowedMessage<'_>> = messages
             .iter()
+            .filter(|m| !bad_keys.contains(&m.offset()))
             .filter(|m| self.keeps_tombstones || m.payload().is_some())
             .collect();
         if messages.is_empty() {
@@ -133,12 +146,16 @@ impl Rows {
             format!("topic '{topic}' partition {partition} offset {offset}")
         };
         let value_place = |payload: usize| place(with_value.get(payload).copied().unwrap_or(0));
-        let decoded = self
-            .value
-            .decode(&payloads)
-            .map_err(|bad| bad_message(&value_place(bad.payload), &bad))?;
+        let decoded = match &self.bad {
+            None => self.value.decode(&payloads),
+            Some(_) => decode_each(&mut *self.value, &payloads),
+        };
+        let decoded = decoded.map_err(|bad| bad_message(&value_place(bad.payload), &bad))?;
         for bad in &decoded.skipped {
             metrics.bad_row(&value_place(bad.payload), bad);
+            if let (Some(rows), Some(i)) = (&mut self.bad, with_value.get(bad.payload)) {
+                keep(rows, topic, messages[*i], bad);
+            }
         }
         // The message of each row, and which decoded value is its.
         let payload_of = |row: usize| {
@@ -211,6 +228,63 @@ impl Rows {
             .map_err(|e| Error::from(e).at(place(0)))?;
         Ok(Some((rows, weights)))
     }
+}
+
+impl Rows {
+    /// Takes the records that gave no row.
+    ///
+    /// # Errors
+    /// A bug.
+    pub(super) fn take_bad_rows(&mut self) -> Result<Option<RecordBatch>> {
+        match &mut self.bad {
+            Some(rows) => rows.take(),
+            None => Ok(None),
+        }
+    }
+}
+
+fn keep(rows: &mut BadRows, topic: &str, message: &BorrowedMessage<'_>, bad: &BadRow) {
+    let record = BadRecord {
+        partition: &partition_name(topic, message.partition()),
+        position: message.offset(),
+        key: message.key(),
+        value: message.payload(),
+        time: message.timestamp().to_millis(),
+    };
+    rows.push(record, bad, SystemClock.now());
+}
+
+/// The offsets of messages whose key does not decode; they are kept.
+fn bad_keys(
+    decoder: &mut dyn Decoder,
+    messages: &[BorrowedMessage<'_>],
+    topic: &str,
+    rows: &mut BadRows,
+    metrics: &crate::connectors::SourceMetrics,
+) -> Vec<i64> {
+    let with_key: Vec<&BorrowedMessage<'_>> =
+        messages.iter().filter(|m| m.key().is_some()).collect();
+    let payloads: Vec<&[u8]> = with_key.iter().filter_map(|m| m.key()).collect();
+    // Nearly always all of them do.
+    let Err(_) = decoder.decode(&payloads) else {
+        return Vec::new();
+    };
+    let mut offsets = Vec::new();
+    for message in with_key {
+        if let Some(key) = message.key()
+            && let Err(bad) = decoder.decode(&[key])
+        {
+            let place = format!(
+                "topic '{topic}' partition {} offset {} key",
+                message.partition(),
+                message.offset()
+            );
+            metrics.bad_row(&place, &bad);
+            keep(rows, topic, message, &bad);
+            offsets.push(message.offset());
+        }
+    }
+    offsets
 }
 
 /// The decoded keys, and for each message which of them is its.

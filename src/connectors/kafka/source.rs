@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::thread::JoinHandle;
 
+use arrow::array::RecordBatch;
 use async_trait::async_trait;
 use rdkafka::consumer::Consumer;
 use tokio::sync::mpsc;
@@ -40,6 +41,7 @@ impl Source for KafkaSource {
 struct KafkaReader {
     updates: mpsc::Receiver<Result<Update>>,
     positions: BTreeMap<Arc<str>, i64>,
+    bad: Vec<RecordBatch>,
     bell: Arc<Bell>,
     thread: Option<JoinHandle<()>>,
     has_ended: bool,
@@ -70,6 +72,7 @@ impl KafkaReader {
         Ok(Self {
             updates,
             positions: BTreeMap::new(),
+            bad: Vec::new(),
             bell,
             thread: Some(thread),
             has_ended: false,
@@ -166,12 +169,17 @@ impl SourceReader for KafkaReader {
             for (partition, position) in update.positions {
                 self.positions.insert(partition, position);
             }
+            self.bad.extend(update.bad);
             self.has_ended = matches!(update.event, Some(SourceEvent::End));
             if let Some(event) = update.event {
                 return Ok(event);
             }
         }
         Ok(SourceEvent::End)
+    }
+
+    fn take_bad_rows(&mut self) -> Vec<RecordBatch> {
+        std::mem::take(&mut self.bad)
     }
 
     fn positions(&self) -> Vec<(Arc<str>, String)> {

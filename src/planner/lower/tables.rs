@@ -10,7 +10,10 @@ use datafusion::logical_expr::{Cast, Expr, TableScan};
 
 use crate::catalog::{ColumnKind, Table};
 use crate::connectors::{SourceMode, source_mode};
-use crate::graph::{CalcStep, Changes, Exchange, Input, Node, Operation, Source, WatermarkRule};
+use crate::graph::{
+    Aside, CalcStep, Changes, Exchange, Input, Node, Operation, Source, WatermarkRule,
+};
+use crate::planner::builtin;
 use crate::planner::context::StreamTable;
 use crate::planner::diagnose;
 use crate::planner::tables::plan_expression;
@@ -37,7 +40,9 @@ impl Lowering<'_> {
                 // What is shared by all readers of a table belongs to none of them.
                 let scope = format!("table {}", table.name);
                 let reader = std::mem::replace(&mut self.graph.scope, scope);
-                let read = if self.in_process.contains(&table.name) {
+                let read = if let Some(aside) = builtin::aside(&table) {
+                    self.read_aside(&table, aside, &columns)?
+                } else if self.in_process.contains(&table.name) {
                     self.read_in_process(&table, &columns)?
                 } else {
                     self.read_connector(&table, &columns)?
@@ -83,6 +88,57 @@ impl Lowering<'_> {
             moved,
         );
         Ok(Lowered { node, roles })
+    }
+
+    /// Reads what the nodes there are put beside their rows.
+    fn read_aside(
+        &mut self,
+        table: &Arc<Table>,
+        aside: Aside,
+        columns: &[usize],
+    ) -> Planned<Lowered> {
+        let schema = table.physical_schema();
+        let fills = |operation: &Operation| match (aside, operation) {
+            (Aside::BadRows, operation) => matches!(operation, Operation::Source(_)),
+            (Aside::LateRows, operation) => !matches!(
+                operation,
+                Operation::Source(_)
+                    | Operation::Values(_)
+                    | Operation::Calc(_)
+                    | Operation::Sink(_)
+                    | Operation::Union
+            ),
+        };
+        let nodes = self.graph.nodes.iter().enumerate();
+        let inputs: Vec<Input> = nodes
+            .filter(|(_, node)| fills(&node.operation))
+            .map(|(from, _)| Input {
+                from,
+                exchange: Exchange::Aside(aside),
+            })
+            .collect();
+        let operation = if inputs.is_empty() {
+            Operation::Values(RecordBatch::new_empty(Arc::clone(&schema)))
+        } else {
+            Operation::Union
+        };
+        let node = self.graph.add(Node {
+            operation,
+            inputs,
+            schema: Arc::clone(&schema),
+            changes: Changes::default(),
+            parallelism: 1,
+        });
+        let rows = Lowered {
+            node,
+            roles: vec![Role::Plain; schema.fields().len()],
+        };
+        let kept = Arc::new(
+            schema
+                .project(columns)
+                .map_err(|e| self.mistake(format!("flowline's own table: {e}"), String::new()))?,
+        );
+        self.reshape(rows, columns, &kept)
     }
 
     /// Reads `columns` of a table from its connector; what they and the watermark are computed from is read too.
