@@ -28,7 +28,7 @@ pub fn summary(graph: &Graph, metrics: &JobMetrics) -> String {
         if bad > 0 {
             let _ = write!(
                 text,
-                ", {} skipped (ignore-parse-errors)",
+                ", {} left out",
                 count(bad, "bad row")
             );
             let first = source

@@ -144,7 +144,7 @@ impl SourceMetrics {
         let text = bad_row_text(place, row);
         let count = self.bad_rows.fetch_add(1, Ordering::Relaxed) + 1;
         if count == 10u64.pow(count.ilog10()) {
-            tracing::warn!(count, "skipped (ignore-parse-errors): {text}");
+            tracing::warn!(count, "left out: {text}");
         }
         if let Ok(mut kept) = self.first_bad_rows.lock()
             && kept.len() < KEPT_BAD_ROWS
