@@ -15,8 +15,11 @@ use super::{Metrics, Operator, Output, event_times};
 use crate::changelog::Batch;
 use crate::error::{Error, Result};
 use crate::graph::{Over, OverTime};
-use crate::state::{ChangedKeys, Detail, KeyedState, RowCodec, StatePart, with_numbers};
+use crate::state::{Arrivals, ChangedKeys, Detail, KeyedState, RowCodec, StatePart, with_numbers};
 use crate::time::{Millis, Watermark};
+
+/// A row that waits, and its number.
+type Waiting = (i64, OwnedRow);
 
 /// What is kept of one partition.
 struct Partition {
@@ -54,8 +57,9 @@ pub struct OverAggregate {
     schema: SchemaRef,
     rows: RowCodec,
     keys: RowCodec,
-    /// The rows that wait: by time, then by partition, then by arrival.
-    waiting: BTreeMap<Millis, BTreeMap<OwnedRow, Vec<OwnedRow>>>,
+    /// The rows that wait, numbered: by time, then by partition, then by arrival.
+    waiting: BTreeMap<Millis, BTreeMap<OwnedRow, Vec<Waiting>>>,
+    arrivals: Arrivals,
     partitions: KeyedState<Partition, Before>,
     /// With a frame bounded by time: partitions by the time of their last row, to be freed when no frame reaches it.
     lasts: BTreeSet<(Millis, OwnedRow)>,
@@ -80,6 +84,7 @@ impl OverAggregate {
             rows: RowCodec::new(Arc::clone(input))?,
             keys: RowCodec::of_columns(input, &over.partition)?,
             waiting: BTreeMap::new(),
+            arrivals: Arrivals::default(),
             partitions: KeyedState::new(over.ttl),
             lasts: BTreeSet::new(),
             watermark: Millis::MIN,
@@ -88,7 +93,13 @@ impl OverAggregate {
         })
     }
 
-    fn wait(&mut self, batch: &Batch, time: usize) -> Result<LateRows> {
+    /// Rows, with these numbers, that are to wait.
+    fn wait(
+        &mut self,
+        batch: &Batch,
+        time: usize,
+        numbers: impl Iterator<Item = i64>,
+    ) -> Result<LateRows> {
         let times = event_times(batch.rows.column(time))?;
         if times.null_count() > 0 {
             return Err(
@@ -101,7 +112,7 @@ impl OverAggregate {
             .encode_columns(&batch.rows, &self.over.partition)?;
         let rows = self.rows.encode_rows(&batch.rows)?;
         let mut late = LateRows::default();
-        for (i, (key, row)) in keys.into_iter().zip(rows).enumerate() {
+        for (i, (key, row)) in keys.into_iter().zip(numbers.zip(rows)).enumerate() {
             let t = times.value(i);
             // Late (Flink): at or before the watermark.
             if let Some(watermark) = too_late(t, batch.behind(i), self.watermark) {
@@ -119,7 +130,7 @@ impl OverAggregate {
     }
 
     fn release(&mut self, watermark: Millis, out: &mut Output) -> Result<()> {
-        let mut groups: Vec<(Millis, OwnedRow, Vec<OwnedRow>)> = Vec::new();
+        let mut groups: Vec<(Millis, OwnedRow, Vec<Waiting>)> = Vec::new();
         while let Some(entry) = self.waiting.first_entry() {
             let time = *entry.key();
             if time > watermark {
@@ -135,9 +146,11 @@ impl OverAggregate {
         if groups.is_empty() {
             return Ok(());
         }
-        let rows = self
-            .rows
-            .decode(groups.iter().flat_map(|(_, _, rows)| rows))?;
+        let all = || groups.iter().flat_map(|(_, _, rows)| rows);
+        let numbers = Int64Array::from_iter_values(all().map(|(n, _)| *n));
+        let rows = self.rows.decode(all().map(|(_, row)| row))?;
+        self.arrivals
+            .go(&rows.project(&self.over.partition)?, &numbers)?;
         let groups = groups
             .into_iter()
             .map(|(time, key, rows)| (time, key, rows.len()));
@@ -229,7 +242,8 @@ impl Operator for OverAggregate {
     fn on_batch(&mut self, _port: usize, batch: Batch, out: &mut Output) -> Result<()> {
         match &self.over.time {
             OverTime::Event(time) => {
-                let late = self.wait(&batch, *time)?;
+                let (time, numbers) = (*time, self.arrivals.come(batch.num_rows()));
+                let late = self.wait(&batch, time, numbers)?;
                 late.hand_out("OverAggregate", &batch, &self.metrics, out)
             }
             OverTime::Arrival(time) => {
@@ -289,8 +303,11 @@ impl Operator for OverAggregate {
         let mut parts = Vec::new();
         if matches!(self.over.time, OverTime::Event(_)) {
             let waiting = self.waiting.values().flat_map(BTreeMap::values).flatten();
-            let rows = self.rows.decode(waiting)?;
-            parts.push(StatePart::keyed("waiting", rows, &self.over.partition)?);
+            let new: Vec<_> = waiting.filter(|(n, _)| self.arrivals.is_new(*n)).collect();
+            let numbers = Int64Array::from_iter_values(new.iter().map(|(n, _)| *n));
+            let rows = self.rows.decode(new.iter().map(|(_, row)| row))?;
+            let key = &self.over.partition;
+            parts.push(self.arrivals.part("waiting", &rows, numbers, key)?);
         }
         let changed = self.partitions.take_changes();
         parts.push(self.partitions_part(&changed)?);
@@ -336,7 +353,9 @@ impl Operator for OverAggregate {
         for part in &parts {
             match part.name.as_str() {
                 "waiting" => {
-                    self.wait(&Batch::append(part.rows.clone()), self.time_column()?)?;
+                    let (rows, numbers) = self.arrivals.restore(part)?;
+                    let numbers = numbers.values().iter().copied();
+                    self.wait(&Batch::append(rows), self.time_column()?, numbers)?;
                 }
                 "history" | "recent" => {
                     let keys = self.keys.encode_columns(&part.rows, &key_places)?;
@@ -361,6 +380,7 @@ impl Operator for OverAggregate {
                 _ => {}
             }
         }
+        self.arrivals.restored();
         self.partitions.restored();
         Ok(())
     }

@@ -65,6 +65,8 @@ struct Feed<'a> {
     retracts: bool,
     /// Any row may go: it names a key.
     upserts: bool,
+    /// Several rows of a snapshot may stand for what is one.
+    several: bool,
 }
 
 impl Feed<'_> {
@@ -73,6 +75,7 @@ impl Feed<'_> {
         ports: 1,
         retracts: false,
         upserts: false,
+        several: false,
     };
     const UPDATING: Feed<'static> = Feed {
         retracts: true,
@@ -141,7 +144,8 @@ fn compare(make: &dyn Fn() -> Boxed, feed: &Feed, steps: Vec<Step>) -> Tested {
     }
     instances.snapshot();
     let sizes = |parts: Vec<StatePart>| -> BTreeMap<String, usize> {
-        let size = |p: StatePart| (p.name, p.rows.num_rows());
+        let most = if feed.several { 1 } else { usize::MAX };
+        let size = |p: StatePart| (p.name, p.rows.num_rows().min(most));
         parts.into_iter().map(size).collect()
     };
     let whole = once.snapshot().unwrap();
@@ -338,6 +342,32 @@ fn join(time: JoinTime, kind: JoinKind, ttl: Option<StateTtl>) -> Operation {
     }))
 }
 
+fn window_aggregate_of(steps: Vec<Step>) -> Tested {
+    let aggregate = Arc::new(aggregate(true, false, None));
+    let make = || {
+        let operation = Operation::WindowAggregate(Arc::clone(&aggregate));
+        let second = make(&operation, &aggregate.result_schema);
+        Boxed(Box::new(TwoPhases(Arc::clone(&aggregate), second)))
+    };
+    let feed = Feed {
+        several: true,
+        ..Feed::APPEND
+    };
+    compare(&make, &feed, steps)
+}
+
+#[test]
+fn a_window_that_snapshots_hold_many_rows_of_is_given_anew() {
+    let row = |k: i64| (k, Some(k), 10, false);
+    let rows = (0..20).map(|i| Step::Rows(0, vec![row(0), row(i % 3)]));
+    let mut steps: Vec<Step> = rows.flat_map(|rows| [rows, Step::Snapshot]).collect();
+    for at in [35, 20, 8] {
+        steps.insert(at, Step::Restart(2));
+    }
+    steps.extend([Step::Restart(1), Step::Time(30)]);
+    window_aggregate_of(steps).unwrap();
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(150))]
 
@@ -354,13 +384,7 @@ proptest! {
 
     #[test]
     fn window_aggregate(steps in steps()) {
-        let aggregate = Arc::new(aggregate(true, false, None));
-        let make = || {
-            let operation = Operation::WindowAggregate(Arc::clone(&aggregate));
-            let second = make(&operation, &aggregate.result_schema);
-            Boxed(Box::new(TwoPhases(Arc::clone(&aggregate), second)))
-        };
-        compare(&make, &Feed::APPEND, steps)?;
+        window_aggregate_of(steps)?;
     }
 
     #[test]
@@ -446,6 +470,23 @@ proptest! {
         let operation = join(time, kind, None);
         let output = schema(&["k", "v", "t", "k2", "v2", "t2"]);
         compare(&|| make(&operation, &output), &Feed { ports: 2, ..Feed::APPEND }, steps)?;
+    }
+
+    #[test]
+    fn window_join(steps in steps(), kind in 0usize..3) {
+        let kind = [JoinKind::Inner, JoinKind::Left, JoinKind::LeftAnti][kind];
+        let operation = join(JoinTime::Window(2, 2), kind, None);
+        let output = match kind {
+            JoinKind::LeftAnti => input(),
+            _ => schema(&["k", "v", "t", "k2", "v2", "t2"]),
+        };
+        compare(&|| make(&operation, &output), &Feed { ports: 2, ..Feed::APPEND }, steps)?;
+    }
+
+    #[test]
+    fn window_rank(steps in steps(), to in 1u64..3) {
+        let operation = rank(RankTime::Window(2), false, to, None);
+        compare(&|| make(&operation, &input()), &Feed::APPEND, steps)?;
     }
 
     #[test]

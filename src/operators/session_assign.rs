@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
-use arrow::array::Array;
+use arrow::array::{Array, Int64Array};
 use arrow::datatypes::SchemaRef;
 use arrow::row::OwnedRow;
 
@@ -12,7 +12,7 @@ use super::window_assign::with_windows;
 use super::{Metrics, Operator, Output, event_times};
 use crate::changelog::{Batch, rows_of};
 use crate::error::{Error, Result};
-use crate::state::{RowCodec, StatePart};
+use crate::state::{Arrivals, RowCodec, StatePart};
 use crate::time::{Millis, Watermark};
 
 /// An open session: it ends `gap` after its last row.
@@ -20,7 +20,8 @@ use crate::time::{Millis, Watermark};
 struct Session {
     start: Millis,
     end: Millis,
-    rows: Vec<OwnedRow>,
+    /// With their numbers.
+    rows: Vec<(i64, OwnedRow)>,
 }
 
 /// Appends window_start, window_end and window_time of the session to rows.
@@ -34,6 +35,7 @@ pub struct SessionAssign {
     // State: the open sessions of each key, and all of them by end.
     sessions: HashMap<OwnedRow, Vec<Session>>,
     ends: BTreeSet<(Millis, OwnedRow)>,
+    arrivals: Arrivals,
     watermark: Millis,
     metrics: Arc<Metrics>,
 }
@@ -59,6 +61,7 @@ impl SessionAssign {
             codec: RowCodec::new(input)?,
             sessions: HashMap::new(),
             ends: BTreeSet::new(),
+            arrivals: Arrivals::default(),
             watermark: Millis::MIN,
             metrics,
         })
@@ -71,7 +74,7 @@ impl SessionAssign {
         key: OwnedRow,
         time: Millis,
         behind: Option<Millis>,
-        row: OwnedRow,
+        row: (i64, OwnedRow),
     ) -> Option<(Millis, Millis)> {
         let mut merged = Session {
             start: time,
@@ -111,12 +114,13 @@ impl SessionAssign {
         None
     }
 
-    fn add_all(&mut self, batch: &Batch) -> Result<LateRows> {
+    /// Adds rows with these numbers.
+    fn add_all(&mut self, batch: &Batch, numbers: impl Iterator<Item = i64>) -> Result<LateRows> {
         let times = event_times(batch.rows.column(self.time))?;
         let keys = rows_of(&batch.rows, &self.keys)?;
         let rows = self.codec.encode_rows(&batch.rows)?;
         let mut late = LateRows::default();
-        for (i, (key, row)) in keys.into_iter().zip(rows).enumerate() {
+        for (i, (key, row)) in keys.into_iter().zip(numbers.zip(rows)).enumerate() {
             if times.is_null(i) {
                 return Err(
                     Error::data("the time attribute of a window is NULL").with_help(
@@ -135,7 +139,8 @@ impl SessionAssign {
 
 impl Operator for SessionAssign {
     fn on_batch(&mut self, _port: usize, batch: Batch, out: &mut Output) -> Result<()> {
-        let late = self.add_all(&batch)?;
+        let numbers = self.arrivals.come(batch.num_rows());
+        let late = self.add_all(&batch, numbers)?;
         late.hand_out("WindowTableFunction", &batch, &self.metrics, out)
     }
 
@@ -164,7 +169,9 @@ impl Operator for SessionAssign {
                 }
             }
             if !rows.is_empty() {
-                let rows = self.codec.decode(&rows)?;
+                let numbers = Int64Array::from_iter_values(rows.iter().map(|(n, _)| *n));
+                let rows = self.codec.decode(rows.iter().map(|(_, row)| row))?;
+                self.arrivals.go(&rows.project(&self.keys)?, &numbers)?;
                 out.batch(Batch::append(with_windows(
                     &rows,
                     starts,
@@ -177,17 +184,22 @@ impl Operator for SessionAssign {
         Ok(())
     }
 
+    /// A part "rows": the rows of open sessions, and `__number`. Sessions follow from their rows.
     fn snapshot(&mut self) -> Result<Vec<StatePart>> {
-        let rows = self.sessions.values().flatten().flat_map(|s| &s.rows);
-        let rows = self.codec.decode(rows)?;
-        Ok(vec![StatePart::keyed("rows", rows, &self.keys)?])
+        let all = self.sessions.values().flatten().flat_map(|s| &s.rows);
+        let new: Vec<_> = all.filter(|(n, _)| self.arrivals.is_new(*n)).collect();
+        let numbers = Int64Array::from_iter_values(new.iter().map(|(n, _)| *n));
+        let rows = self.codec.decode(new.iter().map(|(_, row)| row))?;
+        let part = self.arrivals.part("rows", &rows, numbers, &self.keys)?;
+        Ok(vec![part])
     }
 
     fn restore(&mut self, parts: Vec<StatePart>) -> Result<()> {
-        // The rows of open sessions, put together again: sessions follow from their rows.
         for part in parts {
-            self.add_all(&Batch::append(part.rows))?;
+            let (rows, numbers) = self.arrivals.restore(&part)?;
+            self.add_all(&Batch::append(rows), numbers.values().iter().copied())?;
         }
+        self.arrivals.restored();
         Ok(())
     }
 }

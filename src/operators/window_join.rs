@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use arrow::array::{RecordBatch, UInt32Array};
-use arrow::compute::{concat_batches, take_record_batch};
+use arrow::array::{AsArray, Int64Array, RecordBatch, UInt32Array};
+use arrow::compute::{concat_batches, take, take_record_batch};
 use arrow::datatypes::SchemaRef;
 
 use super::changed::Changed;
@@ -16,8 +16,11 @@ use super::{Metrics, Operator, Output};
 use crate::changelog::Batch;
 use crate::error::{Error, Result};
 use crate::graph::{Join, JoinTime};
-use crate::state::{RowCodec, StatePart};
+use crate::state::{Arrivals, RowCodec, StatePart};
 use crate::time::Watermark;
+
+/// Rows and their numbers.
+type Numbered = (RecordBatch, Int64Array);
 
 /// Buffers rows until the watermark passes their window, then joins the window (Flink: WindowJoin). Append-only.
 pub struct WindowJoin {
@@ -26,7 +29,8 @@ pub struct WindowJoin {
     /// The result's rows.
     codec: RowCodec,
     ends: Sides<usize>,
-    windows: OpenWindows<Sides<Vec<RecordBatch>>>,
+    windows: OpenWindows<Sides<Vec<Numbered>>>,
+    arrivals: Sides<Arrivals>,
     metrics: Arc<Metrics>,
 }
 
@@ -53,11 +57,12 @@ impl WindowJoin {
                 right: right_end,
             },
             windows: OpenWindows::new(),
+            arrivals: Sides::default(),
             metrics,
         })
     }
 
-    fn add(&mut self, side: Side, batch: &Batch) -> Result<LateRows> {
+    fn add(&mut self, side: Side, batch: &Batch, numbers: Int64Array) -> Result<LateRows> {
         let ends = window_ends(&batch.rows, *self.ends.of(side))?;
         let mut by_window: BTreeMap<i64, Vec<u32>> = BTreeMap::new();
         let mut late = LateRows::default();
@@ -69,9 +74,12 @@ impl WindowJoin {
         }
         for (end, rows) in by_window {
             let rows = if rows.len() == batch.num_rows() {
-                batch.rows.clone()
+                (batch.rows.clone(), numbers.clone())
             } else {
-                take_record_batch(&batch.rows, &UInt32Array::from(rows))?
+                let rows = UInt32Array::from(rows);
+                let numbers = take(&numbers, &rows, None)?;
+                let numbers = numbers.as_primitive().clone();
+                (take_record_batch(&batch.rows, &rows)?, numbers)
             };
             self.windows.open(end).of_mut(side).push(rows);
         }
@@ -79,14 +87,18 @@ impl WindowJoin {
     }
 
     /// The rows of one window, joined.
-    fn join(&mut self, window: &Sides<Vec<RecordBatch>>, out: &mut Output) -> Result<()> {
+    fn join(&mut self, window: &Sides<Vec<Numbered>>, out: &mut Output) -> Result<()> {
         let mut batches = Vec::new();
         // The right side first: then a left row finds all its matches and is shown as it will stay.
         for side in [Side::Right, Side::Left] {
-            let rows = window.of(side);
-            if !rows.is_empty() {
-                let schema = self.core.rows().sides.of(side).rows.schema();
-                let rows = concat_batches(schema, rows)?;
+            let codecs = self.core.rows().sides.of(side);
+            for (rows, numbers) in window.of(side) {
+                let keys = rows.project(&codecs.key_columns)?;
+                self.arrivals.of_mut(side).go(&keys, numbers)?;
+            }
+            let rows = window.of(side).iter().map(|(rows, _)| rows);
+            if rows.len() > 0 {
+                let rows = concat_batches(codecs.rows.schema(), rows)?;
                 batches.extend(self.core.apply(side, &Batch::append(rows))?);
             }
         }
@@ -121,7 +133,9 @@ fn repeated(batch: Batch) -> Result<Batch> {
 
 impl Operator for WindowJoin {
     fn on_batch(&mut self, port: usize, batch: Batch, out: &mut Output) -> Result<()> {
-        let late = self.add(Side::of_port(port), &batch)?;
+        let side = Side::of_port(port);
+        let numbers = self.arrivals.of_mut(side).come(batch.num_rows());
+        let late = self.add(side, &batch, Int64Array::from_iter_values(numbers))?;
         late.hand_out("WindowJoin", &batch, &self.metrics, out)
     }
 
@@ -136,20 +150,35 @@ impl Operator for WindowJoin {
         Ok(())
     }
 
+    /// Parts "left" and "right": the rows that wait, and `__number`.
     fn snapshot(&mut self) -> Result<Vec<StatePart>> {
         let mut parts = Vec::new();
         for side in Side::BOTH {
             let codecs = self.core.rows().sides.of(side);
-            let rows = self.windows.values().flat_map(|window| window.of(side));
-            let rows = concat_batches(codecs.rows.schema(), rows)?;
-            parts.push(StatePart::keyed(side.name(), rows, &codecs.key_columns)?);
+            let arrivals = self.arrivals.of_mut(side);
+            // The rows of a batch came together.
+            let is_new = |batch: &&Numbered| {
+                let first = batch.1.values().first();
+                first.is_some_and(|first| arrivals.is_new(*first))
+            };
+            let all = self.windows.values().flat_map(|window| window.of(side));
+            let new: Vec<&Numbered> = all.filter(is_new).collect();
+            let rows = concat_batches(codecs.rows.schema(), new.iter().map(|(rows, _)| rows))?;
+            let numbers = new.iter().flat_map(|(_, numbers)| numbers.values());
+            let numbers = Int64Array::from_iter_values(numbers.copied());
+            parts.push(arrivals.part(side.name(), &rows, numbers, &codecs.key_columns)?);
         }
         Ok(parts)
     }
 
     fn restore(&mut self, parts: Vec<StatePart>) -> Result<()> {
         for part in parts {
-            self.add(Side::of_part(&part.name)?, &Batch::append(part.rows))?;
+            let side = Side::of_part(&part.name)?;
+            let (rows, numbers) = self.arrivals.of_mut(side).restore(&part)?;
+            self.add(side, &Batch::append(rows), numbers)?;
+        }
+        for side in Side::BOTH {
+            self.arrivals.of_mut(side).restored();
         }
         Ok(())
     }

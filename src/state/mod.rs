@@ -3,6 +3,7 @@
 //! A snapshot has one part for each of an operator's tables, also where there is nothing to say. A part is the whole table, or
 //! follows on those of the same table in earlier snapshots; [`merge`] makes one table of them again.
 
+mod arrivals;
 mod keyed;
 mod marks;
 mod merge;
@@ -16,6 +17,7 @@ use twox_hash::XxHash3_64;
 
 use crate::error::Result;
 
+pub use arrivals::Arrivals;
 pub use keyed::{ChangedKeys, Detail, KeyedState, Writing};
 pub use marks::Marks;
 pub use merge::merge;
