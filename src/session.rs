@@ -3,6 +3,7 @@
 mod bad_rows;
 mod describe;
 mod ends;
+mod replay;
 mod restarts;
 mod supervise;
 
@@ -34,6 +35,8 @@ use crate::settings::Settings;
 use crate::sql::ast::{ConflictAction, DropKind, Insert, Script, Show, Statement, StatementKind};
 use crate::sql::{Diagnostic, SourceFile};
 
+pub use bad_rows::send_back;
+pub use replay::{Place, Replay};
 pub use supervise::JobEvent;
 
 use describe::{describe, statement_text};
@@ -56,6 +59,8 @@ pub struct SessionConfig {
     pub bounded: bool,
     /// The job's name, where no SET says another.
     pub name: String,
+    /// Only this range of the topics is read.
+    pub replay: Option<Replay>,
     /// The job begins with nothing, whatever checkpoints it has.
     pub fresh: bool,
 }
@@ -190,7 +195,9 @@ impl Session {
     pub fn job_options(&self) -> Result<JobOptions> {
         let name = self.job_name();
         let interval = self.settings.checkpoint_interval();
-        let checkpoints = match interval.filter(|_| self.config.capture.is_none()) {
+        // What is only looked at, or can be replayed again, needs none.
+        let is_live = self.config.capture.is_none() && self.config.replay.is_none();
+        let checkpoints = match interval.filter(|_| is_live) {
             Some(interval) => Some(self.checkpoint_options(&name, interval)?),
             None => None,
         };
@@ -200,6 +207,11 @@ impl Session {
             bounded: self.config.bounded,
             name,
             checkpoints,
+            stays_open: self
+                .config
+                .replay
+                .as_ref()
+                .is_some_and(|r| !r.closes_windows),
         })
     }
 
@@ -319,7 +331,10 @@ impl Session {
                 let context = PlanContext::new(&self.catalog, &self.functions, &make);
                 let table =
                     planner::create_table(create, span, file, &self.catalog, &context, &overrides);
-                let table = table.map_err(Mistakes::into_diagnostics)?;
+                let mut table = table.map_err(Mistakes::into_diagnostics)?;
+                if let Some(replay) = &self.config.replay {
+                    replay.bound(&mut table);
+                }
                 check_connector(&table, self.config.sources.contains_key(&name))?;
                 self.catalog.insert(&name, Relation::Table(Arc::new(table)));
             }
@@ -717,6 +732,20 @@ impl Session {
             Ok(more) => inserts.extend(more),
             Err(found) => mistakes.extend(found),
         }
+        if let Some(replay) = &self.config.replay {
+            for name in replay.into.keys() {
+                if !inserts.iter().any(|i| i.sink.name == *name) {
+                    return Err(Error::usage(format!(
+                        "--into {name}: nothing is written to a table '{name}'"
+                    )));
+                }
+            }
+            for insert in inserts.iter_mut().filter(|i| !i.is_select) {
+                let other = replay.into.get(&insert.sink.name);
+                let declared = other.and_then(|name| self.catalog.table(name));
+                insert.sink = replay.target(&insert.sink, declared)?;
+            }
+        }
         let in_process = self.in_process(&inserts);
         let inserts = writers_first(inserts, &in_process)?;
         let make = stream_tables;
@@ -788,7 +817,10 @@ impl Session {
         inserts
             .iter()
             .filter(|i| !i.is_select && !self.config.sources.contains_key(&i.sink.name))
-            .filter(|i| self.config.capture.is_some() || i.sink.connector().is_none())
+            .filter(|i| {
+                let is_whole = self.config.capture.is_some() || self.config.replay.is_some();
+                is_whole || i.sink.connector().is_none()
+            })
             .map(|i| i.sink.name.clone())
             .collect()
     }

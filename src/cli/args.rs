@@ -11,7 +11,7 @@ use crate::catalog::options::parse_duration;
 use crate::checkpoint::Location;
 use crate::connectors::capture::Capture;
 use crate::error::{Error, Result};
-use crate::session::{Message, Session, SessionConfig};
+use crate::session::{Message, Replay, Session, SessionConfig};
 use crate::sql::{Diagnostic, SourceFile};
 
 /// Rows a batch at most, unless told otherwise.
@@ -184,6 +184,8 @@ pub struct Given<'a> {
     pub paths: &'a [PathBuf],
     /// Its checkpoints.
     pub checkpoints: Option<&'a CheckpointArgs>,
+    /// The range that is replayed.
+    pub replay: Option<Replay>,
 }
 
 /// A session with files loaded.
@@ -293,6 +295,7 @@ pub fn load(
         table_options: outside.tables.clone(),
         sources: sources.clone(),
         capture: given.capture,
+        replay: given.replay,
         parallelism: job.parallelism.map(usize::from),
         batch_rows: job.batch_rows,
         bounded: job.bounded,

@@ -12,6 +12,7 @@ mod messages;
 mod outside;
 mod progress;
 mod query;
+mod replay;
 mod report;
 mod run;
 mod screen;
@@ -51,6 +52,8 @@ Logs go to stderr; FLOWLINE_LOG sets how much (error, warn, info, debug).";
 enum Verb {
     /// Runs SQL files as one job until their inputs end or Ctrl-C
     Run(run::Args),
+    /// Runs a bounded range of topics through SQL files again, to backfill
+    Replay(replay::Args),
     /// Answers queries once, over what the tables hold now
     Query(query::Args),
     /// Parses and plans SQL files and tells every mistake
@@ -87,6 +90,7 @@ pub fn main() -> ExitCode {
 fn dispatch(verb: Verb) -> Result<()> {
     match verb {
         Verb::Run(args) => block_on(run::run(&args)),
+        Verb::Replay(args) => block_on(replay::run(&args)),
         Verb::Query(args) => block_on(query::run(&args)),
         Verb::Check(args) => check::run(&args),
         Verb::Explain(args) => explain::run(&args),

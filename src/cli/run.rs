@@ -64,6 +64,7 @@ pub async fn run(args: &Args) -> Result<()> {
             capture,
             paths: &args.paths,
             checkpoints: Some(&args.checkpoints),
+            replay: None,
         },
     )?;
     messages::say(&said, output)?;
@@ -184,7 +185,7 @@ impl Running<'_> {
 }
 
 /// The SELECTs of a job, each with how its rows change.
-fn selects(graph: &Graph) -> HashMap<String, Changes> {
+pub fn selects(graph: &Graph) -> HashMap<String, Changes> {
     let mut selects = HashMap::new();
     for node in &graph.nodes {
         if let Operation::Sink(sink) = &node.operation

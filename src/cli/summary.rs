@@ -26,11 +26,7 @@ pub fn summary(graph: &Graph, metrics: &JobMetrics) -> String {
         );
         let bad = source.bad_rows.load(Relaxed);
         if bad > 0 {
-            let _ = write!(
-                text,
-                ", {} left out",
-                count(bad, "bad row")
-            );
+            let _ = write!(text, ", {} left out", count(bad, "bad row"));
             let first = source
                 .first_bad_rows
                 .lock()

@@ -13,6 +13,8 @@ pub struct Chain {
     merge: WatermarkMerge,
     ports: Vec<usize>,
     ended: Vec<bool>,
+    /// The end of the inputs is none of event time.
+    stays_open: bool,
     /// The barrier being aligned: its epoch and which channels have brought it.
     barrier: Option<(u64, Vec<bool>)>,
 }
@@ -28,7 +30,12 @@ pub struct Step {
 
 impl Chain {
     /// For an instance of `task`.
-    pub fn new(operators: Vec<(NodeId, Box<dyn Operator>)>, task: &Task, tasks: &[Task]) -> Self {
+    pub fn new(
+        operators: Vec<(NodeId, Box<dyn Operator>)>,
+        task: &Task,
+        tasks: &[Task],
+        stays_open: bool,
+    ) -> Self {
         // A source task has one channel: its reader.
         let (ports, idle) = if task.inputs.is_empty() {
             (vec![0], vec![None])
@@ -41,6 +48,7 @@ impl Chain {
             merge: WatermarkMerge::grouped(idle),
             ports,
             ended: vec![false; n],
+            stays_open,
             barrier: None,
         }
     }
@@ -143,17 +151,20 @@ impl Chain {
             }
             Element::End => {
                 self.ended[channel] = true;
-                for merged in self.merge.end(channel) {
+                let merged = if self.stays_open {
+                    Vec::new()
+                } else {
+                    self.merge.end(channel).into_iter().collect()
+                };
+                for merged in merged {
                     self.run(0, 0, Element::Watermark(merged), &mut step.out)?;
                 }
                 self.try_align(&mut step)?;
                 if self.is_done() {
-                    self.run(
-                        0,
-                        0,
-                        Element::Watermark(Watermark::At(Millis::MAX)),
-                        &mut step.out,
-                    )?;
+                    if !self.stays_open {
+                        let last = Element::Watermark(Watermark::At(Millis::MAX));
+                        self.run(0, 0, last, &mut step.out)?;
+                    }
                     self.run(0, 0, Element::End, &mut step.out)?;
                 }
             }

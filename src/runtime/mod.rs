@@ -51,6 +51,8 @@ pub struct JobOptions {
     pub drop_nulls: bool,
     /// Sources end at their present end, whatever their tables say.
     pub bounded: bool,
+    /// Windows that the ends of the inputs fall into stay open (a range of a stream that goes on).
+    pub stays_open: bool,
     /// The job's name: two runs with the same name are the same job.
     pub name: String,
     /// `None`: no checkpoints are taken.

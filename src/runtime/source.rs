@@ -22,6 +22,8 @@ pub struct SourceHead {
     rule: Option<graph::WatermarkRule>,
     watermarks: PartitionWatermarks,
     restored: HashMap<String, Option<i64>>,
+    /// The end of a partition is none of event time.
+    stays_open: bool,
     /// The reader said that there is nothing to read.
     is_quiet: bool,
     metrics: Arc<SourceMetrics>,
@@ -34,6 +36,7 @@ impl SourceHead {
         source: Option<&graph::Source>,
         schema: &arrow::datatypes::SchemaRef,
         restored: &[PartitionPosition],
+        stays_open: bool,
         metrics: Arc<SourceMetrics>,
     ) -> Self {
         let compute = source
@@ -48,6 +51,7 @@ impl SourceHead {
                 .iter()
                 .map(|p| (p.partition.clone(), p.watermark))
                 .collect(),
+            stays_open,
             is_quiet: false,
             metrics,
         }
@@ -112,7 +116,13 @@ impl SourceHead {
                 }
                 out.push(Element::Batch(batch));
             }
-            SourceEvent::PartitionEnd(partition) => self.watermarks.end(&partition),
+            // One without a row in the range says nothing about time, and must not hold it up.
+            SourceEvent::PartitionEnd(partition)
+                if !self.stays_open || !self.watermarks.has_time(&partition) =>
+            {
+                self.watermarks.end(&partition);
+            }
+            SourceEvent::PartitionEnd(_) => {}
             SourceEvent::Quiet => {}
             SourceEvent::End => {
                 out.push(Element::End);

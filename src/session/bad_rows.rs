@@ -63,27 +63,52 @@ fn script(
     topic: Option<&str>,
     path: Option<&str>,
 ) -> Result<Arc<SourceFile>, String> {
-    let quoted = |text: &str| text.replace('\'', "''");
+    let name = format!("{} bad rows", table.name);
+    let text = format!(
+        "{}INSERT INTO `{name}` SELECT * FROM flowline.bad_rows WHERE source_table = '{}';\n",
+        declaration(table, topic, path)?,
+        quoted(&table.name)
+    );
+    Ok(SourceFile::new("<bad rows>", text))
+}
+
+fn quoted(text: &str) -> String {
+    text.replace('\'', "''")
+}
+
+fn with(options: &[(String, String)]) -> String {
+    let options = options.iter();
+    let options: Vec<String> = options
+        .map(|(k, v)| format!("'{}' = '{}'", quoted(k), quoted(v)))
+        .collect();
+    format!("WITH ({})", options.join(", "))
+}
+
+/// How the cluster of a Kafka table is reached, and how it is written.
+fn cluster(table: &Table) -> Vec<(String, String)> {
+    let is_ours = |key: &str| {
+        key.starts_with("properties.") && key != "properties.group.id"
+            || key == "sink.delivery-guarantee"
+            || key == "sink.transactional-id-prefix"
+    };
+    let options = table.with.iter().filter(|(key, _)| is_ours(key));
+    options.map(|(k, v)| (k.clone(), v.clone())).collect()
+}
+
+/// Declares where the bad rows of a table go.
+fn declaration(table: &Table, topic: Option<&str>, path: Option<&str>) -> Result<String, String> {
     let mut options = vec![("format".to_string(), "json".to_string())];
-    match (topic, path) {
-        (Some(topic), _) => {
-            let is_kafka = matches!(table.connector(), Some("kafka" | "upsert-kafka"));
-            if !is_kafka {
+    match topic {
+        Some(topic) => {
+            if !matches!(table.connector(), Some("kafka" | "upsert-kafka")) {
                 return Err("'bad-rows.topic' is for Kafka tables: set 'bad-rows.path'".into());
             }
             options.push(("connector".into(), "kafka".into()));
             options.push(("topic".into(), topic.into()));
             options.push(("scan.startup.mode".into(), "earliest-offset".into()));
-            for (key, value) in &table.with {
-                let is_ours = key.starts_with("properties.")
-                    || key.starts_with("sink.delivery-guarantee")
-                    || key.starts_with("sink.transactional-id-prefix");
-                if is_ours && key != "properties.group.id" {
-                    options.push((key.clone(), value.clone()));
-                }
-            }
+            options.extend(cluster(table));
         }
-        (None, path) => {
+        None => {
             options.push(("connector".into(), "filesystem".into()));
             options.push(("path".into(), path.unwrap_or_default().into()));
         }
@@ -93,15 +118,49 @@ fn script(
         .iter()
         .map(|f| format!("`{}` {}", f.name(), flink_name(f.data_type())))
         .collect();
-    let options: Vec<String> = options
-        .iter()
-        .map(|(k, v)| format!("'{}' = '{}'", quoted(k), quoted(v)))
-        .collect();
-    let name = format!("{} bad rows", table.name);
-    let text = format!(
-        "CREATE TABLE `{name}` ({}) WITH ({});\nINSERT INTO `{name}` SELECT * FROM flowline.bad_rows WHERE source_table = '{}';\n",
+    Ok(format!(
+        "CREATE TABLE `{} bad rows` ({}) {};\n",
+        table.name,
         columns.join(", "),
-        options.join(", "),
+        with(&options)
+    ))
+}
+
+/// Statements that send the bad rows of a Kafka table back to its topic, each record as it was: whoever reads the topic now, with
+/// what was wrong mended, gets them again.
+///
+/// # Errors
+/// A table that keeps no bad rows, or is no Kafka table.
+pub fn send_back(table: &Table) -> crate::error::Result<Arc<SourceFile>> {
+    let failed = |what: String| Error::usage(format!("table '{}': {what}", table.name));
+    let [topic, path] = BAD_ROWS_OPTIONS.map(|key| table.with.get(key).map(String::as_str));
+    if topic.is_none() && path.is_none() {
+        return Err(failed("it keeps no bad rows".into())
+            .with_help("give it the option 'bad-rows.topic' or 'bad-rows.path'"));
+    }
+    let (Some("kafka" | "upsert-kafka"), Some(to)) = (table.connector(), table.with.get("topic"))
+    else {
+        return Err(failed("only to a Kafka topic can records be sent back".into())
+            .with_help("mend the files, and remove the checkpoints of the job or read them under another name"));
+    };
+    let mut options = vec![
+        ("connector".to_string(), "kafka".to_string()),
+        ("topic".into(), to.clone()),
+        ("scan.startup.mode".into(), "earliest-offset".into()),
+        ("key.format".into(), "raw".into()),
+        ("key.fields".into(), "payload_key".into()),
+        ("value.format".into(), "raw".into()),
+        ("value.fields-include".into(), "EXCEPT_KEY".into()),
+    ];
+    options.extend(cluster(table));
+    let text = format!(
+        "{}CREATE TABLE `{} sent back` (payload_key BYTES, payload BYTES, record_time TIMESTAMP_LTZ(3) METADATA FROM 'timestamp') \
+         {};\nINSERT INTO `{} sent back` SELECT payload_key, payload, record_time FROM `{} bad rows` WHERE source_table = '{}';\n",
+        declaration(table, topic, path).map_err(failed)?,
+        table.name,
+        with(&options),
+        table.name,
+        table.name,
         quoted(&table.name)
     );
     Ok(SourceFile::new("<bad rows>", text))

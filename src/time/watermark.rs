@@ -195,6 +195,12 @@ impl PartitionWatermarks {
         self.partitions.remove(partition);
     }
 
+    /// Whether a row of the partition has said what time it is.
+    pub fn has_time(&self, partition: &str) -> bool {
+        let known = self.partitions.get(partition);
+        known.is_some_and(|p| p.by_rows.is_some())
+    }
+
     /// Each partition and its watermark, for a snapshot.
     pub fn positions(&self) -> impl Iterator<Item = (&Arc<str>, Millis)> {
         self.partitions.iter().map(|(p, s)| (p, s.watermark))

@@ -111,6 +111,7 @@ impl Job {
             batch_rows: random.usize(1..8),
             drop_nulls: false,
             bounded: true,
+            stays_open: false,
             name: "job".into(),
             checkpoints: Some(CheckpointOptions {
                 checkpoints: Checkpoints::new(&location, "job"),
