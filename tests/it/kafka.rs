@@ -11,9 +11,9 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 /// The test broker: started once, it ends with this process.
-struct Broker {
-    dir: PathBuf,
-    bootstrap: String,
+pub struct Broker {
+    pub dir: PathBuf,
+    pub bootstrap: String,
 }
 
 fn script(name: &str) -> PathBuf {
@@ -50,19 +50,19 @@ impl Broker {
         })
     }
 
-    fn start() -> Self {
+    pub fn start() -> Self {
         let dir = tempfile::tempdir().unwrap().keep();
         let bootstrap = started(&dir, "start");
         Self { dir, bootstrap }
     }
 
-    fn command(&self, command: &str) {
+    pub fn command(&self, command: &str) {
         started(&self.dir, command);
     }
 }
 
 /// The other client: confluent-kafka for Python, in a virtual environment of its own.
-fn python() -> &'static Path {
+pub fn python() -> &'static Path {
     static PYTHON: OnceLock<PathBuf> = OnceLock::new();
     PYTHON.get_or_init(|| {
         let home = PathBuf::from(std::env::var("HOME").unwrap()).join(".cache/flowline/confluent");
@@ -121,18 +121,18 @@ fn client(bootstrap: &str, arguments: &[&str], input: &str) -> String {
 }
 
 /// A topic of its own and a folder for files.
-struct Case {
+pub struct Case {
     bootstrap: String,
-    topic: String,
-    dir: tempfile::TempDir,
+    pub topic: String,
+    pub dir: tempfile::TempDir,
 }
 
 impl Case {
-    fn new(name: &str, partitions: u32) -> Self {
+    pub fn new(name: &str, partitions: u32) -> Self {
         Self::on(Broker::shared(), name, partitions)
     }
 
-    fn on(broker: &Broker, name: &str, partitions: u32) -> Self {
+    pub fn on(broker: &Broker, name: &str, partitions: u32) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let unique = dir
             .path()
@@ -153,8 +153,13 @@ impl Case {
         case
     }
 
+    /// The address of the broker.
+    pub fn bootstrap(&self) -> String {
+        self.bootstrap.clone()
+    }
+
     /// Produces records: objects with `key`, `value`, `timestamp`, `partition`, `headers`, all optional.
-    fn produce(&self, records: &[Value]) {
+    pub fn produce(&self, records: &[Value]) {
         let lines: Vec<String> = records.iter().map(Value::to_string).collect();
         client(
             &self.bootstrap,
@@ -164,7 +169,7 @@ impl Case {
     }
 
     /// All records of a topic, by partition and offset.
-    fn consume(&self, topic: &str) -> Vec<Value> {
+    pub fn consume(&self, topic: &str) -> Vec<Value> {
         let lines = client(&self.bootstrap, &["consume", topic], "");
         lines
             .lines()
@@ -173,13 +178,13 @@ impl Case {
     }
 
     /// Writes a SQL file; `$topic` stands for the topic.
-    fn sql(&self, text: &str) -> PathBuf {
+    pub fn sql(&self, text: &str) -> PathBuf {
         let path = self.dir.path().join("case.sql");
         std::fs::write(&path, text.replace("$topic", &self.topic)).unwrap();
         path
     }
 
-    fn command(&self, sql: &str, arguments: &[&str]) -> Command {
+    pub fn command(&self, sql: &str, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_flowline"));
         command
             .arg("run")
@@ -194,7 +199,7 @@ impl Case {
     }
 
     /// Runs a job to its end.
-    fn run(&self, sql: &str, arguments: &[&str]) -> Output {
+    pub fn run(&self, sql: &str, arguments: &[&str]) -> Output {
         let mut child = self.command(sql, arguments).spawn().unwrap();
         let deadline = Instant::now() + Duration::from_secs(60);
         while child.try_wait().unwrap().is_none() {
@@ -250,7 +255,7 @@ fn rows_of(stdout: &[u8]) -> Vec<Value> {
         .collect()
 }
 
-fn stop(mut child: Child) {
+pub fn stop(mut child: Child) {
     // As Ctrl-C does.
     let _ = Command::new("kill")
         .args(["-INT", &child.id().to_string()])
@@ -264,7 +269,7 @@ fn stop(mut child: Child) {
     }
 }
 
-fn eventually(what: &str, seconds: u64, mut is_so: impl FnMut() -> bool) {
+pub fn eventually(what: &str, seconds: u64, mut is_so: impl FnMut() -> bool) {
     let deadline = Instant::now() + Duration::from_secs(seconds);
     while !is_so() {
         assert!(Instant::now() < deadline, "{what}: not within {seconds} s");
@@ -272,10 +277,10 @@ fn eventually(what: &str, seconds: u64, mut is_so: impl FnMut() -> bool) {
     }
 }
 
-const TABLE: &str = "CREATE TABLE t (a INT, b STRING) WITH ('connector' = 'kafka', 'topic' = '$topic', \
+pub const TABLE: &str = "CREATE TABLE t (a INT, b STRING) WITH ('connector' = 'kafka', 'topic' = '$topic', \
     'properties.bootstrap.servers' = 'elsewhere:1', 'format' = 'json'";
 
-fn numbers(range: std::ops::Range<i64>) -> Vec<Value> {
+pub fn numbers(range: std::ops::Range<i64>) -> Vec<Value> {
     range.map(|i| json!({"value": {"a": i, "b": "x"}, "timestamp": 1000 + i * 100, "partition": i % 2})).collect()
 }
 

@@ -8,5 +8,6 @@ mod files;
 mod harness;
 mod kafka;
 mod random;
+mod recovery;
 mod tidy;
 mod world;

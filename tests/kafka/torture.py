@@ -2,7 +2,7 @@
 """Kills a job again and again while it reads from Kafka and writes to Kafka, and checks that every row came out once.
 
   torture.py --flowline BINARY [--kills 100] [--broker-restarts 3] [--takeovers 2] [--seed N] [--parallelism 2]
-             [--seconds-between 2] [--rate 150] [--interval '200 ms'] [--keep]
+             [--seconds-between 1] [--rate 150] [--interval '200 ms'] [--keep]
 
 It starts a broker of its own, feeds two topics at a steady rate and runs one job with four exactly-once sinks: a window, an
 interval join, totals by key and all rows but some. Meanwhile the process is killed with SIGKILL, above all while it starts and
@@ -291,6 +291,7 @@ class Torture:
         self.runs = self.kills = self.gave_up = 0
         self.moments = collections.Counter()
         self.lives = []
+        self.startups = []
         self.process = None
         self.paused = None
         self.broker = self.watch = None
@@ -358,21 +359,24 @@ class Torture:
     def live(self):
         """Lets the process live up to some moment."""
         between = self.arguments.seconds_between
-        moment = self.random.choices(["start", "later", "state", "manifest", "commit"], [25, 25, 15, 20, 15])[0]
+        moment = self.random.choices(["start", "later", "state", "manifest", "commit"], [30, 20, 15, 15, 20])[0]
         self.moments[moment] += 1
         if moment == "start":
-            self.wait(self.random.uniform(0, 0.7))
+            # The first moments above all; and any up to when it usually takes its first checkpoint.
+            usual = statistics.median(self.startups) if self.startups else 2
+            self.wait(self.random.uniform(0, self.random.choice([0.5, usual])))
             return
+        # Mostly after some checkpoints: a job that never gets to the end of one would show nothing.
+        if self.random.random() < 0.8 and self.wait_for_file("manifests"):
+            self.startups.append(time.monotonic() - self.process.begun)
+            self.wait(self.random.uniform(0, between))
         if moment == "later":
-            self.wait(self.random.uniform(0.5, 2 * between))
             return
-        # Around a checkpoint, mostly not the first one.
-        self.wait(self.random.choice([0, self.random.uniform(0, between)]))
         folder = "state" if moment == "state" else "manifests"
         self.process.known[folder] = self.names(folder)
         self.wait_for_file(folder)
         # Stored, but its output may not be committed yet; or the rest of its state is being written.
-        time.sleep(self.random.uniform(0, 0.08) if moment == "commit" else self.random.choice([0, 0.002, 0.01]))
+        time.sleep(self.random.uniform(0, 0.2) if moment == "commit" else self.random.choice([0, 0.002, 0.01]))
 
     def ask(self):
         """Somebody asks for a checkpoint, while the job starts or runs or is killed."""
@@ -701,7 +705,7 @@ def main():
     parser.add_argument("--takeovers", type=int)
     parser.add_argument("--seed", type=int, default=random.randrange(1 << 32))
     parser.add_argument("--parallelism", type=int, default=2)
-    parser.add_argument("--seconds-between", type=float, default=1.5, help="how long a process lives, more or less")
+    parser.add_argument("--seconds-between", type=float, default=1, help="from a process' first checkpoint to its end, at most")
     parser.add_argument("--rate", type=float, default=150, help="rows a second into each topic")
     parser.add_argument("--interval", default="200 ms", help="between checkpoints")
     parser.add_argument("--keep", action="store_true", help="leave logs, checkpoints and job behind")

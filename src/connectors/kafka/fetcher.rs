@@ -376,7 +376,8 @@ impl Fetcher {
                 }
             }
         }
-        let had_messages = position > partition.position;
+        // Not always further on: where the topic no longer had the offset, reading goes on where 'auto.offset.reset' says.
+        let had_messages = position != partition.position;
         if had_messages {
             let batch = self
                 .rows
@@ -438,7 +439,8 @@ impl Fetcher {
                     }
                     Err(_) => "the partition does not have it".to_string(),
                 };
-                Err(Error::external(format!("{place}: the offset does not exist: {range}")).with_help(
+                // Trying again would not bring it back.
+                Err(Error::data(format!("{place}: the offset does not exist: {range}")).with_help(
                     "records older than the topic's retention are gone; set 'properties.auto.offset.reset' = 'earliest' \
                      (or 'latest') to go on from there, or start at another offset",
                 ))

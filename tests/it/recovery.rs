@@ -1,0 +1,371 @@
+//! Checkpoints and recovery through the command line, over a real broker: what a user sees when things go wrong.
+
+#![allow(clippy::disallowed_methods, reason = "tests wait for other processes")]
+
+use std::path::Path;
+use std::process::{Child, Command, Output, Stdio};
+
+use serde_json::{Value, json};
+
+use crate::kafka::{Broker, Case, TABLE, eventually, numbers, stop};
+
+/// A count per text into an upsert topic, exactly once.
+fn counts(case: &Case, out: &str, options: &str) -> String {
+    format!(
+        "SET 'execution.checkpointing.interval' = '200 ms';
+         SET 'pipeline.name' = '{}';
+         {TABLE}, 'scan.startup.mode' = 'earliest-offset');
+         CREATE TABLE o (b STRING, n BIGINT, s BIGINT, PRIMARY KEY (b) NOT ENFORCED) WITH ('connector' = 'upsert-kafka',
+           'topic' = '{out}', 'key.format' = 'json', 'value.format' = 'json', 'properties.bootstrap.servers' = 'elsewhere:1',
+           'sink.delivery-guarantee' = 'exactly-once', 'sink.transactional-id-prefix' = '{out}'{options});
+         INSERT INTO o SELECT b, COUNT(*), SUM(a) FROM t GROUP BY b;",
+        case.topic
+    )
+}
+
+/// Arguments that keep checkpoints in the case's folder.
+fn kept(case: &Case) -> Vec<String> {
+    let dir = case.dir.path().join("checkpoints");
+    vec!["--checkpoint-dir".into(), dir.display().to_string()]
+}
+
+fn start(case: &Case, sql: &str, more: &[&str]) -> Child {
+    let kept = kept(case);
+    let mut arguments: Vec<&str> = kept.iter().map(String::as_str).collect();
+    arguments.extend(more);
+    case.command(sql, &arguments)
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap()
+}
+
+fn ends(case: &Case, sql: &str, more: &[&str]) -> Output {
+    let kept = kept(case);
+    let mut arguments: Vec<&str> = kept.iter().map(String::as_str).collect();
+    arguments.extend(more);
+    case.run(sql, &arguments)
+}
+
+/// A verb about the case's checkpoints.
+fn flowline(case: &Case, arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_flowline"))
+        .args(arguments)
+        .args(kept(case))
+        .output()
+        .unwrap()
+}
+
+fn words(text: &[u8]) -> String {
+    let text = String::from_utf8_lossy(text);
+    let words = text.split_whitespace().filter(|word| *word != "│");
+    words.collect::<Vec<_>>().join(" ")
+}
+
+/// The number in the last record of the upsert topic.
+fn total(case: &Case, out: &str) -> i64 {
+    let records = case.consume(out);
+    let last = records.last().map(|r| r["value"]["n"].clone());
+    last.and_then(|n| n.as_i64()).unwrap_or(0)
+}
+
+fn created(name: &str) -> String {
+    Case::new(name, 1).topic
+}
+
+#[test]
+fn a_killed_job_goes_on_where_it_was() {
+    let case = Case::new("killed", 2);
+    let out = created("killed_out");
+    let sql = counts(&case, &out, "");
+    case.produce(&numbers(0..100));
+    let mut job = start(&case, &sql, &[]);
+    eventually("the first rows are counted", 30, || {
+        total(&case, &out) == 100
+    });
+    job.kill().unwrap();
+    job.wait().unwrap();
+    case.produce(&numbers(100..150));
+    // Another parallelism restores the same state.
+    let job = start(&case, &sql, &["--parallelism", "3"]);
+    eventually("the others are too", 30, || total(&case, &out) == 150);
+    stop(job);
+    let shown = words(&flowline(&case, &["checkpoints", "show", &case.topic]).stdout);
+    assert!(shown.contains("GroupAggregate(groupBy=[b]"), "{shown}");
+    assert!(shown.contains("-0: next 75"), "{shown}");
+    let listed = flowline(&case, &["checkpoints", "ls", &case.topic]);
+    assert_eq!(String::from_utf8_lossy(&listed.stdout).lines().count(), 3);
+    let whole = flowline(&case, &["checkpoints", "verify", &case.topic]);
+    assert!(whole.status.success());
+    // A damaged checkpoint is named, and passed over. The sinks name the newest, so damage a file it shares with none.
+    let rows: Value =
+        serde_json::from_slice(listed.stdout.split(|b| *b == b'\n').nth(2).unwrap()).unwrap();
+    let oldest: u64 = rows["number"].as_str().unwrap().parse().unwrap();
+    let manifest = format!("checkpoints/{}/manifests/{oldest:012}.json", case.topic);
+    std::fs::write(case.dir.path().join(manifest), "{").unwrap();
+    let damaged = flowline(&case, &["checkpoints", "verify", &case.topic]);
+    assert_eq!(damaged.status.code(), Some(3));
+    assert!(words(&damaged.stderr).contains("is no manifest"));
+}
+
+#[test]
+fn of_two_runs_of_a_job_one_lives_on() {
+    let case = Case::new("fenced", 1);
+    let out = created("fenced_out");
+    let sql = counts(&case, &out, "");
+    case.produce(&[json!({"value": {"a": 1, "b": "x"}})]);
+    let first = start(&case, &sql, &[]);
+    eventually("the first counts", 30, || total(&case, &out) == 1);
+    let second = start(&case, &sql, &[]);
+    let output = first.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(4), "{}", words(&output.stderr));
+    assert!(words(&output.stderr).contains("another run of the job"));
+    case.produce(&[json!({"value": {"a": 1, "b": "x"}})]);
+    eventually("the second counts", 30, || total(&case, &out) == 2);
+    stop(second);
+}
+
+#[test]
+fn a_savepoint_and_changed_sql() {
+    let case = Case::new("savepoint", 1);
+    let out = created("savepoint_out");
+    let sql = counts(&case, &out, "");
+    case.produce(
+        &numbers(0..10)
+            .into_iter()
+            .map(|mut r| {
+                r["partition"] = json!(0);
+                r
+            })
+            .collect::<Vec<_>>(),
+    );
+    let mut job = start(&case, &sql, &[]);
+    eventually("rows are counted", 30, || total(&case, &out) == 10);
+    let stopped = flowline(&case, &["stop", &case.topic, "--savepoint"]);
+    assert!(stopped.status.success(), "{}", words(&stopped.stderr));
+    let savepoint = String::from_utf8_lossy(&stopped.stdout).trim().to_string();
+    assert!(Path::new(&savepoint).join("manifest.json").exists());
+    assert!(job.wait().unwrap().success(), "it ended by itself");
+    case.produce(&[json!({"value": {"a": 1, "b": "x"}})]);
+    // A statement more, beside the one that was there: its state goes on.
+    let more = format!(
+        "{sql} CREATE TABLE p (a INT) WITH ('connector' = 'blackhole'); INSERT INTO p SELECT MAX(a) FROM t GROUP BY b;"
+    )
+    .replace("'blackhole')", "'print')");
+    let job = start(&case, &more, &["--restore", &savepoint]);
+    eventually("it goes on from the savepoint", 30, || {
+        total(&case, &out) == 11
+    });
+    stop(job);
+    // Another key: that state fits nothing.
+    let other = sql
+        .replace("SELECT b, COUNT(*)", "SELECT CAST(a AS STRING), COUNT(*)")
+        .replace("GROUP BY b", "GROUP BY CAST(a AS STRING)");
+    let refused = ends(&case, &other, &[]);
+    assert_eq!(refused.status.code(), Some(2));
+    let said = words(&refused.stderr);
+    assert!(said.contains("state that fits no operator"), "{said}");
+    assert!(said.contains("GroupAggregate(groupBy=[b]"), "{said}");
+    let job = start(&case, &other, &["--drop-state"]);
+    case.produce(&[json!({"value": {"a": 7, "b": "x"}})]);
+    eventually("it goes on without that state", 30, || {
+        total(&case, &out) == 1
+    });
+    stop(job);
+    // And from nothing.
+    let job = start(&case, &sql, &["--fresh"]);
+    eventually("it begins anew", 30, || total(&case, &out) == 12);
+    stop(job);
+}
+
+#[test]
+fn a_job_that_has_read_all_says_so() {
+    let case = Case::new("finished", 1);
+    let out = created("finished_out");
+    let sql = counts(&case, &out, "");
+    case.produce(&[json!({"value": {"a": 1, "b": "x"}})]);
+    let first = ends(&case, &sql, &["--bounded"]);
+    assert!(first.status.success(), "{}", words(&first.stderr));
+    assert_eq!(total(&case, &out), 1);
+    let second = ends(&case, &sql, &["--bounded"]);
+    assert!(second.status.success());
+    assert!(words(&second.stderr).contains("had read all its input"));
+    assert_eq!(case.consume(&out).len(), 1);
+}
+
+#[test]
+fn offsets_that_are_gone_are_named() {
+    let broker = Broker::start();
+    let case = Case::on(&broker, "gone", 1);
+    let out = Case::on(&broker, "gone_out", 1).topic;
+    let sql = counts(&case, &out, "");
+    let at_0 = |n: i64| -> Vec<Value> {
+        (0..n)
+            .map(|i| json!({"value": {"a": i, "b": "x"}}))
+            .collect()
+    };
+    case.produce(&at_0(20));
+    let job = start(&case, &sql, &[]);
+    eventually("rows are counted", 30, || total(&case, &out) == 20);
+    stop(job);
+    // The topic is made anew, with fewer records than were read of the old one.
+    let recreate = format!(
+        "import sys\nfrom confluent_kafka.admin import AdminClient, NewTopic\na = AdminClient({{'bootstrap.servers': '{}'}})\n\
+         [f.result(30) for f in a.delete_topics(['{t}']).values()]\nimport time\n\
+         while '{t}' in a.list_topics(timeout=10).topics: time.sleep(0.1)\n\
+         [f.result(30) for f in a.create_topics([NewTopic('{t}', 1, 1)]).values()]\n",
+        broker.bootstrap,
+        t = case.topic
+    );
+    let done = Command::new(crate::kafka::python())
+        .args(["-c", &recreate])
+        .output()
+        .unwrap();
+    assert!(done.status.success(), "{}", words(&done.stderr));
+    case.produce(&at_0(5));
+    let refused = ends(&case, &sql, &[]);
+    let said = words(&refused.stderr);
+    assert_eq!(refused.status.code(), Some(1), "{said}");
+    assert!(
+        said.contains("offset 20: the offset does not exist"),
+        "{said}"
+    );
+    assert!(said.contains("offsets from 0 to before 5"), "{said}");
+    // Its advice.
+    let on = sql.replace(
+        "'scan.startup.mode'",
+        "'properties.auto.offset.reset' = 'earliest', 'scan.startup.mode'",
+    );
+    let job = start(&case, &on, &[]);
+    eventually("it goes on from what is there", 30, || {
+        total(&case, &out) == 25
+    });
+    stop(job);
+    broker.command("stop");
+    std::fs::remove_dir_all(&broker.dir).unwrap();
+}
+
+#[test]
+fn a_broker_that_refuses_the_transactions_is_named() {
+    let case = Case::new("refuses", 1);
+    let out = created("refuses_out");
+    let sql = counts(
+        &case,
+        &out,
+        ", 'properties.transaction.timeout.ms' = '3600000'",
+    );
+    let refused = ends(&case, &sql, &[]);
+    let said = words(&refused.stderr);
+    assert_eq!(refused.status.code(), Some(3), "{said}");
+    assert!(said.contains("transaction.max.timeout.ms"), "{said}");
+    let without = sql.replace("SET 'execution.checkpointing.interval' = '200 ms';", "");
+    let refused = case.run(&without, &[]);
+    let said = words(&refused.stderr);
+    assert_eq!(refused.status.code(), Some(2), "{said}");
+    assert!(said.contains("'exactly-once' needs checkpoints"), "{said}");
+}
+
+#[test]
+fn a_full_disk_fails_checkpoints_not_rows() {
+    let case = Case::new("full", 1);
+    let sql = format!(
+        "SET 'execution.checkpointing.interval' = '200 ms';
+         SET 'execution.checkpointing.timeout' = '2 s';
+         SET 'restart-strategy.type' = 'fixed-delay';
+         SET 'restart-strategy.fixed-delay.attempts' = '1';
+         SET 'restart-strategy.fixed-delay.delay' = '100 ms';
+         {TABLE}, 'scan.startup.mode' = 'earliest-offset');
+         SELECT a, COUNT(*) FROM t GROUP BY a;"
+    );
+    case.produce(
+        &numbers(0..3000)
+            .into_iter()
+            .map(|mut r| {
+                r["partition"] = json!(0);
+                r
+            })
+            .collect::<Vec<_>>(),
+    );
+    let path = case.sql(&sql);
+    // Files of more than 16 KiB cannot be written: as on a full disk, a write fails.
+    let script = format!(
+        "trap '' XFSZ; ulimit -f 16; exec {} run {} --kafka {} --output jsonl --checkpoint-dir {}",
+        env!("CARGO_BIN_EXE_flowline"),
+        path.display(),
+        case.bootstrap(),
+        case.dir.path().join("checkpoints").display()
+    );
+    let output = Command::new("bash").args(["-c", &script]).output().unwrap();
+    let said = words(&output.stderr);
+    assert_eq!(output.status.code(), Some(3), "{said}");
+    assert!(said.contains("could not be stored within 2 s"), "{said}");
+    assert!(said.contains("space on its disk"), "{said}");
+    assert!(said.contains("after 1 restarts"), "{said}");
+    let rows = String::from_utf8_lossy(&output.stdout).lines().count();
+    assert!(rows >= 3000, "{rows} rows came");
+    // With room again the job goes on from its last checkpoint: there is the one it began with.
+    let mut job = start(&case, &sql, &["--bounded"]);
+    assert!(job.wait().unwrap().success());
+}
+
+#[test]
+fn a_replay_gives_the_rows_that_live_processing_gave() {
+    let case = Case::new("replay", 2);
+    let live = created("replay_live");
+    let again = created("replay_again");
+    let sql = format!(
+        "SET 'execution.checkpointing.interval' = '200 ms';
+         CREATE TABLE t (a INT, b STRING, ts TIMESTAMP_LTZ(3) METADATA FROM 'timestamp', WATERMARK FOR ts AS ts - INTERVAL '1' SECOND)
+           WITH ('connector' = 'kafka', 'topic' = '$topic', 'properties.bootstrap.servers' = 'elsewhere:1', 'format' = 'json',
+           'scan.startup.mode' = 'earliest-offset', 'bad-rows.topic' = '{live}_bad');
+         CREATE TABLE o (w TIMESTAMP_LTZ(3), n BIGINT, s BIGINT) WITH ('connector' = 'kafka', 'topic' = '{live}', 'format' = 'json',
+           'properties.bootstrap.servers' = 'elsewhere:1', 'sink.delivery-guarantee' = 'exactly-once',
+           'sink.transactional-id-prefix' = '{live}');
+         INSERT INTO o SELECT window_start, COUNT(*), SUM(a) FROM TABLE(TUMBLE(TABLE t, DESCRIPTOR(ts), INTERVAL '10' SECOND))
+           GROUP BY window_start, window_end;"
+    );
+    case.produce(&numbers(0..1000));
+    case.produce(&[json!({"value": "no row", "partition": 0, "timestamp": 1000})]);
+    let job = start(&case, &sql, &[]);
+    let rows = |topic: &str| {
+        let records = case.consume(topic);
+        let mut rows: Vec<String> = records.iter().map(|r| r["value"].to_string()).collect();
+        rows.sort();
+        rows
+    };
+    eventually("windows are complete", 30, || rows(&live).len() == 9);
+    stop(job);
+    let path = case.sql(&sql);
+    let replay = |more: &[&str]| {
+        let output = Command::new(env!("CARGO_BIN_EXE_flowline"))
+            .arg("replay")
+            .arg(&path)
+            .args(["--kafka", &case.bootstrap()])
+            .args(more)
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{}", words(&output.stderr));
+    };
+    // Its own topic ends in the marker of a transaction, and the window at the end of the range stays open as it was.
+    replay(&["--into", &format!("o={again}")]);
+    assert_eq!(rows(&again), rows(&live));
+    // Ten seconds of it: one window, closed because it is asked for.
+    let some = created("replay_some");
+    replay(&[
+        "--from",
+        "1970-01-01T00:00:20Z",
+        "--to",
+        "1970-01-01T00:00:30Z",
+        "--close-windows",
+        "--into",
+        &format!("o={some}"),
+    ]);
+    assert_eq!(rows(&some), [rows(&live)[2].clone()]);
+    // What was no row is kept, and can be sent back.
+    let bad = case.consume(&format!("{live}_bad"));
+    assert_eq!(bad[0]["value"]["source_table"], "t");
+    assert_eq!(bad[0]["value"]["payload"], "bm8gcm93");
+    replay(&["--bad-rows", "t"]);
+    let sent = case.consume(&case.topic);
+    let texts = sent.iter().filter(|r| r["value"] == "no row").count();
+    assert_eq!(texts, 1 + bad.len());
+}
