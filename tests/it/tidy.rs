@@ -22,6 +22,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "settings",
             "sql",
             "changelog",
+            "checkpoint",
         ],
     ),
     (
@@ -36,6 +37,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "runtime",
             "settings",
             "sql",
+            "checkpoint",
         ],
     ),
     (
@@ -61,6 +63,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "operators",
             "state",
             "time",
+            "checkpoint",
         ],
     ),
     (
@@ -74,10 +77,11 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("graph", &["catalog", "state", "time"]),
     (
         "connectors",
-        &["catalog", "changelog", "error", "formats", "sql"],
+        &["catalog", "changelog", "error", "formats", "sql", "clock"],
     ),
     ("formats", &["catalog"]),
     ("changelog", &["error"]),
+    ("checkpoint", &["error", "state"]),
     ("state", &["error"]),
     ("time", &[]),
     ("catalog", &["sql"]),
@@ -90,7 +94,19 @@ const ALLOWED: &[(&str, &[&str])] = &[
 /// External crates that only some modules may name.
 const ONLY: &[(&str, &[&str])] = &[
     ("rdkafka", &["connectors"]),
-    ("tokio", &["cli", "connectors", "runtime", "main"]),
+    (
+        "tokio",
+        &[
+            "checkpoint",
+            "cli",
+            "connectors",
+            "runtime",
+            "session",
+            "main",
+        ],
+    ),
+    ("object_store", &["checkpoint"]),
+    ("parquet", &["formats"]),
     ("clap", &["cli"]),
     (
         "datafusion",

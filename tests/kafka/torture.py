@@ -359,7 +359,7 @@ class Torture:
     def live(self):
         """Lets the process live up to some moment."""
         between = self.arguments.seconds_between
-        moment = self.random.choices(["start", "later", "state", "manifest", "commit"], [30, 20, 15, 15, 20])[0]
+        moment = self.random.choices(["start", "later", "state", "manifest", "commit"], [40, 15, 15, 15, 15])[0]
         self.moments[moment] += 1
         if moment == "start":
             # The first moments above all; and any up to when it usually takes its first checkpoint.
