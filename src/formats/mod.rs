@@ -20,6 +20,8 @@ use arrow::datatypes::{Schema, SchemaRef};
 
 use crate::catalog::options::{OptionError, Options};
 
+pub(crate) use parquet::{GroupedFile, Keep};
+
 /// Why a payload gave no row, or a field no value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BadRow {

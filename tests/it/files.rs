@@ -1,7 +1,9 @@
 //! Files as a person meets them: odd ends, broken lines, missing folders; and the numbered pipeline over a file.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
+use std::time::Duration;
 
 const TABLE: &str =
     "CREATE TABLE t (id INT, s STRING, ts TIMESTAMP(3), WATERMARK FOR ts AS ts) WITH (
@@ -45,6 +47,22 @@ impl Case {
         assert_eq!(output.status.code(), Some(1), "{}", said(&output));
         said(&output)
     }
+}
+
+/// All files below a folder that readers see, and what is in them.
+fn visible(folder: &Path) -> BTreeMap<String, Vec<u8>> {
+    let mut found = BTreeMap::new();
+    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        if entry.path().is_dir() {
+            let below = visible(&entry.path()).into_iter();
+            found.extend(below.map(|(file, content)| (format!("{name}/{file}"), content)));
+        } else if !name.starts_with(['.', '_']) {
+            // It may be published, but it does not go away.
+            found.insert(name, std::fs::read(entry.path()).unwrap());
+        }
+    }
+    found
 }
 
 fn flowline(arguments: &[&str]) -> Output {
@@ -168,4 +186,170 @@ fn the_numbered_pipeline_over_a_file() {
     }
     assert!(finals[0].iter().all(|text| text.lines().count() > 2));
     assert_eq!(finals[0], finals[1]);
+}
+
+/// Rows to Parquet in folders, and out of them again; a marker says that a folder is complete.
+#[test]
+fn partitions_of_parquet_there_and_back() {
+    let case = Case::new();
+    let events = case.file(
+        "events.json",
+        b"{\"id\":1,\"dt\":\"2026-01-01\",\"h\":10,\"tags\":[\"a\",null]}\n\
+          {\"id\":2,\"dt\":\"2026-01-01\",\"h\":11}\n\
+          {\"id\":3,\"dt\":\"2026-01-01\",\"h\":10,\"tags\":[]}\n\
+          {\"id\":4}\n",
+    );
+    let out = case.dir.path().join("out");
+    let tables = format!(
+        "CREATE TABLE events (id BIGINT, dt DATE, h INT, tags ARRAY<STRING>) WITH (
+           'connector' = 'filesystem', 'path' = '{}', 'format' = 'json');
+         CREATE TABLE archive (h INT, id BIGINT, tags ARRAY<STRING>, dt DATE) PARTITIONED BY (dt, h) WITH (
+           'connector' = 'filesystem', 'path' = '{}', 'format' = 'parquet',
+           'sink.partition-commit.policy.kind' = 'success-file');",
+        events.display(),
+        out.display()
+    );
+    let run = |sql: &str| {
+        let script = case.file("job.sql", format!("{tables}{sql}").as_bytes());
+        let output = flowline(&["run", &script.to_string_lossy(), "--output", "jsonl"]);
+        assert!(output.status.success(), "{}", said(&output));
+        let text = String::from_utf8(output.stdout).unwrap();
+        let mut rows: Vec<String> = text.lines().map(str::to_string).collect();
+        rows.sort();
+        rows
+    };
+    run("INSERT INTO archive SELECT h, id, tags, dt FROM events;");
+    let folders: Vec<String> = visible(&out)
+        .into_keys()
+        .map(|file| file.rsplit_once('/').unwrap().0.to_string())
+        .collect();
+    assert_eq!(
+        folders,
+        [
+            "dt=2026-01-01/h=10",
+            "dt=2026-01-01/h=11",
+            "dt=__DEFAULT_PARTITION__/h=__DEFAULT_PARTITION__"
+        ]
+    );
+    assert!(
+        folders
+            .iter()
+            .all(|folder| out.join(folder).join("_SUCCESS").exists())
+    );
+    assert_eq!(
+        run("SELECT id, dt, h, tags FROM archive WHERE h = 10 OR h IS NULL;"),
+        [
+            r#"{"op":"+I","row":{"id":1,"dt":"2026-01-01","h":10,"tags":["a",null]}}"#,
+            r#"{"op":"+I","row":{"id":3,"dt":"2026-01-01","h":10,"tags":[]}}"#,
+            r#"{"op":"+I","row":{"id":4,"dt":null,"h":null,"tags":null}}"#,
+        ]
+    );
+}
+
+/// Killed over and over, a job with checkpoints writes each row once, and readers never see half a file.
+#[test]
+fn a_job_killed_over_and_over_writes_each_row_once() {
+    const KILLS: usize = 5;
+    const ROWS: usize = 400;
+    let case = Case::new();
+    let folder = |name: &str| case.dir.path().join(name);
+    std::fs::create_dir(folder("in")).unwrap();
+    let sql = format!(
+        "SET 'execution.checkpointing.interval' = '100 ms';
+         SET 'execution.checkpointing.dir' = '{}';
+         SET 'pipeline.name' = 'killed';
+         CREATE TABLE i (id INT, k STRING) WITH ('connector' = 'filesystem', 'path' = '{}', 'format' = 'json',
+           'source.monitor-interval' = '20 ms');
+         CREATE TABLE o (id INT, k STRING) PARTITIONED BY (k) WITH ('connector' = 'filesystem', 'path' = '{}',
+           'format' = 'csv', 'sink.rolling-policy.file-size' = '300b', 'sink.rolling-policy.rollover-interval' = '200 ms');
+         INSERT INTO o SELECT id, k FROM i;",
+        folder("checkpoints").display(),
+        folder("in").display(),
+        folder("out").display()
+    );
+    let script = case.file("job.sql", sql.as_bytes());
+    let log = std::fs::File::create(folder("log")).unwrap();
+    let start = || {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_flowline"));
+        command.args(["run", &script.to_string_lossy(), "--parallelism", "2"]);
+        command
+            .stdout(Stdio::null())
+            .stderr(log.try_clone().unwrap());
+        command.spawn().unwrap()
+    };
+    let seen = || {
+        let files = visible(&folder("out"));
+        let mut rows: Vec<usize> = Vec::new();
+        for (name, content) in files {
+            let text = String::from_utf8(content).unwrap();
+            assert!(text.ends_with('\n'), "{name} is cut off");
+            rows.extend(text.lines().map(|line| line.parse::<usize>().unwrap()));
+        }
+        rows.sort_unstable();
+        rows
+    };
+    let mut random = fastrand::Rng::with_seed(7);
+    for round in 0..=KILLS {
+        let rows: String = (round * ROWS..(round + 1) * ROWS)
+            .map(|i| format!("{{\"id\":{i},\"k\":\"{}\"}}\n", i % 5))
+            .collect();
+        // As a whole, as files that are read while they are written have to come.
+        std::fs::rename(
+            case.file("next", rows.as_bytes()),
+            folder(&format!("in/{round}.json")),
+        )
+        .unwrap();
+        let mut job = start();
+        if round < KILLS {
+            std::thread::sleep(Duration::from_millis(random.u64(300..1500)));
+        } else {
+            for _ in 0..1200 {
+                if seen().len() == (KILLS + 1) * ROWS {
+                    break;
+                }
+                std::thread::sleep(Duration::from_millis(50));
+            }
+        }
+        job.kill().unwrap();
+        job.wait().unwrap();
+        let mut rows = seen();
+        let all = rows.len();
+        rows.dedup();
+        assert_eq!(rows.len(), all, "a row is there twice");
+    }
+    let log = std::fs::read_to_string(folder("log")).unwrap();
+    assert_eq!(seen(), (0..(KILLS + 1) * ROWS).collect::<Vec<_>>(), "{log}");
+}
+
+/// A limit of the system on the size of files stands for a full disk: it strikes at the same call.
+#[test]
+fn what_cannot_be_written_is_named_and_nothing_is_half_there() {
+    let case = Case::new();
+    let rows: String = (0..20_000).map(|i| format!("{{\"id\":{i}}}\n")).collect();
+    let input = case.file("in.json", rows.as_bytes());
+    for format in ["json", "parquet"] {
+        let out = case.dir.path().join(format);
+        let sql = format!(
+            "CREATE TABLE i (id INT) WITH ('connector' = 'filesystem', 'path' = '{}', 'format' = 'json');
+             CREATE TABLE o (id INT) WITH ('connector' = 'filesystem', 'path' = '{}', 'format' = '{format}');
+             INSERT INTO o SELECT id FROM i;",
+            input.display(),
+            out.display()
+        );
+        let script = case.file("job.sql", sql.as_bytes());
+        let limited = Command::new("sh")
+            .args(["-c", "trap '' XFSZ; ulimit -f 8; exec \"$0\" run \"$1\""])
+            .args([env!("CARGO_BIN_EXE_flowline"), &script.to_string_lossy()])
+            .output()
+            .unwrap();
+        assert_eq!(limited.status.code(), Some(3), "{}", said(&limited));
+        let place = format!("{}/.part-", out.display());
+        assert!(
+            said(&limited).contains(&place)
+                && said(&limited).contains("larger than the system allows"),
+            "{}",
+            said(&limited)
+        );
+        assert_eq!(visible(&out).len(), 0);
+    }
 }

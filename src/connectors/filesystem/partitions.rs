@@ -26,7 +26,7 @@ use crate::error::{Error, Result};
 use crate::formats::text::{self, TimestampStyle};
 
 /// What stands for NULL and for an empty text.
-const DEFAULT_NAME: &str = "__DEFAULT_PARTITION__";
+pub(super) const DEFAULT_NAME: &str = "__DEFAULT_PARTITION__";
 
 /// The columns that a table is partitioned by; none for most tables.
 #[derive(Debug, Clone)]
@@ -224,18 +224,7 @@ impl Partitions {
             return Ok(Some(Vec::new()));
         }
         let folders = file.parent().unwrap_or(file);
-        let found: HashMap<String, String> = folders
-            .components()
-            .filter_map(|part| match part {
-                Component::Normal(name) => {
-                    let name = name.to_string_lossy();
-                    let (column, value) = name.split_once('=')?;
-                    let is_pair = !column.is_empty() && !value.is_empty();
-                    is_pair.then(|| (unescape(column), unescape(value)))
-                }
-                _ => None,
-            })
-            .collect();
+        let found = path_values(folders);
         let missing = self
             .columns
             .iter()
@@ -257,13 +246,7 @@ impl Partitions {
         let values = self.columns.iter().map(|column| {
             let field = &column.field;
             let text = found.get(field.name()).map_or("", String::as_str);
-            let value = if text == self.default_name {
-                field
-                    .is_nullable()
-                    .then(|| new_null_array(field.data_type(), 1))
-            } else {
-                read_value(text, field.data_type())
-            };
+            let value = read_field(text, field, &self.default_name);
             value.ok_or_else(|| {
                 Error::data(format!(
                     "{}: '{}={text}' is no value of the column's type",
@@ -284,6 +267,22 @@ impl Partitions {
             .map(|(name, value)| (unescape(name), unescape(value)))
             .collect()
     }
+}
+
+/// What the folders of a path say, by column; the innermost counts.
+pub(super) fn path_values(folders: &Path) -> HashMap<String, String> {
+    folders
+        .components()
+        .filter_map(|part| match part {
+            Component::Normal(name) => {
+                let name = name.to_string_lossy();
+                let (column, value) = name.split_once('=')?;
+                let is_pair = !column.is_empty() && !value.is_empty();
+                is_pair.then(|| (unescape(column), unescape(value)))
+            }
+            _ => None,
+        })
+        .collect()
 }
 
 /// Where a physical column is.
@@ -377,6 +376,15 @@ fn write_local_time(value: i64, unit: TimeUnit, out: &mut Vec<u8>) {
         None if out.ends_with(b":00") => out.truncate(out.len() - 3),
         None => {}
     }
+}
+
+/// An array of the one value of a field that a text in a path stands for.
+pub(super) fn read_field(text: &str, field: &Field, default_name: &str) -> Option<ArrayRef> {
+    if text == default_name {
+        let null = || new_null_array(field.data_type(), 1);
+        return field.is_nullable().then(null);
+    }
+    read_value(text, field.data_type())
 }
 
 /// An array of the one value that a text stands for.

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::fs::File;
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arrow::array::{BooleanArray, RecordBatch};
@@ -24,11 +24,13 @@ use crate::formats::{ColumnarWriter, Encoded, Encoder, FileFormat};
 /// So many bytes of a file are gathered before they are handed to the system.
 const BUFFER_BYTES: usize = 256 << 10;
 
-/// With more files open than this the one that waited longest for a row is closed: small files are better than none.
-const MAX_OPEN: usize = 64;
+/// With more files open than this the handle of the one that waited longest for a row is closed until it is needed again.
+const MAX_HANDLES: usize = 64;
 
-/// Files closed but not on the disk for sure: with more of them the disk is waited for.
-const MAX_UNSYNCED: usize = 64;
+/// With more files begun than this the one that waited longest for a row is ended: small files are better than none. Files of
+/// columns have rows in memory.
+const MAX_OPEN: usize = 1024;
+const MAX_OPEN_COLUMNS: usize = 256;
 
 /// All open files of a writer together hold so many bytes of rows in memory.
 const MAX_HELD: usize = 128 << 20;
@@ -163,8 +165,8 @@ struct Files {
     open: HashMap<String, OpenFile>,
     /// Files that take no more rows and are not published.
     complete: Vec<Part>,
-    /// Those of them that may still be in memory.
-    unsynced: Vec<(PathBuf, Arc<File>)>,
+    /// Those of them that may not be on the disk yet.
+    unsynced: Vec<PathBuf>,
     /// How many files there have been.
     created: u64,
     /// How often a file was written to.
@@ -178,8 +180,7 @@ struct Files {
 
 struct OpenFile {
     part: Part,
-    path: PathBuf,
-    file: Arc<File>,
+    handle: Arc<Handle>,
     body: Body,
     created: Instant,
     touched: Instant,
@@ -223,18 +224,63 @@ impl OpenFile {
     /// Hands to the system what is in the buffer; rows of columns stay.
     fn write_out(&mut self) -> Result<()> {
         if let Body::Records { buffer, written } = &mut self.body {
-            (&*self.file)
+            (&*self.handle)
                 .write_all(buffer)
-                .map_err(|e| cannot_write(&self.path, e))?;
+                .map_err(|e| cannot_write(&self.handle.path, e))?;
             *written += buffer.len() as u64;
             buffer.clear();
         }
         Ok(())
     }
+
+    /// Closes the handle, and gives up the buffer.
+    fn rest(&mut self) -> Result<()> {
+        self.write_out()?;
+        if let Body::Records { buffer, .. } = &mut self.body {
+            *buffer = Vec::new();
+        }
+        self.handle.close();
+        Ok(())
+    }
 }
 
-/// A handle on a file that another one is kept of.
-struct Shared(Arc<File>);
+/// A file that is open only while it is written to: there may be more of them than a process may have open.
+struct Handle {
+    path: PathBuf,
+    file: Mutex<Option<File>>,
+}
+
+impl Handle {
+    fn file(&self) -> MutexGuard<'_, Option<File>> {
+        self.file.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn close(&self) {
+        *self.file() = None;
+    }
+
+    fn is_open(&self) -> bool {
+        self.file().is_some()
+    }
+}
+
+impl Write for &Handle {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        let mut file = self.file();
+        if let Some(file) = &mut *file {
+            return file.write(bytes);
+        }
+        let opened = File::options().append(true).open(&self.path)?;
+        file.insert(opened).write(bytes)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+/// A handle for who wants to own one.
+struct Shared(Arc<Handle>);
 
 impl Write for Shared {
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
@@ -242,8 +288,17 @@ impl Write for Shared {
     }
 
     fn flush(&mut self) -> std::io::Result<()> {
-        (&*self.0).flush()
+        Ok(())
     }
+}
+
+/// Waits until a file is on the disk.
+fn sync(path: &Path) -> Result<()> {
+    File::options()
+        .write(true)
+        .open(path)
+        .and_then(|file| file.sync_all())
+        .map_err(|e| cannot_write(path, e))
 }
 
 impl Files {
@@ -318,9 +373,10 @@ impl Files {
                     if let Body::Columns(writer) = &mut open.body {
                         writer
                             .write(&slice)
-                            .map_err(|e| cannot_write_rows(&open.path, e))?;
+                            .map_err(|e| cannot_write_rows(&open.handle.path, e))?;
                     }
                 }
+                open.handle.close();
             }
         }
         open.touched = Instant::now();
@@ -338,9 +394,15 @@ impl Files {
                 return Ok(open);
             }
             self.complete(open)?;
-        } else if self.open.len() >= MAX_OPEN {
+        } else {
+            let most = match self.encoder {
+                Some(_) => MAX_OPEN,
+                None => MAX_OPEN_COLUMNS,
+            };
             let idle = self.open.iter().min_by_key(|(_, open)| open.used);
-            if let Some(idle) = idle.map(|(folder, _)| folder.clone()) {
+            if let Some(idle) = idle.map(|(folder, _)| folder.clone())
+                && self.open.len() >= most
+            {
                 self.roll(&idle)?;
             }
         }
@@ -351,7 +413,10 @@ impl Files {
         let name = format!("{}-{:05}.{}", self.name, self.created, self.content.ending);
         self.created += 1;
         let (part, file) = self.stage.create(folder, name)?;
-        let (path, file) = (self.stage.staged_path(&part), Arc::new(file));
+        let handle = Arc::new(Handle {
+            path: self.stage.staged_path(&part),
+            file: Mutex::new(Some(file)),
+        });
         let body = match &self.content.format {
             FileFormat::Records(format) => Body::Records {
                 buffer: format.file_header(),
@@ -359,15 +424,14 @@ impl Files {
             },
             FileFormat::Columns(format) => Body::Columns(
                 format
-                    .writer(Box::new(Shared(Arc::clone(&file))))
-                    .map_err(|e| cannot_write_rows(&path, e))?,
+                    .writer(Box::new(Shared(Arc::clone(&handle))))
+                    .map_err(|e| cannot_write_rows(&handle.path, e))?,
             ),
         };
         let now = Instant::now();
         Ok(OpenFile {
             part,
-            path,
-            file,
+            handle,
             body,
             created: now,
             touched: now,
@@ -385,9 +449,19 @@ impl Files {
             || open.touched.elapsed() >= self.content.rolling.inactivity
     }
 
-    /// Writes out rows of the largest files while all of them hold too much memory.
+    /// Keeps handles and memory within their bounds.
     fn let_go(&mut self) -> Result<()> {
         if self.encoder.is_some() {
+            let mut open: Vec<&mut OpenFile> = self
+                .open
+                .values_mut()
+                .filter(|open| open.handle.is_open())
+                .collect();
+            if open.len() > MAX_HANDLES {
+                open.sort_unstable_by_key(|open| open.used);
+                let close = open.len() - MAX_HANDLES;
+                return open.into_iter().take(close).try_for_each(OpenFile::rest);
+            }
             return Ok(());
         }
         while self.open.values().map(OpenFile::held).sum::<usize>() > MAX_HELD {
@@ -398,7 +472,8 @@ impl Files {
                 let before = writer.held();
                 writer
                     .write_out()
-                    .map_err(|e| cannot_write_rows(&open.path, e))?;
+                    .map_err(|e| cannot_write_rows(&open.handle.path, e))?;
+                open.handle.close();
                 if writer.held() >= before {
                     break;
                 }
@@ -420,25 +495,22 @@ impl Files {
         if let Body::Columns(writer) = open.body {
             writer
                 .finish()
-                .map_err(|e| cannot_write_rows(&open.path, e))?;
+                .map_err(|e| cannot_write_rows(&open.handle.path, e))?;
         }
+        open.handle.close();
         self.complete.push(open.part);
-        self.unsynced.push((open.path, open.file));
-        if !self.is_staged {
-            return self.publish();
+        self.unsynced.push(open.handle.path.clone());
+        if self.is_staged {
+            return Ok(());
         }
-        if self.unsynced.len() > MAX_UNSYNCED {
-            self.sync()?;
-        }
-        Ok(())
+        self.publish()
     }
 
     /// Waits until the files that are complete are on the disk.
     fn sync(&mut self) -> Result<()> {
-        for (path, file) in std::mem::take(&mut self.unsynced) {
-            file.sync_all().map_err(|e| cannot_write(&path, e))?;
-        }
-        Ok(())
+        std::mem::take(&mut self.unsynced)
+            .iter()
+            .try_for_each(|path| sync(path))
     }
 
     fn publish(&mut self) -> Result<()> {
@@ -515,9 +587,7 @@ impl Files {
         };
         for open in self.open.values_mut() {
             if open.has_news {
-                open.file
-                    .sync_all()
-                    .map_err(|e| cannot_write(&open.path, e))?;
+                sync(&open.handle.path)?;
             }
             open.has_news = false;
             prepared.open.push((open.part.clone(), open.size()));

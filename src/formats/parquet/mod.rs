@@ -7,6 +7,7 @@
 //! are read. Columns are found by name; those that a file lacks are NULL.
 
 mod fit;
+mod groups;
 #[cfg(test)]
 mod tests;
 
@@ -31,6 +32,8 @@ use parquet::schema::types::SchemaDescriptor;
 
 use super::{ColumnarFormat, ColumnarReader, ColumnarWriter, FileFault, format_key};
 use crate::catalog::options::{OptionError, Options};
+
+pub(crate) use groups::{GroupedFile, Keep};
 
 /// A row group is written out when it has so many bytes: readers hold one at a time, and writers too.
 const ROW_GROUP_BYTES: i64 = 32 << 20;
@@ -408,27 +411,32 @@ impl ColumnarReader for Rows {
             return Ok(None);
         };
         let read = read.map_err(|e| arrow_fault(e, "the file is broken"))?;
-        let rows = read.num_rows();
-        let columns = self
-            .schema
-            .fields()
-            .iter()
-            .zip(&self.columns)
-            .map(|(field, place)| {
-                let found = place.and_then(|_| read.column_by_name(field.name()));
-                match found {
-                    None => Ok(new_null_array(field.data_type(), rows)),
-                    Some(array) => {
-                        fit::convert(array, field).map_err(|reason| FileFault::Content {
-                            column: Some(field.name().clone()),
-                            reason,
-                        })
-                    }
-                }
-            })
-            .collect::<Result<Vec<ArrayRef>, _>>()?;
-        Ok(Some(batch(&self.schema, columns, rows)?))
+        as_wanted(&read, &self.schema, &self.columns).map(Some)
     }
+}
+
+/// Columns of a file as those of a table: by name, those that have no place in the file NULL.
+fn as_wanted(
+    read: &RecordBatch,
+    wanted: &SchemaRef,
+    places: &[Option<usize>],
+) -> Result<RecordBatch, FileFault> {
+    let rows = read.num_rows();
+    let columns = wanted
+        .fields()
+        .iter()
+        .zip(places)
+        .map(
+            |(field, place)| match place.and_then(|_| read.column_by_name(field.name())) {
+                None => Ok(new_null_array(field.data_type(), rows)),
+                Some(array) => fit::convert(array, field).map_err(|reason| FileFault::Content {
+                    column: Some(field.name().clone()),
+                    reason,
+                }),
+            },
+        )
+        .collect::<Result<Vec<ArrayRef>, _>>()?;
+    batch(wanted, columns, rows)
 }
 
 fn batch(

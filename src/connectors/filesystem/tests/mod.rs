@@ -1,5 +1,6 @@
 //! Tests of the connector through its public face: reading here, the rest in files of its own.
 
+mod archives;
 mod columns;
 mod exactly_once;
 mod folders;
