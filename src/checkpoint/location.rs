@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 use std::path::{Path as FilePath, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey};
 use object_store::local::LocalFileSystem;
 use object_store::path::Path;
-use object_store::{ObjectStore, ObjectStoreExt, PutMode, PutOptions, PutPayload};
+use object_store::{ObjectStore, ObjectStoreExt, PutMode, PutOptions, PutPayload, RetryConfig};
 
 use crate::error::{Error, Result};
 
@@ -101,9 +102,26 @@ impl Location {
                 builder = builder.with_config(*key, value);
             }
         }
-        if let Some(endpoint) = options.get("s3.endpoint") {
+        let given = ["AWS_ENDPOINT", "AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3"];
+        let given = given.iter().filter_map(|name| std::env::var(name).ok());
+        if let Some(endpoint) = options
+            .get("s3.endpoint")
+            .cloned()
+            .or(given.into_iter().next())
+        {
+            let is_url = endpoint.starts_with("http://") || endpoint.starts_with("https://");
+            if !is_url || !endpoint.bytes().all(|b| b.is_ascii_graphic()) {
+                return Err(Error::usage(format!("the endpoint '{endpoint}' is no URL"))
+                    .with_help("write it as http://HOST:PORT or https://HOST"));
+            }
             builder = builder.with_allow_http(endpoint.starts_with("http://"));
         }
+        // Whoever stores a checkpoint tries again for longer.
+        builder = builder.with_retry(RetryConfig {
+            max_retries: 3,
+            retry_timeout: Duration::from_secs(10),
+            ..RetryConfig::default()
+        });
         let is_true = |name: &str| options.get(name).map(|v| v.eq_ignore_ascii_case("true"));
         if let Some(path_style) = is_true("s3.path-style-access") {
             builder = builder.with_virtual_hosted_style_request(!path_style);

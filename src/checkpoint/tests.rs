@@ -1,3 +1,5 @@
+//! Checkpoints over a store in memory.
+
 use std::sync::Arc;
 
 use arrow::array::{Int64Array, RecordBatch, StringArray};

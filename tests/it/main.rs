@@ -9,5 +9,6 @@ mod harness;
 mod kafka;
 mod random;
 mod recovery;
+mod s3;
 mod tidy;
 mod world;

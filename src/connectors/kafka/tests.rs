@@ -680,7 +680,7 @@ fn options_that_do_not_go_together_are_refused() {
     );
     assert!(
         message(&[json, ("sink.delivery-guarantee", "exactly-once")])
-            .contains("comes with checkpoints")
+            .contains("needs 'sink.transactional-id-prefix'")
     );
     assert!(
         message(&[json, ("scan.startup.mod", "x")]).contains("did you mean 'scan.startup.mode'?")
