@@ -190,10 +190,12 @@ impl Checkpoints {
             if !self.location.create(&name(generation), bytes).await? {
                 continue;
             }
-            // Only the newest counts.
+            // Only the newest counts; one that stays does no harm.
             for (file, _) in self.location.list(OWNERS).await? {
-                if numbered(&file).is_some_and(|g| g < generation) {
-                    self.location.remove(&format!("{OWNERS}/{file}")).await?;
+                if numbered(&file).is_some_and(|g| g < generation)
+                    && let Err(error) = self.location.remove(&format!("{OWNERS}/{file}")).await
+                {
+                    tracing::warn!("a file that is not needed any more stays: {error}");
                 }
             }
             let first_epoch = self.epochs().await?.first().copied().unwrap_or(0) + 1;

@@ -22,6 +22,8 @@ pub struct SinkTail {
     commits: bool,
     /// The epoch that was prepared and is not committed yet. What comes meanwhile belongs to the next one.
     waits_for: Option<u64>,
+    /// It was given rows that were not prepared yet.
+    is_dirty: bool,
     held: VecDeque<Batch>,
     /// NOT NULL columns and their names.
     not_null: Vec<(usize, String)>,
@@ -51,6 +53,7 @@ impl SinkTail {
             writer,
             commits,
             waits_for: None,
+            is_dirty: false,
             held: VecDeque::new(),
             not_null,
             drop_nulls,
@@ -83,6 +86,7 @@ impl SinkTail {
         }
         self.rows
             .fetch_add(batch.num_rows() as u64, Ordering::Relaxed);
+        self.is_dirty = true;
         if self.waits_for.is_some() {
             self.held.push_back(batch);
             return Ok(());
@@ -102,12 +106,18 @@ impl SinkTail {
     pub async fn prepare(&mut self, epoch: u64) -> Result<Option<String>> {
         let prepared = self.writer.prepare(epoch).await?;
         self.waits_for = self.commits.then_some(epoch);
+        self.is_dirty = false;
         Ok(prepared)
     }
 
     /// The epoch whose commit it waits for.
     pub fn waits_for(&self) -> Option<u64> {
         self.waits_for
+    }
+
+    /// Whether all rows it was given are committed.
+    pub fn is_clean(&self) -> bool {
+        !self.is_dirty && self.waits_for.is_none()
     }
 
     /// Whether its task must wait for the commit before it goes on.

@@ -474,8 +474,20 @@ impl Outputs {
             return self.close().await;
         }
         if !is_done {
+            if self.tail.as_ref().is_some_and(|t| t.waits_for().is_some()) {
+                if self.commit().await.is_err() {
+                    return Ok(());
+                }
+                self.on_commit().await?;
+            }
+            // What is not committed is thrown away: the next run writes it again.
             let commits = self.tail.as_ref().is_some_and(SinkTail::commits);
-            return if commits { Ok(()) } else { self.close().await };
+            let is_clean = self.tail.as_ref().is_some_and(SinkTail::is_clean);
+            return if commits && !is_clean {
+                Ok(())
+            } else {
+                self.close().await
+            };
         }
         if self.tail.as_ref().is_some_and(|t| t.waits_for().is_some()) {
             if self.commit().await.is_err() {

@@ -217,7 +217,7 @@ impl Case {
     }
 
     /// The rows of a SELECT, sorted.
-    fn rows(&self, sql: &str, arguments: &[&str]) -> Vec<Value> {
+    pub fn rows(&self, sql: &str, arguments: &[&str]) -> Vec<Value> {
         let output = self.run(sql, arguments);
         assert!(
             output.status.success(),

@@ -369,3 +369,50 @@ fn a_replay_gives_the_rows_that_live_processing_gave() {
     let texts = sent.iter().filter(|r| r["value"] == "no row").count();
     assert_eq!(texts, 1 + bad.len());
 }
+
+#[test]
+fn an_archive_is_read_before_its_topic() {
+    let case = Case::new("archive", 2);
+    case.produce(&numbers(0..100));
+    let folder = case.dir.path().join("archive");
+    let write = format!(
+        "CREATE TABLE t (a INT, b STRING, p INT METADATA FROM 'partition' VIRTUAL, o BIGINT METADATA FROM 'offset' VIRTUAL)
+           WITH ('connector' = 'kafka', 'topic' = '$topic', 'properties.bootstrap.servers' = 'elsewhere:1', 'format' = 'json',
+           'scan.startup.mode' = 'earliest-offset');
+         CREATE TABLE archived (a INT, b STRING, `partition` INT, `offset` BIGINT)
+           WITH ('connector' = 'filesystem', 'path' = '{}', 'format' = 'parquet');
+         INSERT INTO archived SELECT a, b, p, o FROM t WHERE o < 40;",
+        folder.display()
+    );
+    let written = case.run(&write, &["--bounded"]);
+    assert!(written.status.success(), "{}", words(&written.stderr));
+    case.produce(&numbers(100..150));
+    // Only what the archive does not have is read from the topic: there the rows are said to begin in the future.
+    let read = format!(
+        "{TABLE}, 'scan.startup.mode' = 'latest-offset', 'archive.path' = '{}'); SELECT a FROM t;",
+        folder.display()
+    );
+    for parallelism in ["1", "2"] {
+        let rows = case.rows(&read, &["--bounded", "--parallelism", parallelism]);
+        let mut values: Vec<i64> = rows.iter().map(|r| r["a"].as_i64().unwrap()).collect();
+        values.sort_unstable();
+        assert_eq!(values, (0..150).collect::<Vec<_>>());
+    }
+    // A job that is killed in the middle goes on there.
+    let out = created("archive_out");
+    let sql = counts(&case, &out, "").replace(
+        "'scan.startup.mode' = 'earliest-offset');",
+        &format!(
+            "'scan.startup.mode' = 'earliest-offset', 'archive.path' = '{}');",
+            folder.display()
+        ),
+    );
+    let mut job = start(&case, &sql, &["--batch-rows", "3"]);
+    eventually("all rows are counted", 30, || total(&case, &out) == 150);
+    job.kill().unwrap();
+    job.wait().unwrap();
+    case.produce(&numbers(150..160));
+    let job = start(&case, &sql, &[]);
+    eventually("the others are too", 30, || total(&case, &out) == 160);
+    stop(job);
+}

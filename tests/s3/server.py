@@ -16,10 +16,14 @@ import sys
 import time
 
 VERSION = "3.1.0"
+# Its libraries ask for several versions of this one, and Maven would take an old one.
+JACKSON = "2.21.2"
 CACHE = os.path.expanduser("~/.cache/flowline/s3proxy")
 POM = f"""<project xmlns="http://maven.apache.org/POM/4.0.0"><modelVersion>4.0.0</modelVersion>
 <groupId>flowline</groupId><artifactId>test-s3</artifactId><version>1</version><dependencies>
 <dependency><groupId>org.gaul</groupId><artifactId>s3proxy</artifactId><version>{VERSION}</version></dependency>
+<dependency><groupId>com.fasterxml.jackson.core</groupId><artifactId>jackson-core</artifactId><version>{JACKSON}</version></dependency>
+<dependency><groupId>com.fasterxml.jackson.core</groupId><artifactId>jackson-databind</artifactId><version>{JACKSON}</version></dependency>
 </dependencies></project>"""
 CONFIG = """s3proxy.endpoint=http://127.0.0.1:{port}
 s3proxy.authorization=aws-v2-or-v4
@@ -33,7 +37,7 @@ jclouds.filesystem.basedir={dir}/data
 
 
 def classpath():
-    libs = f"{CACHE}/libs-{VERSION}"
+    libs = f"{CACHE}/libs-{VERSION}-{JACKSON}"
     os.makedirs(CACHE, exist_ok=True)
     with open(f"{CACHE}/lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)

@@ -433,6 +433,7 @@ impl Cursor {
 
 impl ArchiveReader {
     /// The offset that the next row has, or a lower one: where to go on after a restart.
+    #[cfg(test)]
     pub(in crate::connectors) fn position(&self) -> i64 {
         self.next
     }

@@ -1,10 +1,6 @@
 //! Files as tables: a file, or all files of a folder, read once or watched for new ones; written in files that are published
 //! when they are complete, in a folder a partition where the table has partitions.
 
-#[allow(
-    dead_code,
-    reason = "the first half of a Kafka source, which does not read it yet"
-)]
 pub(super) mod archive;
 mod committer;
 mod listing;

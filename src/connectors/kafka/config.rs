@@ -1,12 +1,14 @@
 //! The options of a Kafka table, checked.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use super::layout::Layout;
 use super::properties::Properties;
 use crate::catalog::Table;
 use crate::catalog::options::{OptionError, Options};
+use crate::connectors::filesystem::archive::ArchiveColumns;
 
 /// Flink's default for how often new partitions are looked for.
 const DISCOVERY: Duration = Duration::from_secs(300);
@@ -60,6 +62,8 @@ pub(super) struct KafkaTable {
     /// Whether it is an upsert table.
     pub(super) is_upsert: bool,
     pub(super) single_writer: bool,
+    /// Where the rows before those of the topic are, and what their partition and offset are called.
+    pub(super) archive: Option<(PathBuf, ArchiveColumns)>,
     /// What its transactions are named after, where its rows are written exactly once.
     pub(super) exactly_once: Option<String>,
 }
@@ -96,6 +100,7 @@ impl KafkaTable {
             discovery: discovery.filter(|interval| !interval.is_zero()),
             partitioner,
             is_upsert: false,
+            archive: archive(options),
             single_writer: crate::connectors::single_writer(options)?,
             exactly_once,
         })
@@ -132,6 +137,7 @@ impl KafkaTable {
             discovery: None,
             partitioner: Partitioner::Default,
             is_upsert: true,
+            archive: None,
             single_writer: crate::connectors::single_writer(options)?,
             exactly_once,
         })
@@ -353,6 +359,20 @@ fn partitioner(options: &Options, layout: &Layout) -> Result<Partitioner, Option
         )
         .with_help("classes cannot be loaded here")),
     }
+}
+
+/// The archive of the topic, where it has one.
+fn archive(options: &Options) -> Option<(PathBuf, ArchiveColumns)> {
+    let mut columns = ArchiveColumns::default();
+    for (key, name) in [
+        ("archive.partition-column", &mut columns.partition),
+        ("archive.offset-column", &mut columns.offset),
+    ] {
+        if let Some(given) = options.get(key) {
+            *name = given.to_string();
+        }
+    }
+    Some((options.get("archive.path")?.into(), columns))
 }
 
 /// What transactions are named after; `None`: at least once.

@@ -5,6 +5,7 @@ mod client;
 mod config;
 mod embedded;
 mod fetcher;
+mod hybrid;
 mod layout;
 mod offsets;
 mod producer;
@@ -27,7 +28,7 @@ pub use producer::Producer;
 use super::{MetadataKey, Sink, Source};
 use crate::catalog::Table;
 use crate::catalog::options::{OptionError, Options};
-use config::KafkaTable;
+use config::{KafkaTable, Topics};
 
 /// The metadata columns that Kafka offers.
 pub(super) fn metadata_keys() -> Vec<MetadataKey> {
@@ -40,7 +41,24 @@ pub(super) fn source(table: &Table, options: &Options) -> Result<Arc<dyn Source>
         Some("upsert-kafka") => KafkaTable::read_upsert(table, options)?,
         _ => KafkaTable::read(table, options, true)?,
     };
-    Ok(Arc::new(source::KafkaSource { table }))
+    let archive = table.archive.clone();
+    let topics = table.topics.clone();
+    let kafka = source::KafkaSource { table };
+    match (archive, topics) {
+        (None, _) => Ok(Arc::new(kafka)),
+        (Some((path, columns)), Topics::Named(mut names)) if names.len() == 1 => {
+            Ok(Arc::new(hybrid::HybridSource {
+                topic: names.remove(0),
+                path,
+                columns,
+                kafka,
+            }))
+        }
+        (Some(_), _) => Err(OptionError::new(
+            "archive.path",
+            "an archive is of one topic: name it with 'topic'",
+        )),
+    }
 }
 
 /// The table as a sink.
