@@ -230,6 +230,10 @@ impl Session {
         }
     }
 
+    #[allow(
+        clippy::disallowed_methods,
+        reason = "a name that no other process has"
+    )]
     fn checkpoint_options(&self, name: &str, interval: Duration) -> Result<CheckpointOptions> {
         let settings = &self.settings;
         let store_options = settings.store_options();

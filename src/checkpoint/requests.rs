@@ -44,6 +44,10 @@ impl Request {
     ///
     /// # Errors
     /// Where the store fails.
+    #[allow(
+        clippy::disallowed_methods,
+        reason = "a name that no other request has"
+    )]
     pub async fn put(&self, job: &Location) -> Result<String> {
         let name = format!("{:016x}", fastrand::u64(..));
         let bytes = json(self)?;

@@ -23,16 +23,13 @@ pub struct Recovered {
     pub identities: BTreeMap<NodeId, String>,
 }
 
-/// The committers of a job's sinks, each once, and which sink has which.
-///
-/// # Errors
-/// Where a sink cannot have what its table asks for.
-pub fn committers(
+/// The committers of a job's sinks, each once.
+fn committers(
     sinks: &BTreeMap<NodeId, Arc<dyn Sink>>,
     job: &Arc<JobContext>,
-) -> Result<(Vec<Arc<dyn Committer>>, BTreeMap<NodeId, String>)> {
+    identities: &mut BTreeMap<NodeId, String>,
+) -> Result<Vec<Arc<dyn Committer>>> {
     let mut all: BTreeMap<String, Arc<dyn Committer>> = BTreeMap::new();
-    let mut identities = BTreeMap::new();
     for (node, sink) in sinks {
         if let Some(committer) = sink.committer(job)? {
             let identity = committer.identity();
@@ -40,7 +37,7 @@ pub fn committers(
             all.entry(identity).or_insert(committer);
         }
     }
-    Ok((all.into_values().collect(), identities))
+    Ok(all.into_values().collect())
 }
 
 /// Shuts out earlier runs, finds the checkpoint that the sinks' epochs name, ends what they left open, and reads the state.
@@ -54,7 +51,8 @@ pub async fn recover(
     options: &CheckpointOptions,
     now: i64,
 ) -> Result<Recovered> {
-    let (mut committers, identities) = committers(sinks, job)?;
+    let mut identities = BTreeMap::new();
+    let mut committers = committers(sinks, job, &mut identities)?;
     let checkpoints = &options.checkpoints;
     let process = &options.process;
     let again = process.has_begun.load(Ordering::Relaxed);

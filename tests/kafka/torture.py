@@ -356,6 +356,10 @@ class Torture:
             time.sleep(0.001)
         return False
 
+    def startup(self):
+        """How long it usually takes to its first checkpoint."""
+        return statistics.median(self.startups) if self.startups else 2
+
     def live(self):
         """Lets the process live up to some moment."""
         between = self.arguments.seconds_between
@@ -363,8 +367,7 @@ class Torture:
         self.moments[moment] += 1
         if moment == "start":
             # The first moments above all; and any up to when it usually takes its first checkpoint.
-            usual = statistics.median(self.startups) if self.startups else 2
-            self.wait(self.random.uniform(0, self.random.choice([0.5, usual])))
+            self.wait(self.random.uniform(0, self.random.choice([0.5, self.startup()])))
             return
         # Mostly after some checkpoints: a job that never gets to the end of one would show nothing.
         if self.random.random() < 0.8 and self.wait_for_file("manifests"):
@@ -387,30 +390,36 @@ class Torture:
         threading.Thread(target=take, daemon=True).start()
 
     def take_over(self):
-        """A process that is paused goes on after another one has begun: one of the two must end."""
-        if self.process.code() is not None:
+        """A second process takes the job of one that runs, or starts, or is paused and goes on afterwards: one must end."""
+        is_early, is_paused = self.random.random() < 0.3, self.random.random() < 0.8
+        if is_early or self.process.code() is not None:
             self.kill()
             self.process = self.start()
-        folder = self.random.choice(["state", "manifests", None])
-        self.wait_for_file("manifests", 30)
-        self.wait(self.random.uniform(0, 1))
-        if folder:
-            self.process.known[folder] = self.names(folder)
-            self.wait_for_file(folder)
-        first = self.paused = self.process
-        first.signal(signal.SIGSTOP)
-        second = self.process = self.start()
-        if self.random.random() < 0.7:
+        if is_early:
+            self.wait(self.random.uniform(0, self.startup()))
+        else:
             self.wait_for_file("manifests", 30)
-        self.wait(self.random.uniform(0, 3))
-        self.say(f"run {first.number} goes on after {time.time() - second.begun_at:.1f} s of run {second.number}")
+            self.wait(self.random.uniform(0, 1))
+            folder = self.random.choice(["state", "manifests", None])
+            if folder:
+                self.process.known[folder] = self.names(folder)
+                self.wait_for_file(folder)
+        first = self.paused = self.process
+        if is_paused:
+            first.signal(signal.SIGSTOP)
+        second = self.process = self.start()
+        if is_paused:
+            if self.random.random() < 0.7:
+                self.wait_for_file("manifests", 30)
+            self.wait(self.random.uniform(0, 3))
+            self.say(f"run {first.number} goes on after {time.time() - second.begun_at:.1f} s of run {second.number}")
+            first.signal(signal.SIGCONT)
         resumed = time.monotonic()
-        first.signal(signal.SIGCONT)
         while time.monotonic() < resumed + 90 and first.code() is None and second.code() is None:
             time.sleep(0.02)
         took = time.monotonic() - resumed
-        # The one that lives on must not end either.
-        time.sleep(1)
+        # The one that lives on must not end either, not even later.
+        self.watch_over(first, second)
         codes = first.code(), second.code()
         if codes[0] is None and codes[1] is None:
             self.problem(f"runs {first.number} and {second.number} of the same job go on side by side", first)
@@ -419,7 +428,7 @@ class Torture:
         for process, code in zip((first, second), codes):
             if code not in (None, 0, FENCED) and not self.broker.was_away(process.begun):
                 self.problem(f"run {process.number}, taken over, ended with {code}", process)
-        self.say(f"run {first.number}: {codes[0]}, run {second.number}: {codes[1]}, {took:.1f} s after it went on")
+        self.say(f"run {first.number}: {codes[0]}, run {second.number}: {codes[1]}, {took:.1f} s later")
         survivor = first if codes[0] is None and codes[1] is not None else second
         other = second if survivor is first else first
         other.end()
@@ -430,6 +439,17 @@ class Torture:
         if survivor.end() is None:
             self.kills += 1
         self.process = self.start()
+
+    def watch_over(self, *processes):
+        """Until the one that is left has taken a checkpoint, or there is none left."""
+        for process in processes:
+            process.known["manifests"] = self.names("manifests")
+        deadline = time.monotonic() + 30
+        while time.monotonic() < deadline and any(p.code() is None for p in processes):
+            if self.names("manifests") - processes[0].known["manifests"]:
+                break
+            time.sleep(0.02)
+        time.sleep(0.5)
 
     def run(self):
         arguments = self.arguments
