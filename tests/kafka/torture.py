@@ -256,6 +256,7 @@ class Process:
         self.checkpoints = torture.checkpoints
         self.begun, self.begun_at = time.monotonic(), time.time()
         self.ended_at = float("inf")
+        self.is_asked = False
         # A run of its own knows nothing of what came after it.
         self.known = {folder: torture.names(folder) for folder in ("manifests", "state")}
         with open(self.log, "w") as log:
@@ -266,6 +267,7 @@ class Process:
         return self.child.poll()
 
     def signal(self, number):
+        self.is_asked |= number == signal.SIGTERM
         if self.code() is None:
             self.child.send_signal(number)
 
@@ -288,7 +290,7 @@ class Torture:
         self.random = random.Random(arguments.seed)
         self.checkpoints = f"{folder}/checkpoints"
         self.problems = []
-        self.runs = self.kills = self.gave_up = 0
+        self.runs = self.kills = self.gave_up = self.ended_well = 0
         self.moments = collections.Counter()
         self.lives = []
         self.startups = []
@@ -326,10 +328,25 @@ class Torture:
         self.lives.append(process)
         return process
 
+    def stop_in_good_order(self):
+        """SIGTERM asks it to take a last checkpoint; now and then it is killed while it does."""
+        self.process.signal(signal.SIGTERM)
+        if self.random.random() < 0.3:
+            self.wait(self.random.uniform(0, 0.5))
+            return
+        self.wait(60)
+        code = self.process.code()
+        if code is None and not self.broker.was_away(self.process.begun):
+            self.problem(f"run {self.process.number} goes on 60 s after SIGTERM", self.process)
+
     def kill(self):
         code = self.process.end()
         if code is None:
             self.kills += 1
+            return
+        # Before it listens to SIGTERM it ends by it.
+        if self.process.is_asked and code in (0, -signal.SIGTERM):
+            self.ended_well += 1
             return
         # Nobody killed it: it gave up, which is right only where the broker was away.
         if code == OUTSIDE and self.broker.was_away(self.process.begun):
@@ -513,6 +530,8 @@ class Torture:
                 time.sleep(self.random.uniform(0.1, 2))
                 self.process.signal(signal.SIGCONT)
             self.live()
+            if self.random.random() < 0.06:
+                self.stop_in_good_order()
             self.kill()
             if self.kills % 10 == 0:
                 rows = {topic: len(records) for topic, records in self.watch.records.items()}
@@ -591,7 +610,7 @@ class Torture:
         left_behind = self.orphans()
         print(f"\nkills            {self.kills} (seed {self.arguments.seed}; moments: {dict(self.moments)})")
         print(f"broker restarts  {len(self.broker.outages)}; runs that gave up meanwhile: {self.gave_up}")
-        print(f"runs             {self.runs}, and {sum(inside.values())} restarts inside of them")
+        print(f"runs             {self.runs}, {self.ended_well} of them ended by SIGTERM, and {sum(inside.values())} restarts inside of them")
         for reason, count in inside.most_common(8):
             print(f"                 {count} x {reason}")
         print(f"rows in          {', '.join(f'{topic} {len(r)}' for topic, r in rows.items())}")
