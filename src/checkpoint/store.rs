@@ -55,6 +55,10 @@ fn numbered(name: &str) -> Option<u64> {
     name.strip_suffix(".json")?.parse().ok()
 }
 
+fn owner_text(process: &str) -> String {
+    serde_json::json!({ "process": process }).to_string()
+}
+
 fn manifest_file(epoch: u64) -> String {
     format!("{MANIFESTS}/{epoch:012}.json")
 }
@@ -178,7 +182,7 @@ impl Checkpoints {
     /// Where the store fails, or another process has taken over.
     pub async fn own(&self, process: &str, again: bool) -> Result<Owner> {
         let name = |generation: u64| format!("{OWNERS}/{generation:010}.json");
-        let text = serde_json::json!({ "process": process }).to_string();
+        let text = owner_text(process);
         loop {
             let newest = self.newest_owner().await?;
             let holder = self.location.read(&name(newest)).await?;
@@ -203,6 +207,21 @@ impl Checkpoints {
                 generation,
                 first_epoch,
             });
+        }
+    }
+
+    /// Fails where another process than `process` has the right to write.
+    ///
+    /// # Errors
+    /// It has; or the store fails.
+    pub async fn check_owner(&self, process: &str) -> Result<()> {
+        let newest = self.newest_owner().await?;
+        let file = format!("{OWNERS}/{newest:010}.json");
+        let holder = self.location.read(&file).await?.unwrap_or_default();
+        if holder == owner_text(process).as_bytes() {
+            Ok(())
+        } else {
+            Err(self.fenced())
         }
     }
 

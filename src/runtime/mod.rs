@@ -92,6 +92,23 @@ impl Process {
     }
 }
 
+impl CheckpointOptions {
+    /// Fails where another process has taken over the job since this one began it.
+    ///
+    /// # Errors
+    /// It has; or the store fails.
+    pub async fn check_owner(&self) -> Result<()> {
+        if !self
+            .process
+            .has_begun
+            .load(std::sync::atomic::Ordering::Relaxed)
+        {
+            return Ok(());
+        }
+        self.checkpoints.check_owner(&self.process.name).await
+    }
+}
+
 /// How checkpoints are taken, and which one a job begins with.
 #[derive(Debug, Clone)]
 pub struct CheckpointOptions {

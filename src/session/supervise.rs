@@ -10,7 +10,7 @@ use super::restarts::Restarts;
 use super::{SelectSink, Session};
 use crate::checkpoint::Manifest;
 use crate::clock::SystemClock;
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::graph::Graph;
 use crate::runtime::{self, JobMetrics, JobOptions, RestoreFrom};
 
@@ -54,15 +54,25 @@ impl Session {
             let result = self
                 .attempt(graph, selects, metrics, &options, &mut stop, tell)
                 .await;
-            let Err(error) = result else { return Ok(()) };
+            let Err(mut error) = result else {
+                return Ok(());
+            };
+            // Being shut out shows in many ways; this one says what happened.
+            if let Some(checkpoints) = &options.checkpoints
+                && let Err(taken) = checkpoints.check_owner().await
+                && taken.kind == ErrorKind::Fenced
+            {
+                error = taken.caused_by(error);
+            }
             let completed = metrics.checkpoints.completed.load(Ordering::Relaxed);
+            let earlier = restarts.count();
             // What cannot be started at all is told at once.
             let may_restart = options.checkpoints.is_some() && !(is_first && completed == 0);
             let after = restarts
                 .after(&error, completed > before)
                 .filter(|_| may_restart && !*stop.borrow());
             let Some(after) = after else {
-                return Err(match restarts.count() {
+                return Err(match earlier {
                     0 => error,
                     n => error.at(format!("after {n} restarts")),
                 });

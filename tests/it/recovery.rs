@@ -416,3 +416,21 @@ fn an_archive_is_read_before_its_topic() {
     eventually("the others are too", 30, || total(&case, &out) == 160);
     stop(job);
 }
+
+#[test]
+fn killed_again_and_again_every_row_comes_once() {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/kafka/torture.py");
+    let output = Command::new(crate::kafka::python())
+        .arg(script)
+        .args(["--flowline", env!("CARGO_BIN_EXE_flowline")])
+        .args(["--kills", "8", "--broker-restarts", "1"])
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    println!("{said}");
+    assert!(
+        output.status.success(),
+        "{said}\n{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+}
