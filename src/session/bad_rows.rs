@@ -111,6 +111,9 @@ fn declaration(table: &Table, topic: Option<&str>, path: Option<&str>) -> Result
         None => {
             options.push(("connector".into(), "filesystem".into()));
             options.push(("path".into(), path.unwrap_or_default().into()));
+            // Few rows, which somebody wants to see soon.
+            let rolling = "sink.rolling-policy.rollover-interval";
+            options.push((rolling.into(), "1 min".into()));
         }
     }
     let columns: Vec<String> = bad_rows_schema()

@@ -2,7 +2,7 @@
 """Kills a job again and again while it reads from Kafka and writes to Kafka, and checks that every row came out once.
 
   torture.py --flowline BINARY [--kills 100] [--broker-restarts 3] [--takeovers 2] [--seed N] [--parallelism 2]
-             [--seconds-between 1] [--rate 150] [--interval '200 ms'] [--keep]
+             [--seconds-between 0.7] [--rate 150] [--interval '200 ms'] [--keep]
 
 It starts a broker of its own, feeds two topics at a steady rate and runs one job with four exactly-once sinks: a window, an
 interval join, totals by key and all rows but some. Meanwhile the process is killed with SIGKILL, above all while it starts and
@@ -428,7 +428,7 @@ class Torture:
         if is_paused:
             if self.random.random() < 0.7:
                 self.wait_for_file("manifests", 30)
-            self.wait(self.random.uniform(0, 3))
+            self.wait(self.random.uniform(0, 1.5))
             self.say(f"run {first.number} goes on after {time.time() - second.begun_at:.1f} s of run {second.number}")
             first.signal(signal.SIGCONT)
         resumed = time.monotonic()
@@ -516,7 +516,7 @@ class Torture:
                 if kind == "takeover":
                     self.take_over()
                 else:
-                    is_rude, seconds = self.random.random() < 0.4, self.random.uniform(0, 3)
+                    is_rude, seconds = self.random.random() < 0.4, self.random.uniform(0, 2)
                     self.say(f"the broker is {'killed' if is_rude else 'stopped'} for {seconds:.1f} s")
                     outage = threading.Thread(target=self.broker.outage, args=(is_rude, seconds), daemon=True)
                     outage.start()
@@ -527,7 +527,7 @@ class Torture:
             if self.random.random() < 0.03:
                 # A pause with nobody else there must do no harm.
                 self.process.signal(signal.SIGSTOP)
-                time.sleep(self.random.uniform(0.1, 2))
+                time.sleep(self.random.uniform(0.1, 1.5))
                 self.process.signal(signal.SIGCONT)
             self.live()
             if self.random.random() < 0.06:
@@ -537,7 +537,7 @@ class Torture:
                 rows = {topic: len(records) for topic, records in self.watch.records.items()}
                 self.say(f"{self.kills} kills, {self.feed.ids} rows in a topic, committed: {rows}")
             if self.random.random() < 0.2:
-                time.sleep(self.random.uniform(0, 1))
+                time.sleep(self.random.uniform(0, 0.5))
             self.process = self.start()
         if outage:
             outage.join()
@@ -744,7 +744,7 @@ def main():
     parser.add_argument("--takeovers", type=int)
     parser.add_argument("--seed", type=int, default=random.randrange(1 << 32))
     parser.add_argument("--parallelism", type=int, default=2)
-    parser.add_argument("--seconds-between", type=float, default=1, help="from a process' first checkpoint to its end, at most")
+    parser.add_argument("--seconds-between", type=float, default=0.7, help="from a process' first checkpoint to its end, at most")
     parser.add_argument("--rate", type=float, default=150, help="rows a second into each topic")
     parser.add_argument("--interval", default="200 ms", help="between checkpoints")
     parser.add_argument("--keep", action="store_true", help="leave logs, checkpoints and job behind")
