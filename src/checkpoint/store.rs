@@ -43,6 +43,14 @@ pub struct Owner {
     pub first_epoch: u64,
 }
 
+impl Owner {
+    /// How the names of its files begin: those of two runs differ, so that one that does not know yet that it was shut out
+    /// writes over nothing.
+    fn files(&self, epoch: u64) -> String {
+        format!("{STATE}/{epoch:012}-run{}", self.generation)
+    }
+}
+
 /// The checkpoints of a job.
 #[derive(Debug, Clone)]
 pub struct Checkpoints {
@@ -247,7 +255,7 @@ impl Checkpoints {
         before: Option<&Manifest>,
     ) -> Result<Manifest> {
         let folder = &self.location;
-        let operators = write_operators(folder, epoch, state, before).await?;
+        let operators = write_operators(folder, owner.files(epoch), epoch, state, before).await?;
         let manifest = self.describe(epoch, state, operators);
         self.publish(owner, &manifest).await?;
         Ok(manifest)
@@ -305,7 +313,7 @@ impl Checkpoints {
         for (number, file) in files.enumerate() {
             if let Some((location, _)) = from {
                 let bytes = read_file(location, file).await?;
-                file.path = format!("{STATE}/{epoch:012}-imported-{number}.arrow");
+                file.path = format!("{}-imported-{number}.arrow", owner.files(epoch));
                 self.location.write(&file.path, bytes).await?;
             }
         }
@@ -508,6 +516,7 @@ async fn load_table(location: &Location, table: &str, files: &[FileRef]) -> Resu
 /// Writes what operators handed over, and says of which files each table consists now.
 async fn write_operators(
     folder: &Location,
+    files_of: String,
     epoch: u64,
     state: &JobState,
     before: Option<&Manifest>,
@@ -539,7 +548,7 @@ async fn write_operators(
                 if part.rows.num_rows() + gone == 0 {
                     continue;
                 }
-                let file = format!("{STATE}/{epoch:012}-{number}-{table}-{i}.arrow");
+                let file = format!("{files_of}-{number}-{table}-{i}.arrow");
                 let encoded = part.clone();
                 let bytes = folder.work(move || encode(&encoded)).await?;
                 let sum = checksum(&bytes);
@@ -575,7 +584,7 @@ async fn write_operators(
                 let rows = whole.rows.num_rows() as u64;
                 let bytes = folder.work(move || encode(&whole)).await?;
                 let new = FileRef {
-                    path: format!("{STATE}/{epoch:012}-{number}-{table}-whole.arrow"),
+                    path: format!("{files_of}-{number}-{table}-whole.arrow"),
                     epoch,
                     whole: true,
                     rows,

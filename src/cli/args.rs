@@ -136,14 +136,10 @@ impl CheckpointArgs {
     /// No duration.
     fn settings(&self) -> Result<Vec<(&'static str, String)>> {
         let mut set = Vec::new();
-        let interval = match &self.checkpoint_interval {
-            Some(text) => {
-                duration("--checkpoint-interval", text)?;
-                Some(text.as_str())
-            }
-            None => (self.checkpoint_dir.is_some() || self.restore.is_some())
-                .then_some(CHECKPOINT_INTERVAL),
-        };
+        if let Some(text) = &self.checkpoint_interval {
+            duration("--checkpoint-interval", text)?;
+        }
+        let interval = self.checkpoint_interval.as_deref();
         for (key, value) in [
             ("execution.checkpointing.interval", interval),
             (
@@ -316,6 +312,14 @@ pub fn load(
     }
     // Said at the beginning so that the files see it, and again so that it goes over what they say.
     set(&mut session, &outside.set)?;
+    let keeps = |c: &CheckpointArgs| c.checkpoint_dir.is_some() || c.restore.is_some();
+    if given.checkpoints.is_some_and(keeps) && session.settings.checkpoint_interval().is_none() {
+        let key = "execution.checkpointing.interval".to_string();
+        set(
+            &mut session,
+            &BTreeMap::from([(key, CHECKPOINT_INTERVAL.to_string())]),
+        )?;
+    }
     if let Err(error) = session.graph() {
         if error.diagnostics.is_empty() && mistakes.is_empty() {
             return Err(error);

@@ -58,8 +58,11 @@ pub async fn recover(
     let again = process.has_begun.load(Ordering::Relaxed);
     let owner = checkpoints.own(&process.name, again).await?;
     process.has_begun.store(true, Ordering::Relaxed);
-    for (name, _) in checkpoint::Request::waiting(&checkpoints.location).await? {
-        checkpoint::Request::withdraw(&checkpoints.location, &name).await?;
+    // What was asked of an earlier process nobody waits for any more.
+    if !again {
+        for (name, _) in checkpoint::Request::waiting(&checkpoints.location).await? {
+            checkpoint::Request::withdraw(&checkpoints.location, &name).await?;
+        }
     }
     let earlier = match checkpoints.epochs().await?.first() {
         Some(epoch) => checkpoints.manifest(*epoch).await.ok(),
@@ -129,6 +132,10 @@ pub async fn recover(
         checkpoints.begin_anew(first_epoch).await?;
         first_epoch += 1;
         before = Some(begun);
+    }
+    // What a run that was cut off had written and no checkpoint holds.
+    if let Err(error) = checkpoints.sweep().await {
+        tracing::warn!("files that are not needed any more cannot be removed: {error}");
     }
     if restored.as_ref().is_some_and(Manifest::is_empty) {
         restored = None;

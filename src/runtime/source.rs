@@ -158,7 +158,10 @@ impl SourceHead {
             .positions()
             .into_iter()
             .map(|(partition, position)| PartitionPosition {
-                watermark: watermarks.get(&partition).copied(),
+                watermark: watermarks.get(&partition).copied().or_else(|| {
+                    // Not assigned yet since it was restored.
+                    self.restored.get(&*partition).copied().flatten()
+                }),
                 partition: partition.to_string(),
                 position,
             })

@@ -1,7 +1,7 @@
 //! A job run to its end: started, and after a failure started again from its last checkpoint.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tokio::sync::watch;
@@ -48,11 +48,14 @@ impl Session {
     ) -> Result<()> {
         let mut options = self.job_options()?;
         let mut restarts = Restarts::new(self.settings.restarts());
-        let mut is_first = true;
+        let has_started = AtomicBool::new(false);
         loop {
             let before = metrics.checkpoints.completed.load(Ordering::Relaxed);
             let result = self
-                .attempt(graph, selects, metrics, &options, &mut stop, tell)
+                .attempt(graph, selects, metrics, &options, &mut stop, &|event| {
+                    has_started.store(true, Ordering::Relaxed);
+                    tell(event);
+                })
                 .await;
             let Err(mut error) = result else {
                 return Ok(());
@@ -66,8 +69,8 @@ impl Session {
             }
             let completed = metrics.checkpoints.completed.load(Ordering::Relaxed);
             let earlier = restarts.count();
-            // What cannot be started at all is told at once.
-            let may_restart = options.checkpoints.is_some() && !(is_first && completed == 0);
+            // What could never be started is told at once.
+            let may_restart = options.checkpoints.is_some() && has_started.load(Ordering::Relaxed);
             let after = restarts
                 .after(&error, completed > before)
                 .filter(|_| may_restart && !*stop.borrow());
@@ -77,7 +80,6 @@ impl Session {
                     n => error.at(format!("after {n} restarts")),
                 });
             };
-            is_first = false;
             let attempt = restarts.count();
             tell(JobEvent::Restarting {
                 error: &error,

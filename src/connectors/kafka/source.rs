@@ -60,6 +60,8 @@ impl KafkaReader {
                 .map_or(0, |end| u64::try_from(end - of.start).unwrap_or(0));
             metrics.total.fetch_add(total, Ordering::Relaxed);
         }
+        // A checkpoint may come before the first message.
+        let positions = assignments.iter().map(|a| (a.name(), a.start)).collect();
         let consumer = client::consumer(&table.properties, assignments.len())?;
         let (sender, updates) = mpsc::channel(WAITING);
         let bell = Arc::new(Bell::default());
@@ -71,7 +73,7 @@ impl KafkaReader {
             .map_err(|e| Error::external(format!("a thread cannot be started: {e}")))?;
         Ok(Self {
             updates,
-            positions: BTreeMap::new(),
+            positions,
             bad: Vec::new(),
             bell,
             thread: Some(thread),
