@@ -201,7 +201,7 @@ impl Case {
     /// Runs a job to its end.
     pub fn run(&self, sql: &str, arguments: &[&str]) -> Output {
         let mut child = self.command(sql, arguments).spawn().unwrap();
-        let deadline = Instant::now() + Duration::from_secs(60);
+        let deadline = Instant::now() + Duration::from_secs(180);
         while child.try_wait().unwrap().is_none() {
             if Instant::now() > deadline {
                 child.kill().unwrap();
@@ -260,7 +260,7 @@ pub fn stop(mut child: Child) {
     let _ = Command::new("kill")
         .args(["-INT", &child.id().to_string()])
         .status();
-    let deadline = Instant::now() + Duration::from_secs(20);
+    let deadline = Instant::now() + Duration::from_secs(60);
     while child.try_wait().unwrap().is_none() {
         if Instant::now() > deadline {
             child.kill().unwrap();
@@ -403,13 +403,13 @@ fn a_job_without_end_reads_what_comes() {
         .unwrap();
     // "Latest" is when the job begins to read, which cannot be seen from here: numbers go on until some arrive.
     let mut next = 100;
-    eventually("rows arrive", 30, || {
+    eventually("rows arrive", 120, || {
         case.produce(&numbers(next..next + 1));
         next += 1;
         !out.consume(&out.topic).is_empty()
     });
     case.produce(&numbers(1000..1010));
-    eventually("all rows arrive", 30, || {
+    eventually("all rows arrive", 120, || {
         out.consume(&out.topic)
             .iter()
             .filter(|r| r["value"]["a"].as_i64() >= Some(1000))
@@ -452,10 +452,10 @@ fn a_broker_that_restarts_loses_nothing() {
         .stderr(Stdio::null())
         .spawn()
         .unwrap();
-    eventually("the first rows arrive", 30, || written().len() == 500);
+    eventually("the first rows arrive", 120, || written().len() == 500);
     broker.command("restart");
     case.produce(&numbers(500..1000));
-    eventually("the rows after the restart arrive", 60, || {
+    eventually("the rows after the restart arrive", 180, || {
         written().len() >= 1000
     });
     stop(job);

@@ -79,7 +79,7 @@ fn a_killed_job_goes_on_where_it_was() {
     let sql = counts(&case, &out, "");
     case.produce(&numbers(0..100));
     let mut job = start(&case, &sql, &[]);
-    eventually("the first rows are counted", 30, || {
+    eventually("the first rows are counted", 120, || {
         total(&case, &out) == 100
     });
     job.kill().unwrap();
@@ -87,7 +87,7 @@ fn a_killed_job_goes_on_where_it_was() {
     case.produce(&numbers(100..150));
     // Another parallelism restores the same state.
     let job = start(&case, &sql, &["--parallelism", "3"]);
-    eventually("the others are too", 30, || total(&case, &out) == 150);
+    eventually("the others are too", 120, || total(&case, &out) == 150);
     stop(job);
     let shown = words(&flowline(&case, &["checkpoints", "show", &case.topic]).stdout);
     assert!(shown.contains("GroupAggregate(groupBy=[b]"), "{shown}");
@@ -114,13 +114,13 @@ fn of_two_runs_of_a_job_one_lives_on() {
     let sql = counts(&case, &out, "");
     case.produce(&[json!({"value": {"a": 1, "b": "x"}})]);
     let first = start(&case, &sql, &[]);
-    eventually("the first counts", 30, || total(&case, &out) == 1);
+    eventually("the first counts", 120, || total(&case, &out) == 1);
     let second = start(&case, &sql, &[]);
     let output = first.wait_with_output().unwrap();
     assert_eq!(output.status.code(), Some(4), "{}", words(&output.stderr));
     assert!(words(&output.stderr).contains("another run of the job"));
     case.produce(&[json!({"value": {"a": 1, "b": "x"}})]);
-    eventually("the second counts", 30, || total(&case, &out) == 2);
+    eventually("the second counts", 120, || total(&case, &out) == 2);
     stop(second);
 }
 
@@ -139,7 +139,7 @@ fn a_savepoint_and_changed_sql() {
             .collect::<Vec<_>>(),
     );
     let mut job = start(&case, &sql, &[]);
-    eventually("rows are counted", 30, || total(&case, &out) == 10);
+    eventually("rows are counted", 120, || total(&case, &out) == 10);
     let stopped = flowline(&case, &["stop", &case.topic, "--savepoint"]);
     assert!(stopped.status.success(), "{}", words(&stopped.stderr));
     let savepoint = String::from_utf8_lossy(&stopped.stdout).trim().to_string();
@@ -152,7 +152,7 @@ fn a_savepoint_and_changed_sql() {
     )
     .replace("'blackhole')", "'print')");
     let job = start(&case, &more, &["--restore", &savepoint]);
-    eventually("it goes on from the savepoint", 30, || {
+    eventually("it goes on from the savepoint", 120, || {
         total(&case, &out) == 11
     });
     stop(job);
@@ -167,13 +167,13 @@ fn a_savepoint_and_changed_sql() {
     assert!(said.contains("GroupAggregate(groupBy=[b]"), "{said}");
     let job = start(&case, &other, &["--drop-state"]);
     case.produce(&[json!({"value": {"a": 7, "b": "x"}})]);
-    eventually("it goes on without that state", 30, || {
+    eventually("it goes on without that state", 120, || {
         total(&case, &out) == 1
     });
     stop(job);
     // And from nothing.
     let job = start(&case, &sql, &["--fresh"]);
-    eventually("it begins anew", 30, || total(&case, &out) == 12);
+    eventually("it begins anew", 120, || total(&case, &out) == 12);
     stop(job);
 }
 
@@ -205,7 +205,7 @@ fn offsets_that_are_gone_are_named() {
     };
     case.produce(&at_0(20));
     let job = start(&case, &sql, &[]);
-    eventually("rows are counted", 30, || total(&case, &out) == 20);
+    eventually("rows are counted", 120, || total(&case, &out) == 20);
     stop(job);
     // The topic is made anew, with fewer records than were read of the old one.
     let recreate = format!(
@@ -236,7 +236,7 @@ fn offsets_that_are_gone_are_named() {
         "'properties.auto.offset.reset' = 'earliest', 'scan.startup.mode'",
     );
     let job = start(&case, &on, &[]);
-    eventually("it goes on from what is there", 30, || {
+    eventually("it goes on from what is there", 120, || {
         total(&case, &out) == 25
     });
     stop(job);
@@ -332,7 +332,7 @@ fn a_replay_gives_the_rows_that_live_processing_gave() {
         rows.sort();
         rows
     };
-    eventually("windows are complete", 30, || rows(&live).len() == 9);
+    eventually("windows are complete", 120, || rows(&live).len() == 9);
     stop(job);
     let path = case.sql(&sql);
     let replay = |more: &[&str]| {
@@ -408,12 +408,12 @@ fn an_archive_is_read_before_its_topic() {
         ),
     );
     let mut job = start(&case, &sql, &["--batch-rows", "3"]);
-    eventually("all rows are counted", 30, || total(&case, &out) == 150);
+    eventually("all rows are counted", 120, || total(&case, &out) == 150);
     job.kill().unwrap();
     job.wait().unwrap();
     case.produce(&numbers(150..160));
     let job = start(&case, &sql, &[]);
-    eventually("the others are too", 30, || total(&case, &out) == 160);
+    eventually("the others are too", 120, || total(&case, &out) == 160);
     stop(job);
 }
 

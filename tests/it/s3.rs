@@ -85,19 +85,19 @@ fn checkpoints_in_s3() {
     let row = || json!({"value": {"a": 1, "b": "x"}});
     case.produce(&[row(), row()]);
     let mut job = start();
-    eventually("rows are counted", 60, || total() == 2);
+    eventually("rows are counted", 180, || total() == 2);
     // Nothing is committed while checkpoints cannot be stored, and nothing is lost by it.
     server.tell("stop");
     case.produce(&[row()]);
     std::thread::sleep(std::time::Duration::from_secs(3));
     assert_eq!(total(), 2);
     server.tell("start");
-    eventually("it goes on when the store is back", 60, || total() == 3);
+    eventually("it goes on when the store is back", 180, || total() == 3);
     job.kill().unwrap();
     job.wait().unwrap();
     case.produce(&[row()]);
     let job = start();
-    eventually("it goes on after a kill", 60, || total() == 4);
+    eventually("it goes on after a kill", 180, || total() == 4);
     stop(job);
     let flowline = |arguments: &[&str]| {
         Command::new(env!("CARGO_BIN_EXE_flowline"))
