@@ -353,3 +353,54 @@ fn what_cannot_be_written_is_named_and_nothing_is_half_there() {
         assert_eq!(visible(&out).len(), 0);
     }
 }
+
+#[test]
+fn bad_and_late_rows_are_tables() {
+    let case = Case::new();
+    let lines = [
+        r#"{"id":1,"ts":"2026-01-01 00:00:01"}"#,
+        r#"{"id":"x","ts":"2026-01-01 00:00:02"}"#,
+        "no row",
+        r#"{"id":4,"ts":"2026-01-01 00:01:40"}"#,
+        r#"{"id":5,"ts":"2026-01-01 00:00:03"}"#,
+    ];
+    let input = case.file("t.jsonl", lines.join("\n").as_bytes());
+    let declared = |options: &str| {
+        format!(
+            "CREATE TABLE t (id INT, ts TIMESTAMP(3), WATERMARK FOR ts AS ts) WITH ('connector' = 'filesystem',
+               'path' = '{}', 'format' = 'json'{options});
+             SELECT window_start, SUM(id) AS s FROM TUMBLE(TABLE t, DESCRIPTOR(ts), INTERVAL '1' MINUTE)
+               GROUP BY window_start, window_end;",
+            input.display()
+        )
+    };
+    let run = |sql: &str| {
+        let script = case.file("job.sql", sql.as_bytes());
+        let output = flowline(&["run", &script.to_string_lossy(), "--output", "jsonl"]);
+        assert!(output.status.success(), "{}", said(&output));
+        let text = String::from_utf8(output.stdout).unwrap();
+        let mut rows: Vec<String> = text.lines().map(str::to_string).collect();
+        rows.sort();
+        rows
+    };
+    let asked = declared("")
+        + "SELECT source_table, source_position, CAST(payload AS STRING) AS p, field FROM flowline.bad_rows;
+           SELECT `row`, watermark FROM flowline.late_rows;";
+    assert_eq!(
+        run(&asked),
+        [
+            r#"{"from":"select_1","op":"+I","row":{"window_start":"2026-01-01 00:00:00","s":1}}"#,
+            r#"{"from":"select_1","op":"+I","row":{"window_start":"2026-01-01 00:01:00","s":4}}"#,
+            r#"{"from":"select_2","op":"+I","row":{"source_table":"t","source_position":2,"p":"{\"id\":\"x\",\"ts\":\"2026-01-01 00:00:02\"}","field":"id"}}"#,
+            r#"{"from":"select_2","op":"+I","row":{"source_table":"t","source_position":3,"p":"no row","field":null}}"#,
+            r#"{"from":"select_3","op":"+I","row":{"row":"{\"id\":5,\"window_start\":\"2026-01-01T00:00:00\",\"window_end\":\"2026-01-01T00:01:00\"}","watermark":"2026-01-01 00:01:40"}}"#,
+        ]
+    );
+    let folder = case.dir.path().join("bad");
+    let kept = declared(&format!(", 'bad-rows.path' = '{}'", folder.display()));
+    assert_eq!(run(&kept).len(), 2);
+    let written: Vec<u8> = visible(&folder).into_values().flatten().collect();
+    let written = String::from_utf8(written).unwrap();
+    assert_eq!(written.lines().count(), 2, "{written}");
+    assert!(written.contains(r#""payload":"bm8gcm93""#), "{written}");
+}

@@ -156,6 +156,15 @@ fn a_savepoint_and_changed_sql() {
         total(&case, &out) == 11
     });
     stop(job);
+    // A column more in the sink, from the same aggregates.
+    let wider = sql
+        .replace("s BIGINT, PRIMARY", "s BIGINT, d BIGINT, PRIMARY")
+        .replace("SUM(a) FROM t", "SUM(a), COUNT(*) * 2 FROM t");
+    case.produce(&[json!({"value": {"a": 1, "b": "x"}})]);
+    let job = start(&case, &wider, &[]);
+    eventually("its state fits", 120, || total(&case, &out) == 12);
+    stop(job);
+    assert_eq!(case.consume(&out).pop().unwrap()["value"]["d"], 24);
     // Another key: that state fits nothing.
     let other = sql
         .replace("SELECT b, COUNT(*)", "SELECT CAST(a AS STRING), COUNT(*)")
@@ -173,7 +182,7 @@ fn a_savepoint_and_changed_sql() {
     stop(job);
     // And from nothing.
     let job = start(&case, &sql, &["--fresh"]);
-    eventually("it begins anew", 120, || total(&case, &out) == 12);
+    eventually("it begins anew", 120, || total(&case, &out) == 13);
     stop(job);
 }
 
