@@ -1,6 +1,7 @@
 //! Snapshot queries: a SELECT answered once, by DataFusion's batch engine, over what the tables hold now.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
+use std::collections::btree_map::{BTreeMap, Entry};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arrow::array::{RecordBatch, UInt32Array};
@@ -11,6 +12,7 @@ use async_trait::async_trait;
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::datasource::{MemTable, provider_as_source};
 use datafusion::error::DataFusionError;
+use datafusion::execution::SessionStateBuilder;
 use datafusion::logical_expr::{LogicalPlan, TableSource};
 use datafusion::prelude::SessionContext;
 use sqlparser::ast::{Ident, Query};
@@ -19,7 +21,7 @@ use crate::catalog::Table;
 use crate::changelog::{Batch, ZSet, rows_of};
 use crate::connectors::{Sink, SinkMode, SinkWriter, WriteRequest};
 use crate::error::{Error, Result};
-use crate::planner::{PlanContext, StreamTable, analyze_types, diagnose, tables_read};
+use crate::planner::{PlanContext, StreamTable, diagnose, rules, tables_read};
 use crate::session::Session;
 use crate::sql::ast::StatementKind;
 use crate::sql::{Diagnostic, SourceFile, parse_script};
@@ -48,51 +50,59 @@ pub async fn run(session: &Session, file: &Arc<SourceFile>) -> Result<Vec<Answer
     }
     let mut answers = Vec::new();
     for (query, span) in queries {
-        match plan(session, query, &BTreeMap::new()) {
+        match plan(session, query, file, &Contents::new()) {
             Ok(plan) => answers.push((query, span, plan)),
-            Err(e) => mistakes.push(diagnose(file, span, &e)),
+            Err(mistake) => mistakes.push(mistake),
         }
     }
     if !mistakes.is_empty() {
         return Err(Error::sql(mistakes));
     }
-    let mut contents: BTreeMap<String, Arc<MemTable>> = BTreeMap::new();
+    let mut contents = Contents::new();
     let mut results = Vec::new();
     for (i, (query, span, streaming)) in answers.into_iter().enumerate() {
         for table in tables_read(&streaming) {
-            if !contents.contains_key(&table.name) {
-                contents.insert(table.name.clone(), read(session, &table).await?);
+            let key = (table.name.clone(), table.with.clone());
+            if let Entry::Vacant(place) = contents.entry(key) {
+                place.insert(read(session, &table).await?);
             }
         }
-        let answer = answer(session, query, &contents).await;
+        let plan = plan(session, query, file, &contents).map_err(|e| Error::sql(vec![e]))?;
+        let answer = answer(plan).await;
         let (schema, rows) = answer.map_err(|e| Error::sql(vec![diagnose(file, span, &e)]))?;
         results.push((format!("select_{}", i + 1), schema, rows));
     }
     Ok(results)
 }
 
-/// The typed plan of a query; tables that were read stand for their contents.
+/// What tables hold, by name and options: a hint may make another table of one.
+type Contents = BTreeMap<(String, BTreeMap<String, String>), Arc<MemTable>>;
+
+/// The plan of a query; tables that were read stand for their contents.
 fn plan(
     session: &Session,
     query: &Query,
-    contents: &BTreeMap<String, Arc<MemTable>>,
-) -> datafusion::error::Result<LogicalPlan> {
+    file: &Arc<SourceFile>,
+    contents: &Contents,
+) -> std::result::Result<LogicalPlan, Diagnostic> {
     let make = |table: &Arc<Table>| -> datafusion::error::Result<Arc<dyn TableSource>> {
-        Ok(match contents.get(&table.name) {
+        let key = (table.name.clone(), table.with.clone());
+        Ok(match contents.get(&key) {
             Some(rows) => provider_as_source(Arc::clone(rows) as _),
             None => Arc::new(StreamTable::new(Arc::clone(table))),
         })
     };
-    let context = PlanContext::new(&session.catalog, session.functions(), &make);
-    analyze_types(context.plan(query)?)
+    let context = PlanContext {
+        catalog: &session.catalog,
+        functions: session.functions(),
+        tables: &make,
+        checked: false,
+    };
+    let bound = context.query(query, file).map_err(|e| *e)?;
+    Ok(bound.plan)
 }
 
-async fn answer(
-    session: &Session,
-    query: &Query,
-    contents: &BTreeMap<String, Arc<MemTable>>,
-) -> datafusion::error::Result<(SchemaRef, Vec<RecordBatch>)> {
-    let plan = plan(session, query, contents)?;
+async fn answer(plan: LogicalPlan) -> datafusion::error::Result<(SchemaRef, Vec<RecordBatch>)> {
     plan.apply(|node| match node {
         LogicalPlan::Extension(node) => Err(DataFusionError::NotImplemented(format!(
             "{} is not supported in a snapshot query yet: run it as a stream with `flowline run --bounded`",
@@ -100,7 +110,15 @@ async fn answer(
         ))),
         _ => Ok(TreeNodeRecursion::Continue),
     })?;
-    let frame = SessionContext::new().execute_logical_plan(plan).await?;
+    // The plan is bound: nothing is left to be coerced, and only rules that change no answer are applied.
+    let state = SessionStateBuilder::new()
+        .with_default_features()
+        .with_analyzer_rules(Vec::new())
+        .with_optimizer_rules(rules())
+        .build();
+    let frame = SessionContext::new_with_state(state)
+        .execute_logical_plan(plan)
+        .await?;
     let schema = Arc::new(frame.schema().as_arrow().clone());
     Ok((schema, frame.collect().await?))
 }

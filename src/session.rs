@@ -25,8 +25,8 @@ use crate::connectors::{self, Sink, SinkMode, Source};
 use crate::error::{Error, Result};
 use crate::graph::{self, Conflict, Graph, MiniBatch};
 use crate::planner::{
-    self, Functions, InsertPlan, Lowering, Mistakes, PlanContext, PlanOptions, SinkCheck,
-    StreamTable, analyze, diagnose, object_name, tables_read,
+    self, BoundQuery, Functions, InsertPlan, Lowering, Mistakes, PlanContext, PlanOptions,
+    SinkCheck, StreamTable, diagnose, object_name, optimize, tables_read,
 };
 use crate::runtime::{
     self, CheckpointOptions, Connect, Job, JobMetrics, JobOptions, Process, RestoreFrom,
@@ -81,11 +81,12 @@ pub enum Message {
 
 /// An INSERT or SELECT that waits to be run.
 struct Pending {
-    query: Query,
-    /// Planned where it stands: what is declared or dropped later does not change it.
+    /// Bound where it stands: what is declared or dropped later does not change it.
+    bound: BoundQuery,
+    /// The same, optimised.
     plan: LogicalPlan,
-    /// The sink and the columns written; `None` for a bare SELECT.
-    into: Option<(Arc<Table>, Vec<usize>)>,
+    /// The sink; `None` for a bare SELECT.
+    into: Option<Arc<Table>>,
     on_conflict: Option<Conflict>,
     name: String,
     file: Arc<SourceFile>,
@@ -331,10 +332,7 @@ impl Session {
                     );
                 }
                 let overrides = self.overrides(&name, create);
-                let make = stream_tables;
-                let context = PlanContext::new(&self.catalog, &self.functions, &make);
-                let table =
-                    planner::create_table(create, span, file, &self.catalog, &context, &overrides);
+                let table = planner::create_table(create, span, file, &self.context(), &overrides);
                 let mut table = table.map_err(Mistakes::into_diagnostics)?;
                 if let Some(replay) = &self.config.replay {
                     replay.bound(&mut table);
@@ -350,7 +348,7 @@ impl Session {
                     }
                     return mistake(create.name.span(), format!("'{name}' already exists"), None);
                 }
-                self.logical(&create.query, file, span)?;
+                self.bound(&create.query, file)?;
                 let view = View {
                     name: name.clone(),
                     columns: create.columns.iter().map(|c| c.value.clone()).collect(),
@@ -417,11 +415,11 @@ impl Session {
                 }
             }
             StatementKind::Query(query) => {
-                let plan = self.logical(query, file, span)?;
+                let bound = self.bound(query, file)?;
                 self.selects += 1;
                 self.pending.push(Pending {
-                    query: query.as_ref().clone(),
-                    plan,
+                    plan: optimized(&bound, file, span)?,
+                    bound,
                     into: None,
                     on_conflict: None,
                     name: format!("select_{}", self.selects),
@@ -555,11 +553,14 @@ impl Session {
             columns = (0..sink.fields().len()).collect();
         }
         mistakes.or(()).map_err(Mistakes::into_diagnostics)?;
-        let plan = self.logical(&insert.query, file, span)?;
+        let bound = self
+            .context()
+            .insert(&insert.query, &table, &columns, file, span)
+            .map_err(|e| vec![*e])?;
         self.pending.push(Pending {
-            query: insert.query.as_ref().clone(),
-            plan,
-            into: Some((table, columns)),
+            plan: optimized(&bound, file, span)?,
+            bound,
+            into: Some(table),
             on_conflict: insert.on_conflict.as_ref().map(|a| match a.value {
                 ConflictAction::Deduplicate => Conflict::Deduplicate,
                 ConflictAction::Nothing => Conflict::Nothing,
@@ -623,25 +624,31 @@ impl Session {
                 let rows = match self.catalog.get(&name) {
                     Some(Relation::Table(table)) => describe(table),
                     Some(Relation::View(view)) => {
-                        let plan = self.logical(&view.query, &view.file, Span::empty());
-                        let plan = plan.map_err(|d| {
+                        let bound = self.bound(&view.query, &view.file);
+                        let bound = bound.map_err(|d| {
                             (
                                 d.first().map(|d| d.message.clone()).unwrap_or_default(),
                                 None,
                             )
                         })?;
-                        let row = |f: &Arc<arrow::datatypes::Field>| {
-                            let type_name = planner::types::flink_name(f.data_type());
+                        let names = bound.columns.iter().map(|(name, _)| name);
+                        let names: Vec<&String> = if view.columns.is_empty() {
+                            names.collect()
+                        } else {
+                            view.columns.iter().collect()
+                        };
+                        let rows = names.into_iter().zip(&bound.columns);
+                        rows.map(|(name, (_, ty))| {
                             vec![
-                                f.name().clone(),
-                                type_name,
-                                f.is_nullable().to_string(),
+                                name.clone(),
+                                ty.kind.to_string(),
+                                if ty.nullable { "TRUE" } else { "FALSE" }.to_string(),
                                 String::new(),
                                 String::new(),
                                 String::new(),
                             ]
-                        };
-                        plan.schema().fields().iter().map(row).collect()
+                        })
+                        .collect()
                     }
                     None => return Err(missing(&name)),
                 };
@@ -680,20 +687,15 @@ impl Session {
     fn explain_pending(&self, pending: &[&Pending]) -> Result<String> {
         let mut text = String::new();
         for p in pending {
-            let make = stream_tables;
-            let context = PlanContext::new(&self.catalog, &self.functions, &make);
-            let failed = |e| Error::sql(vec![diagnose(&p.file, p.span, &e)]);
-            let logical = context.plan(&p.query).map_err(failed)?;
             text += &format!(
                 "== {}: Logical Plan ==\n{}\n\n",
                 p.name,
-                logical.display_indent_schema()
+                p.bound.plan.display_indent_schema()
             );
-            let streaming = analyze(logical).map_err(failed)?;
             text += &format!(
                 "== {}: Streaming Plan ==\n{}\n\n",
                 p.name,
-                streaming.display_indent_schema()
+                p.plan.display_indent_schema()
             );
         }
         let graph = self.plan(pending)?;
@@ -712,26 +714,27 @@ impl Session {
 
     // ---- Plans ----
 
-    fn logical(
+    /// What names stand for now.
+    fn context(&self) -> PlanContext<'_> {
+        PlanContext {
+            catalog: &self.catalog,
+            functions: &self.functions,
+            tables: &stream_tables,
+            checked: false,
+        }
+    }
+
+    fn bound(
         &self,
         query: &Query,
         file: &Arc<SourceFile>,
-        span: Span,
-    ) -> std::result::Result<LogicalPlan, Vec<Diagnostic>> {
-        let make = stream_tables;
-        let context = PlanContext::new(&self.catalog, &self.functions, &make);
-        context
-            .plan(query)
-            .and_then(analyze)
-            .map_err(|e| vec![diagnose(file, span, &e)])
+    ) -> std::result::Result<BoundQuery, Vec<Diagnostic>> {
+        self.context().query(query, file).map_err(|e| vec![*e])
     }
 
     fn plan(&self, pending: &[&Pending]) -> Result<Graph> {
         let mut mistakes: Vec<Diagnostic> = Vec::new();
-        let mut inserts: Vec<InsertPlan> = pending
-            .iter()
-            .map(|p| insert_plan(p, p.plan.clone()))
-            .collect();
+        let mut inserts: Vec<InsertPlan> = pending.iter().map(|p| insert_plan(p)).collect();
         match self.bad_rows_inserts(&inserts) {
             Ok(more) => inserts.extend(more),
             Err(found) => mistakes.extend(found),
@@ -752,8 +755,7 @@ impl Session {
         }
         let in_process = self.in_process(&inserts);
         let inserts = writers_first(inserts, &in_process)?;
-        let make = stream_tables;
-        let context = PlanContext::new(&self.catalog, &self.functions, &make);
+        let context = self.context();
         let parallelism = self
             .config
             .parallelism
@@ -834,16 +836,28 @@ fn stream_tables(table: &Arc<Table>) -> datafusion::error::Result<Arc<dyn TableS
     Ok(Arc::new(StreamTable::new(Arc::clone(table))))
 }
 
-fn insert_plan(pending: &Pending, plan: LogicalPlan) -> InsertPlan {
-    let (sink, columns) = match &pending.into {
-        Some((table, columns)) => (Arc::clone(table), columns.clone()),
+/// The plan that a graph is made from.
+fn optimized(
+    bound: &BoundQuery,
+    file: &Arc<SourceFile>,
+    span: Span,
+) -> std::result::Result<LogicalPlan, Vec<Diagnostic>> {
+    optimize(bound.plan.clone()).map_err(|e| vec![diagnose(file, span, &e)])
+}
+
+fn insert_plan(pending: &Pending) -> InsertPlan {
+    let sink = match &pending.into {
+        Some(table) => Arc::clone(table),
         None => {
-            let columns = plan.schema().fields().iter().map(|f| Column {
-                field: f.as_ref().clone().with_nullable(true),
-                kind: ColumnKind::Physical,
-                comment: None,
-                declared: String::new(),
-            });
+            let fields = pending.plan.schema().fields().iter();
+            let columns = fields
+                .zip(&pending.bound.columns)
+                .map(|(f, (_, ty))| Column {
+                    field: f.as_ref().clone().with_nullable(true),
+                    kind: ColumnKind::Physical,
+                    comment: None,
+                    sql_type: ty.clone(),
+                });
             let table = Table {
                 name: pending.name.clone(),
                 columns: columns.collect(),
@@ -856,13 +870,18 @@ fn insert_plan(pending: &Pending, plan: LogicalPlan) -> InsertPlan {
                 file: Arc::clone(&pending.file),
                 span: pending.span,
             };
-            (Arc::new(table), Vec::new())
+            Arc::new(table)
         }
     };
     InsertPlan {
-        plan,
+        plan: pending.plan.clone(),
+        names: pending
+            .bound
+            .columns
+            .iter()
+            .map(|(n, _)| n.clone())
+            .collect(),
         sink,
-        columns,
         name: pending.name.clone(),
         is_select: pending.into.is_none(),
         on_conflict: pending.on_conflict,

@@ -9,6 +9,7 @@ use sqlparser::tokenizer::Span;
 
 use super::options::Options;
 use crate::sql::SourceFile;
+use crate::sql::ast::SqlType;
 
 /// A declared table.
 #[derive(Debug, Clone)]
@@ -44,8 +45,8 @@ pub struct Column {
     pub kind: ColumnKind,
     /// COMMENT.
     pub comment: Option<String>,
-    /// The type as declared, for DESCRIBE; empty for computed columns.
-    pub declared: String,
+    /// Its Flink type.
+    pub sql_type: SqlType,
 }
 
 /// Where a column's values come from.

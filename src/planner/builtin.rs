@@ -5,11 +5,12 @@ use std::sync::Arc;
 
 use sqlparser::tokenizer::Span;
 
-use super::types::flink_name;
+use super::types::sql_type;
 use crate::catalog::{Column, ColumnKind, Table};
 use crate::connectors::bad_rows_schema;
 use crate::graph::{Aside, late_rows_schema};
 use crate::sql::SourceFile;
+use crate::sql::ast::SqlType;
 
 /// The database they are in.
 pub const DATABASE: &str = "flowline";
@@ -35,7 +36,10 @@ pub fn table(name: &str) -> Option<Arc<Table>> {
         field: field.as_ref().clone(),
         kind: ColumnKind::Physical,
         comment: None,
-        declared: flink_name(field.data_type()),
+        sql_type: SqlType {
+            nullable: field.is_nullable(),
+            ..sql_type(field.data_type())
+        },
     });
     Some(Arc::new(Table {
         name: aside.table().to_string(),

@@ -3,19 +3,15 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use arrow::datatypes::{DataType, Field, Schema, TimeUnit};
-use datafusion::common::DFSchema;
-use datafusion::logical_expr::{Expr, ExprSchemable};
-use datafusion::sql::planner::PlannerContext;
+use arrow::datatypes::{DataType, Field};
 use sqlparser::ast::{Ident, ObjectName, Spanned};
 use sqlparser::tokenizer::Span;
 
-use super::context::PlanContext;
-use super::types::{arrow_field, flink_name};
-use super::{Mistakes, analyze_expression};
+use super::types::{arrow_field, arrow_type};
+use super::{Mistakes, PlanContext};
 use crate::catalog::{Catalog, Column, ColumnKind, Table};
 use crate::sql::SourceFile;
-use crate::sql::ast::{self, LikeFeature, LikeStrategy};
+use crate::sql::ast::{self, LikeFeature, LikeStrategy, SqlType, SqlTypeKind as Kind};
 
 /// A name without the default catalog and database.
 pub fn object_name(name: &ObjectName) -> String {
@@ -33,7 +29,6 @@ pub fn create_table(
     statement: &ast::CreateTable,
     span: Span,
     file: &Arc<SourceFile>,
-    catalog: &Catalog,
     context: &PlanContext<'_>,
     overrides: &BTreeMap<String, String>,
 ) -> Result<Table, Mistakes> {
@@ -52,7 +47,7 @@ pub fn create_table(
         span,
     };
     if let Some(like) = &statement.like {
-        inherit(&mut table, like, catalog, &mut mistakes);
+        inherit(&mut table, like, context.catalog, &mut mistakes);
     }
     for option in &statement.options {
         table
@@ -223,7 +218,7 @@ fn add_columns(
                     field: Field::new(name, DataType::Null, true),
                     kind: ColumnKind::Computed(expr.clone()),
                     comment: column.comment.clone(),
-                    declared: String::new(),
+                    sql_type: SqlType::nullable(Kind::Null),
                 });
                 continue;
             }
@@ -232,31 +227,27 @@ fn add_columns(
             field,
             kind,
             comment: column.comment.clone(),
-            declared: declared.to_string(),
+            sql_type: declared.clone(),
         });
     }
-    let base: Vec<Field> = table
+    let stored: Vec<Column> = table
         .columns
         .iter()
         .filter(|c| !matches!(c.kind, ColumnKind::Computed(_)))
-        .map(|c| c.field.clone())
+        .cloned()
         .collect();
-    for (i, expr, span) in computed {
-        match plan_expression(&expr, base.clone(), context) {
-            Ok((planned, schema)) => {
-                let field = &table.columns[i].field;
-                let nullable = planned.nullable(&schema).unwrap_or(true);
-                match planned
-                    .get_type(&schema)
-                    .map(|t| super::lower::plain_type(&t))
-                {
-                    Ok(data_type) => {
-                        table.columns[i].field = Field::new(field.name(), data_type, nullable)
-                    }
-                    Err(e) => mistakes.datafusion(span, &e),
-                }
+    for (i, expr, _) in computed {
+        match context.expression(&expr, &stored, &table.file) {
+            Ok(typed) => {
+                let column = &mut table.columns[i];
+                column.field = Field::new(
+                    column.field.name(),
+                    arrow_type(&typed.ty),
+                    typed.ty.nullable,
+                );
+                column.sql_type = typed.ty;
             }
-            Err(e) => mistakes.datafusion(span, &e),
+            Err(mistake) => mistakes.push(*mistake),
         }
     }
 }
@@ -271,68 +262,46 @@ fn add_watermark(
         mistakes.unknown_column(&watermark.column, table);
         return;
     };
-    let field = table.columns[column].field.clone();
-    if field.data_type() == &DataType::Null && !mistakes.is_empty() {
+    let declared = &table.columns[column];
+    let name = declared.field.name().clone();
+    if declared.sql_type.kind == Kind::Null && !mistakes.is_empty() {
         // The column is computed and its expression has a mistake, which is told already.
         return;
     }
-    let is_time = |t: &DataType| {
-        matches!(
-            t,
-            DataType::Timestamp(TimeUnit::Second | TimeUnit::Millisecond, _)
-        )
-    };
-    if !is_time(field.data_type()) {
-        let type_name = flink_name(field.data_type());
-        let help = match field.data_type() {
-            DataType::Utf8 => format!(
-                "make it a timestamp first, with a computed column: event_time AS TO_TIMESTAMP(`{}`)",
-                field.name()
+    if !matches!(
+        declared.sql_type.kind,
+        Kind::Timestamp(0..=3) | Kind::TimestampLtz(0..=3)
+    ) {
+        let kind = &declared.sql_type.kind;
+        let help = match kind {
+            Kind::Char(_) | Kind::Varchar(_) | Kind::String => format!(
+                "make it a timestamp first, with a computed column: event_time AS TO_TIMESTAMP(`{name}`)"
             ),
-            DataType::Int64 => format!(
-                "make it a timestamp first, with a computed column: event_time AS TO_TIMESTAMP_LTZ(`{}`, 3)",
-                field.name()
+            Kind::BigInt => format!(
+                "make it a timestamp first, with a computed column: event_time AS TO_TIMESTAMP_LTZ(`{name}`, 3)"
             ),
             _ => "declare it TIMESTAMP(3) or TIMESTAMP_LTZ(3)".to_string(),
         };
         mistakes.add(
             watermark.column.span,
-            format!("the event-time column '{}' must be TIMESTAMP(p) or TIMESTAMP_LTZ(p) with p from 0 to 3, but is {type_name}", field.name()),
+            format!("the event-time column '{name}' must be TIMESTAMP(p) or TIMESTAMP_LTZ(p) with p from 0 to 3, but is {kind}"),
             Some(help),
         );
         return;
     }
-    let fields = table.columns.iter().map(|c| c.field.clone()).collect();
-    match plan_expression(&watermark.expr, fields, context).and_then(|(e, s)| e.get_type(&s)) {
-        Ok(DataType::Timestamp(..)) => table.watermark = Some((column, watermark.expr.clone())),
-        Ok(other) => mistakes.add(
-            watermark.span,
-            format!(
-                "the watermark must be a timestamp, but is {}",
-                flink_name(&other)
+    match context.expression(&watermark.expr, &table.columns, &table.file) {
+        Ok(typed) => match typed.ty.kind {
+            Kind::Timestamp(_) | Kind::TimestampLtz(_) => {
+                table.watermark = Some((column, watermark.expr.clone()));
+            }
+            other => mistakes.add(
+                watermark.span,
+                format!("the watermark must be a timestamp, but is {other}"),
+                Some(format!(
+                    "for example: WATERMARK FOR `{name}` AS `{name}` - INTERVAL '10' SECOND"
+                )),
             ),
-            Some(format!(
-                "for example: WATERMARK FOR `{0}` AS `{0}` - INTERVAL '10' SECOND",
-                field.name()
-            )),
-        ),
-        Err(e) => mistakes.datafusion(watermark.span, &e),
+        },
+        Err(mistake) => mistakes.push(*mistake),
     }
-}
-
-/// An expression over columns, typed; and the schema it is over.
-///
-/// # Errors
-/// Unknown names and types that do not fit.
-pub fn plan_expression(
-    expr: &sqlparser::ast::Expr,
-    fields: Vec<Field>,
-    context: &PlanContext<'_>,
-) -> datafusion::error::Result<(Expr, DFSchema)> {
-    let schema = DFSchema::try_from(Schema::new(fields))?;
-    let planned =
-        context
-            .planner()
-            .sql_to_expr(expr.clone(), &schema, &mut PlannerContext::new())?;
-    Ok((analyze_expression(planned, &schema)?, schema))
 }

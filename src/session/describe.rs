@@ -3,7 +3,6 @@
 use sqlparser::tokenizer::Span;
 
 use crate::catalog::{ColumnKind, Table};
-use crate::planner;
 use crate::sql::SourceFile;
 
 pub(super) fn describe(table: &Table) -> Vec<Vec<String>> {
@@ -12,11 +11,7 @@ pub(super) fn describe(table: &Table) -> Vec<Vec<String>> {
         .iter()
         .enumerate()
         .map(|(i, column)| {
-            let type_name = if column.declared.is_empty() {
-                planner::types::flink_name(column.field.data_type())
-            } else {
-                column.declared.clone()
-            };
+            let type_name = column.sql_type.kind.to_string();
             let key = match &table.primary_key {
                 Some(key) if key.contains(&i) => {
                     let names: Vec<&str> = key

@@ -322,12 +322,32 @@ pub struct SqlType {
     pub nullable: bool,
 }
 
+impl SqlType {
+    /// A type whose values may be NULL.
+    pub fn nullable(kind: SqlTypeKind) -> Self {
+        Self {
+            kind,
+            nullable: true,
+        }
+    }
+
+    /// A type whose values are never NULL.
+    pub fn not_null(kind: SqlTypeKind) -> Self {
+        Self {
+            kind,
+            nullable: false,
+        }
+    }
+}
+
 /// The types of Flink SQL, with their parameters filled in by Flink's defaults.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SqlTypeKind {
+    /// The type of NULL by itself.
+    Null,
     /// CHAR(n), n default 1.
     Char(u32),
-    /// VARCHAR(n), n default 1.
+    /// VARCHAR(n); without a length it is STRING.
     Varchar(u32),
     /// STRING.
     String,

@@ -95,11 +95,14 @@ pub fn sql_type_of(data_type: &DataType) -> Result<SqlType, String> {
         }
         DataType::Varchar(length)
         | DataType::CharVarying(length)
-        | DataType::CharacterVarying(length) => Kind::Varchar(characters(length.as_ref())?),
+        | DataType::CharacterVarying(length) => match length {
+            None => Kind::String,
+            Some(_) => Kind::Varchar(characters(length.as_ref())?),
+        },
         DataType::String(None) => Kind::String,
         DataType::Boolean => Kind::Boolean,
         DataType::Binary(length) => Kind::Binary(small(length.unwrap_or(1))?),
-        DataType::Varbinary(None) => Kind::Varbinary(1),
+        DataType::Varbinary(None) => Kind::Bytes,
         DataType::Varbinary(Some(BinaryLength::IntegerLength { length })) => {
             Kind::Varbinary(small(*length)?)
         }
@@ -286,6 +289,7 @@ impl fmt::Display for SqlType {
 impl fmt::Display for SqlTypeKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Null => f.write_str("NULL"),
             Self::Char(n) => write!(f, "CHAR({n})"),
             Self::Varchar(n) => write!(f, "VARCHAR({n})"),
             Self::String => f.write_str("STRING"),
@@ -373,16 +377,22 @@ impl TypeReader<'_, '_> {
         Ok(match word.as_str() {
             "CHAR" | "CHARACTER" => {
                 let varying = eat(self.parser, &["VARYING"]);
-                let n = small(self.number()?.unwrap_or(1)).map_err(wrong)?;
-                if varying {
-                    Kind::Varchar(n)
-                } else {
-                    Kind::Char(n)
+                match self.number()? {
+                    None if varying => Kind::String,
+                    n => {
+                        let n = small(n.unwrap_or(1)).map_err(wrong)?;
+                        if varying {
+                            Kind::Varchar(n)
+                        } else {
+                            Kind::Char(n)
+                        }
+                    }
                 }
             }
             "VARCHAR" => match self.number()? {
+                None => Kind::String,
                 Some(n) if n == i32::MAX as u64 => Kind::String,
-                n => Kind::Varchar(small(n.unwrap_or(1)).map_err(wrong)?),
+                Some(n) => Kind::Varchar(small(n).map_err(wrong)?),
             },
             "STRING" => Kind::String,
             "BOOLEAN" => Kind::Boolean,
@@ -396,6 +406,7 @@ impl TypeReader<'_, '_> {
                 }
             }
             "VARBINARY" => match self.number()? {
+                None => Kind::Bytes,
                 Some(n) if n == i32::MAX as u64 => Kind::Bytes,
                 n => Kind::Varbinary(small(n.unwrap_or(1)).map_err(wrong)?),
             },

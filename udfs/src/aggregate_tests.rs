@@ -329,7 +329,7 @@ fn parts_and_retractions() {
             .iter()
             .filter_map(|n| crate::over_variant(n)),
     );
-    assert_eq!(all.len(), 13);
+    assert_eq!(all.len(), 15);
     for udf in &all {
         for values in &columns {
             let is_text = *values.data_type() == DataType::Utf8;

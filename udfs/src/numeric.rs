@@ -339,7 +339,11 @@ fn abs(call: &Call) -> Result<ArrayRef> {
         }
         other => with_integers!(
             other,
-            T => integers::<T>(call, |_, value| Some(value.abs())),
+            // As in Java, the smallest number has no positive one beside it and stays.
+            T => integers::<T>(call, |_, value| {
+                let smallest = -1_i128 << (8 * size_of::<<T as ArrowPrimitiveType>::Native>() - 1);
+                Some(if value == smallest { value } else { value.abs() })
+            }),
             unexpected(call)
         ),
     }

@@ -16,9 +16,8 @@ use datafusion::physical_expr::expressions::Column as PhysicalColumn;
 use crate::graph::{
     Aggregate, AggregateCall, Changes, Exchange, Input, NamedExpr, Node, Operation,
 };
-use crate::planner::rewrite::checked_arithmetic;
+use crate::planner::bind::WindowTvf;
 use crate::planner::types::flink_name;
-use crate::planner::windows::{WindowTvf, as_column};
 use crate::time::WindowKind;
 
 use super::*;
@@ -336,24 +335,8 @@ impl Lowering<'_> {
         if !lowered.aggregate.order_bys().is_empty() {
             return Err(self.unsupported("ORDER BY inside an aggregate"));
         }
-        let args = lowered
-            .aggregate
-            .expressions()
-            .into_iter()
-            .map(checked_arithmetic);
-        let args = self.datafusion(args.collect::<datafusion::error::Result<Vec<_>>>())?;
-        let order_by = lowered
-            .aggregate
-            .order_bys()
-            .iter()
-            .map(|s| Arc::clone(&s.expr))
-            .collect();
-        let function = match lowered.aggregate.with_new_expressions(args, order_by) {
-            Some(function) => Arc::new(function),
-            None => lowered.aggregate,
-        };
         Ok(AggregateCall {
-            function,
+            function: lowered.aggregate,
             filter: lowered.filter,
             distinct,
         })

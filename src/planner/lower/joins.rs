@@ -5,11 +5,11 @@ use std::sync::Arc;
 use arrow::datatypes::{Field, Schema};
 use datafusion::common::{DFSchema, JoinType, NullEquality};
 use datafusion::logical_expr::utils::{conjunction, split_conjunction_owned};
-use datafusion::logical_expr::{BinaryExpr, Cast, Expr, Operator};
+use datafusion::logical_expr::{BinaryExpr, Expr, Operator};
 
 use super::*;
 use crate::graph::{Join, JoinKind, JoinTime};
-use crate::planner::windows::interval_millis;
+use crate::planner::bind::interval_millis;
 
 /// What `left - right` of two time attributes may be, as conditions say it.
 #[derive(Debug, Default)]
@@ -386,7 +386,6 @@ fn time_offset(expr: &Expr) -> Option<(&datafusion::common::Column, Millis)> {
     match expr {
         Expr::Column(column) => Some((column, 0)),
         Expr::Alias(alias) => time_offset(&alias.expr),
-        Expr::Cast(Cast { expr, .. }) => time_offset(expr),
         Expr::BinaryExpr(BinaryExpr { left, op, right }) => {
             let (column, offset) = time_offset(left)?;
             let by = interval_millis(right)?;

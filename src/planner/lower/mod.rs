@@ -13,35 +13,33 @@ use std::time::Duration;
 use arrow::array::RecordBatch;
 use arrow::datatypes::{DataType, Schema, SchemaRef};
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
-use datafusion::common::{DFSchema, DFSchemaRef};
+use datafusion::common::{Column, DFSchema, DFSchemaRef};
 use datafusion::execution::context::ExecutionProps;
 use datafusion::logical_expr::physical_planning_context::PhysicalPlanningContext;
-use datafusion::logical_expr::{Cast, Expr, LogicalPlan, TableScan};
+use datafusion::logical_expr::{Expr, LogicalPlan, TableScan};
 use datafusion::physical_expr::expressions::Column as PhysicalColumn;
 use datafusion::physical_expr::{PhysicalExpr, create_physical_expr};
 use sqlparser::tokenizer::Span;
 
-use super::rewrite::checked_arithmetic;
-use super::windows::{WindowTvf, as_column};
+use super::bind::WindowTvf;
 use crate::catalog::Table;
 use crate::connectors::SinkMode;
 use crate::graph::{
     CalcStep, Changes, Conflict, Exchange, Graph, Input, MiniBatch, NamedExpr, Node, NodeId,
     Operation, Sink, StateTtl,
 };
-use crate::planner::context::{PlanContext, StreamTable};
-use crate::planner::diagnose;
+use crate::planner::{PlanContext, StreamTable, diagnose};
 use crate::sql::{Diagnostic, SourceFile};
 use crate::time::Millis;
 
 /// A query and where its rows go.
 pub struct InsertPlan {
-    /// The analysed plan.
+    /// The optimised plan; its columns are those of the sink.
     pub plan: LogicalPlan,
+    /// What the query calls them.
+    pub names: Vec<String>,
     /// The table written; for a bare SELECT a table made up of its columns.
     pub sink: Arc<Table>,
-    /// The sink columns (positions in its sink schema) the query's columns go to; the others become NULL.
-    pub columns: Vec<usize>,
     /// Under what name results are captured and shown.
     pub name: String,
     /// A bare SELECT: its columns are taken as they come.
@@ -425,13 +423,9 @@ impl<'a> Lowering<'a> {
                 let schema = arrow_schema(&values.schema);
                 let empty = DFSchema::empty();
                 let mut columns = Vec::new();
-                for (i, field) in schema.fields().iter().enumerate() {
+                for i in 0..schema.fields().len() {
                     let mut cells = Vec::new();
                     for row in &values.values {
-                        let cell = Expr::Cast(Cast::new(
-                            Box::new(row[i].clone()),
-                            field.data_type().clone(),
-                        ));
                         let one_row = RecordBatch::try_new_with_options(
                             Arc::new(Schema::empty()),
                             Vec::new(),
@@ -439,7 +433,7 @@ impl<'a> Lowering<'a> {
                         );
                         let one_row = self.datafusion(one_row.map_err(Into::into))?;
                         let value = self
-                            .expression(&cell, &empty)?
+                            .expression(&row[i], &empty)?
                             .evaluate(&one_row)
                             .and_then(|v| v.into_array(1));
                         cells.push(self.datafusion(value)?);
@@ -524,6 +518,7 @@ impl<'a> Lowering<'a> {
         let node_schema = Arc::clone(&self.graph.nodes[input.node].schema);
         let width = node_schema.fields().len();
         let (mut places, mut computed, mut fields) = (Vec::new(), Vec::new(), Vec::new());
+        let mut roles = input.roles.clone();
         for expr in exprs {
             match as_column(expr).and_then(|c| schema.maybe_index_of_column(c)) {
                 Some(column) => places.push(column),
@@ -532,6 +527,7 @@ impl<'a> Lowering<'a> {
                     let data_type = self.datafusion(physical.data_type(&node_schema))?;
                     let name = format!("__{}", width + computed.len());
                     places.push(width + computed.len());
+                    roles.push(column_role(expr, schema, &[]));
                     fields.push(Arc::new(arrow::datatypes::Field::new(
                         &name, data_type, true,
                     )));
@@ -546,8 +542,6 @@ impl<'a> Lowering<'a> {
         let all_fields: Vec<_> = node_schema.fields().iter().cloned().chain(fields).collect();
         let schema = Arc::new(Schema::new(all_fields));
         let step = CalcStep::Project(own.chain(computed).collect(), Arc::clone(&schema));
-        let mut roles = input.roles;
-        roles.resize(schema.fields().len(), Role::Plain);
         let keys = self.graph.nodes[input.node].changes.upsert_keys.clone();
         let node = self.calc(input.node, step, schema, keys);
         Ok((Lowered { node, roles }, places))
@@ -754,7 +748,7 @@ impl<'a> Lowering<'a> {
             &ExecutionProps::new(),
             &PhysicalPlanningContext::default(),
         );
-        self.datafusion(made.and_then(checked_arithmetic))
+        self.datafusion(made)
     }
 
     fn physical(
@@ -783,15 +777,19 @@ fn same_columns(a: &[usize], b: &[usize]) -> bool {
     a.len() == b.len() && a.iter().all(|c| b.contains(c))
 }
 
-/// The type without DataFusion's other representations of text, bytes and numbers.
-pub(in crate::planner) fn plain_type(data_type: &DataType) -> DataType {
-    match data_type {
-        DataType::Utf8View | DataType::LargeUtf8 => DataType::Utf8,
-        DataType::BinaryView | DataType::LargeBinary => DataType::Binary,
-        DataType::UInt8 => DataType::Int16,
-        DataType::UInt16 => DataType::Int32,
-        DataType::UInt32 | DataType::UInt64 => DataType::Int64,
-        other => other.clone(),
+fn unaliased(expr: &Expr) -> &Expr {
+    match expr {
+        Expr::Alias(alias) => unaliased(&alias.expr),
+        other => other,
+    }
+}
+
+/// The column an expression is, under any aliases.
+fn as_column(expr: &Expr) -> Option<&Column> {
+    match expr {
+        Expr::Column(column) => Some(column),
+        Expr::Alias(alias) => as_column(&alias.expr),
+        _ => None,
     }
 }
 
@@ -804,7 +802,13 @@ fn column_expr(schema: &Schema, i: usize) -> NamedExpr {
     (Arc::new(PhysicalColumn::new(name, i)), name.clone())
 }
 
+/// What an expression over columns means for time: what the column does that it is, or PROCTIME().
 fn column_role(expr: &Expr, schema: &DFSchema, roles: &[Role]) -> Role {
+    if let Expr::ScalarFunction(call) = unaliased(expr)
+        && call.name() == "proctime"
+    {
+        return Role::Proctime;
+    }
     as_column(expr)
         .and_then(|c| schema.maybe_index_of_column(c))
         .and_then(|i| roles.get(i).copied())

@@ -7,7 +7,6 @@ use datafusion::logical_expr::expr::{
     AggregateFunction, AggregateFunctionParams, Sort as SortExpr, WindowFunction,
     WindowFunctionParams,
 };
-use datafusion::logical_expr::planner::ContextProvider;
 use datafusion::logical_expr::utils::split_conjunction;
 use datafusion::logical_expr::{
     AggregateUDF, BinaryExpr, Expr, Operator, WindowFrame, WindowFrameBound, WindowFrameUnits,
@@ -16,7 +15,7 @@ use datafusion::logical_expr::{
 
 use super::*;
 use crate::graph::{Frame, Over, OverFunction, OverTime, Rank, RankFunction, RankTime, SortColumn};
-use crate::planner::windows::interval_millis;
+use crate::planner::bind::interval_millis;
 
 /// Which ranks a condition lets through.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -448,13 +447,6 @@ impl Lowering<'_> {
                 };
                 Ok(OverFunction::Lag { value: self.expression(value, logical)?, offset, default })
             }
-            // DataFusion plans them as window functions always; over a frame they are the aggregates.
-            WindowFunctionDefinition::WindowUDF(_) if matches!(name.as_str(), "FIRST_VALUE" | "LAST_VALUE") => {
-                match self.context.get_aggregate_meta(&name) {
-                    Some(function) => self.over_aggregate(function, params, logical, physical),
-                    None => Err(self.unsupported(&name)),
-                }
-            }
             WindowFunctionDefinition::WindowUDF(_) => {
                 Err(self.mistake(
                     format!("OVER: {name} is not supported in a streaming query"),
@@ -665,13 +657,6 @@ fn strip_cast(expr: &Expr) -> &Expr {
     }
 }
 
-fn unaliased(expr: &Expr) -> &Expr {
-    match expr {
-        Expr::Alias(alias) => unaliased(&alias.expr),
-        other => other,
-    }
-}
-
 fn rank_function(call: &WindowFunction) -> Option<RankFunction> {
     match call.fun.name() {
         "row_number" => Some(RankFunction::RowNumber),
@@ -711,7 +696,8 @@ fn beneath(plan: &LogicalPlan) -> Option<(Vec<usize>, &datafusion::logical_expr:
             let (places, window) = beneath(&projection.input)?;
             let schema = projection.input.schema();
             let own = projection.expr.iter().map(|e| {
-                let column = schema.maybe_index_of_column(as_column(e)?)?;
+                // A rank is cast to BIGINT.
+                let column = schema.maybe_index_of_column(as_column(strip_cast(unaliased(e)))?)?;
                 places.get(column).copied()
             });
             Some((own.collect::<Option<Vec<_>>>()?, window))

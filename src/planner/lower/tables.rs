@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use arrow::datatypes::{Field, Schema, SchemaRef};
 use datafusion::common::tree_node::TreeNode;
-use datafusion::common::{DFSchema, ScalarValue};
+use datafusion::common::{DFSchema, ScalarValue, plan_datafusion_err};
 use datafusion::logical_expr::{Cast, Expr, TableScan};
 
 use crate::catalog::{ColumnKind, Table};
@@ -14,9 +14,7 @@ use crate::graph::{
     Aside, CalcStep, Changes, Exchange, Input, Node, Operation, Source, WatermarkRule,
 };
 use crate::planner::builtin;
-use crate::planner::context::StreamTable;
-use crate::planner::diagnose;
-use crate::planner::tables::plan_expression;
+use crate::planner::{StreamTable, Typed};
 
 use super::*;
 
@@ -193,7 +191,7 @@ impl Lowering<'_> {
             .collect::<Planned<Vec<_>>>()?;
         let rule = self.watermark_rule(table, &output, &schema, true)?;
         let is_identity = read == output;
-        let roles = time_roles(table, &output);
+        let roles = self.time_roles(table, &output)?;
         let node = self.graph.add(Node {
             operation: Operation::Source(Source {
                 table: Arc::clone(table),
@@ -355,7 +353,7 @@ impl Lowering<'_> {
                 parallelism,
             });
         }
-        let roles = time_roles(table, &output);
+        let roles = self.time_roles(table, &output)?;
         Ok(Lowered {
             node: rows.node,
             roles,
@@ -413,11 +411,8 @@ impl Lowering<'_> {
         table: &Table,
         expr: &sqlparser::ast::Expr,
     ) -> Planned<Expr> {
-        let fields = table.columns.iter().map(|c| c.field.clone()).collect();
-        let planned = plan_expression(expr, fields, self.context);
-        planned
-            .map(|(e, _)| e)
-            .map_err(|e| diagnose(&table.file, table.span, &e))
+        let typed = self.context.expression(expr, &table.columns, &table.file);
+        typed.map(|t: Typed| t.expr).map_err(|e| *e)
     }
 
     /// A table column as an expression over its stored columns.
@@ -444,37 +439,35 @@ impl Lowering<'_> {
                 && let Some(i) = table.column(&c.name)
                 && let ColumnKind::Computed(inner) = &table.columns[i].kind
             {
-                let stored = table
+                let stored: Vec<_> = table
                     .columns
                     .iter()
                     .filter(|c| !matches!(c.kind, ColumnKind::Computed(_)))
-                    .map(|c| c.field.clone())
+                    .cloned()
                     .collect();
-                return Ok(Transformed::yes(
-                    plan_expression(inner, stored, self.context)?.0,
-                ));
+                let typed = self.context.expression(inner, &stored, &table.file);
+                let typed = typed.map_err(|e| plan_datafusion_err!("{}", e.message))?;
+                return Ok(Transformed::yes(typed.expr));
             }
             Ok(Transformed::no(e))
         });
         Ok(self.datafusion(inlined)?.data)
     }
-}
 
-/// The roles of a table's columns: its event-time column is the time attribute.
-fn time_roles(table: &Table, columns: &[usize]) -> Vec<Role> {
-    let is_time = |c: &usize| table.watermark.as_ref().is_some_and(|(time, _)| time == c);
-    let is_proctime = |c: &usize| match &table.columns[*c].kind {
-        ColumnKind::Computed(expr) => expr.to_string().eq_ignore_ascii_case("PROCTIME()"),
-        _ => false,
-    };
-    let role = |c| {
-        if is_time(c) {
-            Role::Rowtime
-        } else if is_proctime(c) {
-            Role::Proctime
-        } else {
-            Role::Plain
-        }
-    };
-    columns.iter().map(role).collect()
+    /// The roles of a table's columns: its event-time column is the time attribute.
+    fn time_roles(&self, table: &Table, columns: &[usize]) -> Planned<Vec<Role>> {
+        let role = |c: &usize| {
+            if table.watermark.as_ref().is_some_and(|(time, _)| time == c) {
+                return Ok(Role::Rowtime);
+            }
+            match &table.columns[*c].kind {
+                ColumnKind::Computed(expr) => {
+                    let expr = self.declared_expression(table, expr)?;
+                    Ok(column_role(&expr, &DFSchema::empty(), &[]))
+                }
+                _ => Ok(Role::Plain),
+            }
+        };
+        columns.iter().map(role).collect()
+    }
 }

@@ -1,5 +1,5 @@
 -- case: a function that does not exist
--- error: frobnicate
+-- error: FROBNICATE
 CREATE TABLE t (id INT) WITH (
   'connector' = 'kafka',
   'topic' = 't',

@@ -1,5 +1,4 @@
 -- case: text cast to TIME
--- not yet: CAST of STRING to TIME
 CREATE TABLE t (s STRING) WITH (
   'connector' = 'kafka',
   'topic' = 't',

@@ -1,6 +1,4 @@
 -- case: INT overflow in arithmetic
--- differs: Flink wraps silently; flowline stops with an error
--- error: overflow
 CREATE TABLE t (a INT, b INT) WITH (
   'connector' = 'kafka',
   'topic' = 't',

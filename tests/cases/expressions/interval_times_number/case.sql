@@ -1,5 +1,4 @@
 -- case: an interval times a number
--- not yet: Interval
 CREATE TABLE t (id INT, ts TIMESTAMP(3), d DATE, n INT) WITH (
   'connector' = 'kafka',
   'topic' = 't',

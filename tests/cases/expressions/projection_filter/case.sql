@@ -1,5 +1,4 @@
 -- case: columns, aliases, constants; a row passes only where the condition is TRUE, not where it is NULL
--- not yet: unique expression names
 CREATE TABLE t (id INT, name STRING, price DOUBLE, qty INT) WITH (
   'connector' = 'kafka',
   'topic' = 't',

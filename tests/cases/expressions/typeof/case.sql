@@ -1,5 +1,4 @@
 -- case: TYPEOF shows what type an expression has
--- not yet: Invalid function 'typeof'
 CREATE TABLE t (i INT, l BIGINT, d DOUBLE, de DECIMAL(8, 2), s STRING, ts TIMESTAMP(3)) WITH (
   'connector' = 'kafka',
   'topic' = 't',

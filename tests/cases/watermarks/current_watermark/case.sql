@@ -1,5 +1,5 @@
 -- case: CURRENT_WATERMARK is NULL before the first and then the one of the rows before
--- not yet: current_watermark
+-- not yet: CURRENT_WATERMARK
 CREATE TABLE e (id INT, ts TIMESTAMP(3), WATERMARK FOR ts AS ts - INTERVAL '10' SECOND) WITH (
   'connector' = 'kafka',
   'topic' = 'e',

@@ -1,0 +1,308 @@
+//! Calls of functions.
+
+use arrow::datatypes::{DataType, Field, FieldRef};
+use datafusion::common::ScalarValue;
+use datafusion::logical_expr::simplify::{ExprSimplifyResult, SimplifyContext};
+use datafusion::logical_expr::type_coercion::functions::{UDFCoercionExt, fields_with_udf};
+use datafusion::logical_expr::{Cast, Expr, ExprSchemable};
+use sqlparser::ast::{self, FunctionArg, FunctionArgExpr, FunctionArguments, Spanned};
+use sqlparser::tokenizer::Span;
+use std::sync::Arc;
+
+use super::scope::Scope;
+use super::{Binder, Bound, Typed};
+use crate::planner::types::{arrow_type, plain_type, sql_type};
+use crate::sql::ast::{SqlType, SqlTypeKind as Kind};
+
+/// What else stands in the parentheses and after them.
+#[derive(Debug, Default)]
+pub(super) struct Extras<'e> {
+    pub distinct: bool,
+    pub wildcard: bool,
+    pub filter: Option<&'e ast::Expr>,
+}
+
+impl Binder<'_> {
+    pub(super) fn call(&mut self, call: &ast::Function, scope: &Scope<'_>) -> Bound<Typed> {
+        let span = call.span();
+        let name = function_name(&call.name);
+        let (args, extras) = self.arguments(call, &name)?;
+        if call.over.is_some() {
+            return self.over(call, &name, &args, &extras, scope);
+        }
+        if name == "GROUPING" || name == "GROUPING_ID" {
+            let args = self.bind_all(&args, scope)?;
+            return self.grouping(args, span);
+        }
+        if let Some(function) = self
+            .context
+            .functions
+            .aggregate(&name, self.context.checked)
+        {
+            return self.aggregate(function, &name, &args, &extras, scope, span);
+        }
+        if extras.distinct || extras.wildcard || extras.filter.is_some() {
+            return Err(self.mistake(
+                span,
+                format!("DISTINCT, * and FILTER go with aggregate functions, which {name} is not"),
+            ));
+        }
+        let known = self.context.functions;
+        if known.scalar(&name).is_none() && !known.is_syntax(&name) {
+            return Err(self.unknown_function(&call.name.to_string(), span));
+        }
+        let args = self.bind_all(&args, scope)?;
+        let wrong = |n: &str| {
+            self.mistake(
+                span,
+                format!("{name}: {} arguments, expected {n}", args.len()),
+            )
+        };
+        match (name.as_str(), args.len()) {
+            ("ROW", _) => self.row(args, span),
+            ("COALESCE", 0) => Err(wrong("at least 1")),
+            ("COALESCE", _) => self.coalesce(args, &name, span),
+            ("IFNULL", 2) => self.coalesce(args, &name, span),
+            ("IFNULL", _) | ("NULLIF", 0 | 1 | 3..) => Err(wrong("2")),
+            ("NULLIF", _) => self.null_if(args, span),
+            ("IF", 3) => {
+                let mut args = args.into_iter();
+                let (Some(condition), yes_no) = (args.next(), args.collect()) else {
+                    return Err(self.mistake(span, "IF takes a condition"));
+                };
+                let condition = self.condition(condition, "IF", span)?;
+                self.choose(vec![condition], yes_no, "IF", span)
+            }
+            ("IF", _) => Err(wrong("3")),
+            ("GREATEST" | "LEAST", 1..) => {
+                let (args, _) = self.in_common(args, &name, span)?;
+                self.scalar(&name, args, scope, span)
+            }
+            ("TYPEOF", 1 | 2) => {
+                let shown = args.first().map(|a| a.ty.to_string()).unwrap_or_default();
+                Ok(Typed::new(
+                    Expr::Literal(ScalarValue::from(shown), None),
+                    Kind::String,
+                    false,
+                ))
+            }
+            _ => self.scalar(&name, args, scope, span),
+        }
+    }
+
+    fn bind_all(&mut self, args: &[&ast::Expr], scope: &Scope<'_>) -> Bound<Vec<Typed>> {
+        args.iter().map(|a| self.expr(a, scope)).collect()
+    }
+
+    /// The arguments of a call, and what else its parentheses say.
+    fn arguments<'e>(
+        &self,
+        call: &'e ast::Function,
+        name: &str,
+    ) -> Bound<(Vec<&'e ast::Expr>, Extras<'e>)> {
+        let span = call.span();
+        let mut extras = Extras {
+            filter: call.filter.as_deref(),
+            ..Extras::default()
+        };
+        if call.null_treatment.is_some() {
+            return Err(self.ignore_nulls(span));
+        }
+        if !call.within_group.is_empty() {
+            return Err(self.unsupported(span, "WITHIN GROUP", "leave it out"));
+        }
+        let list = match &call.args {
+            FunctionArguments::None => return Ok((Vec::new(), extras)),
+            FunctionArguments::Subquery(query) => {
+                return Err(self.mistake(query.span(), format!("{name} takes values, not a query")));
+            }
+            FunctionArguments::List(list) => list,
+        };
+        extras.distinct = matches!(
+            list.duplicate_treatment,
+            Some(ast::DuplicateTreatment::Distinct)
+        );
+        for clause in &list.clauses {
+            return Err(match clause {
+                ast::FunctionArgumentClause::IgnoreOrRespectNulls(_) => self.ignore_nulls(span),
+                ast::FunctionArgumentClause::OrderBy(_) => self.unsupported(
+                    span,
+                    "ORDER BY inside an aggregate",
+                    "leave it out: rows are taken in the order in which they arrive",
+                ),
+                other => self.unsupported(span, &other.to_string(), "leave it out"),
+            });
+        }
+        let mut args = Vec::new();
+        for arg in &list.args {
+            match arg {
+                FunctionArg::Unnamed(FunctionArgExpr::Expr(e)) => args.push(e),
+                FunctionArg::Unnamed(FunctionArgExpr::Wildcard) => extras.wildcard = true,
+                other => {
+                    return Err(self.mistake_with(
+                        span,
+                        format!("{name} takes its arguments by place, not {other}"),
+                        "leave the names out",
+                    ));
+                }
+            }
+        }
+        Ok((args, extras))
+    }
+
+    fn ignore_nulls(&self, span: Span) -> Box<crate::sql::Diagnostic> {
+        self.unsupported(
+            span,
+            "IGNORE NULLS",
+            "leave out NULLs in a WHERE before, or keep them: RESPECT NULLS is what happens without it",
+        )
+    }
+
+    /// A call of a scalar function with its arguments bound.
+    pub(super) fn scalar(
+        &self,
+        name: &str,
+        args: Vec<Typed>,
+        scope: &Scope<'_>,
+        span: Span,
+    ) -> Bound<Typed> {
+        let Some(function) = self.context.functions.scalar(name) else {
+            return Err(self.unknown_function(name, span));
+        };
+        let args = self.coerced(function.as_ref(), args, span)?;
+        let args: Vec<Expr> = args.into_iter().map(|a| a.expr).collect();
+        let expr = if function.short_circuits() {
+            let context = SimplifyContext::builder().build();
+            match self.datafusion(span, function.simplify(args, &context))? {
+                ExprSimplifyResult::Simplified(expr) => expr,
+                ExprSimplifyResult::Original(args) => function.call(args),
+            }
+        } else {
+            function.call(args)
+        };
+        self.typed_by_arrow(expr, scope, span)
+    }
+
+    /// An expression whose type DataFusion knows.
+    pub(super) fn typed_by_arrow(&self, expr: Expr, scope: &Scope<'_>, span: Span) -> Bound<Typed> {
+        let field = self.datafusion(span, expr.to_field(scope.schema))?.1;
+        let plain = plain_type(field.data_type());
+        let expr = if &plain == field.data_type() {
+            expr
+        } else {
+            Expr::Cast(Cast::new(Box::new(expr), plain.clone()))
+        };
+        Ok(Typed {
+            expr,
+            ty: SqlType {
+                nullable: field.is_nullable(),
+                ..sql_type(&plain)
+            },
+        })
+    }
+
+    /// Arguments as what a function takes.
+    pub(super) fn coerced<F: UDFCoercionExt>(
+        &self,
+        function: &F,
+        args: Vec<Typed>,
+        span: Span,
+    ) -> Bound<Vec<Typed>> {
+        if args.is_empty() {
+            return Ok(args);
+        }
+        let fields: Vec<FieldRef> = args
+            .iter()
+            .map(|a| Arc::new(Field::new("", arrow_type(&a.ty), a.ty.nullable)))
+            .collect();
+        let wanted = self.datafusion(span, fields_with_udf(&fields, function))?;
+        args.into_iter()
+            .zip(wanted)
+            .map(|(arg, field)| {
+                let have = arrow_type(&arg.ty);
+                match field.data_type() {
+                    same if *same == have => Ok(arg),
+                    // Text and bytes in other layouts are DataFusion's affair.
+                    DataType::Utf8View | DataType::LargeUtf8 | DataType::BinaryView => {
+                        let cast = Cast::new(Box::new(arg.expr), field.data_type().clone());
+                        Ok(Typed {
+                            expr: Expr::Cast(cast),
+                            ty: arg.ty,
+                        })
+                    }
+                    other => {
+                        let wanted = sql_type(&plain_type(other));
+                        let cast = self.as_kind(arg, &wanted.kind, span)?;
+                        Ok(if arrow_type(&cast.ty) == *other {
+                            cast
+                        } else {
+                            Typed {
+                                expr: Expr::Cast(Cast::new(Box::new(cast.expr), other.clone())),
+                                ty: cast.ty,
+                            }
+                        })
+                    }
+                }
+            })
+            .collect()
+    }
+
+    /// The first that is not NULL; the later ones are evaluated only where they are needed.
+    fn coalesce(&self, mut args: Vec<Typed>, name: &str, span: Span) -> Bound<Typed> {
+        let nullable = args.iter().all(|a| a.ty.nullable);
+        if args.len() == 1
+            && let Some(only) = args.pop()
+        {
+            return Ok(only);
+        }
+        let (args, _) = self.in_common(args, name, span)?;
+        let conditions = args
+            .iter()
+            .take(args.len().saturating_sub(1))
+            .map(|a| Typed::boolean(Expr::IsNotNull(Box::new(a.expr.clone())), false))
+            .collect();
+        let mut chosen = self.choose(conditions, args, name, span)?;
+        chosen.ty.nullable = nullable;
+        Ok(chosen)
+    }
+
+    fn null_if(&self, args: Vec<Typed>, span: Span) -> Bound<Typed> {
+        let Ok([a, b]) = <[Typed; 2]>::try_from(args) else {
+            return Err(self.mistake(span, "NULLIF takes 2 arguments"));
+        };
+        let kind = a.ty.kind.clone();
+        let same = self.equal(a.clone(), b, span)?;
+        let null = self.null(&kind, span)?;
+        self.choose(vec![same], vec![null, a], "NULLIF", span)
+    }
+
+    fn unknown_function(&self, name: &str, span: Span) -> Box<crate::sql::Diagnostic> {
+        let upper = name.to_uppercase();
+        if matches!(upper.as_str(), "TUMBLE" | "HOP" | "SESSION") {
+            let name = upper;
+            return self.mistake_with(
+                span,
+                format!("GROUP BY {name}(...), a group window, is not supported"),
+                "use the table function: FROM TABLE(TUMBLE(TABLE t, DESCRIPTOR(ts), INTERVAL '5' MINUTE)) ... GROUP BY window_start, window_end",
+            );
+        }
+        let message = format!("Function '{name}' not found");
+        match self.context.functions.closest(name) {
+            Some(near) => self.mistake_with(
+                span,
+                message,
+                format!("did you mean '{}'?", near.to_uppercase()),
+            ),
+            None => self.mistake_with(span, message, "SHOW FUNCTIONS lists what there is"),
+        }
+    }
+}
+
+/// The name of a function as it is looked up: without catalog and database, in upper case.
+pub(super) fn function_name(name: &ast::ObjectName) -> String {
+    name.0
+        .last()
+        .and_then(|p| p.as_ident())
+        .map_or_else(|| name.to_string(), |i| i.value.clone())
+        .to_uppercase()
+}

@@ -1,0 +1,285 @@
+//! FROM: tables, views, queries in parentheses, windows, joins.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use datafusion::common::{Column as PlanColumn, DFSchema, JoinType, TableReference};
+use datafusion::logical_expr::{EmptyRelation, Expr, LogicalPlan, LogicalPlanBuilder};
+use sqlparser::ast::{self, ObjectName, Spanned, TableFactor, TableWithJoins};
+use sqlparser::tokenizer::Span;
+
+use super::scope::{Relation, Scope, ScopeColumn};
+use super::{Binder, Bound};
+use crate::catalog::{Relation as Declared, Table, View};
+use crate::planner::builtin;
+use crate::sql::{table_function_call, table_options_hint};
+
+impl Binder<'_> {
+    /// The rows of FROM; one row without columns where there is none.
+    pub(super) fn from(
+        &mut self,
+        from: &[TableWithJoins],
+        outer: Option<&Scope<'_>>,
+        span: Span,
+    ) -> Bound<Relation> {
+        let mut relation: Option<Relation> = None;
+        for item in from {
+            let next = self.joined_tables(item, outer)?;
+            relation = Some(match relation {
+                None => next,
+                Some(left) => self.join(left, next, JoinType::Inner, None, outer, span)?,
+            });
+        }
+        Ok(relation.unwrap_or_else(|| Relation {
+            plan: LogicalPlan::EmptyRelation(EmptyRelation {
+                produce_one_row: true,
+                schema: Arc::new(DFSchema::empty()),
+            }),
+            columns: Vec::new(),
+        }))
+    }
+
+    fn joined_tables(
+        &mut self,
+        item: &TableWithJoins,
+        outer: Option<&Scope<'_>>,
+    ) -> Bound<Relation> {
+        use ast::JoinOperator as J;
+        let mut relation = self.factor(&item.relation, outer)?;
+        for join in &item.joins {
+            let span = join.relation.span();
+            let (kind, constraint) = match &join.join_operator {
+                J::Join(c) | J::Inner(c) => (JoinType::Inner, c),
+                J::Left(c) | J::LeftOuter(c) => (JoinType::Left, c),
+                J::Right(c) | J::RightOuter(c) => (JoinType::Right, c),
+                J::FullOuter(c) => (JoinType::Full, c),
+                J::CrossJoin(c) => (JoinType::Inner, c),
+                _ => return Err(self.mistake(span, "Flink SQL has no such join")),
+            };
+            let right = self.factor(&join.relation, outer)?;
+            relation = self.join(relation, right, kind, Some(constraint), outer, span)?;
+        }
+        Ok(relation)
+    }
+
+    /// One item of FROM.
+    fn factor(&mut self, factor: &TableFactor, outer: Option<&Scope<'_>>) -> Bound<Relation> {
+        let span = factor.span();
+        if let Some(call) = table_function_call(factor) {
+            let name = super::calls::function_name(call.name);
+            return self.table_function(&name, &call, outer, span);
+        }
+        match factor {
+            TableFactor::Table {
+                name,
+                alias,
+                version,
+                sample,
+                ..
+            } => {
+                if version.is_some() {
+                    return Err(self.unsupported(
+                        span,
+                        &format!("{name} FOR SYSTEM_TIME AS OF (temporal join)"),
+                        "join the table as it is now: JOIN t ON ...",
+                    ));
+                }
+                if sample.is_some() {
+                    return Err(self.unsupported(
+                        span,
+                        "TABLESAMPLE",
+                        "filter rows instead, for example WHERE MOD(id, 100) = 0",
+                    ));
+                }
+                let hints = table_options_hint(factor).map_err(|m| self.mistake(span, m))?;
+                let options: Vec<(String, String)> = hints
+                    .into_iter()
+                    .map(|o| (o.key.value, o.value.value))
+                    .collect();
+                let mut relation = self.named_table(name, &options, name.span())?;
+                if let Some(alias) = alias {
+                    self.rename(&mut relation, alias)?;
+                }
+                Ok(relation)
+            }
+            TableFactor::Derived {
+                lateral,
+                subquery,
+                alias,
+                sample,
+            } => {
+                if sample.is_some() {
+                    return Err(self.unsupported(span, "TABLESAMPLE", "filter rows instead"));
+                }
+                let mut relation = self.query(subquery, outer.filter(|_| *lateral))?;
+                for column in &mut relation.columns {
+                    column.qualifier = None;
+                }
+                if let Some(alias) = alias {
+                    self.rename(&mut relation, alias)?;
+                }
+                Ok(relation)
+            }
+            TableFactor::NestedJoin {
+                table_with_joins,
+                alias,
+            } => {
+                let mut relation = self.joined_tables(table_with_joins, outer)?;
+                if let Some(alias) = alias {
+                    self.rename(&mut relation, alias)?;
+                }
+                Ok(relation)
+            }
+            TableFactor::UNNEST { .. } => Err(self.unnest(span)),
+            TableFactor::MatchRecognize { .. } => Err(self.unsupported(
+                span,
+                "MATCH_RECOGNIZE",
+                "LAG and window aggregates find simple sequences",
+            )),
+            TableFactor::Pivot { .. } | TableFactor::Unpivot { .. } => Err(self.mistake_with(
+                span,
+                "Flink SQL has no PIVOT",
+                "aggregate with FILTER: SUM(x) FILTER (WHERE kind = 'a')",
+            )),
+            other => Err(self.mistake(span, format!("Flink SQL has no {other} in FROM"))),
+        }
+    }
+
+    pub(super) fn unnest(&self, span: Span) -> Box<crate::sql::Diagnostic> {
+        self.unsupported(
+            span,
+            "UNNEST",
+            "take elements by their place, as in items[1]",
+        )
+    }
+
+    /// A table, a view or a query of WITH, by name.
+    pub(super) fn named_table(
+        &mut self,
+        name: &ObjectName,
+        options: &[(String, String)],
+        span: Span,
+    ) -> Bound<Relation> {
+        let parts: Vec<&str> = name
+            .0
+            .iter()
+            .filter_map(|p| p.as_ident().map(|i| i.value.as_str()))
+            .collect();
+        if let [only] = parts.as_slice()
+            && let Some((_, relation)) = self.ctes.iter().rev().find(|(n, _)| n == only)
+        {
+            let mut relation = relation.clone();
+            relation.alias(only);
+            return Ok(relation);
+        }
+        if let [database, table] = parts.as_slice()
+            && *database == builtin::DATABASE
+        {
+            let Some(found) = builtin::table(table) else {
+                return Err(self.mistake_with(
+                    span,
+                    format!("table '{name}' not found"),
+                    format!("the built-in tables are {}", builtin::names().join(", ")),
+                ));
+            };
+            return self.scan(&found, table, span);
+        }
+        let bare = match parts.as_slice() {
+            [table]
+            | ["default_database", table]
+            | ["default_catalog", "default_database", table] => *table,
+            _ => {
+                return Err(self.mistake_with(
+                    span,
+                    format!("table '{name}' not found"),
+                    "flowline has the one database default_catalog.default_database",
+                ));
+            }
+        };
+        match self.context.catalog.get(bare) {
+            None => {
+                let message = format!("table '{bare}' not found");
+                Err(match self.context.catalog.closest(bare) {
+                    Some(near) => {
+                        self.mistake_with(span, message, format!("did you mean '{near}'?"))
+                    }
+                    None => self.mistake(span, message),
+                })
+            }
+            Some(Declared::View(_)) if !options.is_empty() => Err(self.mistake(
+                span,
+                format!("'{bare}' is a view: an OPTIONS hint goes after a table"),
+            )),
+            Some(Declared::View(view)) => {
+                let view = Arc::clone(view);
+                self.view(&view, span)
+            }
+            Some(Declared::Table(table)) => {
+                let mut table = Arc::clone(table);
+                if !options.is_empty() {
+                    let options: BTreeMap<String, String> = options.iter().cloned().collect();
+                    Arc::make_mut(&mut table).with.extend(options);
+                }
+                self.scan(&table, bare, span)
+            }
+        }
+    }
+
+    fn scan(&mut self, table: &Arc<Table>, name: &str, span: Span) -> Bound<Relation> {
+        let source = self.datafusion(span, (self.context.tables)(table))?;
+        let plan = LogicalPlanBuilder::scan(TableReference::bare(name), source, None);
+        let qualifier = TableReference::bare(name);
+        let mut columns: Vec<ScopeColumn> =
+            table.columns.iter().map(ScopeColumn::of_table).collect();
+        let exprs = columns.iter().map(|c| {
+            let column = PlanColumn::new(Some(qualifier.clone()), c.id.as_str());
+            Expr::Column(column).alias(&c.id)
+        });
+        let plan = plan.and_then(|p| p.project(exprs.collect::<Vec<_>>()));
+        let plan = self.datafusion(span, plan.and_then(LogicalPlanBuilder::build))?;
+        for column in &mut columns {
+            column.qualifier = Some(name.to_string());
+        }
+        Ok(Relation { plan, columns })
+    }
+
+    /// A view's query in its place, bound with the names that its own text sees.
+    fn view(&mut self, view: &View, span: Span) -> Bound<Relation> {
+        if self.views.contains(&view.name) {
+            return Err(self.mistake(
+                span,
+                format!(
+                    "view '{0}' reads itself: {1} -> {0}",
+                    view.name,
+                    self.views.join(" -> ")
+                ),
+            ));
+        }
+        self.views.push(view.name.clone());
+        let file = std::mem::replace(&mut self.file, Arc::clone(&view.file));
+        let ctes = std::mem::take(&mut self.ctes);
+        let relation = self.query(&view.query, None);
+        self.ctes = ctes;
+        self.file = file;
+        self.views.pop();
+        let mut relation = relation?;
+        let width = relation.columns.len();
+        if !view.columns.is_empty() && view.columns.len() != width {
+            return Err(self.mistake(
+                span,
+                format!(
+                    "view '{}' names {} columns, its query has {width}",
+                    view.name,
+                    view.columns.len()
+                ),
+            ));
+        }
+        for (column, name) in relation.columns.iter_mut().zip(&view.columns) {
+            column.name.clone_from(name);
+        }
+        for column in &mut relation.columns {
+            column.qualifier = Some(view.name.clone());
+        }
+        Ok(relation)
+    }
+}

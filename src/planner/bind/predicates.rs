@@ -1,0 +1,422 @@
+//! What is true, false or unknown: comparisons, AND and OR, IN, BETWEEN, LIKE.
+
+use datafusion::logical_expr::expr::InList;
+use datafusion::logical_expr::{Case, Expr, Like, Operator};
+use flowline_udfs::Comparison;
+use sqlparser::ast::{self, BinaryOperator, Spanned, ValueWithSpan};
+use sqlparser::tokenizer::Span;
+
+use super::arithmetic::binary;
+use super::casts::{common_kind, is_bytes, is_float, is_number, is_text, is_time};
+use super::failures::can_fail;
+use super::scope::Scope;
+use super::{Binder, Bound, Typed};
+use crate::sql::ast::SqlTypeKind as Kind;
+
+impl Binder<'_> {
+    /// A chain of AND or of OR.
+    pub(super) fn logic(
+        &mut self,
+        whole: &ast::Expr,
+        op: &BinaryOperator,
+        scope: &Scope<'_>,
+    ) -> Bound<Typed> {
+        let mut parts = Vec::new();
+        for part in chain(whole, op) {
+            let bound = self.expr(part, scope)?;
+            parts.push(self.condition(bound, &op.to_string(), part.span())?);
+        }
+        Ok(all_or_any(*op == BinaryOperator::And, parts))
+    }
+
+    /// A BOOLEAN; NULL is one.
+    pub(super) fn condition(&self, value: Typed, what: &str, span: Span) -> Bound<Typed> {
+        match value.ty.kind {
+            Kind::Boolean => Ok(value),
+            Kind::Null => self.null(&Kind::Boolean, span),
+            other => Err(self.mistake(
+                span,
+                format!("{what} takes a condition (BOOLEAN), but this is {other}"),
+            )),
+        }
+    }
+
+    pub(super) fn not(&self, value: Typed, span: Span) -> Bound<Typed> {
+        let Typed { expr, ty } = self.condition(value, "NOT", span)?;
+        Ok(Typed {
+            expr: Expr::Not(Box::new(expr)),
+            ty,
+        })
+    }
+
+    pub(super) fn is(
+        &mut self,
+        value: &ast::Expr,
+        scope: &Scope<'_>,
+        test: fn(Box<Expr>) -> Expr,
+    ) -> Bound<Typed> {
+        let bound = self.expr(value, scope)?;
+        let bound = self.condition(bound, "IS", value.span())?;
+        Ok(Typed::boolean(test(Box::new(bound.expr)), false))
+    }
+
+    pub(super) fn equal(&self, a: Typed, b: Typed, span: Span) -> Bound<Typed> {
+        self.compare(a, Operator::Eq, b, span)
+    }
+
+    /// Both sides of a comparison as one type.
+    fn comparable(&self, a: Typed, op: Operator, b: Typed, span: Span) -> Bound<(Typed, Typed)> {
+        let both = |kind: Kind, a: Typed, b: Typed| {
+            Ok((self.as_kind(a, &kind, span)?, self.as_kind(b, &kind, span)?))
+        };
+        let (x, y) = (&a.ty.kind, &b.ty.kind);
+        let refused = || {
+            let (l, r) = (&a.ty.kind, &b.ty.kind);
+            self.mistake(
+                span,
+                format!(
+                    "Cannot apply '{op}' to arguments of type '<{l}> {op} <{r}>': implicit type conversion between {l} and {r} is not supported; CAST one of them"
+                ),
+            )
+        };
+        let is_equality = matches!(op, Operator::Eq | Operator::NotEq);
+        match (x, y) {
+            (Kind::Null, Kind::Null) => both(Kind::Boolean, a, b),
+            (Kind::Null, _) => both(y.clone(), a, b),
+            (_, Kind::Null) => both(x.clone(), a, b),
+            (x, y) if is_text(x) && is_text(y) => both(Kind::String, a, b),
+            (x, y) if is_bytes(x) && is_bytes(y) => both(Kind::Bytes, a, b),
+            (x, y) if is_time(x) && is_text(y) => {
+                if !matches!(b.expr, Expr::Literal(..)) {
+                    return Err(refused());
+                }
+                let to = x.clone();
+                both(to, a, b)
+            }
+            (x, y) if is_text(x) && is_time(y) => {
+                if !matches!(a.expr, Expr::Literal(..)) {
+                    return Err(refused());
+                }
+                let to = y.clone();
+                both(to, a, b)
+            }
+            (x, y)
+                if (is_text(x) && is_number(y) || is_number(x) && is_text(y)) && !is_equality =>
+            {
+                let number = if is_number(x) { x.clone() } else { y.clone() };
+                both(number, a, b)
+            }
+            (Kind::Date, Kind::Timestamp(_) | Kind::TimestampLtz(_))
+            | (Kind::Timestamp(_) | Kind::TimestampLtz(_), Kind::Date) => Err(refused()),
+            _ => match common_kind(&[x, y]) {
+                Some(kind) => both(kind, a, b),
+                None => Err(refused()),
+            },
+        }
+    }
+
+    pub(super) fn compare(&self, a: Typed, op: Operator, b: Typed, span: Span) -> Bound<Typed> {
+        let nullable = a.ty.nullable || b.ty.nullable;
+        let (a, b) = self.comparable(a, op, b, span)?;
+        let expr = if is_float(&a.ty.kind) {
+            let comparison = match op {
+                Operator::Eq => Comparison::Eq,
+                Operator::NotEq => Comparison::NotEq,
+                Operator::Lt => Comparison::Lt,
+                Operator::LtEq => Comparison::LtEq,
+                Operator::Gt => Comparison::Gt,
+                _ => Comparison::GtEq,
+            };
+            flowline_udfs::float_comparison(comparison).call(vec![a.expr, b.expr])
+        } else {
+            binary(a.expr, op, b.expr)
+        };
+        Ok(Typed::boolean(expr, nullable))
+    }
+
+    /// `(a, b) = (c, d)`.
+    pub(super) fn compare_rows(
+        &mut self,
+        a: &[ast::Expr],
+        op: Operator,
+        b: &[ast::Expr],
+        scope: &Scope<'_>,
+        span: Span,
+    ) -> Bound<Typed> {
+        if a.len() != b.len() {
+            return Err(self.mistake(
+                span,
+                format!(
+                    "rows of {} and {} values cannot be compared",
+                    a.len(),
+                    b.len()
+                ),
+            ));
+        }
+        if !matches!(op, Operator::Eq | Operator::NotEq) {
+            return Err(self.unsupported(
+                span,
+                &format!("{op} between rows"),
+                "compare their values one by one",
+            ));
+        }
+        let mut parts = Vec::new();
+        for (a, b) in a.iter().zip(b) {
+            let (a, b) = (self.expr(a, scope)?, self.expr(b, scope)?);
+            parts.push(self.compare(a, op, b, span)?);
+        }
+        Ok(all_or_any(op == Operator::Eq, parts))
+    }
+
+    pub(super) fn distinct(
+        &mut self,
+        a: &ast::Expr,
+        b: &ast::Expr,
+        is_distinct: bool,
+        scope: &Scope<'_>,
+        span: Span,
+    ) -> Bound<Typed> {
+        let (a, b) = (self.expr(a, scope)?, self.expr(b, scope)?);
+        let (a, b) = self.comparable(a, Operator::Eq, b, span)?;
+        if is_float(&a.ty.kind) {
+            let test = flowline_udfs::float_distinct().call(vec![a.expr, b.expr]);
+            let test = if is_distinct {
+                test
+            } else {
+                Expr::Not(Box::new(test))
+            };
+            return Ok(Typed::boolean(test, false));
+        }
+        let op = if is_distinct {
+            Operator::IsDistinctFrom
+        } else {
+            Operator::IsNotDistinctFrom
+        };
+        Ok(Typed::boolean(binary(a.expr, op, b.expr), false))
+    }
+
+    pub(super) fn between(
+        &self,
+        value: Typed,
+        low: Typed,
+        high: Typed,
+        negated: bool,
+        span: Span,
+    ) -> Bound<Typed> {
+        let above = self.compare(value.clone(), Operator::GtEq, low, span)?;
+        let below = self.compare(value, Operator::LtEq, high, span)?;
+        let within = all_or_any(true, vec![above, below]);
+        if negated {
+            self.not(within, span)
+        } else {
+            Ok(within)
+        }
+    }
+
+    pub(super) fn in_list(
+        &mut self,
+        value: &ast::Expr,
+        list: &[ast::Expr],
+        negated: bool,
+        scope: &Scope<'_>,
+        span: Span,
+    ) -> Bound<Typed> {
+        if let ast::Expr::Tuple(values) = value {
+            let mut parts = Vec::new();
+            for item in list {
+                let ast::Expr::Tuple(items) = item else {
+                    return Err(self.mistake(item.span(), "expected a row such as (1, 2)"));
+                };
+                parts.push(self.compare_rows(values, Operator::Eq, items, scope, span)?);
+            }
+            let any = all_or_any(false, parts);
+            return if negated {
+                self.not(any, span)
+            } else {
+                Ok(any)
+            };
+        }
+        let value = self.expr(value, scope)?;
+        let items = self.exprs(list, scope)?;
+        // A text among dates and times is one of them.
+        let kinds: Vec<&Kind> = std::iter::once(&value.ty.kind)
+            .chain(items.iter().map(|i| &i.ty.kind))
+            .collect();
+        let common = common_kind(&kinds);
+        let Some(kind) = common.filter(|k| !is_float(k) && !is_nested(k)) else {
+            let mut parts = Vec::new();
+            let common = common_kind(&kinds);
+            for item in items.clone() {
+                let (a, b) = match &common {
+                    Some(kind) => (
+                        self.as_kind(value.clone(), kind, span)?,
+                        self.as_kind(item, kind, span)?,
+                    ),
+                    None => (value.clone(), item),
+                };
+                parts.push(self.equal(a, b, span)?);
+            }
+            let any = all_or_any(false, parts);
+            return if negated {
+                self.not(any, span)
+            } else {
+                Ok(any)
+            };
+        };
+        let kind = if kind == Kind::Null {
+            Kind::Boolean
+        } else {
+            kind
+        };
+        let nullable = value.ty.nullable || items.iter().any(|i| i.ty.nullable);
+        let value = self.as_kind(value, &kind, span)?;
+        let items = items
+            .into_iter()
+            .map(|i| Ok(self.as_kind(i, &kind, span)?.expr))
+            .collect::<Bound<Vec<_>>>()?;
+        Ok(Typed::boolean(
+            Expr::InList(InList::new(Box::new(value.expr), items, negated)),
+            nullable,
+        ))
+    }
+
+    /// LIKE and SIMILAR TO.
+    pub(super) fn like(
+        &mut self,
+        what: &str,
+        value: &ast::Expr,
+        pattern: &ast::Expr,
+        escape: Option<&ValueWithSpan>,
+        negated: bool,
+        scope: &Scope<'_>,
+    ) -> Bound<Typed> {
+        let span = value.span().union(&pattern.span());
+        let (value, pattern) = (self.expr(value, scope)?, self.expr(pattern, scope)?);
+        if !(is_text(&value.ty.kind) || value.ty.kind == Kind::Null)
+            || !(is_text(&pattern.ty.kind) || pattern.ty.kind == Kind::Null)
+        {
+            return Err(self.cannot_apply(what, &value, &pattern, span));
+        }
+        let nullable = value.ty.nullable || pattern.ty.nullable;
+        let value = self.as_kind(value, &Kind::String, span)?;
+        let pattern = self.as_kind(pattern, &Kind::String, span)?;
+        let escape = escape.map(|e| self.literal(e)).transpose()?;
+        let escape_text = escape.as_ref().and_then(|e| self.literal_text(e));
+        let constant = match (&pattern.expr, what, &escape) {
+            (Expr::Literal(v, _), "LIKE", None) => {
+                v.try_as_str().flatten().map(|p| backslashed(p, None))
+            }
+            (Expr::Literal(v, _), "LIKE", Some(_)) => match escape_text.as_deref() {
+                Some(e) if e.chars().count() == 1 => v
+                    .try_as_str()
+                    .flatten()
+                    .map(|p| backslashed(p, e.chars().next())),
+                _ => return Err(self.mistake(span, "ESCAPE takes one character")),
+            },
+            _ => None,
+        };
+        let expr = match constant {
+            Some(Some(pattern)) => Expr::Like(Like::new(
+                negated,
+                Box::new(value.expr),
+                Box::new(Expr::Literal(pattern.into(), None)),
+                None,
+                false,
+            )),
+            Some(None) => {
+                return Err(self.mistake(span, "the LIKE pattern ends in its escape character"));
+            }
+            None => {
+                let function = if what == "LIKE" {
+                    flowline_udfs::like()
+                } else {
+                    flowline_udfs::similar_to()
+                };
+                let args = [Some(value), Some(pattern), escape];
+                let args = args.into_iter().flatten().map(|a| a.expr).collect();
+                let test = function.call(args);
+                if negated {
+                    Expr::Not(Box::new(test))
+                } else {
+                    test
+                }
+            }
+        };
+        Ok(Typed::boolean(expr, nullable))
+    }
+}
+
+/// The operands of a chain of one operator, in order, without recursion down its left side.
+pub(super) fn chain<'e>(whole: &'e ast::Expr, op: &BinaryOperator) -> Vec<&'e ast::Expr> {
+    let mut parts = Vec::new();
+    let mut waiting = vec![whole];
+    while let Some(expr) = waiting.pop() {
+        match expr {
+            ast::Expr::BinaryOp {
+                left,
+                op: own,
+                right,
+            } if own == op => {
+                waiting.push(right);
+                waiting.push(left);
+            }
+            ast::Expr::Nested(inner) => waiting.push(inner),
+            other => parts.push(other),
+        }
+    }
+    parts
+}
+
+/// AND or OR of conditions, decided from left to right, row by row: what can fail is evaluated only where what is before it
+/// has not decided.
+pub(super) fn all_or_any(is_and: bool, parts: Vec<Typed>) -> Typed {
+    let nullable = parts.iter().any(|p| p.ty.nullable);
+    let op = if is_and { Operator::And } else { Operator::Or };
+    let mut parts = parts.into_iter().rev().map(|p| p.expr);
+    let Some(mut rest) = parts.next() else {
+        return Typed::boolean(Expr::Literal(is_and.into(), None), false);
+    };
+    for part in parts {
+        rest = if can_fail(&rest) {
+            let decided = if is_and {
+                Expr::IsFalse(Box::new(part.clone()))
+            } else {
+                Expr::IsTrue(Box::new(part.clone()))
+            };
+            let otherwise = binary(part, op, rest);
+            let branch = (
+                Box::new(decided),
+                Box::new(Expr::Literal((!is_and).into(), None)),
+            );
+            Expr::Case(Case::new(None, vec![branch], Some(Box::new(otherwise))))
+        } else {
+            binary(part, op, rest)
+        };
+    }
+    Typed::boolean(rest, nullable)
+}
+
+fn is_nested(kind: &Kind) -> bool {
+    matches!(
+        kind,
+        Kind::Array(_) | Kind::Map(..) | Kind::Multiset(_) | Kind::Row(_)
+    )
+}
+
+/// Flink's LIKE escapes by what ESCAPE says and by nothing without it; DataFusion's by a backslash. `None` where the pattern
+/// ends in its escape character.
+fn backslashed(pattern: &str, escape: Option<char>) -> Option<String> {
+    let mut escaped = String::new();
+    let mut characters = pattern.chars();
+    while let Some(c) = characters.next() {
+        if Some(c) == escape {
+            escaped.extend(['\\', characters.next()?]);
+        } else {
+            if c == '\\' {
+                escaped.push('\\');
+            }
+            escaped.push(c);
+        }
+    }
+    Some(escaped)
+}

@@ -1,0 +1,380 @@
+//! Queries: WITH, set operations, VALUES, ORDER BY and LIMIT around SELECTs.
+
+use datafusion::common::{JoinType, NullEquality};
+use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder};
+use sqlparser::ast::{self, LimitClause, Query, SetExpr, SetOperator, SetQuantifier, Spanned};
+use sqlparser::tokenizer::Span;
+use std::sync::Arc;
+
+use super::casts::common_kind;
+use super::over::sort_of;
+use super::scope::{Relation, Scope, ScopeColumn, ScopeName};
+use super::{Binder, Bound, Typed, nested};
+use crate::planner::types::arrow_type;
+use crate::sql::ast::SqlType;
+
+impl Binder<'_> {
+    pub(super) fn query(&mut self, query: &Query, outer: Option<&Scope<'_>>) -> Bound<Relation> {
+        nested(|| self.whole_query(query, outer))
+    }
+
+    fn whole_query(&mut self, query: &Query, outer: Option<&Scope<'_>>) -> Bound<Relation> {
+        let known = self.ctes.len();
+        if let Some(with) = &query.with {
+            if with.recursive {
+                return Err(self.unsupported(
+                    query.span(),
+                    "WITH RECURSIVE",
+                    "Flink has it in batch mode only",
+                ));
+            }
+            for cte in &with.cte_tables {
+                let mut relation = self.query(&cte.query, outer)?;
+                let name = cte.alias.name.value.clone();
+                self.rename(&mut relation, &cte.alias)?;
+                self.ctes.push((name, relation));
+            }
+        }
+        let relation = self.ordered(query, outer);
+        self.ctes.truncate(known);
+        relation
+    }
+
+    fn ordered(&mut self, query: &Query, outer: Option<&Scope<'_>>) -> Bound<Relation> {
+        let order_by = match &query.order_by {
+            None => &[],
+            Some(order) => match &order.kind {
+                ast::OrderByKind::Expressions(items) => items.as_slice(),
+                ast::OrderByKind::All(_) => {
+                    return Err(self.mistake(order.span(), "ORDER BY takes expressions, not ALL"));
+                }
+            },
+        };
+        let relation = self.body(&query.body, order_by, outer)?;
+        let (skip, fetch) = self.limits(query)?;
+        if skip.is_none() && fetch.is_none() {
+            return Ok(relation);
+        }
+        let plan = LogicalPlanBuilder::from(relation.plan).limit(skip.unwrap_or(0), fetch);
+        let plan = self.datafusion(query.span(), plan.and_then(LogicalPlanBuilder::build))?;
+        Ok(Relation {
+            plan,
+            columns: relation.columns,
+        })
+    }
+
+    /// OFFSET and LIMIT (or FETCH FIRST).
+    fn limits(&mut self, query: &Query) -> Bound<(Option<usize>, Option<usize>)> {
+        let (mut skip, mut fetch) = (None, None);
+        match &query.limit_clause {
+            None => {}
+            Some(LimitClause::LimitOffset { limit, offset, .. }) => {
+                skip = offset.as_ref().map(|o| &o.value);
+                fetch = limit.as_ref();
+            }
+            Some(LimitClause::OffsetCommaLimit { offset, limit }) => {
+                skip = Some(offset);
+                fetch = Some(limit);
+            }
+        }
+        let skip = skip.map(|e| self.count(e, "OFFSET")).transpose()?;
+        let limit = fetch.map(|e| self.count(e, "LIMIT")).transpose()?;
+        let Some(clause) = &query.fetch else {
+            return Ok((skip, limit));
+        };
+        if clause.with_ties || clause.percent {
+            return Err(self.mistake(
+                query.span(),
+                "FETCH FIRST takes a number of rows, without TIES and PERCENT",
+            ));
+        }
+        if limit.is_some() {
+            return Err(self.mistake(
+                query.span(),
+                "LIMIT and FETCH say the same: write one of them",
+            ));
+        }
+        let rows = match &clause.quantity {
+            Some(e) => self.count(e, "FETCH")?,
+            None => 1,
+        };
+        Ok((skip, Some(rows)))
+    }
+
+    fn count(&mut self, expr: &ast::Expr, what: &str) -> Bound<usize> {
+        let schema = datafusion::common::DFSchema::empty();
+        let bound = self.expr(expr, &Scope::new(&schema, &[], None))?;
+        let value = super::literals::whole_number(&bound.expr);
+        match value.and_then(|n| usize::try_from(n).ok()) {
+            Some(n) => Ok(n),
+            None => Err(self.mistake(
+                expr.span(),
+                format!("{what} takes a number of rows, not {expr}"),
+            )),
+        }
+    }
+
+    /// ORDER BY over a query whose columns are all that there is.
+    pub(super) fn sorted_by_output(
+        &mut self,
+        relation: Relation,
+        order_by: &[ast::OrderByExpr],
+    ) -> Bound<Relation> {
+        let mut sorts = Vec::new();
+        for item in order_by {
+            let place = match &item.expr {
+                ast::Expr::Value(v) => match &v.value {
+                    ast::Value::Number(n, _) => n.parse::<usize>().ok(),
+                    _ => None,
+                },
+                _ => None,
+            };
+            let value = match place.and_then(|n| relation.columns.get(n.wrapping_sub(1))) {
+                Some(column) => column.typed(),
+                None => self.expr(&item.expr, &relation.scope(None))?,
+            };
+            sorts.push(sort_of(value.expr, item));
+        }
+        if sorts.is_empty() {
+            return Ok(relation);
+        }
+        self.sorted(relation, sorts, Span::empty())
+    }
+
+    pub(super) fn set_expr(
+        &mut self,
+        body: &SetExpr,
+        outer: Option<&Scope<'_>>,
+    ) -> Bound<Relation> {
+        nested(|| match body {
+            SetExpr::Select(select) => self.select(select, &[], outer),
+            SetExpr::Query(query) => self.query(query, outer),
+            SetExpr::SetOperation {
+                op,
+                set_quantifier,
+                left,
+                right,
+            } => self.set_operation(*op, *set_quantifier, left, right, outer),
+            SetExpr::Values(values) => self.values(values, outer),
+            SetExpr::Table(table) => {
+                let name = ast::Ident::new(table.table_name.clone().unwrap_or_default());
+                self.named_table(&ast::ObjectName::from(vec![name]), &[], Span::empty())
+            }
+            other => Err(self.mistake(body.span(), format!("{other} is no query"))),
+        })
+    }
+
+    fn set_operation(
+        &mut self,
+        op: SetOperator,
+        quantifier: SetQuantifier,
+        left: &SetExpr,
+        right: &SetExpr,
+        outer: Option<&Scope<'_>>,
+    ) -> Bound<Relation> {
+        let span = left.span().union(&right.span());
+        let is_all = match quantifier {
+            SetQuantifier::All => true,
+            SetQuantifier::None | SetQuantifier::Distinct => false,
+            _ => return Err(self.mistake(span, format!("Flink SQL has no {op} {quantifier}"))),
+        };
+        if is_all && op != SetOperator::Union {
+            return Err(self.unsupported(
+                span,
+                &format!("{op} ALL"),
+                &format!("{op} without ALL gives each row once"),
+            ));
+        }
+        let a = self.set_expr(left, outer)?;
+        let b = self.set_expr(right, outer)?;
+        if a.columns.len() != b.columns.len() {
+            return Err(self.mistake(
+                right.span(),
+                format!(
+                    "Column count mismatch in {op}: {} and {}",
+                    a.columns.len(),
+                    b.columns.len()
+                ),
+            ));
+        }
+        let mut types = Vec::new();
+        for (i, (x, y)) in a.columns.iter().zip(&b.columns).enumerate() {
+            let Some(kind) = common_kind(&[&x.ty.kind, &y.ty.kind]) else {
+                return Err(self.mistake(
+                    right.span(),
+                    format!(
+                        "Type mismatch in column {} of {op}: {} and {}",
+                        i + 1,
+                        x.ty.kind,
+                        y.ty.kind
+                    ),
+                ));
+            };
+            types.push(SqlType {
+                kind,
+                nullable: x.ty.nullable || y.ty.nullable,
+            });
+        }
+        let names: Vec<String> = a.columns.iter().map(|c| c.name.clone()).collect();
+        let a = self.as_types(a, &types, &names, span)?;
+        match op {
+            SetOperator::Union => {
+                let b = self.as_types(b, &types, &names, span)?;
+                let plan = LogicalPlanBuilder::from(a.plan).union(b.plan);
+                let plan = self.datafusion(span, plan.and_then(LogicalPlanBuilder::build))?;
+                let mut columns = a.columns;
+                for (column, ty) in columns.iter_mut().zip(types) {
+                    column.ty = ty;
+                }
+                let union = Relation { plan, columns };
+                if is_all {
+                    Ok(union)
+                } else {
+                    self.each_once(union, span)
+                }
+            }
+            SetOperator::Intersect | SetOperator::Except | SetOperator::Minus => {
+                let b = self.as_types(b, &types, &names, span)?;
+                let b = self.apart(b, &a.columns)?;
+                let a = self.each_once(a, span)?;
+                let on = a.columns.iter().zip(&b.columns);
+                let on = on.map(|(x, y)| (x.expr(), y.expr())).collect();
+                let kind = if op == SetOperator::Intersect {
+                    JoinType::LeftSemi
+                } else {
+                    JoinType::LeftAnti
+                };
+                let plan = self.join_plan(
+                    a.plan,
+                    b.plan,
+                    on,
+                    None,
+                    kind,
+                    NullEquality::NullEqualsNull,
+                    span,
+                )?;
+                Ok(Relation {
+                    plan,
+                    columns: a.columns,
+                })
+            }
+        }
+    }
+
+    /// The columns of a relation as these types, under these names.
+    fn as_types(
+        &self,
+        relation: Relation,
+        types: &[SqlType],
+        names: &[String],
+        span: Span,
+    ) -> Bound<Relation> {
+        let columns = relation.columns.iter().zip(types).zip(names);
+        let columns = columns
+            .map(|((column, ty), name)| {
+                let value = self.as_kind(column.typed(), &ty.kind, span)?;
+                Ok((value, ScopeName::item(name.clone())))
+            })
+            .collect::<Bound<Vec<_>>>()?;
+        self.projected(relation, columns, span)
+    }
+
+    /// VALUES (1, 'a'), (2, 'b'): the columns are EXPR$0, EXPR$1.
+    fn values(&mut self, values: &ast::Values, outer: Option<&Scope<'_>>) -> Bound<Relation> {
+        let schema = datafusion::common::DFSchema::empty();
+        let scope = Scope::new(&schema, &[], outer);
+        let mut rows: Vec<Vec<Typed>> = Vec::new();
+        for row in &values.rows {
+            let mut bound = self.exprs(&row.content, &scope)?;
+            // ROW(1, 2) in VALUES is a row, not a value.
+            if let [ast::Expr::Function(call)] = row.content.as_slice()
+                && super::calls::function_name(&call.name) == "ROW"
+                && let ast::FunctionArguments::List(list) = &call.args
+            {
+                bound.clear();
+                for arg in &list.args {
+                    if let ast::FunctionArg::Unnamed(ast::FunctionArgExpr::Expr(e)) = arg {
+                        bound.push(self.expr(e, &scope)?);
+                    }
+                }
+            }
+            rows.push(bound);
+        }
+        let span = values
+            .rows
+            .first()
+            .and_then(|r| r.content.first())
+            .map_or(Span::empty(), |e| e.span());
+        let width = rows.first().map_or(0, Vec::len);
+        if let Some(other) = rows.iter().find(|r| r.len() != width) {
+            return Err(self.mistake(
+                span,
+                format!(
+                    "the rows of VALUES have {width} and {} columns",
+                    other.len()
+                ),
+            ));
+        }
+        let mut columns = Vec::new();
+        let mut cells: Vec<Vec<Expr>> = vec![Vec::new(); rows.len()];
+        for i in 0..width {
+            let column: Vec<Typed> = rows.iter().map(|r| r[i].clone()).collect();
+            let nullable = column.iter().any(|c| c.ty.nullable);
+            let (column, kind) = self.in_common(column, "a column of VALUES", span)?;
+            for (row, cell) in cells.iter_mut().zip(column) {
+                row.push(cell.expr);
+            }
+            columns.push(ScopeColumn {
+                qualifier: None,
+                name: format!("EXPR${i}"),
+                id: format!("EXPR${i}"),
+                ty: SqlType { kind, nullable },
+                is_hidden: false,
+            });
+        }
+        let fields = columns.iter().map(|c| {
+            (
+                None,
+                Arc::new(arrow::datatypes::Field::new(
+                    &c.id,
+                    arrow_type(&c.ty),
+                    c.ty.nullable,
+                )),
+            )
+        });
+        let schema = datafusion::common::DFSchema::new_with_metadata(
+            fields.collect(),
+            std::collections::HashMap::default(),
+        );
+        let schema = Arc::new(self.datafusion(span, schema)?);
+        let plan = LogicalPlan::Values(datafusion::logical_expr::Values {
+            schema,
+            values: cells,
+        });
+        Ok(Relation { plan, columns })
+    }
+
+    /// Gives a relation the name of an alias, and its columns those that the alias lists.
+    pub(super) fn rename(&self, relation: &mut Relation, alias: &ast::TableAlias) -> Bound<()> {
+        let names = &alias.columns;
+        let visible = relation.visible().count();
+        if !names.is_empty() && names.len() != visible {
+            return Err(self.mistake(
+                alias.name.span,
+                format!(
+                    "'{}' names {} columns, its query has {visible}",
+                    alias.name.value,
+                    names.len()
+                ),
+            ));
+        }
+        let mut named = names.iter();
+        for column in relation.columns.iter_mut().filter(|c| !c.is_hidden) {
+            if let Some(name) = named.next() {
+                column.name.clone_from(&name.name.value);
+            }
+        }
+        relation.alias(&alias.name.value);
+        Ok(())
+    }
+}

@@ -1,0 +1,619 @@
+//! SELECT: from rows to groups, windows and columns, in the order in which SQL evaluates them.
+
+use datafusion::common::Column;
+use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
+use datafusion::logical_expr::expr::Sort;
+use datafusion::logical_expr::{Expr, LogicalPlanBuilder};
+use sqlparser::ast::{self, Select, SelectItem, SetExpr, Spanned};
+use sqlparser::tokenizer::Span;
+
+use super::aggregates::{Replaced, has_aggregate, replace};
+use super::failures::can_fail;
+use super::over::sort_of;
+use super::predicates::chain;
+use super::scope::{Relation, Scope, ScopeColumn, ScopeName, nearest};
+use super::{Binder, Bound, Typed};
+
+/// One column of a SELECT list.
+struct Item {
+    value: Typed,
+    name: String,
+    /// What was written, for messages; `None` for what `*` stands for.
+    written: Option<ast::Expr>,
+}
+
+/// Where a key of ORDER BY is found.
+enum OrderKey {
+    /// A column of the SELECT list.
+    Column(usize),
+    /// An expression over the rows beneath it.
+    Value(Box<Typed>),
+}
+
+impl Binder<'_> {
+    /// A SELECT, sorted by `order_by`.
+    pub(super) fn select(
+        &mut self,
+        select: &Select,
+        order_by: &[ast::OrderByExpr],
+        outer: Option<&Scope<'_>>,
+    ) -> Bound<Relation> {
+        let span = select.span();
+        self.refuse_clauses(select, span)?;
+        let named = self.windows.len();
+        for definition in &select.named_window {
+            match &definition.1 {
+                ast::NamedWindowExpr::WindowSpec(spec) => {
+                    self.windows
+                        .push((definition.0.value.clone(), spec.clone()));
+                }
+                ast::NamedWindowExpr::NamedWindow(other) => {
+                    return Err(
+                        self.mistake(other.span, "WINDOW ... AS takes a window in parentheses")
+                    );
+                }
+            }
+        }
+        let relation = self.select_body(select, order_by, outer, span);
+        self.windows.truncate(named);
+        relation
+    }
+
+    fn refuse_clauses(&self, select: &Select, span: Span) -> Bound<()> {
+        let other = [
+            (select.top.is_some(), "TOP"),
+            (select.into.is_some(), "SELECT INTO"),
+            (!select.lateral_views.is_empty(), "LATERAL VIEW"),
+            (select.prewhere.is_some(), "PREWHERE"),
+            (!select.connect_by.is_empty(), "CONNECT BY"),
+            (!select.cluster_by.is_empty(), "CLUSTER BY"),
+            (!select.sort_by.is_empty(), "SORT BY"),
+            (
+                matches!(select.distinct, Some(ast::Distinct::On(_))),
+                "DISTINCT ON",
+            ),
+        ];
+        match other.iter().find(|(is_there, _)| *is_there) {
+            Some((_, name)) => Err(self.mistake(span, format!("Flink SQL has no {name}"))),
+            None => Ok(()),
+        }
+    }
+
+    fn select_body(
+        &mut self,
+        select: &Select,
+        order_by: &[ast::OrderByExpr],
+        outer: Option<&Scope<'_>>,
+        span: Span,
+    ) -> Bound<Relation> {
+        let mut relation = self.from(&select.from, outer, span)?;
+        if let Some(condition) = &select.selection {
+            relation = self.restricted(relation, condition, "WHERE", outer)?;
+        }
+
+        // Everything is bound over the rows of FROM; what is an aggregate or a window is taken out of it afterwards.
+        let scope = relation.scope(outer);
+        let mut items = self.items(&select.projection, &scope)?;
+        let groups = self.groups(&select.group_by, &scope)?;
+        let mut having = self.conditions(select.having.as_ref(), "HAVING", &scope)?;
+        let qualify = select
+            .qualify
+            .clone()
+            .map(|q| with_names_of(q, &items, &scope));
+        let mut qualify = self.conditions(qualify.as_ref(), "QUALIFY", &scope)?;
+        let mut keys = self.order_keys(order_by, &items, &scope)?;
+
+        let key_exprs = |keys: &[OrderKey]| -> Vec<Expr> {
+            let value = |k: &OrderKey| match k {
+                OrderKey::Value(value) => Some(value.expr.clone()),
+                OrderKey::Column(_) => None,
+            };
+            keys.iter().filter_map(value).collect()
+        };
+        let sorted_by = key_exprs(&keys);
+        let all: Vec<Expr> = items
+            .iter()
+            .map(|i| &i.value.expr)
+            .chain(having.iter().map(|(c, _)| &c.expr))
+            .chain(qualify.iter().map(|(c, _)| &c.expr))
+            .chain(&sorted_by)
+            .cloned()
+            .collect();
+        let is_grouped =
+            !groups.keys.is_empty() || groups.sets.is_some() || all.iter().any(has_aggregate);
+        if !is_grouped && let Some(condition) = &select.having {
+            return Err(self.mistake_with(
+                condition.span(),
+                "HAVING goes with GROUP BY or an aggregate",
+                "use WHERE",
+            ));
+        }
+        if is_grouped {
+            let (grouped, replaced) = self.grouped(relation, groups, &all, span)?;
+            relation = grouped;
+            let shown = select.having.clone();
+            for (condition, written) in having.iter_mut().chain(&mut qualify) {
+                let written = shown.as_ref().unwrap_or(written);
+                *condition = self.over_groups(condition.clone(), &replaced, &relation, written)?;
+            }
+            for item in &mut items {
+                let star = ast::Expr::Identifier(ast::Ident::new("*"));
+                let written = item.written.as_ref().unwrap_or(&star);
+                item.value = self.over_groups(item.value.clone(), &replaced, &relation, written)?;
+            }
+            for (key, written) in keys.iter_mut().zip(order_by) {
+                if let OrderKey::Value(value) = key {
+                    let over =
+                        self.over_groups(*value.clone(), &replaced, &relation, &written.expr)?;
+                    *key = OrderKey::Value(Box::new(over));
+                }
+            }
+        }
+        let having = having.into_iter().map(|(c, _)| c).collect();
+        relation = self.filtered(relation, having)?;
+
+        // Subqueries become joins before the windows, which may be over what they give.
+        for item in &mut items {
+            (relation, item.value) = self.attached(relation, item.value.clone(), span)?;
+        }
+        for (condition, _) in &mut qualify {
+            (relation, *condition) = self.attached(relation, condition.clone(), span)?;
+        }
+        for key in &mut keys {
+            if let OrderKey::Value(value) = key {
+                let (attached, over) = self.attached(relation, *value.clone(), span)?;
+                relation = attached;
+                *key = OrderKey::Value(Box::new(over));
+            }
+        }
+        let sorted_by = key_exprs(&keys);
+        let exprs: Vec<Expr> = items
+            .iter()
+            .map(|i| &i.value.expr)
+            .chain(qualify.iter().map(|(c, _)| &c.expr))
+            .chain(&sorted_by)
+            .cloned()
+            .collect();
+        let (windowed, replaced) = self.windowed(relation, &exprs, span)?;
+        relation = windowed;
+        if !replaced.is_empty() {
+            for item in &mut items {
+                item.value.expr = replace(item.value.expr.clone(), &replaced);
+            }
+            for (condition, _) in &mut qualify {
+                condition.expr = replace(condition.expr.clone(), &replaced);
+            }
+            for key in &mut keys {
+                if let OrderKey::Value(value) = key {
+                    value.expr = replace(value.expr.clone(), &replaced);
+                }
+            }
+        }
+        let qualify = qualify.into_iter().map(|(c, _)| c).collect();
+        relation = self.filtered(relation, qualify)?;
+
+        let is_distinct = matches!(select.distinct, Some(ast::Distinct::Distinct));
+        self.output(relation, items, keys, order_by, is_distinct, span)
+    }
+
+    /// The columns of SELECT, each once where DISTINCT says so, in the order of ORDER BY.
+    fn output(
+        &mut self,
+        relation: Relation,
+        items: Vec<Item>,
+        keys: Vec<OrderKey>,
+        order_by: &[ast::OrderByExpr],
+        is_distinct: bool,
+        span: Span,
+    ) -> Bound<Relation> {
+        let width = items.len();
+        let mut columns: Vec<(Typed, ScopeName)> = items
+            .into_iter()
+            .map(|i| (i.value, ScopeName::item(i.name)))
+            .collect();
+        let mut places = Vec::new();
+        for (key, written) in keys.into_iter().zip(order_by) {
+            match key {
+                OrderKey::Column(i) => places.push(i),
+                OrderKey::Value(value) => {
+                    let same = columns.iter().position(|(c, _)| c.expr == value.expr);
+                    match same {
+                        Some(i) => places.push(i),
+                        None if is_distinct => {
+                            return Err(self.mistake_with(
+                                written.expr.span(),
+                                "ORDER BY of a SELECT DISTINCT takes what is in the SELECT list",
+                                "add it to the SELECT list",
+                            ));
+                        }
+                        None => {
+                            places.push(columns.len());
+                            let name = ScopeName::item(self.fresh_name("sort"));
+                            columns.push((*value, name));
+                        }
+                    }
+                }
+            }
+        }
+        let mut relation = self.projected(relation, columns, span)?;
+        if is_distinct {
+            relation = self.each_once(relation, span)?;
+        }
+        if !places.is_empty() {
+            let sorts: Vec<Sort> = places
+                .iter()
+                .zip(order_by)
+                .map(|(place, item)| sort_of(relation.columns[*place].expr(), item))
+                .collect();
+            relation = self.sorted(relation, sorts, span)?;
+        }
+        self.first_columns(relation, width, span)
+    }
+
+    pub(super) fn sorted(
+        &self,
+        relation: Relation,
+        sorts: Vec<Sort>,
+        span: Span,
+    ) -> Bound<Relation> {
+        let plan = datafusion::logical_expr::LogicalPlan::Sort(datafusion::logical_expr::Sort {
+            expr: sorts,
+            input: std::sync::Arc::new(relation.plan),
+            fetch: None,
+        });
+        let _ = span;
+        Ok(Relation {
+            plan,
+            columns: relation.columns,
+        })
+    }
+
+    /// Without the columns that only served to sort.
+    fn first_columns(&self, relation: Relation, width: usize, span: Span) -> Bound<Relation> {
+        if relation.columns.len() == width {
+            return Ok(relation);
+        }
+        let kept = relation.columns[..width].to_vec();
+        let columns = kept
+            .iter()
+            .map(|c| (c.typed(), ScopeName::same(c)))
+            .collect();
+        self.projected(relation, columns, span)
+    }
+
+    /// DISTINCT: a group for each row.
+    pub(super) fn each_once(&self, relation: Relation, span: Span) -> Bound<Relation> {
+        let keys: Vec<Expr> = relation.columns.iter().map(ScopeColumn::expr).collect();
+        let plan = LogicalPlanBuilder::from(relation.plan).aggregate(keys, Vec::<Expr>::new());
+        let plan = self.datafusion(span, plan.and_then(LogicalPlanBuilder::build))?;
+        Ok(Relation {
+            plan,
+            columns: relation.columns,
+        })
+    }
+
+    /// The SELECT list; what has no name is called EXPR$0, EXPR$1 ... by its place.
+    fn items(&mut self, projection: &[SelectItem], scope: &Scope<'_>) -> Bound<Vec<Item>> {
+        let mut items: Vec<Item> = Vec::new();
+        for item in projection {
+            match item {
+                SelectItem::Wildcard(_) => {
+                    if scope.columns.is_empty() {
+                        return Err(self.mistake(item.span(), "SELECT * needs a FROM"));
+                    }
+                    let visible = scope.columns.iter().filter(|c| !c.is_hidden);
+                    items.extend(visible.map(Item::of_column));
+                }
+                SelectItem::QualifiedWildcard(
+                    ast::SelectItemQualifiedWildcardKind::ObjectName(name),
+                    _,
+                ) => items.extend(self.all_of(name, scope)?),
+                SelectItem::QualifiedWildcard(other, _) => {
+                    return Err(self.unsupported(
+                        item.span(),
+                        &format!("{other}"),
+                        "name the fields one by one",
+                    ));
+                }
+                SelectItem::UnnamedExpr(expr) => {
+                    let value = self.expr(expr, scope)?;
+                    let name = column_name(expr).unwrap_or_else(|| format!("EXPR${}", items.len()));
+                    items.push(Item {
+                        value,
+                        name,
+                        written: Some(expr.clone()),
+                    });
+                }
+                SelectItem::ExprWithAlias { expr, alias } => items.push(Item {
+                    value: self.expr(expr, scope)?,
+                    name: alias.value.clone(),
+                    written: Some(expr.clone()),
+                }),
+                SelectItem::ExprWithAliases { .. } => {
+                    return Err(self.mistake(item.span(), "an expression has one name"));
+                }
+            }
+        }
+        Ok(items)
+    }
+
+    /// `t.*`, or the fields of a ROW column.
+    fn all_of(&self, name: &ast::ObjectName, scope: &Scope<'_>) -> Bound<Vec<Item>> {
+        let parts: Vec<ast::Ident> = name
+            .0
+            .iter()
+            .filter_map(|p| p.as_ident().cloned())
+            .collect();
+        if let Some(table) = parts.last() {
+            let of_table = |c: &&ScopeColumn| c.qualifier.as_deref() == Some(table.value.as_str());
+            let columns: Vec<Item> = scope
+                .columns
+                .iter()
+                .filter(|c| !c.name.is_empty())
+                .filter(of_table)
+                .map(Item::of_column)
+                .collect();
+            if !columns.is_empty() {
+                return Ok(columns);
+            }
+        }
+        if let Ok(row) = self.name(&parts, scope)
+            && let crate::sql::ast::SqlTypeKind::Row(fields) = row.ty.kind.clone()
+        {
+            return fields
+                .iter()
+                .map(|(field, _)| {
+                    Ok(Item {
+                        value: self.field(row.clone(), field)?,
+                        name: field.value.clone(),
+                        written: None,
+                    })
+                })
+                .collect();
+        }
+        let tables: Vec<&str> = scope
+            .columns
+            .iter()
+            .filter_map(|c| c.qualifier.as_deref())
+            .collect();
+        let shown = parts.last().map_or("", |p| p.value.as_str());
+        Err(self.mistake_with(
+            name.span(),
+            format!("Table '{shown}' not found"),
+            nearest(shown, &tables).replace("the columns are", "the tables are"),
+        ))
+    }
+
+    /// The conditions of a chain of AND, in order, bound but not yet part of the plan.
+    fn conditions(
+        &mut self,
+        condition: Option<&ast::Expr>,
+        what: &str,
+        scope: &Scope<'_>,
+    ) -> Bound<Vec<(Typed, ast::Expr)>> {
+        let Some(condition) = condition else {
+            return Ok(Vec::new());
+        };
+        chain(condition, &ast::BinaryOperator::And)
+            .into_iter()
+            .map(|part| {
+                let bound = self.expr(part, scope)?;
+                let bound = self.condition(bound, what, part.span())?;
+                Ok((bound, part.clone()))
+            })
+            .collect()
+    }
+
+    /// The rows for which a condition over them holds.
+    pub(super) fn restricted(
+        &mut self,
+        relation: Relation,
+        condition: &ast::Expr,
+        what: &str,
+        outer: Option<&Scope<'_>>,
+    ) -> Bound<Relation> {
+        let bound = self.conditions(Some(condition), what, &relation.scope(outer))?;
+        for (value, written) in &bound {
+            let misplaced = if has_aggregate(&value.expr) {
+                "an aggregate function"
+            } else if has_window(&value.expr) {
+                "OVER"
+            } else {
+                continue;
+            };
+            return Err(self.mistake_with(
+                written.span(),
+                format!("{what} takes no condition with {misplaced}"),
+                "filter groups with HAVING, and windows in a query around this one",
+            ));
+        }
+        let width = relation.columns.len();
+        let conditions = bound.into_iter().map(|(c, _)| c).collect();
+        let relation = self.filtered(relation, conditions)?;
+        self.first_columns(relation, width, condition.span())
+    }
+
+    /// The rows for which all conditions hold, looked at in this order: what can fail only sees the rows that are left.
+    fn filtered(&mut self, relation: Relation, conditions: Vec<Typed>) -> Bound<Relation> {
+        let mut relation = relation;
+        let mut together: Vec<Expr> = Vec::new();
+        for condition in conditions {
+            let has_subquery = super::subqueries::has_subquery(&condition.expr);
+            if has_subquery || can_fail(&condition.expr) {
+                relation = self.filter_by(relation, std::mem::take(&mut together))?;
+            }
+            if has_subquery {
+                relation = self.filtered_by_subquery(relation, condition)?;
+            } else if can_fail(&condition.expr) {
+                relation = self.filter_by(relation, vec![condition.expr])?;
+            } else {
+                together.push(condition.expr);
+            }
+        }
+        self.filter_by(relation, together)
+    }
+
+    pub(super) fn filter_by(&self, relation: Relation, all: Vec<Expr>) -> Bound<Relation> {
+        let Some(predicate) = datafusion::logical_expr::utils::conjunction(all) else {
+            return Ok(relation);
+        };
+        let filter = datafusion::logical_expr::Filter::try_new(
+            predicate,
+            std::sync::Arc::new(relation.plan),
+        );
+        let filter = self.datafusion(Span::empty(), filter)?;
+        Ok(Relation {
+            plan: datafusion::logical_expr::LogicalPlan::Filter(filter),
+            columns: relation.columns,
+        })
+    }
+
+    /// The relation with a column for each OVER that is in `exprs`; and what these become.
+    fn windowed(
+        &mut self,
+        relation: Relation,
+        exprs: &[Expr],
+        span: Span,
+    ) -> Bound<(Relation, Replaced)> {
+        let mut calls: Vec<Expr> = Vec::new();
+        for expr in exprs {
+            let _ = expr.apply(|e| {
+                if let Expr::WindowFunction(_) = e {
+                    if !calls.contains(e) {
+                        calls.push(e.clone());
+                    }
+                    return Ok(TreeNodeRecursion::Jump);
+                }
+                Ok(TreeNodeRecursion::Continue)
+            });
+        }
+        if calls.is_empty() {
+            return Ok((relation, Vec::new()));
+        }
+        let mut replaced = Vec::new();
+        let mut named = Vec::new();
+        let mut columns = relation.columns;
+        for call in calls {
+            let id = call.schema_name().to_string();
+            columns.push(ScopeColumn::unnamed(
+                &id,
+                crate::sql::ast::SqlType::nullable(crate::sql::ast::SqlTypeKind::Null),
+            ));
+            replaced.push((call.clone(), Expr::Column(Column::new_unqualified(&id))));
+            named.push(call);
+        }
+        let plan = LogicalPlanBuilder::window_plan(relation.plan, named);
+        let plan = self.datafusion(span, plan)?;
+        // DataFusion puts windows of one order together: the columns come as the plan has them.
+        let columns = plan
+            .schema()
+            .fields()
+            .iter()
+            .filter_map(|f| columns.iter().find(|c| c.id == *f.name()).cloned())
+            .collect();
+        Ok((Relation { plan, columns }, replaced))
+    }
+
+    /// What ORDER BY sorts by: a place in the SELECT list, a name that it gives, or any expression over the rows.
+    fn order_keys(
+        &mut self,
+        order_by: &[ast::OrderByExpr],
+        items: &[Item],
+        scope: &Scope<'_>,
+    ) -> Bound<Vec<OrderKey>> {
+        let mut keys = Vec::new();
+        for item in order_by {
+            let place = match &item.expr {
+                ast::Expr::Value(v) => match &v.value {
+                    ast::Value::Number(n, _) => {
+                        let n: usize = n.parse().unwrap_or(0);
+                        if n == 0 || n > items.len() {
+                            return Err(self.mistake(
+                                v.span,
+                                format!(
+                                    "ORDER BY {n}: the SELECT list has {} columns",
+                                    items.len()
+                                ),
+                            ));
+                        }
+                        Some(n - 1)
+                    }
+                    _ => None,
+                },
+                ast::Expr::Identifier(name) => items.iter().position(|i| i.name == name.value),
+                _ => None,
+            };
+            keys.push(match place {
+                Some(i) => OrderKey::Column(i),
+                None => OrderKey::Value(Box::new(self.expr(&item.expr, scope)?)),
+            });
+        }
+        Ok(keys)
+    }
+
+    /// The rows that a body of a query gives, whatever it is.
+    pub(super) fn body(
+        &mut self,
+        body: &SetExpr,
+        order_by: &[ast::OrderByExpr],
+        outer: Option<&Scope<'_>>,
+    ) -> Bound<Relation> {
+        match body {
+            SetExpr::Select(select) => self.select(select, order_by, outer),
+            other => {
+                let relation = self.set_expr(other, outer)?;
+                self.sorted_by_output(relation, order_by)
+            }
+        }
+    }
+}
+
+impl Item {
+    fn of_column(column: &ScopeColumn) -> Self {
+        Self {
+            value: column.typed(),
+            name: column.name.clone(),
+            written: None,
+        }
+    }
+}
+
+/// A condition of QUALIFY, which also knows the names that SELECT gives.
+fn with_names_of(condition: ast::Expr, items: &[Item], scope: &Scope<'_>) -> ast::Expr {
+    struct Names<'i>(&'i [Item], &'i [ScopeColumn]);
+    impl ast::VisitorMut for Names<'_> {
+        type Break = ();
+        fn post_visit_expr(&mut self, expr: &mut ast::Expr) -> std::ops::ControlFlow<()> {
+            if let ast::Expr::Identifier(name) = expr
+                && !self.1.iter().any(|c| c.name == name.value)
+                && let Some(item) = self.0.iter().find(|i| i.name == name.value)
+                && let Some(written) = &item.written
+            {
+                *expr = ast::Expr::Nested(Box::new(written.clone()));
+            }
+            std::ops::ControlFlow::Continue(())
+        }
+    }
+    let mut condition = condition;
+    let _ = ast::VisitMut::visit(&mut condition, &mut Names(items, scope.columns));
+    condition
+}
+
+fn has_window(expr: &Expr) -> bool {
+    expr.exists(|e| Ok(matches!(e, Expr::WindowFunction(_))))
+        .unwrap_or(false)
+}
+
+/// The name of a column or field that stands in a SELECT list without an alias.
+fn column_name(expr: &ast::Expr) -> Option<String> {
+    match expr {
+        ast::Expr::Identifier(name) => Some(name.value.clone()),
+        ast::Expr::CompoundIdentifier(names) => names.last().map(|n| n.value.clone()),
+        ast::Expr::CompoundFieldAccess { access_chain, .. } => match access_chain.last() {
+            Some(ast::AccessExpr::Dot(ast::Expr::Identifier(field))) => Some(field.value.clone()),
+            _ => None,
+        },
+        ast::Expr::Nested(inner) => column_name(inner),
+        _ => None,
+    }
+}

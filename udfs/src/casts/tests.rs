@@ -1,0 +1,1 @@
+//! Casts that no recorded value shows.
