@@ -61,10 +61,10 @@ def build(flink):
         subprocess.run(["jar", "cf", f"{jar}.{os.getpid()}", "-C", cls, "."], check=True); os.replace(f"{jar}.{os.getpid()}", jar)
     return jar
 
-def java(main, *args, xmx="2g", flink=FLINK, **how):
-    """Runs one of the runner's classes; returns the exit code."""
-    return subprocess.run(["java", f"-Xmx{xmx}", "-XX:+UseG1GC", *OPENS, f"-Dlog4j.configurationFile=file:{HERE}/runner/log4j2.properties",
-                           "-cp", f"{build(flink)}:{flink}/lib/*", main, *args], **how).returncode
+def start(main, *args, xmx="2g", flink=FLINK, **how):
+    """Starts one of the runner's classes."""
+    return subprocess.Popen(["java", f"-Xmx{xmx}", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", *OPENS, f"-Dlog4j.configurationFile=file:{HERE}/runner/log4j2.properties",
+                             "-cp", f"{build(flink)}:{flink}/lib/*", main, *args], **how)
 
 def final_rows(path, pk, mode):
     """Apply a changelog. Returns (rows as JSON texts sorted, counts by op, notes)."""
@@ -105,7 +105,7 @@ def run(scripts, outs, parallelism=1, sources=(), sets=(), changelog=None, water
     for flag, on in (("--watermarks", watermarks), ("--explain", explain), ("--keep-going", keep_going), ("--ordered", ordered)):
         if on: cmd.append(flag)
     t0 = time.time(); r0 = resource.getrusage(resource.RUSAGE_CHILDREN)
-    with open(f"{outs[0]}/stderr.log", "w") as err: rc = java(*cmd, xmx=xmx, flink=flink, stdout=subprocess.DEVNULL, stderr=err)
+    with open(f"{outs[0]}/stderr.log", "w") as err: rc = start(*cmd, xmx=xmx, flink=flink, stdout=subprocess.DEVNULL, stderr=err).wait()
     r1 = resource.getrusage(resource.RUSAGE_CHILDREN); wall = time.time() - t0
     metas = []
     for out in outs:

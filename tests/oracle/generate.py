@@ -180,8 +180,12 @@ def ask(expressions, out):
     with tempfile.TemporaryDirectory() as tmp:
         asked, answered = os.path.join(tmp, "in"), os.path.join(tmp, "out")
         with open(asked, "w", encoding="utf-8") as f: f.write("".join(e + "\n" for e in expressions))
-        flink_run.java("oracle.Expressions", "--table", os.path.join(EXPRESSIONS, "rows.sql"), "--rows", os.path.join(EXPRESSIONS, "rows.jsonl"),
-                       "--in", asked, "--out", answered)
+        run = flink_run.start("oracle.Expressions", "--table", os.path.join(EXPRESSIONS, "rows.sql"), "--rows", os.path.join(EXPRESSIONS, "rows.jsonl"),
+                              "--in", asked, "--out", answered, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+        for line in run.stdout:
+            if line.startswith("[oracle]"): print("\r" + line.strip(), end="", flush=True)
+        if run.wait(): sys.exit("\nthe oracle failed")
+        print()
         lines = open(answered, encoding="utf-8").read().split("\n")[:-1]
     os.makedirs(os.path.dirname(os.path.abspath(out)), exist_ok=True)
     with open(out, "w", encoding="utf-8") as f: f.write("".join(l + "\n" for l in lines))

@@ -18,7 +18,7 @@ public class Expressions {
     static TableEnvironment env; static String table;
 
     /** An expression, and what it came to. */
-    static class Asked { String text, type, error; Table query; Object[] values; }
+    static class Asked { String text, type, error; Object[] values; }
 
     public static void main(String[] a) throws Exception {
         Map<String, String> args = new HashMap<>();
@@ -27,7 +27,8 @@ public class Expressions {
         Rows.lines.addAll(Files.readAllLines(Paths.get(args.get("--rows"))));
         Configuration c = new Configuration();
         c.setString("parallelism.default", "1"); c.setString("table.local-time-zone", "UTC");
-        c.setString("restart-strategy.type", "none"); c.setString("rest.bind-port", "0");
+        c.setString("rest.bind-port", "0");
+        c.setString("restart-strategy.type", "fixed-delay"); c.setString("restart-strategy.fixed-delay.attempts", "2"); c.setString("restart-strategy.fixed-delay.delay", "1 s");
         c.setString("table.optimizer.reuse-sub-plan-enabled", "false"); c.setString("table.optimizer.reuse-source-enabled", "false");
         env = TableEnvironment.create(EnvironmentSettings.newInstance().inStreamingMode().withConfiguration(c).build());
         String ddl = Files.readString(Paths.get(args.get("--table")));
@@ -41,7 +42,7 @@ public class Expressions {
                 ask(some);
                 for (Asked x : some) print(x, out);
                 out.flush();
-                System.err.println("[oracle] " + (i + some.size()) + " of " + all.size());
+                System.out.println("[oracle] " + (i + some.size()) + " of " + all.size());
             }
         }
         System.exit(0);
@@ -54,32 +55,35 @@ public class Expressions {
                 // Alone first: its type, and its errors as they are.
                 LogicalType type = env.sqlQuery("SELECT " + x.text + " AS v FROM " + table).getResolvedSchema().getColumnDataTypes().get(0).getLogicalType();
                 x.type = type.asSummaryString();
-                int slot = valid.size();
-                x.query = env.sqlQuery("SELECT id, CAST((" + x.text + ") AS STRING) AS v FROM " + table + " /*+ OPTIONS('slot' = '" + slot + "') */");
+                answer(x, 0).explain(); // code is generated too, so that one bad expression does not stop the others
                 valid.add(x);
             } catch (Throwable e) { x.error = why(e); }
         }
         try { run(valid); } catch (Throwable e) {
-            if (valid.size() == 1) valid.get(0).error = why(e);
-            else for (Asked x : valid) {
-                x.query = env.sqlQuery("SELECT id, CAST((" + x.text + ") AS STRING) AS v FROM " + table);
-                try { run(List.of(x)); } catch (Throwable one) { x.error = why(one); }
-            }
+            // Code that does not compile stops its own chain, and the job in the end, when the others have had their time.
+            List<Asked> left = new ArrayList<>();
+            for (Asked x : valid) if (x.values == null) left.add(x);
+            for (Asked x : left) try { if (left.size() > 1) run(List.of(x)); else x.error = why(e); } catch (Throwable one) { x.error = why(one); }
         }
+    }
+
+    static TablePipeline answer(Asked x, int slot) {
+        Schema schema = Schema.newBuilder().column("id", DataTypes.INT()).column("v", DataTypes.STRING()).build();
+        return env.sqlQuery("SELECT id, CAST((" + x.text + ") AS STRING) AS v FROM " + table + " /*+ OPTIONS('slot' = '" + slot + "') */")
+                .insertInto(TableDescriptor.forConnector("oracle-rows").schema(schema).option("slot", "" + slot).build());
     }
 
     static void run(List<Asked> valid) throws Exception {
         if (valid.isEmpty()) return;
-        Rows.answers.clear();
+        Rows.answers.clear(); Rows.ended.clear();
         StatementSet jobs = env.createStatementSet();
-        Schema schema = Schema.newBuilder().column("id", DataTypes.INT()).column("v", DataTypes.STRING()).build();
         for (int slot = 0; slot < valid.size(); slot++) {
             Object[] into = new Object[Rows.lines.size()]; Arrays.fill(into, new IllegalStateException("no answer"));
             Rows.answers.put(slot, into);
-            jobs.add(valid.get(slot).query.insertInto(TableDescriptor.forConnector("oracle-rows").schema(schema).option("slot", "" + slot).build()));
+            jobs.add(answer(valid.get(slot), slot));
         }
-        jobs.execute().await();
-        for (int slot = 0; slot < valid.size(); slot++) valid.get(slot).values = Rows.answers.get(slot);
+        try { jobs.execute().await(); }
+        finally { for (int slot : Rows.ended) valid.get(slot).values = Rows.answers.get(slot); }
     }
 
     static void print(Asked x, PrintWriter out) {

@@ -37,6 +37,9 @@ public class Rows implements DynamicTableSourceFactory, DynamicTableSinkFactory 
     /** By slot: what each row gave, a String, null or a Throwable. */
     static final Map<Integer, Object[]> answers = new ConcurrentHashMap<>();
 
+    /** The slots that have all their answers. */
+    static final Set<Integer> ended = ConcurrentHashMap.newKeySet();
+
     static final ConfigOption<Integer> SLOT = ConfigOptions.key("slot").intType().defaultValue(0);
 
     @Override public String factoryIdentifier() { return "oracle-rows"; }
@@ -81,6 +84,7 @@ public class Rows implements DynamicTableSourceFactory, DynamicTableSinkFactory 
                 RowData row = decoder.deserialize(lines.get(i).getBytes(StandardCharsets.UTF_8));
                 try { out.collect(row); } catch (Throwable e) { into[i] = e; }
             }
+            ended.add(slot);
         }
         @Override public void cancel() { }
     }
