@@ -66,6 +66,14 @@ def start(main, *args, xmx="2g", flink=FLINK, **how):
     return subprocess.Popen(["java", f"-Xmx{xmx}", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", *OPENS, f"-Dlog4j.configurationFile=file:{HERE}/runner/log4j2.properties",
                              "-cp", f"{build(flink)}:{flink}/lib/*", main, *args], **how)
 
+def progress(main, *args):
+    """Runs one of the runner's classes and shows how far it is."""
+    run = start(main, *args, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    for line in run.stdout:
+        if line.startswith("[oracle]"): print("\r" + line.strip(), end="", flush=True)
+    if run.wait(): sys.exit("\nthe oracle failed")
+    print()
+
 def final_rows(path, pk, mode):
     """Apply a changelog. Returns (rows as JSON texts sorted, counts by op, notes)."""
     ops, notes = {}, []

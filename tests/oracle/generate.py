@@ -5,13 +5,16 @@
   tests/oracle/generate.py pairs --out tests/expressions/pairs.tsv      each operator with each pair of types; no chance
   tests/oracle/generate.py casts --out tests/expressions/casts.tsv      each type to each type
   tests/oracle/generate.py each --seed 1 --out tests/expressions/each.tsv      each line of functions.tsv a few times
-  tests/oracle/generate.py again --out FILE.tsv                         ask again for the expressions that FILE has
+  tests/oracle/generate.py queries --seed 7 --count 500 --out tests/queries/seed7.jsonl
+  tests/oracle/generate.py again --out FILE                             ask again what FILE asks
 
 Expressions are evaluated over the table of tests/expressions/rows.sql, and are drawn from functions.tsv. A line of a file:
 expression, its type, its value for each row as CAST(... AS STRING) prints it (once, if all are the same), with tabs between.
 \\N is NULL, \\E with a message an error: of the whole expression in the place of the type, of a row in the place of its value.
 """
-import argparse, os, random, re, subprocess, sys, tempfile
+import argparse, json, os, random, re, subprocess, sys, tempfile
+
+import queries
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 EXPRESSIONS = os.path.join(os.path.dirname(HERE), "expressions")
@@ -175,17 +178,12 @@ def pairs():
 
 def ask(expressions, out):
     """Records what Flink answers."""
-    sys.path.insert(0, HERE)
     import flink_run
     with tempfile.TemporaryDirectory() as tmp:
         asked, answered = os.path.join(tmp, "in"), os.path.join(tmp, "out")
         with open(asked, "w", encoding="utf-8") as f: f.write("".join(e + "\n" for e in expressions))
-        run = flink_run.start("oracle.Expressions", "--table", os.path.join(EXPRESSIONS, "rows.sql"), "--rows", os.path.join(EXPRESSIONS, "rows.jsonl"),
-                              "--in", asked, "--out", answered, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
-        for line in run.stdout:
-            if line.startswith("[oracle]"): print("\r" + line.strip(), end="", flush=True)
-        if run.wait(): sys.exit("\nthe oracle failed")
-        print()
+        flink_run.progress("oracle.Expressions", "--table", os.path.join(EXPRESSIONS, "rows.sql"), "--rows", os.path.join(EXPRESSIONS, "rows.jsonl"),
+                           "--in", asked, "--out", answered)
         lines = open(answered, encoding="utf-8").read().split("\n")[:-1]
     os.makedirs(os.path.dirname(os.path.abspath(out)), exist_ok=True)
     with open(out, "w", encoding="utf-8") as f: f.write("".join(l + "\n" for l in lines))
@@ -199,16 +197,19 @@ def main():
     if not os.environ.get("FLINK_RECORD_CHILD") and os.path.exists(python):
         sys.exit(subprocess.run([python, os.path.abspath(__file__), *sys.argv[1:]], env=dict(os.environ, FLINK_RECORD_CHILD="1")).returncode)
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    p.add_argument("what", choices=["expressions", "pairs", "casts", "each", "again"])
+    p.add_argument("what", choices=["expressions", "pairs", "casts", "each", "queries", "again"])
     p.add_argument("--seed", type=int, default=1); p.add_argument("--count", type=int, default=3000)
     p.add_argument("--out", required=True); p.add_argument("--list", action="store_true", help="only print what would be asked")
     a = p.parse_args()
+    ask_for = queries.ask if a.what == "queries" or a.out.endswith(".jsonl") else ask
     if a.what == "expressions": drawn = draw(a.seed, a.count)
+    elif a.what == "queries": drawn = queries.draw(a.seed, a.count)
     elif a.what == "each": drawn = each(a.seed)
+    elif a.what == "again" and ask_for is queries.ask: drawn = [json.loads(l)["query"] for l in open(a.out, encoding="utf-8")]
     elif a.what == "again": drawn = [l.split("\t")[0] for l in open(a.out, encoding="utf-8").read().split("\n") if l]
     else: drawn = pairs() if a.what == "pairs" else casts()
     if a.list: print("\n".join(drawn))
-    else: ask(drawn, a.out)
+    else: ask_for(drawn, a.out)
 
 
 if __name__ == "__main__":
