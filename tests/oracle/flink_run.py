@@ -28,7 +28,7 @@ Rules:
   * Defaults set before the script: parallelism 1, table.local-time-zone=UTC, pipeline.auto-watermark-interval=0 ms
     (a watermark after every record that raises it: deterministic late rows), restart-strategy none.
     SET statements in the script and --set override them.
-  * --source T=F reads T's rows from file F whatever its connector was; --ordered reads them (and every
+  * --source T=F reads T's rows from file F whatever its connector was, decoded by T's own format and its options; --ordered reads them (and every
     filesystem+json table) through 'oracle', one file = one ordered partition, never split.
 """
 import argparse, hashlib, json, os, subprocess, sys, time, resource
@@ -95,8 +95,9 @@ def final_rows(path, pk, mode):
     return rows, ops, notes
 
 def run(scripts, outs, parallelism=1, sources=(), sets=(), changelog=None, watermarks=False, explain=False,
-        keep_going=False, ordered=False, xmx="2g", flink=FLINK, quiet=False):
-    """scripts, outs: one path each, or two lists of the same length. Returns the run.json of the last (list: all)."""
+        keep_going=False, ordered=False, xmx="2g", flink=FLINK, inputs=None):
+    """scripts, outs: one path each, or two lists of the same length; inputs: for each script {table: file}, beside the sources of all.
+    Returns the run.json of the last (list: all)."""
     one = isinstance(scripts, str)
     if one: scripts, outs = [scripts], [outs]
     for out in outs:
@@ -105,7 +106,8 @@ def run(scripts, outs, parallelism=1, sources=(), sets=(), changelog=None, water
             if f.endswith((".changelog.jsonl", ".final.jsonl")) or f == "run.json": os.remove(f"{out}/{f}")
     if not os.path.exists(f"{HERE}/runner/log4j2.properties"):
         open(f"{HERE}/runner/log4j2.properties", "w").write("rootLogger.level=ERROR\nrootLogger.appenderRef.c.ref=c\nappender.c.name=c\nappender.c.type=Console\nappender.c.target=SYSTEM_ERR\nappender.c.layout.type=PatternLayout\nappender.c.layout.pattern=%d %p %c - %m%n%throwable\n")
-    jobs = f"{outs[0]}/jobs.tsv"; open(jobs, "w").write("".join(f"{s}\t{o}\n" for s, o in zip(scripts, outs)))
+    jobs = f"{outs[0]}/jobs.tsv"; given = inputs or [{}] * len(scripts)
+    with open(jobs, "w") as f: f.writelines("\t".join([s, o, *(f"{t}={p}" for t, p in i.items())]) + "\n" for s, o, i in zip(scripts, outs, given))
     cmd = ["oracle.OracleRunner", "--jobs", jobs, "--parallelism", str(parallelism)]
     for s in sources: cmd += ["--source", s]
     for s in sets: cmd += ["--set", s]
