@@ -256,6 +256,7 @@ struct Bench {
     runtime: Runtime,
     table: String,
     rows: Vec<String>,
+    all_rows: PathBuf,
     dir: tempfile::TempDir,
 }
 
@@ -268,6 +269,7 @@ impl Bench {
                 .unwrap(),
             table: std::fs::read_to_string(folder.join("rows.sql")).unwrap(),
             rows,
+            all_rows: folder.join("rows.jsonl"),
             dir: tempfile::tempdir().unwrap(),
         }
     }
@@ -276,8 +278,11 @@ impl Bench {
     fn group(&self, group: &[&Recorded], found: &mut Vec<Difference>) {
         let all: Vec<usize> = (0..self.rows.len()).collect();
         let texts: Vec<&str> = group.iter().map(|r| r.text.as_str()).collect();
-        let (types, values) = (self.types(&texts), self.values(&texts, &all));
-        if let (Ok(types), Ok(values)) = (types, values) {
+        let together = self.types(&texts).and_then(|types| {
+            let values = self.values(&texts, &all)?;
+            Ok((types, values))
+        });
+        if let Ok((types, values)) = together {
             for ((one, type_name), values) in group.iter().zip(&types).zip(&values) {
                 compare(one, type_name, values, found);
             }
@@ -380,7 +385,10 @@ impl Bench {
             columns.join(", ")
         );
         let described = guarded(|| {
-            let mut session = Session::new(SessionConfig::default());
+            let mut session = Session::new(SessionConfig {
+                sources: BTreeMap::from([("r".to_string(), self.all_rows.clone())]),
+                ..SessionConfig::default()
+            });
             session.load(&SourceFile::new("e.sql", &script))
         })?;
         let rows = described.into_iter().find_map(|m| match m {
@@ -419,7 +427,10 @@ impl Bench {
                 values.insert(id, row[format!("v{i}")].as_str().map(str::to_string));
             }
         }
-        Ok(out)
+        match out.iter().find(|values| values.len() != rows.len()) {
+            Some(values) => Err(format!("{} rows of {}", values.len(), rows.len())),
+            None => Ok(out),
+        }
     }
 }
 

@@ -225,9 +225,9 @@ def draw(seed, count):
 
 
 def ask(queries, out):
-    """Records what Flink answers: {"query", "rows"} or {"query", "error"}, a line each."""
+    """Records what Flink answers: {"query", "rows"}, a line each. What it refuses is left out."""
     import flink_run
-    answers = []
+    answers, refused = [], []
     with tempfile.TemporaryDirectory() as tmp:
         asked, tables = os.path.join(tmp, "in"), os.path.join(tmp, "tables.sql")
         with open(asked, "w", encoding="utf-8") as f: f.write("".join(q + "\n" for q in queries))
@@ -235,14 +235,12 @@ def ask(queries, out):
             f.write(open(os.path.join(QUERIES, "tables.sql"), encoding="utf-8").read().replace("'path' = '", "'path' = '%s/" % QUERIES))
         flink_run.progress("oracle.Queries", "--tables", tables, "--in", asked, "--out", tmp + "/out")
         for n, query in enumerate(queries):
-            answer, error, parts = {"query": query}, "%s/out/%d.error" % (tmp, n), "%s/out/%d" % (tmp, n)
-            if os.path.exists(error): answer["error"] = open(error, encoding="utf-8").read()
-            else:
-                changes = os.path.join(tmp, "changes")
-                with open(changes, "w", encoding="utf-8") as f: f.writelines(open(os.path.join(parts, p), encoding="utf-8").read() for p in sorted(os.listdir(parts)))
-                rows, _, notes = flink_run.final_rows(changes, [], "retract")
-                if notes: answer["error"] = "Flink's changelog does not add up: " + notes[0]
-                else: answer["rows"] = [json.loads(r) for r in rows]
-            answers.append(answer)
+            error, parts = "%s/out/%d.error" % (tmp, n), "%s/out/%d" % (tmp, n)
+            if os.path.exists(error): refused.append("%s\n    %s" % (query, open(error, encoding="utf-8").read())); continue
+            changes = os.path.join(tmp, "changes")
+            with open(changes, "w", encoding="utf-8") as f: f.writelines(open(os.path.join(parts, p), encoding="utf-8").read() for p in sorted(os.listdir(parts)))
+            rows, _, notes = flink_run.final_rows(changes, [], "retract")
+            if notes: refused.append("%s\n    %s" % (query, notes[0]))
+            else: answers.append({"query": query, "rows": [json.loads(r) for r in rows]})
     with open(out, "w", encoding="utf-8") as f: f.write("".join(json.dumps(a, ensure_ascii=False, separators=(",", ":")) + "\n" for a in answers))
-    print("%s: %d queries, %d refused by Flink, %d without rows" % (out, len(answers), sum("error" in a for a in answers), sum(a.get("rows") == [] for a in answers)))
+    print("%s: %d queries, %d without rows; left out:\n  %s" % (out, len(answers), sum(not a["rows"] for a in answers), "\n  ".join(refused)))
