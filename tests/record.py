@@ -3,8 +3,8 @@
 
   tests/record.py [CASE_DIR...]        all cases, or the named ones
 
-Needs the oracle (flink_run.py) in $FLINK_ORACLE, by default ../shared/oracle beside the repository, and a Python with
-apache-flink-libraries: $FLINK_PYTHON, by default ~/.cache/flink/bin/python if it is there.
+Runs the oracle (tests/oracle) with a Python that has apache-flink-libraries: $FLINK_PYTHON, by default ~/.cache/flink/bin/python
+if it is there.
 
 A case is a folder:
   case.sql                        the script. Leading comments may be directives:
@@ -24,59 +24,11 @@ import json, os, re, shutil, subprocess, sys, tempfile
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 CASES = os.path.join(ROOT, "tests", "cases")
-ORACLE = os.environ.get("FLINK_ORACLE", os.path.join(os.path.dirname(ROOT), "shared", "oracle"))
-ID = r"(`[^`]+`|[A-Za-z_]\w*)"
-
-
-def load(path):
-    """The script with its --!include lines replaced by the files they name."""
-    out = []
-    for line in open(path, encoding="utf-8"):
-        m = re.match(r"--!include (.*)", line)
-        out.append(load(os.path.join(os.path.dirname(path), m.group(1).strip())) if m else line)
-    return "".join(out)
-
-
-def statements(text):
-    """Statements split at the semicolons outside of quotes, comments and BEGIN STATEMENT SET ... END."""
-    out, start, i = [], 0, 0
-    for m in re.finditer(r"--[^\n]*|/\*.*?\*/|'(?:[^']|'')*'|`[^`]*`|;", text, re.S):
-        if m.group() == ";":
-            body = bare(text[start:m.start()])
-            if re.match(r"EXECUTE\s+STATEMENT\s+SET\b", body, re.I) and not re.search(r"\bEND\s*$", body, re.I):
-                continue
-            out.append(text[start:m.start()]); start = m.end()
-    if bare(text[start:]): out.append(text[start:])
-    return out
-
-
-def bare(text):
-    return re.sub(r"^(\s+|--[^\n]*(\n|$)|/\*(?!\+).*?\*/)*", "", text, flags=re.S).rstrip()
+ORACLE = os.path.join(ROOT, "tests", "oracle")
 
 
 def directives(text):
     return re.findall(r"^-- (case|error|differs|set|source): (.*)$", text, re.M)
-
-
-def bind(text, inputs, by):
-    """The script with its source tables reading the input files: ALTER TABLE before the first query."""
-    keys = set(re.findall(r"'([\w.-]+)'\s*=\s*'", text))
-    drop = [k for k in sorted(keys) if re.match(r"(topic|properties\.|scan\.|sink\.)", k)]
-    out, pending, querying = [], [], False
-    for s in statements(text):
-        b = bare(s)
-        m = re.match(r"CREATE\s+(?:TEMPORARY\s+)?TABLE\s+(?:IF\s+NOT\s+EXISTS\s+)?" + ID, b, re.I)
-        if re.match(r"INSERT|EXECUTE|SELECT|WITH|\(|VALUES|CREATE\s+(TEMPORARY\s+)?VIEW", b, re.I):
-            querying = True; out += pending; pending = []
-        out.append(s)
-        t = m.group(1).strip("`") if m else None
-        if t in inputs:
-            opts = {"connector": by, "path": inputs[t], **({"changelog": "append"} if by == "oracle" else {})}
-            alter = ["\nALTER TABLE `%s` SET (%s)" % (t, ", ".join("'%s' = '%s'" % o for o in opts.items()))]
-            if drop: alter.append("\nALTER TABLE `%s` RESET (%s)" % (t, ", ".join("'%s'" % k for k in drop)))
-            if querying: out += alter
-            else: pending += alter
-    return ";".join(out + pending) + ";\n"
 
 
 def record(dirs):
@@ -85,16 +37,15 @@ def record(dirs):
     with tempfile.TemporaryDirectory() as tmp:
         groups = {}
         for d in dirs:
-            text = load(os.path.join(d, "case.sql")); given = directives(open(os.path.join(d, "case.sql"), encoding="utf-8").read())
+            given = directives(open(os.path.join(d, "case.sql"), encoding="utf-8").read())
             inputs = {os.path.splitext(f)[0]: os.path.join(d, f) for f in sorted(os.listdir(d)) if f.endswith((".jsonl", ".csv", ".raw"))}
-            name = os.path.relpath(d, CASES).replace(os.sep, "__"); sql = os.path.join(tmp, name + ".sql")
-            by = dict(given).get("source", "oracle")
-            with open(sql, "w", encoding="utf-8") as f: f.write(bind(text, inputs, by))
-            groups.setdefault(tuple(v for k, v in given if k == "set"), []).append((d, sql, os.path.join(tmp, "out", name)))
+            how = tuple(v for k, v in given if k == "set"), ("source", "filesystem") not in given
+            groups.setdefault(how, []).append((d, os.path.join(tmp, os.path.relpath(d, CASES).replace(os.sep, "__")), inputs))
         failed = 0
-        for sets, jobs in groups.items():
-            metas = flink_run.run([j[1] for j in jobs], [j[2] for j in jobs], ordered=True, sets=sets)
-            for (d, _, out), m in zip(jobs, metas):
+        for (sets, ordered), jobs in groups.items():
+            scripts = [os.path.join(d, "case.sql") for d, _, _ in jobs]
+            metas = flink_run.run(scripts, [out for _, out, _ in jobs], ordered=ordered, sets=sets, inputs=[i for _, _, i in jobs])
+            for (d, out, _), m in zip(jobs, metas):
                 try: print("%-55s %s" % (os.path.relpath(d, CASES), keep(d, out, m, tmp)), flush=True)
                 except Exception as e: failed += 1; print("%-55s FAILED: %s" % (os.path.relpath(d, CASES), e), flush=True)
         return failed

@@ -1,6 +1,6 @@
 //! Conformance: every folder of tests/cases is a script with input rows and the rows real Flink gave (tests/record.py). Each
 //! case runs under several parallelisms, batch sizes and interleavings, and cut in two by a snapshot that is restored at
-//! another parallelism; every run must give Flink's rows.
+//! another parallelism; every run must give Flink's rows. Expressions and queries that were drawn by seed are trials beside them.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
@@ -11,7 +11,9 @@ use flowline::error::Error;
 use harness::{Script, Variant, difference};
 use libtest_mimic::{Arguments, Failed, Trial};
 
+mod expressions;
 mod harness;
+mod queries;
 
 fn main() {
     let args = Arguments::from_args();
@@ -27,7 +29,10 @@ fn main() {
             .into_owned();
         Trial::test(name, move || run_case(&dir))
     });
-    libtest_mimic::run(&args, trials.collect()).exit();
+    let drawn = expressions::trials().into_iter().chain(queries::trials());
+    let conclusion = libtest_mimic::run(&args, trials.chain(drawn).collect());
+    expressions::write_found();
+    conclusion.exit();
 }
 
 fn find_cases(dir: &Path, out: &mut Vec<PathBuf>) {
