@@ -17,7 +17,9 @@ use sqlparser::tokenizer::{Span, Token};
 use super::ast::{SqlType, SqlTypeKind};
 use super::dialect::FlinkDialect;
 use super::failure::{fail, nearest, unpack};
-use super::words::{at_end, eat, eat_one_of, expect, expected, here, identifier, upper};
+use super::words::{
+    at_end, eat, eat_one_of, expect, expected, here, identifier, peek_words, upper,
+};
 
 /// How deep types may nest.
 const MAX_DEPTH: usize = 32;
@@ -358,7 +360,8 @@ impl TypeReader<'_, '_> {
                     kind: SqlTypeKind::Multiset(Box::new(data_type)),
                     nullable: true,
                 };
-            } else if !eat(self.parser, &["NULL"]) {
+            } else if peek_words(self.parser, &["NULL", "ON"]) || !eat(self.parser, &["NULL"]) {
+                // NULL ON EMPTY and NULL ON ERROR say something else.
                 break;
             }
         }

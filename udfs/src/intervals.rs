@@ -1,9 +1,11 @@
 //! Intervals of a computed length.
 
-use datafusion::arrow::array::ArrayRef;
-use datafusion::arrow::array::{Array, AsArray, IntervalMonthDayNanoArray};
+use datafusion::arrow::array::{
+    Array, ArrayRef, AsArray, IntervalMonthDayNanoArray, PrimitiveArray,
+};
 use datafusion::arrow::datatypes::{
-    DataType, Float64Type, IntervalMonthDayNano, IntervalMonthDayNanoType, IntervalUnit,
+    ArrowPrimitiveType, DataType, Float64Type, IntervalMonthDayNano, IntervalMonthDayNanoType,
+    IntervalUnit, Time32MillisecondType, Time32SecondType, TimeUnit,
 };
 use datafusion::common::{Result, exec_datafusion_err, plan_err};
 use std::sync::Arc;
@@ -56,5 +58,40 @@ fn times(call: &Call) -> Result<ArrayRef> {
     };
     let products = (0..intervals.len()).map(product);
     let array: IntervalMonthDayNanoArray = products.collect::<Result<Vec<_>>>()?.into();
+    Ok(Arc::new(array))
+}
+
+/// `time + interval`: what passes midnight goes on from 0.
+pub(crate) static TIME_PLUS: Function = Function::new(
+    "time_plus",
+    Takes::Own(|given| match given {
+        [
+            DataType::Time32(_),
+            DataType::Interval(IntervalUnit::MonthDayNano),
+        ] => Ok(given.to_vec()),
+        _ => plan_err!("an interval is added to a TIME here, not {given:?}"),
+    }),
+    |types, _| Ok(types[0].clone()),
+    Nulls::Strict,
+    |call| match call.data_type(0) {
+        DataType::Time32(TimeUnit::Second) => time_plus::<Time32SecondType>(call, 1000),
+        _ => time_plus::<Time32MillisecondType>(call, 1),
+    },
+);
+
+fn time_plus<T: ArrowPrimitiveType<Native = i32>>(call: &Call, millis: i64) -> Result<ArrayRef> {
+    let (times, intervals) = (call.full_array(0)?, call.full_array(1)?);
+    let times = times.as_primitive::<T>();
+    let intervals = intervals.as_primitive::<IntervalMonthDayNanoType>();
+    let moved = (0..times.len()).map(|i| {
+        if times.is_null(i) || intervals.is_null(i) {
+            return None;
+        }
+        let by = i64::from(intervals.value(i).days) * MILLIS_PER_DAY
+            + intervals.value(i).nanoseconds / 1_000_000;
+        let sum = i64::from(times.value(i)) * millis + by;
+        i32::try_from(sum.rem_euclid(MILLIS_PER_DAY) / millis).ok()
+    });
+    let array: PrimitiveArray<T> = moved.collect();
     Ok(Arc::new(array))
 }

@@ -175,6 +175,11 @@ pub fn checked_sum() -> Arc<AggregateUDF> {
     exact::checked_sum()
 }
 
+/// `TIME + INTERVAL`: what passes midnight goes on from 0.
+pub fn time_plus() -> Arc<ScalarUDF> {
+    function::udf(&intervals::TIME_PLUS)
+}
+
 /// `interval * number`.
 pub fn interval_times() -> Arc<ScalarUDF> {
     function::udf(&intervals::TIMES)

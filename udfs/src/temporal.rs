@@ -52,7 +52,8 @@ pub(crate) static FUNCTIONS: &[Function] = &[
         },
         Nulls::Maybe,
         to_timestamp_ltz,
-    ),
+    )
+    .fails(),
     Function::new(
         "to_date",
         Takes::Fixed(1, &[Kind::Text, Kind::Text]),
@@ -221,7 +222,16 @@ fn to_timestamp_ltz(call: &Call) -> Result<ArrayRef> {
         if call.len() > 1 && *call.data_type(1) != DataType::Utf8 {
             return exec_err!("TO_TIMESTAMP_LTZ: with a STRING, argument 2 is its pattern");
         }
-        return to_timestamp(call);
+        // What TO_TIMESTAMP makes NULL fails here.
+        let mut parsed = parsed(call)?;
+        let text = call.text(0)?;
+        return moments(call, |row| match (parsed(row)?, text.get(row)) {
+            (Some(moment), _) => Ok(Some(to_millis(moment))),
+            (None, Some(text)) => {
+                exec_err!("TO_TIMESTAMP_LTZ: '{text}' could not be parsed")
+            }
+            (None, None) => Ok(None),
+        });
     }
     let precision = match call.len() {
         1 => None,

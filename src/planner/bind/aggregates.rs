@@ -179,6 +179,11 @@ impl Binder<'_> {
                 .collect();
         }
         if !is_plain {
+            // Sets are the same whatever the order they are written in.
+            for set in &mut sets {
+                set.sort_unstable();
+                set.dedup();
+            }
             groups.sets = Some(sets);
         }
         Ok(groups)

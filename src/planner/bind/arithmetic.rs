@@ -7,7 +7,7 @@ use sqlparser::ast::{self, BinaryOperator, Spanned};
 use sqlparser::tokenizer::Span;
 
 use super::casts::{
-    as_decimal, common_kind, is_float, is_integer, is_interval, is_number, is_text,
+    as_decimal, common_kind, first_float, is_float, is_integer, is_interval, is_number, is_text,
 };
 use super::scope::Scope;
 use super::{Binder, Bound, Typed};
@@ -126,11 +126,11 @@ impl Binder<'_> {
         }
         let nullable = a.ty.nullable || b.ty.nullable;
         if is_float(&x) || is_float(&y) {
-            // FLOAT beside DOUBLE: the result has the type of the left side.
-            let kind = match (&x, &y) {
-                (Kind::Float, Kind::Double) => Kind::Float,
-                _ => common_kind(&[&x, &y]).unwrap_or(Kind::Double),
-            };
+            if op == Operator::Modulo {
+                return Err(self.cannot_apply("%", &a, &b, span));
+            }
+            let kind = first_float(&[&x, &y]).or_else(|| common_kind(&[&x, &y]));
+            let kind = kind.unwrap_or(Kind::Double);
             let (a, b) = (self.as_kind(a, &kind, span)?, self.as_kind(b, &kind, span)?);
             return Ok(Typed::new(binary(a.expr, op, b.expr), kind, nullable));
         }
@@ -182,6 +182,15 @@ impl Binder<'_> {
         };
         let exact = |value: Typed, p: u8, s: u8| self.as_kind(value, &Kind::Decimal(p, s), span);
         let nullable = a.ty.nullable || b.ty.nullable;
+        if op == Operator::Modulo && s == 0 && t == 0 {
+            // The rest of whole numbers is of the divisor's type.
+            let divisor = b.ty.kind.clone();
+            let (a, b) = (exact(a, p, s)?, exact(b, q, t)?);
+            let result = decimal_result(op, (p, s), (q, t));
+            let rest = binary(a.expr, op, b.expr);
+            let kind = Kind::Decimal(result.0, result.1);
+            return self.as_kind(Typed::new(rest, kind, nullable), &divisor, span);
+        }
         let result = decimal_result(op, (p, s), (q, t));
         let (left, right) = (exact(a, p, s)?, exact(b, q, t)?);
         if op == Operator::Divide {
@@ -225,12 +234,17 @@ impl Binder<'_> {
             (x, Operator::Multiply, y) if is_number(x) && is_interval(y) => {
                 return self.scaled_interval(b, op, a, span);
             }
-            (Kind::Time(_), Operator::Plus | Operator::Minus, _) => {
-                return Err(self.unsupported(
-                    span,
-                    "TIME + INTERVAL",
-                    "use a TIMESTAMP, or TIMESTAMPADD",
-                ));
+            (Kind::Time(p), Operator::Plus | Operator::Minus, Kind::IntervalDaySecond) => {
+                let kind = Kind::Time(*p);
+                let by = match op {
+                    Operator::Minus => self.negative(b, span)?,
+                    _ => b,
+                };
+                let moved = flowline_udfs::time_plus().call(vec![a.expr, by.expr]);
+                return Ok(Typed::new(moved, kind, nullable));
+            }
+            (Kind::IntervalDaySecond, Operator::Plus, Kind::Time(_)) => {
+                return self.interval_arithmetic(b, op, a, span);
             }
             _ => return Err(self.cannot_apply(&shown, &a, &b, span)),
         };

@@ -4,7 +4,7 @@ use arrow::datatypes::{DataType, Field, FieldRef};
 use datafusion::common::ScalarValue;
 use datafusion::logical_expr::simplify::{ExprSimplifyResult, SimplifyContext};
 use datafusion::logical_expr::type_coercion::functions::{UDFCoercionExt, fields_with_udf};
-use datafusion::logical_expr::{Cast, Expr, ExprSchemable};
+use datafusion::logical_expr::{Cast, Expr, ExprSchemable, Operator};
 use sqlparser::ast::{self, FunctionArg, FunctionArgExpr, FunctionArguments, Spanned};
 use sqlparser::tokenizer::Span;
 use std::sync::Arc;
@@ -60,6 +60,10 @@ impl Binder<'_> {
         };
         match (name.as_str(), args.len()) {
             ("ROW", _) => self.row(args, span),
+            ("MOD", 2) => match <[Typed; 2]>::try_from(args) {
+                Ok([a, b]) => self.arithmetic(a, Operator::Modulo, b, span),
+                Err(_) => Err(self.mistake(span, "MOD takes 2 arguments")),
+            },
             ("COALESCE", 0) => Err(wrong("at least 1")),
             ("COALESCE", _) => self.coalesce(args, &name, span),
             ("IFNULL", 2) => self.coalesce(args, &name, span),
@@ -71,6 +75,17 @@ impl Binder<'_> {
                     return Err(self.mistake(span, "IF takes a condition"));
                 };
                 let condition = self.condition(condition, "IF", span)?;
+                let yes_no: Vec<Typed> = yes_no;
+                if let Some(nested) = yes_no
+                    .iter()
+                    .find(|v| super::predicates::is_nested(&v.ty.kind))
+                {
+                    return Err(self.mistake_with(
+                        span,
+                        format!("IF takes no values of type {}", nested.ty.kind),
+                        "CASE WHEN condition THEN a ELSE b END does",
+                    ));
+                }
                 self.choose(vec![condition], yes_no, "IF", span)
             }
             ("IF", _) => Err(wrong("3")),

@@ -151,8 +151,8 @@ pub(super) fn common_kind(kinds: &[&Kind]) -> Option<Kind> {
 
 fn pair(a: Kind, b: &Kind) -> Option<Kind> {
     use Kind::{
-        Array, BigInt, Binary, Bytes, Char, Date, Decimal, Double, Float, Map, Multiset, Row,
-        String, Time, Timestamp, TimestampLtz, Varbinary, Varchar,
+        Array, Binary, Bytes, Char, Decimal, Double, Float, Map, Multiset, Row, String, Time,
+        Timestamp, TimestampLtz, Varbinary, Varchar,
     };
     if a == *b {
         return Some(a);
@@ -182,10 +182,9 @@ fn pair(a: Kind, b: &Kind) -> Option<Kind> {
             _ => y.clone(),
         },
         (Timestamp(p), Timestamp(q)) => Timestamp(*p.max(q)),
-        (TimestampLtz(p), TimestampLtz(q))
-        | (TimestampLtz(p), Timestamp(q))
-        | (Timestamp(p), TimestampLtz(q)) => TimestampLtz(*p.max(q)),
-        (Date, Timestamp(p)) | (Timestamp(p), Date) => Timestamp(*p),
+        (TimestampLtz(p), TimestampLtz(q) | Timestamp(q)) | (Timestamp(p), TimestampLtz(q)) => {
+            TimestampLtz(*p.max(q))
+        }
         (Time(p), Time(q)) => Time(*p.max(q)),
         (Array(x), Array(y)) => Array(Box::new(element(x, y)?)),
         (Multiset(x), Multiset(y)) => Multiset(Box::new(element(x, y)?)),
@@ -195,7 +194,6 @@ fn pair(a: Kind, b: &Kind) -> Option<Kind> {
             .zip(y)
             .map(|((name, a), (_, b))| Some((name.clone(), element(a, b)?)))
             .collect::<Option<_>>()?),
-        (BigInt, _) | (_, BigInt) => return None,
         _ => return None,
     })
 }
@@ -205,6 +203,14 @@ fn element(a: &SqlType, b: &SqlType) -> Option<SqlType> {
         kind: common_kind(&[&a.kind, &b.kind])?,
         nullable: a.nullable || b.nullable,
     })
+}
+
+/// The type that FLOAT and DOUBLE have beside each other in CASE, comparisons and arithmetic: that of the first.
+pub(super) fn first_float(kinds: &[&Kind]) -> Option<Kind> {
+    let mut given = kinds.iter().filter(|k| ***k != Kind::Null);
+    let first = given.next()?;
+    let all = is_float(first) && given.all(|k| is_float(k));
+    all.then(|| (*first).clone())
 }
 
 /// The declared length of text or bytes; `None` for any length.

@@ -8,7 +8,7 @@ use sqlparser::ast::{
 };
 use sqlparser::tokenizer::Span;
 
-use super::casts::{is_integer, is_text};
+use super::casts::{first_float, is_integer, is_text};
 use super::scope::Scope;
 use super::{Binder, Bound, Typed, nested};
 use crate::sql::ast::{SqlType, SqlTypeKind as Kind};
@@ -50,6 +50,10 @@ impl Binder<'_> {
                 };
                 self.cast(value, &ty, failure, span())
             }
+            E::UnaryOp {
+                op: UnaryOperator::Minus,
+                expr: value,
+            } if is_number_literal(value) => self.number(&format!("-{value}"), span()),
             E::UnaryOp { op, expr: value } => {
                 let bound = self.expr(value, scope)?;
                 match op {
@@ -334,7 +338,10 @@ impl Binder<'_> {
                 )
             }
             Kind::Map(key, element) => {
-                (self.as_kind(at, &key.kind, span)?, element.as_ref().clone())
+                // A key that is looked for keeps its length.
+                let is_text = is_text(&key.kind) && is_text(&at.ty.kind);
+                let key = if is_text { &Kind::String } else { &key.kind };
+                (self.as_kind(at, key, span)?, element.as_ref().clone())
             }
             other => {
                 return Err(self.mistake(
@@ -374,6 +381,13 @@ impl Binder<'_> {
             Some(e) => self.expr(e, scope)?,
             None => Typed::new(Expr::Literal(ScalarValue::Null, None), Kind::Null, true),
         });
+        let kinds: Vec<&Kind> = results.iter().map(|r| &r.ty.kind).collect();
+        if let Some(kind) = first_float(&kinds) {
+            results = results
+                .into_iter()
+                .map(|r| self.as_kind(r, &kind, span))
+                .collect::<Bound<_>>()?;
+        }
         self.choose(whens, results, "CASE", span)
     }
 
@@ -453,4 +467,8 @@ impl Binder<'_> {
             _ => None,
         }
     }
+}
+
+fn is_number_literal(expr: &ast::Expr) -> bool {
+    matches!(expr, ast::Expr::Value(v) if matches!(v.value, ast::Value::Number(..)))
 }

@@ -63,7 +63,7 @@ impl Binder<'_> {
     }
 
     /// INT where it fits, else BIGINT, else DECIMAL; DECIMAL with a point; DOUBLE with an exponent.
-    fn number(&self, digits: &str, span: Span) -> Bound<Typed> {
+    pub(super) fn number(&self, digits: &str, span: Span) -> Bound<Typed> {
         let unfit = || {
             self.mistake_with(
                 span,
@@ -99,10 +99,16 @@ impl Binder<'_> {
         }
         let all = format!("{whole}{fraction}");
         let value: i128 = all.parse().map_err(|_| unfit())?;
-        let precision = u8::try_from(all.len()).map_err(|_| unfit())?;
+        let count = all.trim_start_matches('-').len();
+        let precision = u8::try_from(count).map_err(|_| unfit())?;
         let scale = u8::try_from(fraction.len()).map_err(|_| unfit())?;
-        if precision > 38 {
-            return Err(unfit());
+        // As in Flink, whose parser keeps a literal in 64 bits.
+        if precision > 38 || i64::try_from(value).is_err() {
+            return Err(self.mistake_with(
+                span,
+                format!("Numeric literal '{digits}' out of range"),
+                format!("CAST('{digits}' AS DECIMAL({precision}, {scale}))"),
+            ));
         }
         let signed = i8::try_from(scale).map_err(|_| unfit())?;
         Ok(Typed::new(

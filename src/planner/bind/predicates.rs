@@ -3,15 +3,16 @@
 use datafusion::logical_expr::expr::InList;
 use datafusion::logical_expr::{Case, Expr, Like, Operator};
 use flowline_udfs::Comparison;
+use flowline_udfs::casts::Failure;
 use sqlparser::ast::{self, BinaryOperator, Spanned, ValueWithSpan};
 use sqlparser::tokenizer::Span;
 
 use super::arithmetic::binary;
-use super::casts::{common_kind, is_bytes, is_float, is_number, is_text, is_time};
+use super::casts::{common_kind, first_float, is_bytes, is_float, is_number, is_text, is_time};
 use super::failures::can_fail;
 use super::scope::Scope;
 use super::{Binder, Bound, Typed};
-use crate::sql::ast::SqlTypeKind as Kind;
+use crate::sql::ast::{SqlType, SqlTypeKind as Kind};
 
 impl Binder<'_> {
     /// A chain of AND or of OR.
@@ -66,59 +67,64 @@ impl Binder<'_> {
 
     /// Both sides of a comparison as one type.
     fn comparable(&self, a: Typed, op: Operator, b: Typed, span: Span) -> Bound<(Typed, Typed)> {
-        let both = |kind: Kind, a: Typed, b: Typed| {
-            Ok((self.as_kind(a, &kind, span)?, self.as_kind(b, &kind, span)?))
+        let both = |kind: &Kind, a: Typed, b: Typed| {
+            Ok((self.as_kind(a, kind, span)?, self.as_kind(b, kind, span)?))
         };
-        let (x, y) = (&a.ty.kind, &b.ty.kind);
-        let refused = || {
-            let (l, r) = (&a.ty.kind, &b.ty.kind);
-            self.mistake(
-                span,
-                format!(
-                    "Cannot apply '{op}' to arguments of type '<{l}> {op} <{r}>': implicit type conversion between {l} and {r} is not supported; CAST one of them"
-                ),
-            )
-        };
+        let (x, y) = (a.ty.kind.clone(), b.ty.kind.clone());
         let is_equality = matches!(op, Operator::Eq | Operator::NotEq);
-        match (x, y) {
-            (Kind::Null, Kind::Null) => both(Kind::Boolean, a, b),
-            (Kind::Null, _) => both(y.clone(), a, b),
-            (_, Kind::Null) => both(x.clone(), a, b),
-            (x, y) if is_text(x) && is_text(y) => both(Kind::String, a, b),
-            (x, y) if is_bytes(x) && is_bytes(y) => both(Kind::Bytes, a, b),
-            (x, y) if is_time(x) && is_text(y) => {
-                if !matches!(b.expr, Expr::Literal(..)) {
-                    return Err(refused());
-                }
-                let to = x.clone();
-                both(to, a, b)
+        match (&x, &y) {
+            (Kind::Null, Kind::Null) => both(&Kind::Boolean, a, b),
+            (Kind::Null, _) => both(&y, a, b),
+            (_, Kind::Null) => both(&x, a, b),
+            (x, y) if is_text(x) && is_text(y) => both(&Kind::String, a, b),
+            (x, y) if is_bytes(x) && is_bytes(y) => both(&Kind::Bytes, a, b),
+            // Text is read as what stands beside it; for an equality, what cannot be read is NULL.
+            (x, y) if is_text(y) && (is_time(x) || *x == Kind::Boolean && !is_equality) => {
+                let b = self.read_as(b, x, is_equality, span)?;
+                Ok((a, b))
             }
-            (x, y) if is_text(x) && is_time(y) => {
-                if !matches!(a.expr, Expr::Literal(..)) {
-                    return Err(refused());
-                }
-                let to = y.clone();
-                both(to, a, b)
+            (x, y) if is_text(x) && (is_time(y) || *y == Kind::Boolean && !is_equality) => {
+                let a = self.read_as(a, y, is_equality, span)?;
+                Ok((a, b))
             }
             (x, y)
-                if (is_text(x) && is_number(y) || is_number(x) && is_text(y)) && !is_equality =>
+                if !is_equality && (is_text(x) && is_number(y) || is_number(x) && is_text(y)) =>
             {
-                let number = if is_number(x) { x.clone() } else { y.clone() };
-                both(number, a, b)
+                let kind = match if is_number(x) { x } else { y } {
+                    Kind::Decimal(..) => Kind::Decimal(38, 18),
+                    Kind::Float | Kind::Double => Kind::Double,
+                    _ => Kind::BigInt,
+                };
+                both(&kind, a, b)
             }
-            (Kind::Date, Kind::Timestamp(_) | Kind::TimestampLtz(_))
-            | (Kind::Timestamp(_) | Kind::TimestampLtz(_), Kind::Date) => Err(refused()),
-            _ => match common_kind(&[x, y]) {
-                Some(kind) => both(kind, a, b),
-                None => Err(refused()),
+            _ => match first_float(&[&x, &y]).or_else(|| common_kind(&[&x, &y])) {
+                Some(kind) => both(&kind, a, b),
+                None => Err(self.mistake(
+                    span,
+                    format!(
+                        "Cannot apply '{op}' to arguments of type '<{x}> {op} <{y}>': implicit type conversion between {x} and {y} is not supported; CAST one of them"
+                    ),
+                )),
             },
         }
     }
 
+    fn read_as(&self, text: Typed, kind: &Kind, or_null: bool, span: Span) -> Bound<Typed> {
+        let failure = if or_null {
+            Failure::Null
+        } else {
+            Failure::Error
+        };
+        self.cast(text, &SqlType::nullable(kind.clone()), failure, span)
+    }
+
     pub(super) fn compare(&self, a: Typed, op: Operator, b: Typed, span: Span) -> Bound<Typed> {
-        let nullable = a.ty.nullable || b.ty.nullable;
+        // Between DECIMAL and DOUBLE Flink asks Double.compare, for which NaN is a number larger than all others.
+        let is_ordered = |k: &Kind| matches!(k, Kind::Decimal(..));
+        let by_order = is_ordered(&a.ty.kind) || is_ordered(&b.ty.kind);
         let (a, b) = self.comparable(a, op, b, span)?;
-        let expr = if is_float(&a.ty.kind) {
+        let nullable = a.ty.nullable || b.ty.nullable;
+        let expr = if is_float(&a.ty.kind) && !by_order {
             let comparison = match op {
                 Operator::Eq => Comparison::Eq,
                 Operator::NotEq => Comparison::NotEq,
@@ -238,42 +244,41 @@ impl Binder<'_> {
         }
         let value = self.expr(value, scope)?;
         let items = self.exprs(list, scope)?;
-        // A text among dates and times is one of them.
-        let kinds: Vec<&Kind> = std::iter::once(&value.ty.kind)
-            .chain(items.iter().map(|i| &i.ty.kind))
-            .collect();
-        let common = common_kind(&kinds);
-        let Some(kind) = common.filter(|k| !is_float(k) && !is_nested(k)) else {
-            let mut parts = Vec::new();
-            let common = common_kind(&kinds);
-            for item in items.clone() {
-                let (a, b) = match &common {
-                    Some(kind) => (
-                        self.as_kind(value.clone(), kind, span)?,
-                        self.as_kind(item, kind, span)?,
-                    ),
-                    None => (value.clone(), item),
-                };
-                parts.push(self.equal(a, b, span)?);
-            }
+        let nullable = value.ty.nullable || items.iter().any(|i| i.ty.nullable);
+        // Each item is taken as what it is compared with.
+        let kind = match &value.ty.kind {
+            Kind::Null => Kind::Boolean,
+            other => other.clone(),
+        };
+        if is_number(&kind)
+            != items
+                .iter()
+                .all(|i| is_number(&i.ty.kind) || i.ty.kind == Kind::Null)
+            && let Some(other) = items
+                .iter()
+                .find(|i| is_number(&i.ty.kind) != is_number(&kind))
+            && other.ty.kind != Kind::Null
+        {
+            return Err(self.cannot_apply("=", &value, other, span));
+        }
+        let value = self.as_kind(value, &kind, span)?;
+        let items = items
+            .into_iter()
+            .map(|i| self.as_kind(i, &kind, span))
+            .collect::<Bound<Vec<_>>>()?;
+        if is_float(&kind) || is_nested(&kind) {
+            let parts = items
+                .into_iter()
+                .map(|item| self.equal(value.clone(), item, span))
+                .collect::<Bound<Vec<_>>>()?;
             let any = all_or_any(false, parts);
             return if negated {
                 self.not(any, span)
             } else {
                 Ok(any)
             };
-        };
-        let kind = if kind == Kind::Null {
-            Kind::Boolean
-        } else {
-            kind
-        };
-        let nullable = value.ty.nullable || items.iter().any(|i| i.ty.nullable);
-        let value = self.as_kind(value, &kind, span)?;
-        let items = items
-            .into_iter()
-            .map(|i| Ok(self.as_kind(i, &kind, span)?.expr))
-            .collect::<Bound<Vec<_>>>()?;
+        }
+        let items = items.into_iter().map(|i| i.expr).collect();
         Ok(Typed::boolean(
             Expr::InList(InList::new(Box::new(value.expr), items, negated)),
             nullable,
@@ -396,7 +401,7 @@ pub(super) fn all_or_any(is_and: bool, parts: Vec<Typed>) -> Typed {
     Typed::boolean(rest, nullable)
 }
 
-fn is_nested(kind: &Kind) -> bool {
+pub(super) fn is_nested(kind: &Kind) -> bool {
     matches!(
         kind,
         Kind::Array(_) | Kind::Map(..) | Kind::Multiset(_) | Kind::Row(_)
