@@ -385,7 +385,7 @@ fn bad_and_late_rows_are_tables() {
     };
     let asked = declared("")
         + "SELECT source_table, source_position, CAST(payload AS STRING) AS p, field FROM flowline.bad_rows;
-           SELECT `row`, watermark FROM flowline.late_rows;";
+           SELECT `row`, `watermark` FROM flowline.late_rows;";
     assert_eq!(
         run(&asked),
         [
