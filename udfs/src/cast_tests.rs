@@ -6,7 +6,7 @@ use datafusion::arrow::array::{
     BinaryArray, Int32Array, ListArray, MapArray, StringArray, StructArray,
 };
 use datafusion::arrow::buffer::OffsetBuffer;
-use datafusion::arrow::datatypes::{Field, Fields};
+use datafusion::arrow::datatypes::{Field, Fields, TimeUnit};
 use datafusion::common::ScalarValue;
 
 use super::*;

@@ -10,6 +10,7 @@ mod aggregate_tests;
 mod arrays;
 mod calendar;
 mod cast;
+pub mod casts;
 mod clock;
 mod codes;
 mod collected;
