@@ -91,7 +91,9 @@ def record_casts():
     groups = {}
     for i, (source, target, value) in enumerate(cases):
         own = value if source.startswith("INTERVAL") or "<" in source else None
-        groups.setdefault((source, own), []).append((i, target, unescape(value[1:-1] if value.startswith("'") else value)))
+        # NaN to DECIMAL would end a job, even in a branch that is not taken: those targets run apart.
+        apart = source in ("FLOAT", "DOUBLE") and target.startswith("DECIMAL")
+        groups.setdefault((source, own, apart), []).append((i, target, unescape(value[1:-1] if value.startswith("'") else value)))
     with tempfile.TemporaryDirectory() as tmp:
         def table(number, values):
             name = os.path.join(tmp, "t%d.jsonl" % number)
@@ -100,7 +102,7 @@ def record_casts():
             return "CREATE TABLE t (id INT, v STRING) WITH ('connector' = 'filesystem', 'path' = '%s', 'format' = 'json')" % name
 
         scripts, plans = [], []
-        for number, ((source, own), members) in enumerate(groups.items()):
+        for number, ((source, own, _), members) in enumerate(groups.items()):
             values = list(dict.fromkeys(v for _, _, v in members)); targets = list(dict.fromkeys(t for _, t, _ in members))
             made = expression(source, own) if own else ("v" if source == "STRING" else "CAST(v AS %s)" % source)
             asked_for = lambda target: ", ".join(str(values.index(v) + 1) for _, t, v in members if t == target)
