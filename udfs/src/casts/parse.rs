@@ -95,21 +95,15 @@ fn whole(text: &str) -> Option<i64> {
     }
 }
 
-/// To DECIMAL, half up. What does not fit is NULL.
+/// To DECIMAL, half up.
 pub(super) fn decimals(array: &ArrayRef, to: &Type, failures: &mut Failures) -> Result<ArrayRef> {
     let Type::Decimal(precision, scale) = *to else {
         return exec_err!("CAST: {to} is no DECIMAL");
     };
-    let array = array.as_string::<i32>();
-    let mut builder = PrimitiveBuilder::<Decimal128Type>::with_capacity(array.len());
-    for (row, text) in array.iter().enumerate() {
-        let number = text.and_then(|text| Number::read(text.trim_matches(' ').as_bytes()));
-        if let (Some(text), None) = (text, number) {
-            failures.add(row, quoted(text), to);
-        }
-        builder.append_option(number.and_then(|number| number.decimal(precision, scale)));
-    }
-    Ok(typed(builder.finish(), to))
+    Ok(each::<Decimal128Type>(array, to, failures, |text| {
+        let text = text.trim_matches(|c: char| c <= ' ');
+        Number::read(text.as_bytes())?.decimal(precision, scale)
+    }))
 }
 
 /// To FLOAT and DOUBLE.

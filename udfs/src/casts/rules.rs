@@ -126,7 +126,8 @@ pub(super) fn is_lossy(from: &Type, to: &Type) -> bool {
     };
     let room = i32::from(*precision) - i32::from(*scale);
     let whole = match from {
-        Type::Null => return false,
+        // Text that does not fit is a failure.
+        from if *from == Type::Null || from.is_text() => return false,
         Type::Boolean => 1,
         // Rounding may carry into one more digit.
         Type::Decimal(p, s) => i32::from(*p) - i32::from(*s) + i32::from(s > scale),

@@ -77,16 +77,6 @@ impl ScalarUDFImpl for Udf {
         self.cast.name()
     }
 
-    fn display_name(&self, args: &[Expr]) -> Result<String> {
-        let args: Vec<String> = args.iter().map(ToString::to_string).collect();
-        Ok(format!(
-            "{}({} AS {})",
-            self.name(),
-            args.join(", "),
-            self.cast.to
-        ))
-    }
-
     fn schema_name(&self, args: &[Expr]) -> Result<String> {
         let args: Vec<String> = args.iter().map(|a| a.schema_name().to_string()).collect();
         Ok(format!(
