@@ -39,6 +39,10 @@ pub struct Graph {
     pub scopes: Vec<String>,
     /// What nodes added next belong to.
     pub scope: String,
+    /// Where the statement of each node stands: file:line:column.
+    pub places: Vec<String>,
+    /// Where the statement of nodes added next stands.
+    pub place: String,
 }
 
 /// One step of the dataflow.
@@ -476,6 +480,7 @@ impl Graph {
     pub fn add(&mut self, node: Node) -> NodeId {
         self.nodes.push(node);
         self.scopes.push(self.scope.clone());
+        self.places.push(self.place.clone());
         self.nodes.len() - 1
     }
 

@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, AsArray, BooleanArray, RecordBatch, RecordBatchOptions};
+use arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions};
 use arrow::datatypes::{Field, Schema};
 use datafusion::logical_expr::{EmitTo, GroupsAccumulator};
 use datafusion::physical_expr::GroupsAccumulatorAdapter;
 use datafusion::physical_plan::aggregates::group_values::{GroupValues, new_group_values};
 use datafusion::physical_plan::aggregates::order::GroupOrdering;
 
+use super::evaluate;
 use crate::error::{Error, Result};
 use crate::graph::{Aggregate, AggregateCall};
 
@@ -86,15 +87,13 @@ impl Aggregator {
                 .function
                 .expressions()
                 .iter()
-                .map(|e| Ok(e.evaluate(rows)?.into_array(n)?))
+                .map(|e| evaluate::values(e, rows))
                 .collect::<Result<Vec<_>>>()?;
-            let filter = call
-                .filter
-                .as_ref()
-                .map(|f| f.evaluate(rows)?.into_array(n))
+            let filter = call.filter.as_ref();
+            let filter = filter
+                .map(|f| evaluate::mask(f, rows, "FILTER"))
                 .transpose()?;
-            let filter: Option<&BooleanArray> = filter.as_ref().and_then(|f| f.as_boolean_opt());
-            accumulator.update_batch(&values, &self.indices, filter, total)?;
+            accumulator.update_batch(&values, &self.indices, filter.as_ref(), total)?;
         }
         Ok(())
     }
@@ -197,7 +196,7 @@ impl Aggregate {
     pub fn keys(&self, rows: &RecordBatch) -> Result<Vec<ArrayRef>> {
         self.group
             .iter()
-            .map(|(e, _)| Ok(e.evaluate(rows)?.into_array(rows.num_rows())?))
+            .map(|(e, _)| evaluate::values(e, rows))
             .collect()
     }
 }

@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, AsArray, RecordBatch, RecordBatchOptions};
+use arrow::array::{Array, RecordBatch, RecordBatchOptions};
 
-use super::{Operator, Output};
+use super::{Operator, Output, evaluate};
 use crate::changelog::Batch;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::graph::CalcStep;
 
 /// A run of filters and projections.
@@ -32,22 +32,17 @@ impl Calc {
             }
             batch = match step {
                 CalcStep::Filter(predicate) => {
-                    let keep = predicate
-                        .evaluate(&batch.rows)?
-                        .into_array(batch.num_rows())?;
-                    let keep = keep.as_boolean_opt().ok_or_else(|| {
-                        Error::internal(format!("the filter {predicate} is no boolean"))
-                    })?;
+                    let keep = evaluate::mask(predicate, &batch.rows, "the filter")?;
                     if keep.null_count() == 0 && keep.true_count() == keep.len() {
                         batch
                     } else {
-                        batch.filter(keep)?
+                        batch.filter(&keep)?
                     }
                 }
                 CalcStep::Project(exprs, schema) => {
                     let columns = exprs
                         .iter()
-                        .map(|(e, _)| Ok(e.evaluate(&batch.rows)?.into_array(batch.num_rows())?))
+                        .map(|(e, _)| evaluate::values(e, &batch.rows))
                         .collect::<Result<Vec<_>>>()?;
                     let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
                     batch.with_rows(RecordBatch::try_new_with_options(

@@ -6,7 +6,7 @@ use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use datafusion::physical_expr::PhysicalExpr;
 
-use super::{Operator, Output};
+use super::{Operator, Output, evaluate};
 use crate::changelog::Batch;
 use crate::error::Result;
 
@@ -28,7 +28,7 @@ impl Operator for Expand {
         for list in &self.lists {
             let columns = list
                 .iter()
-                .map(|e| Ok(e.evaluate(&batch.rows)?.into_array(batch.num_rows())?))
+                .map(|e| evaluate::values(e, &batch.rows))
                 .collect::<Result<Vec<_>>>()?;
             out.batch(batch.with_rows(RecordBatch::try_new(Arc::clone(&self.schema), columns)?));
         }

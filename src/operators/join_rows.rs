@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use arrow::array::{
-    Array, ArrayRef, AsArray, BooleanArray, RecordBatch, RecordBatchOptions, UInt32Array,
+    Array, ArrayRef, BooleanArray, RecordBatch, RecordBatchOptions, UInt32Array,
     new_null_array,
 };
 use arrow::buffer::NullBuffer;
@@ -16,6 +16,7 @@ use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_expr::expressions::Column;
 use datafusion::physical_expr::utils::collect_columns;
 
+use super::evaluate;
 use crate::error::{Error, Result};
 use crate::graph::{Join, JoinKind};
 use crate::state::RowCodec;
@@ -350,10 +351,6 @@ impl Residual {
         }
         let options = RecordBatchOptions::new().with_row_count(Some(n));
         let pairs = RecordBatch::try_new_with_options(Arc::clone(&self.schema), columns, &options)?;
-        let keep = self.expr.evaluate(&pairs)?.into_array(n)?;
-        let keep = keep.as_boolean_opt().ok_or_else(|| {
-            Error::internal(format!("the join condition {} is no boolean", self.expr))
-        })?;
-        Ok(keep.clone())
+        evaluate::mask(&self.expr, &pairs, "the join condition")
     }
 }

@@ -140,7 +140,7 @@ fn shown_time(time: Millis) -> Option<String> {
 }
 
 /// Each row as a JSON object: numbers and booleans as such, everything else as the text it is shown as.
-fn as_json(rows: &RecordBatch) -> Result<StringArray> {
+pub(super) fn as_json(rows: &RecordBatch) -> Result<StringArray> {
     let failed = |e| Error::internal(format!("a value cannot be written as JSON: {e}"));
     let quoted = |text: &str| serde_json::to_string(text).map_err(failed);
     let options = FormatOptions::default();

@@ -3,6 +3,7 @@
 mod aggregator;
 mod calc;
 mod changed;
+mod evaluate;
 mod event_time_sort;
 mod expand;
 mod first_row;

@@ -11,6 +11,7 @@ use arrow::row::OwnedRow;
 use datafusion::common::ScalarValue;
 use datafusion::logical_expr::Accumulator;
 
+use super::evaluate;
 use crate::error::{Error, Result};
 use crate::graph::{AggregateCall, Frame, Over, OverFunction, RankFunction};
 use crate::state::RowCodec;
@@ -126,14 +127,14 @@ impl Calls {
             match call {
                 OverFunction::Aggregate(a) => {
                     for e in a.function.expressions().iter().chain(&a.filter) {
-                        columns.push(e.evaluate(rows)?.into_array(n)?);
+                        columns.push(evaluate::values(e, rows)?);
                     }
                     defaults.push(None);
                 }
                 OverFunction::Lag { value, default, .. } => {
-                    columns.push(value.evaluate(rows)?.into_array(n)?);
-                    let default = default.as_ref().map(|d| d.evaluate(rows)).transpose()?;
-                    defaults.push(default.map(|d| d.into_array(n)).transpose()?);
+                    columns.push(evaluate::values(value, rows)?);
+                    let default = default.as_ref().map(|d| evaluate::values(d, rows));
+                    defaults.push(default.transpose()?);
                 }
                 OverFunction::Rank(_) => defaults.push(None),
             }

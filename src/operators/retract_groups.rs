@@ -13,6 +13,7 @@ use datafusion::common::ScalarValue;
 use datafusion::logical_expr::Accumulator;
 use datafusion::physical_expr::aggregate::AggregateFunctionExpr;
 
+use super::evaluate;
 use crate::changelog::Batch;
 use crate::error::{Error, Result};
 use crate::graph::{Aggregate, AggregateCall};
@@ -606,14 +607,10 @@ impl Call {
         let expressions = self.plan.function.expressions();
         let arrays = expressions
             .iter()
-            .map(|e| Ok(e.evaluate(rows)?.into_array(n)?))
+            .map(|e| evaluate::values(e, rows))
             .collect::<Result<Vec<_>>>()?;
         let filter = match &self.plan.filter {
-            Some(filter) => filter
-                .evaluate(rows)?
-                .into_array(n)?
-                .as_boolean_opt()
-                .cloned(),
+            Some(filter) => Some(evaluate::mask(filter, rows, "FILTER")?),
             None => None,
         };
         let as_values = self.plan.distinct || self.keeping != Keeping::Accumulated;

@@ -1,8 +1,8 @@
 //! One task instance without its channels: merges watermarks, aligns barriers, drives the operators. Synchronous.
 
 use super::topology::Task;
-use crate::error::Result;
-use crate::graph::NodeId;
+use crate::error::{Error, ErrorKind, Result};
+use crate::graph::{Graph, NodeId};
 use crate::operators::{Element, Operator, Output};
 use crate::state::StatePart;
 use crate::time::{Millis, Watermark, WatermarkMerge};
@@ -10,6 +10,8 @@ use crate::time::{Millis, Watermark, WatermarkMerge};
 /// The operators of a task instance and the state of its input channels.
 pub struct Chain {
     operators: Vec<(NodeId, Box<dyn Operator>)>,
+    /// Where the statement of each operator stands.
+    places: Vec<String>,
     merge: WatermarkMerge,
     ports: Vec<usize>,
     ended: Vec<bool>,
@@ -35,7 +37,10 @@ impl Chain {
         task: &Task,
         tasks: &[Task],
         stays_open: bool,
+        graph: &Graph,
     ) -> Self {
+        let place = |(node, _): &(NodeId, _)| graph.places.get(*node).cloned().unwrap_or_default();
+        let places = operators.iter().map(place).collect();
         // A source task has one channel: its reader.
         let (ports, idle) = if task.inputs.is_empty() {
             (vec![0], vec![None])
@@ -45,6 +50,7 @@ impl Chain {
         let n = ports.len();
         Self {
             operators,
+            places,
             merge: WatermarkMerge::grouped(idle),
             ports,
             ended: vec![false; n],
@@ -98,7 +104,9 @@ impl Chain {
         for at in 0..self.operators.len() {
             let mut output = Output::default();
             if let Some((_, operator)) = self.operators.get_mut(at) {
-                operator.before_barrier(&mut output)?;
+                operator
+                    .before_barrier(&mut output)
+                    .map_err(|e| placed(e, &self.places, at))?;
             }
             for element in output.elements {
                 self.run(at + 1, 0, element, &mut out)?;
@@ -116,7 +124,9 @@ impl Chain {
         for at in 0..self.operators.len() {
             let mut output = Output::default();
             if let Some((_, operator)) = self.operators.get_mut(at) {
-                operator.on_clock(now, &mut output)?;
+                operator
+                    .on_clock(now, &mut output)
+                    .map_err(|e| placed(e, &self.places, at))?;
             }
             for element in output.elements {
                 self.run(at + 1, 0, element, &mut out)?;
@@ -208,12 +218,16 @@ impl Chain {
         let mut output = Output::default();
         let last = match element {
             Element::Batch(batch) => {
-                operator.on_batch(port, batch, &mut output)?;
+                operator
+                    .on_batch(port, batch, &mut output)
+                    .map_err(|e| placed(e, &self.places, at))?;
                 None
             }
             Element::Aside(..) => None,
             Element::Watermark(watermark) => {
-                operator.on_watermark(watermark, &mut output)?;
+                operator
+                    .on_watermark(watermark, &mut output)
+                    .map_err(|e| placed(e, &self.places, at))?;
                 None
             }
             Element::Barrier(epoch) => {
@@ -221,7 +235,9 @@ impl Chain {
                 Some(Element::Barrier(epoch))
             }
             Element::End => {
-                operator.on_end(&mut output)?;
+                operator
+                    .on_end(&mut output)
+                    .map_err(|e| placed(e, &self.places, at))?;
                 Some(Element::End)
             }
         };
@@ -229,5 +245,13 @@ impl Chain {
             self.run(at + 1, 0, element, out)?;
         }
         Ok(())
+    }
+}
+
+/// An error of a row, led by where the statement stands whose operator failed.
+fn placed(error: Error, places: &[String], at: usize) -> Error {
+    match places.get(at) {
+        Some(place) if error.kind == ErrorKind::Data && !place.is_empty() => error.at(place),
+        _ => error,
     }
 }

@@ -114,7 +114,8 @@ impl Machine {
                     None => None,
                 };
                 let operators = task.operators(of.graph, &metrics)?;
-                let mut chain = Chain::new(operators, task, of.tasks, of.options.stays_open);
+                let mut chain =
+                    Chain::new(operators, task, of.tasks, of.options.stays_open, of.graph);
                 if let Some(snapshot) = of.snapshot {
                     chain.restore(|node| snapshot.of_instance(node, i, task.parallelism))?;
                 }

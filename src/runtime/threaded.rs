@@ -173,7 +173,7 @@ pub async fn start(
                 reports: recovered.as_ref().map(|_| reports.clone()),
                 committed: committed.clone(),
             };
-            let mut chain = Chain::new(operators, task, &tasks, options.stays_open);
+            let mut chain = Chain::new(operators, task, &tasks, options.stays_open, graph);
             if let Some(snapshot) = snapshot {
                 chain.restore(|node| snapshot.of_instance(node, instance, task.parallelism))?;
             }

@@ -4,10 +4,11 @@ use std::collections::HashSet;
 
 use arrow::datatypes::DataType;
 use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
-use datafusion::common::{Column, ScalarValue};
+use datafusion::common::{Column, DFSchema, ScalarValue};
 use datafusion::logical_expr::expr::AggregateFunction;
 use datafusion::logical_expr::{
-    AggregateUDF, Cast, Expr, ExprSchemable, GroupingSet, LogicalPlanBuilder, Operator,
+    AggregateUDF, Cast, EmptyRelation, Expr, ExprSchemable, GroupingSet, LogicalPlan,
+    LogicalPlanBuilder, Operator,
 };
 use sqlparser::ast::{self, Spanned};
 use sqlparser::tokenizer::Span;
@@ -344,9 +345,41 @@ impl Binder<'_> {
             let bits = self.grouping_bits(&call, &groups, &keys, &replaced, span)?;
             replaced.push((call, bits));
         }
+        if keys.is_empty() && groups.sets.is_none() && super::emptiness::is_never(&relation.plan) {
+            return Ok((self.of_nothing(out, &aggregates, span)?, replaced));
+        }
         let plan = LogicalPlanBuilder::from(relation.plan).aggregate(group_exprs, aggregates);
         let plan = self.datafusion(span, plan.and_then(LogicalPlanBuilder::build))?;
         Ok((Relation { plan, columns: out }, replaced))
+    }
+
+    /// The one row of an aggregation over rows that there cannot be.
+    fn of_nothing(
+        &self,
+        columns: Vec<ScopeColumn>,
+        calls: &[Expr],
+        span: Span,
+    ) -> Bound<Relation> {
+        let row = EmptyRelation {
+            produce_one_row: true,
+            schema: Arc::new(DFSchema::empty()),
+        };
+        let mut values = Vec::new();
+        for (column, call) in columns.iter().zip(calls) {
+            let is_count = matches!(
+                call.clone().unalias(),
+                Expr::AggregateFunction(f) if f.func.name() == "count"
+            );
+            let value = if is_count {
+                Expr::Literal(ScalarValue::Int64(Some(0)), None)
+            } else {
+                self.null(&column.ty.kind, span)?.expr
+            };
+            values.push(value.alias(&column.id));
+        }
+        let plan = LogicalPlanBuilder::from(LogicalPlan::EmptyRelation(row)).project(values);
+        let plan = self.datafusion(span, plan.and_then(LogicalPlanBuilder::build))?;
+        Ok(Relation { plan, columns })
     }
 
     /// GROUPING(a, b): a bit for each argument, set where the grouping set does not have it.

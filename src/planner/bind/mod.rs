@@ -11,6 +11,7 @@ mod aggregates;
 mod arithmetic;
 mod calls;
 mod casts;
+mod emptiness;
 mod expressions;
 mod failures;
 mod from;

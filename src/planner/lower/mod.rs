@@ -187,6 +187,7 @@ impl<'a> Lowering<'a> {
         self.file = Arc::clone(&insert.file);
         self.span = insert.span;
         self.graph.scope.clone_from(&insert.name);
+        self.graph.place = place_of(&insert.file, insert.span);
         let query = self.lower(&insert.plan)?;
         let rows = self.sink_rows(query, insert)?;
         let changes = self.graph.nodes[rows.node].changes.clone();
@@ -764,6 +765,11 @@ impl<'a> Lowering<'a> {
             .map(|(e, name)| Ok((self.expression(e, input)?, name)))
             .collect()
     }
+}
+
+/// Where a statement stands, as compilers write it.
+fn place_of(file: &SourceFile, span: Span) -> String {
+    format!("{}:{}:{}", file.name, span.start.line, span.start.column)
 }
 
 /// Upsert keys after a projection: those whose columns all have a place in it.

@@ -38,6 +38,8 @@ impl Lowering<'_> {
                 // What is shared by all readers of a table belongs to none of them.
                 let scope = format!("table {}", table.name);
                 let reader = std::mem::replace(&mut self.graph.scope, scope);
+                let place = place_of(&table.file, table.span);
+                let place = std::mem::replace(&mut self.graph.place, place);
                 let read = if let Some(aside) = builtin::aside(&table) {
                     self.read_aside(&table, aside, &columns)?
                 } else if self.in_process.contains(&table.name) {
@@ -46,6 +48,7 @@ impl Lowering<'_> {
                     self.read_connector(&table, &columns)?
                 };
                 self.graph.scope = reader;
+                self.graph.place = place;
                 self.sources.insert(key.clone(), read.clone());
                 read
             }
