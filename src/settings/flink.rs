@@ -163,6 +163,7 @@ const REASONS: &[(&str, &str)] = &[
     ),
     ("shuffle-service-factory.", SHUFFLE),
     ("slot", CLUSTER),
+    ("slow-task-detector.", CLUSTER),
     ("sql-client.", "it is about Flink's own client"),
     ("sql-gateway.", "it is about Flink's own gateway"),
     ("state.", STATE),
