@@ -1,8 +1,10 @@
 //! The main path: SQL text -> statements -> catalog and inserts -> logical plans -> graph -> running job.
 
 mod bad_rows;
+mod batch_mode;
 mod describe;
 mod ends;
+mod load;
 mod replay;
 mod restarts;
 mod supervise;
@@ -89,6 +91,8 @@ struct Pending {
     into: Option<Arc<Table>>,
     on_conflict: Option<Conflict>,
     name: String,
+    /// As they are where it stands.
+    settings: Arc<Settings>,
     file: Arc<SourceFile>,
     span: Span,
 }
@@ -103,6 +107,10 @@ pub struct Session {
     config: SessionConfig,
     pending: Vec<Pending>,
     selects: usize,
+    /// Tables and views whose CREATE has a mistake: that they are not there is no second one.
+    broken: BTreeSet<String>,
+    /// A file could not be read as a whole: what is not found may be declared in what was not read.
+    is_cut: bool,
 }
 
 impl Session {
@@ -115,35 +123,8 @@ impl Session {
             config,
             pending: Vec::new(),
             selects: 0,
-        }
-    }
-
-    /// Takes the statements of a file: declarations at once, INSERTs and SELECTs to be run as one job later.
-    ///
-    /// # Errors
-    /// All mistakes of the file.
-    pub fn load(&mut self, file: &Arc<SourceFile>) -> Result<Vec<Message>> {
-        let (script, mut mistakes) = crate::sql::parse_all(file);
-        let is_whole = mistakes.is_empty();
-        let mut messages = Vec::new();
-        for statement in &script.statements {
-            match self.statement(&script, statement) {
-                Ok(said) => messages.extend(said),
-                Err(found) if is_whole => mistakes.extend(found),
-                // What is not found may be declared in a statement that could not be read.
-                Err(found) => mistakes.extend(
-                    found
-                        .into_iter()
-                        .filter(|d| !d.message.contains("not found")),
-                ),
-            }
-        }
-        mistakes.sort_by_key(|d| d.span.start);
-        mistakes.dedup();
-        if mistakes.is_empty() {
-            Ok(messages)
-        } else {
-            Err(Error::sql(mistakes))
+            broken: BTreeSet::new(),
+            is_cut: false,
         }
     }
 
@@ -186,6 +167,7 @@ impl Session {
         Ends {
             config: &self.config,
             selects,
+            is_batch: self.settings.is_batch(),
         }
     }
 
@@ -197,14 +179,15 @@ impl Session {
         let name = self.job_name();
         let interval = self.settings.checkpoint_interval();
         // What is only looked at, or can be replayed again, needs none.
-        let is_live = self.config.capture.is_none() && self.config.replay.is_none();
+        let is_live = self.config.capture.is_none()
+            && self.config.replay.is_none()
+            && !self.settings.is_batch();
         let checkpoints = match interval.filter(|_| is_live) {
             Some(interval) => Some(self.checkpoint_options(&name, interval)?),
             None => None,
         };
         Ok(JobOptions {
             batch_rows: self.config.batch_rows.max(1),
-            drop_nulls: self.settings.drop_nulls(),
             bounded: self.config.bounded,
             name,
             checkpoints,
@@ -338,7 +321,9 @@ impl Session {
                     replay.bound(&mut table);
                 }
                 check_connector(&table, self.config.sources.contains_key(&name))?;
+                let notes = connectors::notes(&table);
                 self.catalog.insert(&name, Relation::Table(Arc::new(table)));
+                return Ok(notes.into_iter().map(Message::Note).collect());
             }
             StatementKind::CreateView(create) => {
                 let name = object_name(&create.name);
@@ -401,6 +386,9 @@ impl Session {
                 for key in &alter.reset {
                     table.with.remove(&key.value);
                 }
+                if let Some(replay) = &self.config.replay {
+                    replay.bound(&mut table);
+                }
                 check_connector(&table, self.config.sources.contains_key(&name))?;
                 self.catalog.insert(&name, Relation::Table(Arc::new(table)));
             }
@@ -423,6 +411,7 @@ impl Session {
                     into: None,
                     on_conflict: None,
                     name: format!("select_{}", self.selects),
+                    settings: Arc::new(self.settings.clone()),
                     file: Arc::clone(file),
                     span,
                 });
@@ -444,7 +433,11 @@ impl Session {
                     rows,
                 )]);
             }
-            StatementKind::Reset(Some(key)) => self.settings.reset(&key.value),
+            StatementKind::Reset(Some(key)) => {
+                if let Err(e) = self.settings.reset(&key.value) {
+                    return mistake(key.span, e.message, e.help);
+                }
+            }
             StatementKind::Reset(None) => self.settings.reset_all(),
             StatementKind::Show(show) => {
                 return self.show(show).or_else(|(m, h)| mistake(span, m, h));
@@ -519,7 +512,11 @@ impl Session {
                 .hint_options
                 .iter()
                 .map(|o| (o.key.value.clone(), o.value.value.clone()));
-            Arc::make_mut(&mut table).with.extend(options);
+            let table = Arc::make_mut(&mut table);
+            table.with.extend(options);
+            if let Some(replay) = &self.config.replay {
+                replay.bound(table);
+            }
         }
         let sink = table.sink_schema();
         let mut columns = Vec::new();
@@ -567,6 +564,7 @@ impl Session {
                 ConflictAction::Error => Conflict::Error,
             }),
             name,
+            settings: Arc::new(self.settings.clone()),
             file: Arc::clone(file),
             span,
         });
@@ -720,7 +718,7 @@ impl Session {
             catalog: &self.catalog,
             functions: &self.functions,
             tables: &stream_tables,
-            checked: false,
+            checked: self.settings.overflow_is_error(),
         }
     }
 
@@ -735,6 +733,11 @@ impl Session {
     fn plan(&self, pending: &[&Pending]) -> Result<Graph> {
         let mut mistakes: Vec<Diagnostic> = Vec::new();
         let mut inserts: Vec<InsertPlan> = pending.iter().map(|p| insert_plan(p)).collect();
+        if self.settings.is_batch() {
+            for insert in &mut inserts {
+                (insert.options.state_ttl, insert.options.mini_batch) = (None, None);
+            }
+        }
         match self.bad_rows_inserts(&inserts) {
             Ok(more) => inserts.extend(more),
             Err(found) => mistakes.extend(found),
@@ -761,19 +764,9 @@ impl Session {
             .parallelism
             .or_else(|| self.settings.parallelism())
             .unwrap_or(1);
-        let options = PlanOptions {
-            parallelism,
-            idle_timeout: self.settings.idle_timeout(),
-            quiet_advance: self.settings.quiet_advance(),
-            state_ttl: self.settings.state_ttl(),
-            mini_batch: self.settings.mini_batch().map(|(size, latency)| MiniBatch {
-                size,
-                latency: i64::try_from(latency.as_millis()).unwrap_or(i64::MAX),
-            }),
-            require_on_conflict: self.settings.require_on_conflict(),
-        };
-        let mut lowering = Lowering::new(&context, &inserts, options, in_process);
+        let mut lowering = Lowering::new(&context, &inserts, parallelism, in_process);
         for insert in &inserts {
+            let is_batch = self.settings.is_batch() && insert.on_conflict.is_none();
             let check = if insert.is_select {
                 Ok(SinkCheck {
                     mode: SinkMode::Retract,
@@ -783,7 +776,12 @@ impl Session {
                 let captured = self.config.capture.is_some();
                 match self.sink_for(&insert.sink, false) {
                     Ok(sink) => Ok(SinkCheck {
-                        mode: sink.mode(),
+                        // The final rows can be written to anything.
+                        mode: if is_batch {
+                            SinkMode::Retract
+                        } else {
+                            sink.mode()
+                        },
                         single: sink.is_single() || captured,
                     }),
                     Err(errors) => Err(option_mistakes(&insert.sink, &errors)),
@@ -795,7 +793,14 @@ impl Session {
             }
         }
         if mistakes.is_empty() {
-            Ok(lowering.finish())
+            let mut graph = lowering.finish();
+            if let Some(replay) = &self.config.replay {
+                replay.bound_sources(&mut graph);
+            }
+            if self.settings.is_batch() {
+                self.read_whole(&mut graph)?;
+            }
+            Ok(graph)
         } else {
             Err(Error::sql(mistakes))
         }
@@ -845,6 +850,22 @@ fn optimized(
     optimize(bound.plan.clone()).map_err(|e| vec![diagnose(file, span, &e)])
 }
 
+/// What of the settings a statement is planned by.
+fn plan_options(settings: &Settings) -> PlanOptions {
+    PlanOptions {
+        idle_timeout: settings.idle_timeout(),
+        quiet_advance: settings.quiet_advance(),
+        state_ttl: settings.state_ttl(),
+        mini_batch: settings.mini_batch().map(|(size, latency)| MiniBatch {
+            size,
+            latency: i64::try_from(latency.as_millis()).unwrap_or(i64::MAX),
+        }),
+        require_on_conflict: settings.require_on_conflict(),
+        cdc_duplicates: settings.cdc_duplicates(),
+        drops_nulls: settings.drops_nulls(),
+    }
+}
+
 fn insert_plan(pending: &Pending) -> InsertPlan {
     let sink = match &pending.into {
         Some(table) => Arc::clone(table),
@@ -885,6 +906,7 @@ fn insert_plan(pending: &Pending) -> InsertPlan {
         name: pending.name.clone(),
         is_select: pending.into.is_none(),
         on_conflict: pending.on_conflict,
+        options: plan_options(&pending.settings),
         file: Arc::clone(&pending.file),
         span: pending.span,
     }

@@ -1,5 +1,10 @@
 //! SET keys: which there are, what they mean here, and which are Flink's without effect in flowline.
 
+mod flink;
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -40,201 +45,249 @@ pub struct SettingError {
     pub help: Option<String>,
 }
 
-/// The keys that have an effect, each with what it does.
-pub const KNOWN: &[(&str, &str)] = &[
+/// What a key takes.
+#[derive(Debug, Clone, Copy)]
+enum Takes {
+    /// true or false.
+    Bool,
+    /// `10 s`, `500 ms`.
+    Duration,
+    /// Instances of an operator.
+    Parallelism,
+    /// A whole number, 0 too.
+    Number,
+    /// A whole number, not 0.
+    Count,
+    /// A number, 1 at least.
+    Factor,
+    /// Anything but nothing.
+    Text,
+    /// One of these, in any case.
+    OneOf(&'static [&'static str]),
+}
+
+impl Takes {
+    fn fits(self, value: &str) -> bool {
+        match self {
+            Self::Bool => Self::OneOf(&["true", "false"]).fits(value),
+            Self::Duration => parse_duration(value).is_some(),
+            Self::Parallelism => value
+                .parse()
+                .is_ok_and(|p: usize| (1..=usize::from(crate::state::KEY_GROUPS)).contains(&p)),
+            Self::Number => value.parse::<u32>().is_ok(),
+            Self::Count => value.parse().is_ok_and(|n: u64| n > 0),
+            Self::Factor => value.parse().is_ok_and(|f: f64| f >= 1.0),
+            Self::Text => !value.is_empty(),
+            Self::OneOf(values) => values.iter().any(|v| v.eq_ignore_ascii_case(value)),
+        }
+    }
+
+    /// Completes "it takes ...".
+    fn expected(self) -> String {
+        match self {
+            Self::Bool => "true or false".into(),
+            Self::Duration => "a duration such as '10 s', '500 ms' or '5 min'".into(),
+            Self::Parallelism => format!("a number from 1 to {}", crate::state::KEY_GROUPS),
+            Self::Number => "a whole number".into(),
+            Self::Count => "a whole number above 0".into(),
+            Self::Factor => "a number, 1 at least".into(),
+            Self::Text => "some text".into(),
+            Self::OneOf(values) => format!("one of {}", values.join(", ")),
+        }
+    }
+}
+
+/// The keys that have an effect: what each takes, and what it does.
+const KNOWN: &[(&str, Takes, &str)] = &[
     (
         "parallelism.default",
-        "number of instances of each operator (1 to 128)",
+        Takes::Parallelism,
+        "number of instances of each operator",
     ),
-    ("table.exec.resource.default-parallelism", "the same"),
+    (
+        "table.exec.resource.default-parallelism",
+        Takes::Parallelism,
+        "the same",
+    ),
+    (
+        "execution.runtime-mode",
+        Takes::OneOf(&["streaming", "batch", "automatic"]),
+        "batch: bounded inputs give only the final rows, once",
+    ),
     (
         "table.exec.source.idle-timeout",
+        Takes::Duration,
         "a source partition without rows for so long no longer holds the watermark",
     ),
     (
-        "table.exec.sink.not-null-enforcer",
-        "ERROR or DROP: what happens to NULL in a NOT NULL column",
+        "table.exec.source.cdc-events-duplicate",
+        Takes::Bool,
+        "whether a changelog that is read may tell a change twice; its table needs a PRIMARY KEY then",
     ),
-    ("table.local-time-zone", "UTC is the one supported"),
+    (
+        "table.exec.sink.not-null-enforcer",
+        Takes::OneOf(&["ERROR", "DROP"]),
+        "what happens to NULL in a NOT NULL column",
+    ),
+    (
+        "table.local-time-zone",
+        Takes::OneOf(&["UTC", "Z", "GMT", "Etc/UTC", "+00:00"]),
+        "UTC is the one supported",
+    ),
     (
         "table.exec.state.ttl",
+        Takes::Duration,
         "state that was not written for so long is given up (0: never); counted in event time where the input has it",
     ),
     (
         "table.exec.mini-batch.enabled",
+        Takes::Bool,
         "whether rows of an unbounded aggregation are aggregated together before results go on",
     ),
     (
         "table.exec.mini-batch.allow-latency",
+        Takes::Duration,
         "for at most how long",
     ),
-    ("table.exec.mini-batch.size", "at most how many rows"),
+    (
+        "table.exec.mini-batch.size",
+        Takes::Count,
+        "at most how many rows",
+    ),
     (
         "table.exec.sink.require-on-conflict",
+        Takes::Bool,
         "whether a query whose upsert key is not the sink's PRIMARY KEY must say ON CONFLICT",
     ),
     (
+        "flowline.arithmetic.overflow",
+        Takes::OneOf(&["wrap", "error"]),
+        "what whole numbers do beyond their range: wrap around as in Flink, or fail",
+    ),
+    (
         "flowline.watermark.quiet-advance",
+        Takes::Duration,
         "after so long without a row in any partition of a source its watermark moves with the clock",
     ),
     (
         "pipeline.name",
+        Takes::Text,
         "the job's name: two runs with the same name are the same job",
     ),
     (
         "execution.checkpointing.interval",
-        "how often a checkpoint is taken, such as '10 s'; none is where it is not set",
+        Takes::Duration,
+        "how often a checkpoint is taken; none is where it is not set",
     ),
     (
         "execution.checkpointing.dir",
+        Takes::Text,
         "the folder or s3:// URL where checkpoints are kept",
     ),
     (
         "execution.checkpointing.timeout",
+        Takes::Duration,
         "how long a checkpoint may take before the job fails",
     ),
     (
         "execution.checkpointing.num-retained",
+        Takes::Count,
         "how many checkpoints are kept",
     ),
     (
         "execution.state-recovery.path",
+        Takes::Text,
         "the savepoint that the job begins with",
     ),
     (
         "execution.state-recovery.ignore-unclaimed-state",
+        Takes::Bool,
         "whether state that fits no operator of the SQL any more is given up",
     ),
     (
         "restart-strategy.type",
-        "none, fixed-delay or exponential-delay: how a failed job with checkpoints is started again",
+        Takes::OneOf(&[
+            "none",
+            "off",
+            "disable",
+            "fixed-delay",
+            "fixeddelay",
+            "exponential-delay",
+            "exponentialdelay",
+            "failure-rate",
+            "failurerate",
+        ]),
+        "how a failed job with checkpoints is started again",
     ),
     (
         "restart-strategy.fixed-delay.attempts",
+        Takes::Number,
         "how often at most, without a checkpoint in between",
     ),
-    ("restart-strategy.fixed-delay.delay", "after how long"),
+    (
+        "restart-strategy.fixed-delay.delay",
+        Takes::Duration,
+        "after how long",
+    ),
+    (
+        "restart-strategy.failure-rate.max-failures-per-interval",
+        Takes::Number,
+        "how often at most, without a checkpoint in between",
+    ),
+    (
+        "restart-strategy.failure-rate.delay",
+        Takes::Duration,
+        "after how long",
+    ),
     (
         "restart-strategy.exponential-delay.initial-backoff",
+        Takes::Duration,
         "after how long the first time",
     ),
     (
         "restart-strategy.exponential-delay.max-backoff",
+        Takes::Duration,
         "after how long at most",
     ),
     (
         "restart-strategy.exponential-delay.backoff-multiplier",
+        Takes::Factor,
         "by what the wait grows each time",
     ),
     (
         "restart-strategy.exponential-delay.attempts-before-reset-backoff",
+        Takes::Number,
         "how often at most, without a checkpoint in between",
     ),
-    ("s3.access-key", "the key for s3:// URLs"),
-    ("s3.secret-key", "the secret for s3:// URLs"),
-    ("s3.endpoint", "the URL of a store that speaks S3"),
-    ("s3.endpoint.region", "the region of the store"),
+    ("s3.access-key", Takes::Text, "the key for s3:// URLs"),
+    ("s3.secret-key", Takes::Text, "the secret for s3:// URLs"),
+    (
+        "s3.endpoint",
+        Takes::Text,
+        "the URL of a store that speaks S3",
+    ),
+    ("s3.endpoint.region", Takes::Text, "the region of the store"),
     (
         "s3.path-style-access",
+        Takes::Bool,
         "whether the bucket stands in the path of URLs instead of the host",
     ),
 ];
 
-/// Other names of keys: Flink's older ones.
-const ALIASES: &[(&str, &str)] = &[
-    ("state.checkpoints.dir", "execution.checkpointing.dir"),
-    (
-        "state.checkpoints.num-retained",
-        "execution.checkpointing.num-retained",
-    ),
-    ("execution.savepoint.path", "execution.state-recovery.path"),
-    (
-        "execution.savepoint.ignore-unclaimed-state",
-        "execution.state-recovery.ignore-unclaimed-state",
-    ),
-    ("restart-strategy", "restart-strategy.type"),
-    ("s3.path.style.access", "s3.path-style-access"),
-];
+/// Other names of flowline's own keys.
+const ALIASES: &[(&str, &str)] = &[("s3.path.style.access", "s3.path-style-access")];
 
 /// Where checkpoints are kept unless told otherwise.
 pub const CHECKPOINT_DIR: &str = ".flowline/checkpoints";
 
-/// Flink's keys (or beginnings of keys) that are accepted because a file that also runs on Flink may set them, and that
-/// change nothing here, with the reason.
-pub const WITHOUT_EFFECT: &[(&str, &str)] = &[
-    (
-        "execution.runtime-mode",
-        "flowline run always streams; bounded inputs end by themselves",
-    ),
-    (
-        "execution.checkpointing.mode",
-        "barriers are always aligned; each sink says what it guarantees",
-    ),
-    (
-        "execution.checkpointing.min-pause",
-        "one checkpoint is taken at a time",
-    ),
-    (
-        "execution.checkpointing.max-concurrent-checkpoints",
-        "one checkpoint is taken at a time",
-    ),
-    (
-        "execution.checkpointing.unaligned",
-        "barriers are always aligned",
-    ),
-    (
-        "execution.checkpointing.incremental",
-        "checkpoints always hold only what has changed",
-    ),
-    (
-        "execution.checkpointing.storage",
-        "checkpoints are kept in 'execution.checkpointing.dir'",
-    ),
-    (
-        "execution.checkpointing.externalized-checkpoint-retention",
-        "checkpoints stay when a job ends",
-    ),
-    (
-        "execution.checkpointing.tolerable-failed-checkpoints",
-        "storing a checkpoint is tried again until its timeout",
-    ),
-    (
-        "execution.checkpointing.savepoint-dir",
-        "savepoints are kept beside the checkpoints unless 'flowline stop --savepoint' says otherwise",
-    ),
-    ("execution.target", "there is no cluster to choose"),
-    (
-        "pipeline.auto-watermark-interval",
-        "the watermark moves behind every row",
-    ),
-    (
-        "pipeline.operator-chaining.",
-        "operators are always fused where they can be",
-    ),
-    (
-        "restart-strategy.exponential-delay.jitter-factor",
-        "restarts of one job need no jitter",
-    ),
-    (
-        "restart-strategy.exponential-delay.reset-backoff-threshold",
-        "a completed checkpoint resets the wait",
-    ),
-    ("sql-client.", "it is about Flink's own client"),
-    ("state.", "state is kept in memory and in checkpoints"),
-    ("table.dml-sync", "flowline run always waits for its jobs"),
-    (
-        "table.exec.sink.upsert-materialize",
-        "rows of one key always reach the sink in order",
-    ),
-    ("table.optimizer.", "the optimizer is flowline's own"),
-    ("taskmanager.", "there is no task manager"),
-    ("jobmanager.", "there is no job manager"),
-];
-
-/// The settings of a session.
+/// Settings as they are at some place of the files. Those of statements (state TTL, mini-batches, enforcers, idle timeouts, ...)
+/// hold for the statements behind their SET; those of the job (parallelism, checkpoints, its name, ...) for all of it, the last
+/// SET before it starts counts.
 #[derive(Debug, Clone, Default)]
 pub struct Settings {
     values: BTreeMap<String, String>,
+    /// Given from outside: they go over what the files say.
+    fixed: BTreeMap<String, String>,
 }
 
 impl Settings {
@@ -243,99 +296,32 @@ impl Settings {
     /// # Errors
     /// An unknown key, or a value that the key does not take.
     pub fn set(&mut self, key: &str, value: &str) -> Result<Option<String>, SettingError> {
-        let key = ALIASES
-            .iter()
-            .find(|(alias, _)| *alias == key)
-            .map_or(key, |(_, name)| *name);
-        if let Some((_, reason)) = WITHOUT_EFFECT.iter().find(|(k, _)| key.starts_with(k)) {
-            self.values.insert(key.to_string(), value.to_string());
-            return Ok(Some(format!(
-                "SET '{key}' has no effect in flowline: {reason}"
-            )));
-        }
-        let fail = |message: String, help: &str| {
-            Err(SettingError {
-                message,
-                help: Some(help.to_string()),
-            })
-        };
-        let valid = match key {
-            "parallelism.default" | "table.exec.resource.default-parallelism" => value
-                .parse()
-                .is_ok_and(|p: usize| (1..=usize::from(crate::state::KEY_GROUPS)).contains(&p)),
-            "table.exec.source.idle-timeout" => parse_duration(value).is_some(),
-            "table.exec.sink.not-null-enforcer" => {
-                matches!(value.to_uppercase().as_str(), "ERROR" | "DROP")
-            }
-            "table.local-time-zone" => matches!(value, "UTC" | "Z" | "GMT" | "Etc/UTC" | "+00:00"),
-            "table.exec.state.ttl"
-            | "table.exec.mini-batch.allow-latency"
-            | "flowline.watermark.quiet-advance" => parse_duration(value).is_some(),
-            "table.exec.mini-batch.size" => value.parse().is_ok_and(|n: u64| n > 0),
-            "table.exec.mini-batch.enabled" | "table.exec.sink.require-on-conflict" => {
-                matches!(value.to_lowercase().as_str(), "true" | "false")
-            }
-            "execution.checkpointing.interval"
-            | "execution.checkpointing.timeout"
-            | "restart-strategy.fixed-delay.delay"
-            | "restart-strategy.exponential-delay.initial-backoff"
-            | "restart-strategy.exponential-delay.max-backoff" => parse_duration(value).is_some(),
-            "execution.checkpointing.num-retained" => value.parse().is_ok_and(|n: usize| n > 0),
-            "restart-strategy.fixed-delay.attempts"
-            | "restart-strategy.exponential-delay.attempts-before-reset-backoff" => {
-                value.parse::<u32>().is_ok()
-            }
-            "restart-strategy.exponential-delay.backoff-multiplier" => {
-                value.parse().is_ok_and(|f: f64| f >= 1.0)
-            }
-            "restart-strategy.type" => matches!(
-                value.to_lowercase().as_str(),
-                "none"
-                    | "off"
-                    | "disable"
-                    | "fixed-delay"
-                    | "fixeddelay"
-                    | "exponential-delay"
-                    | "exponentialdelay"
-            ),
-            "execution.state-recovery.ignore-unclaimed-state" | "s3.path-style-access" => {
-                matches!(value.to_lowercase().as_str(), "true" | "false")
-            }
-            "pipeline.name"
-            | "execution.checkpointing.dir"
-            | "execution.state-recovery.path"
-            | "s3.access-key"
-            | "s3.secret-key"
-            | "s3.endpoint"
-            | "s3.endpoint.region" => !value.is_empty(),
-            _ => {
-                let near = closest(key, KNOWN.iter().chain(WITHOUT_EFFECT).map(|(k, _)| *k));
-                let help = near.map_or_else(
-                    || {
-                        format!(
-                            "the keys are: {}",
-                            KNOWN.iter().map(|(k, _)| *k).collect::<Vec<_>>().join(", ")
-                        )
-                    },
-                    |n| format!("did you mean '{n}'?"),
-                );
-                return fail(format!("unknown setting '{key}'"), &help);
-            }
-        };
-        if !valid {
-            let meaning = KNOWN.iter().find(|(k, _)| *k == key).map_or("", |(_, m)| m);
-            return fail(
-                format!("'{key}' does not take '{value}'"),
-                &format!("it means: {meaning}"),
-            );
-        }
+        let (key, note) = check(key, value)?;
         self.values.insert(key.to_string(), value.to_string());
-        Ok(None)
+        Ok(note)
+    }
+
+    /// The same from outside the files: SET and RESET in them do not change it.
+    ///
+    /// # Errors
+    /// As [`Settings::set`].
+    pub fn fix(&mut self, key: &str, value: &str) -> Result<Option<String>, SettingError> {
+        let (key, note) = check(key, value)?;
+        self.fixed.insert(key.to_string(), value.to_string());
+        Ok(note)
     }
 
     /// Back to the default.
-    pub fn reset(&mut self, key: &str) {
+    ///
+    /// # Errors
+    /// An unknown key.
+    pub fn reset(&mut self, key: &str) -> Result<(), SettingError> {
+        let key = name(key);
+        if KNOWN.iter().all(|(known, ..)| *known != key) && !flink::knows(key) {
+            return Err(unknown(key));
+        }
         self.values.remove(key);
+        Ok(())
     }
 
     /// All back to their defaults.
@@ -345,12 +331,13 @@ impl Settings {
 
     /// What was set.
     pub fn iter(&self) -> impl Iterator<Item = (&String, &String)> {
-        self.values.iter()
+        let all: BTreeMap<_, _> = self.values.iter().chain(&self.fixed).collect();
+        all.into_iter()
     }
 
     /// Number of instances of each operator, where set.
     pub fn parallelism(&self) -> Option<usize> {
-        let set = |k| self.values.get(k)?.parse().ok();
+        let set = |k| self.text(k)?.parse().ok();
         set("table.exec.resource.default-parallelism").or_else(|| set("parallelism.default"))
     }
 
@@ -369,10 +356,9 @@ impl Settings {
         self.duration("table.exec.state.ttl")
     }
 
-    /// How long rows are aggregated together before results go on.
-    /// At most so many rows, for at most so long.
+    /// How rows are aggregated together before results go on: at most so many rows, for at most so long.
     pub fn mini_batch(&self) -> Option<(u64, Duration)> {
-        let size = self.values.get("table.exec.mini-batch.size");
+        let size = self.text("table.exec.mini-batch.size");
         let size = size.and_then(|n| n.parse().ok()).unwrap_or(u64::MAX);
         let latency = self.duration("table.exec.mini-batch.allow-latency")?;
         self.is_true("table.exec.mini-batch.enabled", false)
@@ -424,8 +410,8 @@ impl Settings {
 
     /// The `s3.*` options.
     pub fn store_options(&self) -> BTreeMap<String, String> {
-        let all = self.values.iter();
-        all.filter(|(k, _)| k.starts_with("s3."))
+        self.iter()
+            .filter(|(k, _)| k.starts_with("s3."))
             .map(|(k, v)| (k.clone(), v.clone()))
             .collect()
     }
@@ -447,6 +433,17 @@ impl Settings {
                     max_delay: delay,
                 }
             }
+            "failurerate" => {
+                let delay = self.duration("restart-strategy.failure-rate.delay");
+                let delay = delay.unwrap_or(Duration::from_secs(1));
+                let failures = number("restart-strategy.failure-rate.max-failures-per-interval");
+                RestartStrategy {
+                    attempts: failures.unwrap_or(1),
+                    delay,
+                    factor: 1.0,
+                    max_delay: delay,
+                }
+            }
             _ => {
                 let key = |name: &str| format!("restart-strategy.exponential-delay.{name}");
                 let attempts = number(&key("attempts-before-reset-backoff"));
@@ -462,23 +459,87 @@ impl Settings {
     }
 
     fn text(&self, key: &str) -> Option<&str> {
-        self.values.get(key).map(String::as_str)
+        let given = self.fixed.get(key).or_else(|| self.values.get(key));
+        given.map(String::as_str)
+    }
+
+    fn is(&self, key: &str, value: &str) -> bool {
+        self.text(key)
+            .is_some_and(|v| v.eq_ignore_ascii_case(value))
     }
 
     fn is_true(&self, key: &str, default: bool) -> bool {
-        self.values
-            .get(key)
+        self.text(key)
             .map_or(default, |v| v.eq_ignore_ascii_case("true"))
     }
 
     fn duration(&self, key: &str) -> Option<Duration> {
-        parse_duration(self.values.get(key)?).filter(|d| !d.is_zero())
+        parse_duration(self.text(key)?).filter(|d| !d.is_zero())
     }
 
     /// Whether NULL in a NOT NULL column of a sink leaves the row out instead of failing the job.
-    pub fn drop_nulls(&self) -> bool {
-        self.values
-            .get("table.exec.sink.not-null-enforcer")
-            .is_some_and(|v| v.eq_ignore_ascii_case("DROP"))
+    pub fn drops_nulls(&self) -> bool {
+        self.is("table.exec.sink.not-null-enforcer", "DROP")
+    }
+
+    /// Whether a changelog that is read may tell a change twice.
+    pub fn cdc_duplicates(&self) -> bool {
+        self.is_true("table.exec.source.cdc-events-duplicate", false)
+    }
+
+    /// Whether whole numbers beyond their range are an error; else they wrap around, as in Flink.
+    pub fn overflow_is_error(&self) -> bool {
+        self.is("flowline.arithmetic.overflow", "error")
+    }
+
+    /// Whether bounded inputs give only the final rows.
+    pub fn is_batch(&self) -> bool {
+        self.is("execution.runtime-mode", "batch")
+    }
+}
+
+/// What a key is called now.
+fn name(key: &str) -> &str {
+    let alias = ALIASES.iter().find(|(alias, _)| *alias == key);
+    alias
+        .map(|(_, name)| *name)
+        .or_else(|| flink::current(key))
+        .unwrap_or(key)
+}
+
+/// What a key is called now, and a note where it has no effect.
+fn check<'k>(given: &'k str, value: &str) -> Result<(&'k str, Option<String>), SettingError> {
+    let key = name(given);
+    if let Some((_, takes, meaning)) = KNOWN.iter().find(|(known, ..)| *known == key) {
+        return if takes.fits(value) {
+            Ok((key, None))
+        } else {
+            Err(SettingError {
+                message: format!("'{given}' does not take '{value}'"),
+                help: Some(format!("it takes {}: {meaning}", takes.expected())),
+            })
+        };
+    }
+    if !flink::knows(key) {
+        return Err(unknown(given));
+    }
+    let reason = flink::reason(key).unwrap_or("flowline has nothing like it");
+    let note = format!("SET '{given}' has no effect in flowline: {reason}");
+    Ok((key, Some(note)))
+}
+
+/// A key that nobody knows.
+fn unknown(key: &str) -> SettingError {
+    let own = KNOWN.iter().map(|(known, ..)| *known);
+    let help = match closest(key, own.clone().chain(flink::names())) {
+        Some(near) => format!("did you mean '{near}'?"),
+        None => format!(
+            "the keys with an effect are: {}",
+            own.collect::<Vec<_>>().join(", ")
+        ),
+    };
+    SettingError {
+        message: format!("unknown setting '{key}'"),
+        help: Some(help),
     }
 }

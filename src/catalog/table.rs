@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use arrow::datatypes::{Field, Schema, SchemaRef};
 use sqlparser::ast::Expr;
 use sqlparser::tokenizer::Span;
 
-use super::options::Options;
+use super::options::{Options, parse_duration};
 use crate::sql::SourceFile;
 use crate::sql::ast::SqlType;
 
@@ -73,6 +74,15 @@ impl Table {
     /// The options, none read yet.
     pub fn options(&self) -> Options {
         Options::new(self.with.clone())
+    }
+
+    /// When a partition without rows no longer holds the watermark: the table's own rule, else that of the statement.
+    pub fn idle_timeout(&self, of_statement: Option<Duration>) -> Option<Duration> {
+        let own = self.with.get("scan.watermark.idle-timeout");
+        match own.and_then(|text| parse_duration(text)) {
+            Some(own) => Some(own).filter(|timeout| !timeout.is_zero()),
+            None => of_statement,
+        }
     }
 
     /// The connector's name; `None` for a managed table.

@@ -161,6 +161,9 @@ impl CheckpointArgs {
 /// The name of a job that has none: that of its first file or folder.
 fn default_name(files: &[Arc<SourceFile>], paths: &[PathBuf]) -> String {
     let named = |path: &PathBuf| {
+        if folder::is_stdin(path) {
+            return Some("stdin".to_string());
+        }
         let path = std::path::absolute(path).ok()?;
         Some(path.file_stem()?.to_string_lossy().into_owned())
     };
@@ -301,7 +304,7 @@ pub fn load(
             .unwrap_or_else(|| default_name(files, given.paths)),
         fresh: given.checkpoints.is_some_and(|c| c.fresh),
     });
-    let mut said = set(&mut session, &outside.set)?;
+    let mut said = fix(&mut session, &outside.set)?;
     let mut mistakes: Vec<Diagnostic> = Vec::new();
     for file in files {
         match session.load(file) {
@@ -310,12 +313,10 @@ pub fn load(
             Err(error) => mistakes.extend(error.diagnostics),
         }
     }
-    // Said at the beginning so that the files see it, and again so that it goes over what they say.
-    set(&mut session, &outside.set)?;
     let keeps = |c: &CheckpointArgs| c.checkpoint_dir.is_some() || c.restore.is_some();
     if given.checkpoints.is_some_and(keeps) && session.settings.checkpoint_interval().is_none() {
         let key = "execution.checkpointing.interval".to_string();
-        set(
+        fix(
             &mut session,
             &BTreeMap::from([(key, CHECKPOINT_INTERVAL.to_string())]),
         )?;
@@ -339,10 +340,11 @@ pub fn load(
     Ok(Loaded { session, said })
 }
 
-fn set(session: &mut Session, values: &BTreeMap<String, String>) -> Result<Vec<Message>> {
+/// Settings that go over what the files say.
+fn fix(session: &mut Session, values: &BTreeMap<String, String>) -> Result<Vec<Message>> {
     let mut notes = Vec::new();
     for (key, value) in values {
-        let set = session.settings.set(key, value).map_err(|e| {
+        let set = session.settings.fix(key, value).map_err(|e| {
             let error = Error::usage(format!("a setting from outside: {}", e.message));
             match e.help {
                 Some(help) => error.with_help(help),

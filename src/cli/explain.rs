@@ -9,7 +9,7 @@ use crate::error::{Error, Result};
 /// What to explain.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// SQL files and folders; a folder as `run` takes it
+    /// SQL files and folders; a folder as `run` takes it, - is standard input
     #[arg(value_name = "PATH")]
     paths: Vec<PathBuf>,
     /// SQL to explain, behind the files

@@ -1,5 +1,6 @@
 //! Which SQL files a command line means: the folder rule, in one place.
 
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -143,7 +144,7 @@ fn sets(kind: &StatementKind) -> bool {
 /// # Errors
 /// Paths that are not there or cannot be read, folders without a file to run.
 pub fn files(paths: &[PathBuf]) -> Result<Files> {
-    let is_file = |path: &&PathBuf| !path.is_dir();
+    let is_file = |path: &&PathBuf| !path.is_dir() && !is_stdin(path);
     let named: Vec<PathBuf> = paths
         .iter()
         .filter(is_file)
@@ -160,6 +161,13 @@ pub fn files(paths: &[PathBuf]) -> Result<Files> {
     for path in paths {
         if path.is_dir() {
             folder(path, &named, &mut taken, &mut found)?;
+            continue;
+        }
+        if is_stdin(path) {
+            if !taken.contains(path) {
+                found.run.push(read(path)?);
+                taken.push(path.clone());
+            }
             continue;
         }
         let whole = path.canonicalize().map_err(|e| cannot_read(path, &e))?;
@@ -225,25 +233,45 @@ fn folder(
     Ok(())
 }
 
+/// Whether a path stands for standard input.
+pub fn is_stdin(path: &Path) -> bool {
+    path.as_os_str() == "-"
+}
+
 fn read(path: &Path) -> Result<Arc<SourceFile>> {
-    let bytes = std::fs::read(path).map_err(|e| cannot_read(path, &e))?;
+    let (bytes, name) = if is_stdin(path) {
+        let mut bytes = Vec::new();
+        std::io::stdin().read_to_end(&mut bytes).map(|_| bytes)
+    } else {
+        std::fs::read(path)
+    }
+    .map(|bytes| (bytes, name_of(path)))
+    .map_err(|e| cannot_read(path, &e))?;
     let text = String::from_utf8(bytes).map_err(|e| {
         let line = 1 + e.as_bytes()[..e.utf8_error().valid_up_to()]
             .iter()
             .filter(|b| **b == b'\n')
             .count();
-        Error::usage(format!("{}:{line}: the file is not UTF-8", path.display()))
-            .with_help("save it as UTF-8")
+        Error::usage(format!("{name}:{line}: the file is not UTF-8")).with_help("save it as UTF-8")
     })?;
     let text = text
         .strip_prefix('\u{feff}')
         .map(str::to_string)
         .unwrap_or(text);
-    Ok(SourceFile::new(path.display().to_string(), text))
+    Ok(SourceFile::new(name, text))
+}
+
+/// What a file is called in messages.
+fn name_of(path: &Path) -> String {
+    if is_stdin(path) {
+        "<stdin>".to_string()
+    } else {
+        path.display().to_string()
+    }
 }
 
 fn cannot_read(path: &Path, error: &std::io::Error) -> Error {
-    Error::usage(format!("cannot read {}: {error}", path.display()))
+    Error::usage(format!("cannot read {}: {error}", name_of(path)))
 }
 
 #[cfg(test)]

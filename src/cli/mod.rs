@@ -1,6 +1,7 @@
 //! The command line: flags to settings, one file a verb.
 
 mod args;
+mod bug;
 mod check;
 mod checkpoints;
 mod completions;
@@ -76,6 +77,7 @@ enum Verb {
 
 /// Runs the verb of the process's arguments and tells what went wrong.
 pub fn main() -> ExitCode {
+    bug::end_on_panic();
     let cli = Cli::parse();
     log_to_stderr();
     match dispatch(cli.verb) {

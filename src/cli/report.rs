@@ -28,6 +28,10 @@ fn render_with(error: &Error, theme: GraphicalTheme) -> String {
     let mut text = String::new();
     let handler = GraphicalReportHandler::new_themed(theme)
         .with_width(100)
+        // Keys and paths stay whole: lines break between words only.
+        .with_break_words(false)
+        .with_word_separator(textwrap::WordSeparator::AsciiSpace)
+        .with_word_splitter(textwrap::WordSplitter::NoHyphenation)
         .with_context_lines(1)
         .with_links(false);
     for diagnostic in &error.diagnostics {

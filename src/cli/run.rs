@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use super::args::{self, CheckpointArgs, Given, JobArgs, Loaded, OutsideArgs};
@@ -24,7 +25,7 @@ const TICK: Duration = Duration::from_millis(200);
 #[derive(Debug, clap::Args)]
 #[command(after_help = format!("The folder rule: {}.", super::folder::RULE))]
 pub struct Args {
-    /// SQL files and folders, in this order
+    /// SQL files and folders, in this order; - is standard input
     #[arg(value_name = "PATH")]
     paths: Vec<PathBuf>,
     /// SQL to run, behind the files
@@ -126,6 +127,7 @@ impl Running<'_> {
     ) -> Result<()> {
         let (stop, stopped) = tokio::sync::watch::channel(false);
         let mut ticks = tokio::time::interval(TICK);
+        let mut quiet = Quiet::default();
         let mut is_stopping = false;
         let say = |event: JobEvent<'_>| self.say(&event);
         let ended = self
@@ -147,6 +149,9 @@ impl Running<'_> {
                 _ = ticks.tick() => {
                     if let Some(bar) = progress.update(self.graph, self.metrics) {
                         self.screen.keep_below(bar);
+                    }
+                    if let Some(line) = quiet.look(self.graph, self.metrics) {
+                        tell(&line);
                     }
                 }
             }
@@ -184,6 +189,42 @@ impl Running<'_> {
     }
 }
 
+/// Notices that a job has read nothing yet.
+#[derive(Debug, Default)]
+struct Quiet {
+    ticks: u32,
+}
+
+impl Quiet {
+    /// So many ticks after the start it is said: 10 s, 1 min, 10 min.
+    const SAID: [u32; 3] = [50, 300, 3000];
+
+    /// A line where there is something to say.
+    fn look(&mut self, graph: &Graph, metrics: &JobMetrics) -> Option<String> {
+        self.ticks = self.ticks.saturating_add(1);
+        if !Self::SAID.contains(&self.ticks) {
+            return None;
+        }
+        let mut tables = Vec::new();
+        for (id, source) in &metrics.sources {
+            if source.rows.load(Relaxed) > 0 || source.bad_rows.load(Relaxed) > 0 {
+                return None;
+            }
+            if let Operation::Source(source) = &graph.nodes[*id].operation {
+                tables.push(source.table.name.as_str());
+            }
+        }
+        tables.dedup();
+        let seconds = u64::from(self.ticks) * TICK.as_millis() as u64 / 1000;
+        (!tables.is_empty()).then(|| {
+            format!(
+                "waiting  no row of {} yet, after {seconds} s",
+                tables.join(", ")
+            )
+        })
+    }
+}
+
 /// The SELECTs of a job, each with how its rows change.
 pub fn selects(graph: &Graph) -> HashMap<String, Changes> {
     let mut selects = HashMap::new();
@@ -196,4 +237,33 @@ pub fn selects(graph: &Graph) -> HashMap<String, Changes> {
         }
     }
     selects
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::session::SessionConfig;
+    use crate::sql::SourceFile;
+
+    #[test]
+    fn a_quiet_start_is_told_until_the_first_row() {
+        let mut session = Session::new(SessionConfig::default());
+        let text = "CREATE TABLE t (a INT) WITH ('connector' = 'datagen'); SELECT COUNT(*) FROM t;";
+        session.load(&SourceFile::new("x.sql", text)).unwrap();
+        let graph = session.graph().unwrap();
+        let metrics = JobMetrics::of(&graph);
+        let mut quiet = Quiet::default();
+        let mut said = |ticks: u32| -> Vec<String> {
+            (0..ticks)
+                .filter_map(|_| quiet.look(&graph, &metrics))
+                .collect()
+        };
+        assert_eq!(said(49), Vec::<String>::new());
+        assert_eq!(said(1), ["waiting  no row of t yet, after 10 s"]);
+        for source in metrics.sources.values() {
+            source.rows.store(1, Relaxed);
+        }
+        assert_eq!(said(4000), Vec::<String>::new());
+    }
 }

@@ -19,6 +19,8 @@ pub struct WriteRequest {
     pub schema: SchemaRef,
     /// The columns that identify a row, where the table has them.
     pub key: Option<Vec<usize>>,
+    /// Whether rows may go again; else they only come.
+    pub updating: bool,
     /// The job it writes for.
     pub job: Arc<JobContext>,
 }

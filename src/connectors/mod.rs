@@ -14,6 +14,7 @@ mod datagen;
     reason = "measures time, and draws names and values nobody else has"
 )]
 mod filesystem;
+mod folded;
 #[allow(
     clippy::disallowed_methods,
     reason = "measures time, and draws names and values nobody else has"
@@ -23,6 +24,7 @@ mod print;
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod testing;
+mod without_effect;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -40,6 +42,8 @@ use crate::error::Result;
 pub use bad_rows::{BadRecord, BadRows, bad_rows_schema};
 pub use commit::{Committer, JobContext, WriteRequest};
 pub use filesystem::file_source;
+pub use folded::folded;
+pub use without_effect::notes;
 
 /// The names of all connectors.
 pub const NAMES: &[&str] = &[
@@ -50,6 +54,9 @@ pub const NAMES: &[&str] = &[
     "print",
     "upsert-kafka",
 ];
+
+/// How many writers a sink has.
+const SINK_PARALLELISM: &str = "sink.parallelism";
 
 /// Options of a table that is read: where its records go that give no row.
 pub const BAD_ROWS_OPTIONS: [&str; 2] = ["bad-rows.topic", "bad-rows.path"];
@@ -302,7 +309,7 @@ pub fn metadata_keys(connector: &str) -> Vec<MetadataKey> {
 /// Options that are missing, unknown or wrong, all of them; a connector that cannot be read.
 pub fn source(table: &Table) -> std::result::Result<Arc<dyn Source>, Vec<OptionError>> {
     let options = table.options();
-    let made = match connector(table, &options)? {
+    let made = match connector(&options)? {
         "kafka" | "upsert-kafka" => kafka::source(table, &options),
         "filesystem" => filesystem::source(table, &options),
         "datagen" => datagen::source(table, &options),
@@ -320,7 +327,7 @@ pub fn source(table: &Table) -> std::result::Result<Arc<dyn Source>, Vec<OptionE
 /// Options that are missing, unknown or wrong, all of them; a connector that cannot be written.
 pub fn sink(table: &Table) -> std::result::Result<Arc<dyn Sink>, Vec<OptionError>> {
     let options = table.options();
-    let made = match connector(table, &options)? {
+    let made = match connector(&options)? {
         "kafka" | "upsert-kafka" => kafka::sink(table, &options),
         "filesystem" => filesystem::sink(table, &options),
         "print" => print::sink(table, &options),
@@ -333,18 +340,14 @@ pub fn sink(table: &Table) -> std::result::Result<Arc<dyn Sink>, Vec<OptionError
     checked(made, &options)
 }
 
-fn connector<'a>(
-    table: &Table,
-    options: &'a crate::catalog::options::Options,
-) -> std::result::Result<&'a str, Vec<OptionError>> {
+fn connector(
+    options: &crate::catalog::options::Options,
+) -> std::result::Result<&str, Vec<OptionError>> {
     let name = options.require("connector").map_err(|e| vec![e])?;
     if NAMES.contains(&name) {
         return Ok(name);
     }
-    let error = OptionError::new(
-        "connector",
-        format!("table '{}': unknown connector '{name}'", table.name),
-    );
+    let error = OptionError::new("connector", format!("unknown connector '{name}'"));
     Err(vec![
         match crate::catalog::closest(name, NAMES.iter().copied()) {
             Some(near) => error.with_help(format!("did you mean '{near}'?")),
@@ -357,15 +360,10 @@ fn connector<'a>(
 fn single_writer(
     options: &crate::catalog::options::Options,
 ) -> std::result::Result<bool, OptionError> {
-    match options.int("sink.parallelism", 0)? {
-        0 if options.get("sink.parallelism").is_none() => Ok(false),
-        1 => Ok(true),
-        other => Err(OptionError::new(
-            "sink.parallelism",
-            format!("'sink.parallelism' = '{other}' is not supported"),
-        )
-        .with_help("write '1' for a single writer, or leave it out for as many as the job has")),
-    }
+    let writers = options.parse(SINK_PARALLELISM, None, "a number above 0", |text| {
+        text.parse().ok().filter(|n: &u32| *n > 0).map(Some)
+    })?;
+    Ok(writers == Some(1))
 }
 
 /// Row numbers as Arrow wants them to take rows by.
@@ -382,6 +380,7 @@ fn checked<T: ?Sized>(
     for key in BAD_ROWS_OPTIONS {
         options.get(key);
     }
+    let made = made.and_then(|made| without_effect::read(options).map(|()| made));
     match made {
         Ok(made) => {
             let unknown = options.finish();

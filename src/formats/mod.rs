@@ -51,6 +51,14 @@ pub trait Decoder: Send {
     /// The columns decoded: those of the table that the plan needs, in table order.
     fn schema(&self) -> SchemaRef;
 
+    /// Takes the first record of a file, where that is no row ([`Format::has_header`]).
+    ///
+    /// # Errors
+    /// One that does not fit the table.
+    fn header(&mut self, _record: &[u8]) -> Result<(), BadRow> {
+        Ok(())
+    }
+
     /// Decodes payloads, in order, into one batch.
     ///
     /// # Errors
@@ -200,7 +208,12 @@ pub trait Format: Send + Sync {
         false
     }
 
-    /// What stands before the first record of a file, such as a header line (empty for most).
+    /// Whether the first record of a file is no row.
+    fn has_header(&self) -> bool {
+        false
+    }
+
+    /// What stands before the first record of a file that is written, such as a header line (empty for most).
     fn file_header(&self) -> Vec<u8> {
         Vec::new()
     }

@@ -473,6 +473,8 @@ pub struct Sink {
     pub key: Option<Vec<usize>>,
     /// It stands for a bare SELECT: the table is made up of its columns.
     pub is_select: bool,
+    /// A row with NULL in a NOT NULL column is left out; else it is an error.
+    pub drops_nulls: bool,
 }
 
 impl Graph {

@@ -51,8 +51,6 @@ pub trait Connect: Send + Sync {
 pub struct JobOptions {
     /// Rows a batch at most, as sources make them.
     pub batch_rows: usize,
-    /// What to do with NULL in a NOT NULL column of a sink (`table.exec.sink.not-null-enforcer`).
-    pub drop_nulls: bool,
     /// Sources end at their present end, whatever their tables say.
     pub bounded: bool,
     /// Windows that the ends of the inputs fall into stay open (a range of a stream that goes on).

@@ -99,7 +99,7 @@ impl Machine {
                     instance: i,
                     job: of.context,
                 };
-                let tail = open_sink(&parts, task, of.options, &metrics).await?;
+                let tail = open_sink(&parts, task, &metrics).await?;
                 let source = task.source(of.graph);
                 let head = match source {
                     Some(node) => {

@@ -27,7 +27,7 @@ pub struct SinkTail {
     held: VecDeque<Batch>,
     /// NOT NULL columns and their names.
     not_null: Vec<(usize, String)>,
-    drop_nulls: bool,
+    drops_nulls: bool,
     name: String,
     rows: Arc<AtomicU64>,
 }
@@ -38,7 +38,6 @@ impl SinkTail {
         writer: Box<dyn SinkWriter>,
         commits: bool,
         sink: &Sink,
-        drop_nulls: bool,
         rows: Arc<AtomicU64>,
     ) -> Self {
         let schema = sink.table.sink_schema();
@@ -56,7 +55,7 @@ impl SinkTail {
             is_dirty: false,
             held: VecDeque::new(),
             not_null,
-            drop_nulls,
+            drops_nulls: sink.drops_nulls,
             name: sink.name.clone(),
             rows,
         }
@@ -72,7 +71,7 @@ impl SinkTail {
             if values.null_count() == 0 {
                 continue;
             }
-            if !self.drop_nulls {
+            if !self.drops_nulls {
                 return Err(Error::data(format!(
                     "Column '{name}' is NOT NULL, however, a null value is being written into it (table '{}')",
                     self.name

@@ -139,7 +139,7 @@ pub async fn start(
                 instance,
                 job: &context,
             };
-            let tail = open_sink(&parts, task, options, &metrics).await?;
+            let tail = open_sink(&parts, task, &metrics).await?;
             tails.insert((t, instance), tail);
         }
     }
@@ -320,7 +320,6 @@ pub(super) struct SinkParts<'a> {
 pub(super) async fn open_sink(
     parts: &SinkParts<'_>,
     task: &Task,
-    options: &JobOptions,
     metrics: &JobMetrics,
 ) -> Result<Option<SinkTail>> {
     let Some(id) = task.sink(parts.graph) else {
@@ -334,17 +333,12 @@ pub(super) async fn open_sink(
         instance: parts.instance,
         schema: Arc::clone(&node.schema),
         key: sink.key.clone(),
+        updating: node.changes.updating,
         job: Arc::clone(parts.job),
     };
     let writer = opened.writer(request).await?;
     let rows = metrics.sinks.get(&id).cloned().unwrap_or_default();
-    Ok(Some(SinkTail::new(
-        writer,
-        parts.commits,
-        sink,
-        options.drop_nulls,
-        rows,
-    )))
+    Ok(Some(SinkTail::new(writer, parts.commits, sink, rows)))
 }
 
 /// Where an instance's elements go, and whom it tells of itself.

@@ -14,6 +14,8 @@ use crate::sql::Diagnostic;
 pub(super) struct Ends<'a> {
     pub(super) config: &'a SessionConfig,
     pub(super) selects: &'a SelectSink,
+    /// Sinks are given the final rows only.
+    pub(super) is_batch: bool,
 }
 
 impl Connect for Ends<'_> {
@@ -22,6 +24,18 @@ impl Connect for Ends<'_> {
     }
 
     fn sink(&self, sink: &graph::Sink) -> Result<Arc<dyn Sink>> {
+        let opened = self.changes_sink(sink)?;
+        Ok(if self.is_batch {
+            connectors::folded(opened)
+        } else {
+            opened
+        })
+    }
+}
+
+impl Ends<'_> {
+    /// The sink as it takes every change.
+    fn changes_sink(&self, sink: &graph::Sink) -> Result<Arc<dyn Sink>> {
         let declared = match sink.table.connector() {
             Some(_) => Some(
                 connectors::sink(&sink.table)

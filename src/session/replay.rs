@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::catalog::Table;
 use crate::error::{Error, Result};
+use crate::graph::{Graph, Operation};
 
 /// A place in the topics of a replay.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -69,6 +70,15 @@ impl Replay {
         table.with.extend(self.to.options("bounded"));
         // A replay takes no checkpoints: after a failure it is run again.
         table.with.remove("sink.delivery-guarantee");
+    }
+
+    /// Puts the range over what hints say of the tables that are read.
+    pub(super) fn bound_sources(&self, graph: &mut Graph) {
+        for node in &mut graph.nodes {
+            if let Operation::Source(source) = &mut node.operation {
+                self.bound(Arc::make_mut(&mut source.table));
+            }
+        }
     }
 
     /// The table that rows of `table` go to: itself, or what `into` says.

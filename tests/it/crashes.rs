@@ -109,7 +109,6 @@ impl Job {
         let location = Location::simulated(Arc::clone(&world.store) as _);
         let mut options = JobOptions {
             batch_rows: random.usize(1..8),
-            drop_nulls: false,
             bounded: true,
             stays_open: false,
             name: "job".into(),

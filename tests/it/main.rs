@@ -4,6 +4,7 @@
 
 mod crashes;
 mod files;
+mod front;
 #[path = "../harness/mod.rs"]
 mod harness;
 mod kafka;

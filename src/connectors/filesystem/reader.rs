@@ -99,6 +99,7 @@ impl Source for FileSource {
             FileFormat::Records(format) => Opener::Records {
                 decoder: format.decoder(&projection),
                 framer: format.framer(),
+                has_header: format.has_header(),
             },
             FileFormat::Columns(format) => Opener::Columns {
                 format: Arc::clone(format),
@@ -140,6 +141,7 @@ enum Opener {
     Records {
         decoder: Box<dyn Decoder>,
         framer: Box<dyn Framer>,
+        has_header: bool,
     },
     Columns {
         format: Arc<dyn ColumnarFormat>,
@@ -156,7 +158,7 @@ impl Opener {
         }
     }
 
-    fn open(&self, entry: &Entry, position: &str, request: &ReadRequest) -> Result<Body> {
+    fn open(&mut self, entry: &Entry, position: &str, request: &ReadRequest) -> Result<Body> {
         let unknown = || {
             Error::internal(format!(
                 "{}: '{position}' is no position in a file",
@@ -164,11 +166,19 @@ impl Opener {
             ))
         };
         match self {
-            Self::Records { .. } => {
+            Self::Records {
+                decoder,
+                framer,
+                has_header,
+            } => {
                 let position = Position::parse(position).ok_or_else(unknown)?;
                 let done = &request.metrics.done;
                 done.fetch_add(position.offset, Ordering::Relaxed);
-                Ok(Body::Records(RecordFile::open(entry, position)?))
+                Ok(Body::Records(if *has_header {
+                    RecordFile::open_headed(entry, position, &**framer, &mut **decoder)?
+                } else {
+                    RecordFile::open(entry, position)?
+                }))
             }
             Self::Columns { format, projection } => {
                 let row: u64 = position.parse().map_err(|_| unknown())?;
@@ -295,7 +305,12 @@ impl FileReader {
         };
         let (batch_rows, metrics) = (self.request.batch_rows, &self.request.metrics);
         let (stored, weights, place) = match (&mut open.body, &mut self.opener) {
-            (Body::Records(file), Opener::Records { decoder, framer }) => {
+            (
+                Body::Records(file),
+                Opener::Records {
+                    decoder, framer, ..
+                },
+            ) => {
                 let kept = self.kept.as_mut();
                 match file.rows(&**framer, &mut **decoder, batch_rows, metrics, kept)? {
                     Some((decoded, place)) => (decoded.rows, decoded.weights, place),

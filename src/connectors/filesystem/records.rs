@@ -84,6 +84,30 @@ impl RecordFile {
         })
     }
 
+    /// A file whose first record is no row: the decoder takes it, wherever reading begins.
+    pub(super) fn open_headed(
+        entry: &Entry,
+        position: Position,
+        framer: &dyn Framer,
+        decoder: &mut dyn Decoder,
+    ) -> Result<Self> {
+        let mut file = Self::open(entry, Position::default())?;
+        while file.frames.is_empty() && !file.is_at_end {
+            file.fill(framer)?;
+        }
+        if let Some(frame) = file.frames.first() {
+            let record = &file.buffer[file.start..][frame.clone()];
+            decoder
+                .header(record)
+                .map_err(|bad| Error::data(bad_row_text(&format!("{}:1", entry.name), &bad)))?;
+            file.next = 1;
+        }
+        match position.offset {
+            0 => Ok(file),
+            _ => Self::open(entry, position),
+        }
+    }
+
     /// The next rows and where they stand; `None` at the end of the file.
     pub(super) fn rows(
         &mut self,

@@ -131,12 +131,36 @@ pub(super) fn cannot_create(bootstrap: &str, error: KafkaError) -> Error {
 
 /// Nobody answers.
 pub(super) fn unreachable(bootstrap: &str, listener: &Listener) -> Error {
+    if let Some(reason) = listener.last()
+        && let Some(error) = not_let_in(bootstrap, &reason)
+    {
+        return error.caused_by(reason);
+    }
     let error = Error::external(format!("no Kafka broker answers at {bootstrap}")).with_help(
         "is the broker running, and is this its address? Set 'properties.bootstrap.servers', or --kafka on the command line",
     );
     match listener.last() {
         Some(reason) => error.caused_by(reason),
         None => error,
+    }
+}
+
+/// A broker that answers and lets nobody in, told by what the client says.
+fn not_let_in(bootstrap: &str, reason: &str) -> Option<Error> {
+    let lower = reason.to_ascii_lowercase();
+    if lower.contains("sasl") || lower.contains("authentication failed") {
+        let error = Error::external(format!("Kafka at {bootstrap} does not accept the login"));
+        Some(error.with_help(
+            "check user and password ('properties.sasl.jaas.config', or 'properties.sasl.username' and '.password'), \
+             'properties.sasl.mechanism' and 'properties.security.protocol'",
+        ))
+    } else if lower.contains("ssl handshake") || lower.contains("certificate") {
+        let error = Error::external(format!("no secure connection to Kafka at {bootstrap}"));
+        Some(error.with_help(
+            "check 'properties.security.protocol', and the certificates of 'properties.ssl.ca.location'",
+        ))
+    } else {
+        None
     }
 }
 
@@ -334,5 +358,36 @@ impl Properties {
             partitions.extend((0..*count).map(|p| (name.clone(), p)));
         }
         Ok(partitions)
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_broker_that_lets_nobody_in_is_no_broker_that_is_away() {
+        let headline = |reason: &str| {
+            let listener = Listener::new("here:9092");
+            listener.trouble(reason);
+            unreachable("here:9092", &listener).message
+        };
+        assert_eq!(
+            headline(
+                "[thrd:sasl_plaintext://here:9092/bootstrap]: SASL SCRAM-SHA-256 mechanism handshake failed: Authentication failed"
+            ),
+            "Kafka at here:9092 does not accept the login"
+        );
+        assert_eq!(
+            headline("ssl://here:9092/bootstrap: SSL handshake failed: certificate verify failed"),
+            "no secure connection to Kafka at here:9092"
+        );
+        assert_eq!(
+            headline(
+                "here:9092/bootstrap: Connect to ipv4#127.0.0.1:9092 failed: Connection refused"
+            ),
+            "no Kafka broker answers at here:9092"
+        );
     }
 }

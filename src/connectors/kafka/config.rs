@@ -86,7 +86,6 @@ impl KafkaTable {
         let end = place(options, &Mode::END, &topics, &properties, is_source)?;
         let discovery =
             options.duration("scan.topic-partition-discovery.interval", Some(DISCOVERY))?;
-        no_scan_parallelism(options)?;
         let partitioner = partitioner(options, &layout)?;
         let exactly_once = guarantee(options)?;
         options.get("sink.transaction-naming-strategy");
@@ -115,18 +114,11 @@ impl KafkaTable {
         let topics = topics(options)?;
         let layout = Layout::of_upsert(table, options)?;
         let end = place(options, &Mode::END, &topics, &properties, false)?;
-        no_scan_parallelism(options)?;
-        for key in ["sink.buffer-flush.max-rows", "sink.buffer-flush.interval"] {
-            let given = options.get(key);
-            if given.is_some_and(|v| !v.starts_with('0')) {
-                return Err(
-                    OptionError::new(key, format!("'{key}' is not supported")).with_help(
-                        "leave it out: updates of a batch are already folded into one record a key",
-                    ),
-                );
-            }
-        }
+        options.int("sink.buffer-flush.max-rows", 0)?;
+        options.duration("sink.buffer-flush.interval", None)?;
+        let partitioner = partitioner(options, &layout)?;
         let exactly_once = guarantee(options)?;
+        options.get("sink.transaction-naming-strategy");
         Ok(Self {
             name: table.name.clone(),
             properties,
@@ -135,22 +127,12 @@ impl KafkaTable {
             start: Place::Earliest,
             end,
             discovery: None,
-            partitioner: Partitioner::Default,
+            partitioner,
             is_upsert: true,
             archive: None,
             single_writer: crate::connectors::single_writer(options)?,
             exactly_once,
         })
-    }
-}
-
-fn no_scan_parallelism(options: &Options) -> Result<(), OptionError> {
-    match options.get("scan.parallelism") {
-        None => Ok(()),
-        Some(_) => Err(
-            OptionError::new("scan.parallelism", "'scan.parallelism' is not supported")
-                .with_help("leave it out: a topic is read with the parallelism of the job"),
-        ),
     }
 }
 

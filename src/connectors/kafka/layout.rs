@@ -137,7 +137,7 @@ impl Layout {
         let Some(keys) = table.primary_key.clone() else {
             return Err(OptionError {
                 key: Some("connector".to_string()),
-                message: format!("table '{}': 'upsert-kafka' needs a PRIMARY KEY", table.name),
+                message: "'upsert-kafka' needs a PRIMARY KEY".to_string(),
                 help: Some("add PRIMARY KEY (...) NOT ENFORCED to its columns: it is the key of the records".to_string()),
             });
         };
@@ -198,8 +198,14 @@ impl Layout {
             .collect();
         let part = |(name, prefix): (&str, &str), fields: Vec<Field>, columns: Vec<usize>| {
             let schema: SchemaRef = Arc::new(Schema::new(fields));
+            let format = formats::format(name, prefix, options, schema)?;
+            if format.has_header() {
+                let message = "a record has no first line that names columns";
+                return Err(OptionError::new(&format!("{prefix}{name}.header"), message)
+                    .with_help("the option is for files: remove it"));
+            }
             Ok::<_, OptionError>(Part {
-                format: formats::format(name, prefix, options, schema)?.into(),
+                format: format.into(),
                 columns,
             })
         };

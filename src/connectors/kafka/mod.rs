@@ -6,6 +6,7 @@ mod config;
 mod embedded;
 mod fetcher;
 mod hybrid;
+mod java;
 mod layout;
 mod offsets;
 mod producer;
@@ -24,6 +25,8 @@ use std::sync::Arc;
 pub use admin::{create_topic, missing_topics, topics};
 pub use embedded::EmbeddedBroker;
 pub use producer::Producer;
+
+pub(super) use java::without_effect as property_without_effect;
 
 use super::{MetadataKey, Sink, Source};
 use crate::catalog::Table;

@@ -1,14 +1,16 @@
-//! The `properties.*` options: the Java client's names and values as librdkafka's, or refused with what to write instead.
+//! The `properties.*` options of a table: how its cluster is reached, as librdkafka takes it.
 
 use std::collections::BTreeMap;
 
 use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
 use rdkafka::error::KafkaError;
 
+use super::java::{stores, translate};
 use crate::catalog::closest;
 use crate::catalog::options::{OptionError, Options};
 
-const PREFIX: &str = "properties.";
+/// What the options begin with.
+pub(super) const PREFIX: &str = "properties.";
 
 /// The consumer group of a table that names none. Nothing is ever committed for it.
 const NO_GROUP: &str = "flowline";
@@ -18,75 +20,6 @@ const PREFETCH_KIB: usize = 64 * 1024;
 
 /// Bytes a producer holds back at most, in KiB.
 const PRODUCER_KIB: usize = 64 * 1024;
-
-/// Java's names for what librdkafka calls otherwise.
-const RENAMED: &[(&str, &str)] = &[
-    ("client.id.prefix", "client.id"),
-    ("fetch.max.wait.ms", "fetch.wait.max.ms"),
-    ("max.request.size", "message.max.bytes"),
-    ("receive.buffer.bytes", "socket.receive.buffer.bytes"),
-    ("send.buffer.bytes", "socket.send.buffer.bytes"),
-    ("ssl.keystore.certificate.chain", "ssl.certificate.pem"),
-    ("ssl.keystore.key", "ssl.key.pem"),
-    ("ssl.truststore.certificates", "ssl.ca.pem"),
-];
-
-const JAVA_CLASS: &str = "it names a Java class, which cannot be loaded here: remove it";
-const JAVA_ONLY: &str = "only the Java client knows it: remove it";
-const USE_FORMAT: &str = "bytes become rows and back by the table's format: remove it and set 'format' (and 'key.format')";
-const USE_CA_LOCATION: &str = "certificates are read as PEM files: export the trust store with \
-     keytool -list -rfc -keystore STORE > ca.pem, and set 'properties.ssl.ca.location' = 'ca.pem'";
-
-/// What librdkafka does not have, and what to do instead.
-const REFUSED: &[(&str, &str)] = &[
-    (
-        "commit.offsets.on.checkpoint",
-        "offsets are committed with checkpoints, which are not supported yet: remove it",
-    ),
-    ("default.api.timeout.ms", JAVA_ONLY),
-    ("enable.partition.eof", "flowline sets it itself: remove it"),
-    ("exclude.internal.topics", JAVA_ONLY),
-    ("interceptor.classes", JAVA_CLASS),
-    ("key.deserializer", USE_FORMAT),
-    ("key.serializer", USE_FORMAT),
-    ("max.block.ms", JAVA_ONLY),
-    (
-        "max.poll.records",
-        "the size of batches is the job's, not the client's: remove it",
-    ),
-    ("metric.reporters", JAVA_CLASS),
-    (
-        "partition.discovery.interval.ms",
-        "set the table's option 'scan.topic-partition-discovery.interval' instead",
-    ),
-    (
-        "partitioner",
-        "set the table's option 'sink.partitioner' instead",
-    ),
-    (
-        "partitioner.class",
-        "set the table's option 'sink.partitioner' instead",
-    ),
-    (
-        "register.consumer.metrics",
-        "only Flink knows it: remove it",
-    ),
-    ("sasl.client.callback.handler.class", JAVA_CLASS),
-    ("sasl.login.callback.handler.class", JAVA_CLASS),
-    ("sasl.login.class", JAVA_CLASS),
-    ("security.providers", JAVA_CLASS),
-    ("ssl.engine.factory.class", JAVA_CLASS),
-    ("ssl.truststore.location", USE_CA_LOCATION),
-    ("ssl.truststore.password", USE_CA_LOCATION),
-    ("ssl.truststore.type", USE_CA_LOCATION),
-    ("topic", "set the table's option 'topic' instead"),
-    (
-        "transactional.id",
-        "flowline names its transactions itself: set the table's option 'sink.transactional-id-prefix'",
-    ),
-    ("value.deserializer", USE_FORMAT),
-    ("value.serializer", USE_FORMAT),
-];
 
 /// Names that people write, to find the nearest one to a slip.
 const COMMON: &[&str] = &[
@@ -169,9 +102,11 @@ impl Properties {
             .with_help("write the address of a broker, for example 'localhost:9092'"));
         }
         let mut given = BTreeMap::new();
-        for (name, value) in options.with_prefix(PREFIX) {
-            translate(&name, value.trim(), &mut given)?;
+        let all = options.with_prefix(PREFIX);
+        for (name, value) in &all {
+            translate(name, value.trim(), &mut given)?;
         }
+        stores(&all, &mut given)?;
         given.insert("bootstrap.servers".to_string(), bootstrap.clone());
         let group = given.get("group.id").filter(|g| !g.is_empty()).cloned();
         let properties = Self {
@@ -257,121 +192,6 @@ impl Properties {
     }
 }
 
-/// Adds a property under librdkafka's name.
-fn translate(
-    name: &str,
-    value: &str,
-    given: &mut BTreeMap<String, String>,
-) -> Result<(), OptionError> {
-    let key = format!("{PREFIX}{name}");
-    if let Some((_, help)) = REFUSED.iter().find(|(refused, _)| *refused == name) {
-        return Err(OptionError::new(&key, format!("'{key}' is not supported")).with_help(*help));
-    }
-    match name {
-        "sasl.jaas.config" => return jaas(&key, value, given),
-        "auto.offset.reset" if value.eq_ignore_ascii_case("none") => {
-            given.insert(name.to_string(), "error".to_string());
-        }
-        "security.protocol" => {
-            given.insert(name.to_string(), value.to_ascii_lowercase());
-        }
-        "sasl.mechanism" | "sasl.mechanisms" if value.eq_ignore_ascii_case("GSSAPI") => {
-            return Err(OptionError::new(&key, "Kerberos (GSSAPI) is not supported")
-                .with_help("use one of PLAIN, SCRAM-SHA-256, SCRAM-SHA-512, OAUTHBEARER"));
-        }
-        "sasl.mechanism" | "sasl.mechanisms" => {
-            given.insert("sasl.mechanism".to_string(), value.to_ascii_uppercase());
-        }
-        "ssl.keystore.type" => match value.to_ascii_uppercase().as_str() {
-            "PKCS12" | "PEM" => {}
-            other => {
-                return Err(OptionError::new(&key, format!("key stores of type {other} cannot be read"))
-                    .with_help("convert it to PKCS12 with keytool -importkeystore, or use 'properties.ssl.key.location' \
-                                and 'properties.ssl.certificate.location' with PEM files"));
-            }
-        },
-        "ssl.endpoint.identification.algorithm" if value.is_empty() => {
-            given.insert(name.to_string(), "none".to_string());
-        }
-        "buffer.memory" => {
-            let bytes: u64 = value.parse().map_err(|_| {
-                OptionError::new(
-                    &key,
-                    format!("'{key}' = '{value}': expected a number of bytes"),
-                )
-            })?;
-            given.insert(
-                "queue.buffering.max.kbytes".to_string(),
-                (bytes / 1024).max(1).to_string(),
-            );
-        }
-        // Java's -1 means the system's own size, which librdkafka calls 0.
-        "receive.buffer.bytes" | "send.buffer.bytes" if value == "-1" => {}
-        _ => {
-            let renamed = RENAMED
-                .iter()
-                .find(|(java, _)| *java == name)
-                .map_or(name, |(_, own)| own);
-            given.insert(renamed.to_string(), value.to_string());
-        }
-    }
-    Ok(())
-}
-
-/// Takes name and password out of a JAAS line: `...PlainLoginModule required username="u" password="p";`.
-fn jaas(key: &str, value: &str, given: &mut BTreeMap<String, String>) -> Result<(), OptionError> {
-    let module = value.split_whitespace().next().unwrap_or_default();
-    let mechanism = if module.ends_with("PlainLoginModule") {
-        Some("PLAIN")
-    } else if module.ends_with("ScramLoginModule") {
-        None
-    } else {
-        return Err(OptionError::new(key, format!("the login module '{module}' is not supported")).with_help(
-            "PlainLoginModule and ScramLoginModule are; for OAUTHBEARER set 'properties.sasl.oauthbearer.method' = 'oidc' \
-             with 'properties.sasl.oauthbearer.client.id', '.client.secret' and '.token.endpoint.url'",
-        ));
-    };
-    for (name, property) in [("username", "sasl.username"), ("password", "sasl.password")] {
-        let text = jaas_value(value, name).ok_or_else(|| {
-            OptionError::new(key, format!("'{key}' has no {name}=\"...\""))
-                .with_help("or set 'properties.sasl.username' and 'properties.sasl.password'")
-        })?;
-        given.insert(property.to_string(), text);
-    }
-    if let Some(mechanism) = mechanism {
-        given
-            .entry("sasl.mechanism".to_string())
-            .or_insert_with(|| mechanism.to_string());
-    }
-    Ok(())
-}
-
-/// The quoted value of `name=`, backslashes resolved.
-fn jaas_value(text: &str, name: &str) -> Option<String> {
-    let mut rest = text;
-    loop {
-        let at = rest.find(name)?;
-        let is_word = rest[..at].ends_with(|c: char| c.is_whitespace());
-        rest = &rest[at + name.len()..];
-        if !is_word {
-            continue;
-        }
-        let Some(value) = rest.trim_start().strip_prefix('=') else {
-            continue;
-        };
-        let mut chars = value.trim_start().chars();
-        let quote = chars.next().filter(|q| matches!(q, '"' | '\''))?;
-        let mut out = String::new();
-        loop {
-            match chars.next()? {
-                '\\' => out.push(chars.next()?),
-                c if c == quote => return Some(out),
-                c => out.push(c),
-            }
-        }
-    }
-}
-
 /// What librdkafka has against a property. Secrets do not come into the message.
 fn wrong_property(error: &KafkaError) -> OptionError {
     let KafkaError::ClientConfig(_, reason, name, _) = error else {
@@ -403,6 +223,7 @@ fn wrong_property(error: &KafkaError) -> OptionError {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
+    use super::super::java::without_effect;
     use super::*;
 
     fn read(pairs: &[(&str, &str)]) -> Result<Properties, OptionError> {
@@ -457,8 +278,9 @@ mod tests {
             help(&[("group.ids", "a")]),
             "did you mean 'properties.group.id'?"
         );
-        assert!(help(&[("value.deserializer", "x")]).contains("'format'"));
-        assert!(help(&[("ssl.truststore.location", "x.jks")]).contains("ssl.ca.location"));
+        assert!(help(&[("ssl.truststore.location", "x.jks")]).contains("keytool -list -rfc"));
+        assert!(help(&[("ssl.truststore.location", "x.p12")]).contains("openssl pkcs12"));
+        assert!(help(&[("ssl.keystore.location", "x")]).contains("-deststoretype PKCS12"));
         assert!(help(&[("sasl.mechanism", "gssapi")]).contains("SCRAM-SHA-256"));
         let wrong = read(&[("isolation.level", "sometimes")]).unwrap_err();
         assert_eq!(wrong.key.as_deref(), Some("properties.isolation.level"));
@@ -468,6 +290,25 @@ mod tests {
                 .message
                 .contains("missing")
         );
+    }
+
+    #[test]
+    fn what_only_java_knows_is_taken_and_given_to_nobody() {
+        let java = [
+            ("max.poll.records", "500"),
+            ("interceptor.classes", "a.B"),
+            ("zookeeper.connect", "z:2181"),
+            ("value.deserializer", "a.B"),
+            ("enable.auto.commit", "true"),
+            ("partition.assignment.strategy", "a.B"),
+        ];
+        let given = read(&java).unwrap().given;
+        assert_eq!(given.keys().collect::<Vec<_>>(), ["bootstrap.servers"]);
+        for (name, value) in java {
+            assert!(without_effect(name, value).is_some(), "{name}");
+        }
+        assert!(without_effect("enable.auto.commit", "false").is_none());
+        assert!(without_effect("acks", "all").is_none());
     }
 
     #[test]

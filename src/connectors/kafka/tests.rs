@@ -137,6 +137,7 @@ async fn write(table: &Table, batches: &[Batch]) -> Result<(), Error> {
             instance: 0,
             schema: table.sink_schema(),
             key: table.sink_key(),
+            updating: true,
             job: JobContext::new("test", None),
         })
         .await?;
@@ -691,7 +692,7 @@ fn options_that_do_not_go_together_are_refused() {
     );
     assert!(message(&[json, ("topic-pattern", "x")]).contains("not both"));
     assert!(message(&[json, ("topic", "a b")]).contains("cannot be the name of a topic"));
-    assert!(message(&[json, ("scan.parallelism", "2")]).contains("not supported"));
+    assert!(message(&[json, ("scan.parallelism", "0")]).contains("a number above 0"));
     assert!(message(&[json, ("sink.partitioner", "com.x.Y")]).contains("classes cannot be loaded"));
     let keys = [("key.format", "json"), ("key.fields", "a")];
     assert!(message(&[json, keys[0], keys[1], ("key.fields-prefix", "k_")]).contains("EXCEPT_KEY"));

@@ -11,9 +11,12 @@ use super::frame::{bytes_of, is_at};
 pub(super) struct CsvDecoder {
     schema: SchemaRef,
     columns: Vec<Column>,
-    projection: Vec<usize>,
+    /// Of each column the place in a record; `None` where the file does not have it.
+    projection: Vec<Option<usize>>,
     /// Fields of a whole record.
     width: usize,
+    /// The names of all columns of the table.
+    names: Vec<String>,
     cells: Splitter,
     options: CsvOptions,
     array_delimiter: Vec<u8>,
@@ -217,12 +220,18 @@ fn escaped(payload: &[u8], at: usize) -> Result<u8, String> {
 impl CsvDecoder {
     pub(super) fn new(schema: &SchemaRef, projection: &[usize], options: CsvOptions) -> Self {
         let width = schema.fields().len();
+        let names = schema.fields().iter().map(|f| f.name().clone()).collect();
         let schema = project(schema, projection);
         Self {
             columns: column::columns(&schema).unwrap_or_default(),
             schema,
-            projection: projection.iter().copied().filter(|i| *i < width).collect(),
+            projection: projection
+                .iter()
+                .filter(|i| **i < width)
+                .map(|i| Some(*i))
+                .collect(),
             width,
+            names,
             cells: Splitter {
                 delimiter: bytes_of(options.delimiter),
                 quote: options.quote.map(bytes_of),
@@ -259,10 +268,8 @@ impl CsvDecoder {
             else {
                 continue;
             };
-            let text = self
-                .cells
-                .cells
-                .get(*position)
+            let text = position
+                .and_then(|position| self.cells.cells.get(position))
                 .map(|cell| self.cells.text(*cell, payload));
             let before = self.skipped.len();
             let reader = Reader {
@@ -303,18 +310,59 @@ impl CsvDecoder {
             let blank = extra.is_some_and(|extra| text::trim(extra).is_empty());
             if !(found == width + 1 && blank && self.options.allow_trailing_comma) {
                 return Err(fault(format!(
-                    "the record has {found} fields, the table {width} columns"
+                    "the record has {found} fields, the {} {width} columns",
+                    self.whole()
                 )));
             }
         }
         if found < width && (self.options.fail_on_missing || !self.options.ignore_parse_errors) {
-            let missing = self.projection.iter().position(|column| *column >= found);
+            let is_missing = |place: &Option<usize>| place.is_some_and(|place| place >= found);
+            let missing = self.projection.iter().position(is_missing);
             let path = missing.map(|i| self.schema.field(i).name().clone());
             return Err(Fault {
                 path: path.unwrap_or_default(),
-                reason: format!("the record has {found} fields, the table {width} columns"),
+                reason: format!(
+                    "the record has {found} fields, the {} {width} columns",
+                    self.whole()
+                ),
             });
         }
+        Ok(())
+    }
+
+    /// What says how many fields a record has.
+    fn whole(&self) -> &'static str {
+        match self.options.header {
+            true => "first line",
+            false => "table",
+        }
+    }
+
+    /// Takes the names of a file's columns.
+    fn columns_of_file(&mut self, line: &[u8]) -> Result<(), Fault> {
+        self.cells.split(line).map_err(fault)?;
+        let cells = self.cells.cells.iter();
+        let found: Vec<&[u8]> = cells
+            .map(|cell| text::trim(self.cells.text(*cell, line)))
+            .collect();
+        let place = |name: &str| found.iter().position(|f| *f == name.as_bytes());
+        let listed = || String::from_utf8_lossy(&found.join(&b", "[..])).into_owned();
+        if self.names.iter().all(|name| place(name).is_none()) {
+            return Err(fault(format!(
+                "the first line names none of the table's columns; it reads: {}",
+                text::excerpt(listed().as_bytes())
+            )));
+        }
+        let missing = self.names.iter().find(|name| place(name).is_none());
+        if let Some(name) = missing.filter(|_| self.options.fail_on_missing) {
+            return Err(Fault {
+                path: name.clone(),
+                reason: format!("the first line does not name it; it reads: {}", listed()),
+            });
+        }
+        self.width = found.len();
+        let fields = self.schema.fields().iter();
+        self.projection = fields.map(|f| place(f.name())).collect();
         Ok(())
     }
 
@@ -370,6 +418,18 @@ impl CsvDecoder {
 impl Decoder for CsvDecoder {
     fn schema(&self) -> SchemaRef {
         self.schema.clone()
+    }
+
+    fn header(&mut self, record: &[u8]) -> Result<(), BadRow> {
+        if !self.options.header {
+            return Ok(());
+        }
+        let taken = self.columns_of_file(record);
+        taken.map_err(|Fault { path, reason }| BadRow {
+            payload: 0,
+            field: (!path.is_empty()).then_some(path),
+            reason,
+        })
     }
 
     fn decode(&mut self, payloads: &[&[u8]]) -> Result<Decoded, BadRow> {

@@ -3,7 +3,9 @@
 //! Options, below `csv.`: `field-delimiter`, `disable-quote-character`, `quote-character`, `allow-comments`,
 //! `ignore-parse-errors`, `array-element-delimiter`, `escape-character`, `null-literal`,
 //! `write-bigdecimal-in-scientific-notation`, `trim-spaces`, `ignore-trailing-unmappable`, `allow-trailing-comma`,
-//! `fail-on-missing-columns`, `empty-string-as-null`. There is no header: the first line is data.
+//! `fail-on-missing-columns`, `empty-string-as-null`. The first line is data, unless one of two options that Flink does not have
+//! says otherwise. With `header` it names the columns of its file: fields go by name then, in any order; names that the table
+//! does not have are passed over, and columns that the file does not have are NULL. With `ignore-first-line` it is passed over.
 //!
 //! ARRAY and ROW columns are one field, their parts separated by the array element delimiter. Without `null-literal`
 //! NULL is written as an empty field, which reads back as an empty string. A comment gives no row, and an empty payload
@@ -36,6 +38,24 @@ struct CsvOptions {
     allow_trailing_comma: bool,
     fail_on_missing: bool,
     empty_is_null: bool,
+    /// The first line of a file names its columns.
+    header: bool,
+    /// The first line of a file is passed over.
+    ignore_first_line: bool,
+}
+
+impl CsvOptions {
+    /// A name in the first line of a file.
+    fn quoted(&self, name: &str) -> String {
+        let is_plain = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-' | '.');
+        match self.quote {
+            Some(quote) if !name.chars().all(is_plain) => {
+                let doubled = name.replace(quote, &format!("{quote}{quote}"));
+                format!("{quote}{doubled}{quote}")
+            }
+            _ => name.to_string(),
+        }
+    }
 }
 
 struct Csv {
@@ -71,7 +91,14 @@ pub(super) fn format(
         allow_trailing_comma: bool("allow-trailing-comma", true)?,
         fail_on_missing: bool("fail-on-missing-columns", false)?,
         empty_is_null: bool("empty-string-as-null", false)?,
+        header: bool("header", false)?,
+        ignore_first_line: bool("ignore-first-line", false)?,
     };
+    if read.header && read.ignore_first_line {
+        let message = "the first line is either read or ignored";
+        return Err(OptionError::new(&key("ignore-first-line"), message)
+            .with_help(format!("remove it: '{}' is enough", key("header"))));
+    }
     for field in schema.fields() {
         check(prefix, field)?;
     }
@@ -159,6 +186,25 @@ impl Format for Csv {
             self.schema.clone(),
             self.options.clone(),
         ))
+    }
+
+    fn has_header(&self) -> bool {
+        self.options.header || self.options.ignore_first_line
+    }
+
+    fn file_header(&self) -> Vec<u8> {
+        if !self.options.header {
+            return Vec::new();
+        }
+        let names = self
+            .schema
+            .fields()
+            .iter()
+            .map(|f| self.options.quoted(f.name()));
+        let line = names.collect::<Vec<_>>();
+        let mut line = line.join(&self.options.delimiter.to_string());
+        line.push('\n');
+        line.into_bytes()
     }
 
     fn framer(&self) -> Box<dyn Framer> {

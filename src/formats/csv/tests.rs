@@ -507,7 +507,9 @@ fn options_are_checked() {
             "{delimiter}"
         );
     }
-    assert_eq!(make(AB, &[("csv.header", "true")]), Ok(1));
+    assert_eq!(make(AB, &[("csv.headings", "true")]), Ok(1));
+    let both = [("csv.header", "true"), ("csv.ignore-first-line", "true")];
+    assert_eq!(make(AB, &both), Err("csv.ignore-first-line".into()));
     for kind in [
         "MAP<STRING,INT>",
         "ARRAY<ARRAY<INT>>",

@@ -23,7 +23,7 @@ use sqlparser::tokenizer::Span;
 
 use super::bind::WindowTvf;
 use crate::catalog::Table;
-use crate::connectors::SinkMode;
+use crate::connectors::{SinkMode, SourceMode, source_mode};
 use crate::graph::{
     CalcStep, Changes, Conflict, Exchange, Graph, Input, MiniBatch, NamedExpr, Node, NodeId,
     Operation, Sink, StateTtl,
@@ -46,6 +46,8 @@ pub struct InsertPlan {
     pub is_select: bool,
     /// ON CONFLICT, where it is given.
     pub on_conflict: Option<Conflict>,
+    /// As the settings are where it stands.
+    pub options: PlanOptions,
     /// The file it stands in.
     pub file: Arc<SourceFile>,
     /// The statement.
@@ -101,11 +103,9 @@ struct Lowered {
 
 type Planned<T> = Result<T, Diagnostic>;
 
-/// How a job is planned.
-#[derive(Debug, Clone, Copy)]
+/// How a statement is planned.
+#[derive(Debug, Clone, Copy, Default)]
 pub struct PlanOptions {
-    /// Number of instances of each operator.
-    pub parallelism: usize,
     /// When a source partition without rows no longer holds the watermark.
     pub idle_timeout: Option<Duration>,
     /// After how long without any row the watermark moves with the clock.
@@ -116,6 +116,10 @@ pub struct PlanOptions {
     pub mini_batch: Option<MiniBatch>,
     /// A query whose upsert key is not the sink's PRIMARY KEY must say ON CONFLICT.
     pub require_on_conflict: bool,
+    /// A changelog that is read may tell a change twice.
+    pub cdc_duplicates: bool,
+    /// The sink leaves out rows with NULL in a NOT NULL column; else they are an error.
+    pub drops_nulls: bool,
 }
 
 /// Builds the graph of a job, one INSERT after another.
@@ -142,7 +146,7 @@ impl<'a> Lowering<'a> {
     pub fn new(
         context: &'a PlanContext<'a>,
         inserts: &[InsertPlan],
-        options: PlanOptions,
+        parallelism: usize,
         in_process: BTreeSet<String>,
     ) -> Self {
         let mut needed: HashMap<String, BTreeSet<usize>> = HashMap::new();
@@ -153,7 +157,7 @@ impl<'a> Lowering<'a> {
                     && let Some(source) = scan.source.downcast_ref::<StreamTable>()
                 {
                     needed
-                        .entry(source_key(&source.table))
+                        .entry(source_key(&source.table, &insert.options))
                         .or_default()
                         .extend(scan_columns(scan));
                 }
@@ -162,8 +166,8 @@ impl<'a> Lowering<'a> {
         }
         Self {
             context,
-            parallelism: options.parallelism,
-            options,
+            parallelism,
+            options: PlanOptions::default(),
             graph: Graph::default(),
             needed,
             sources: HashMap::new(),
@@ -186,6 +190,7 @@ impl<'a> Lowering<'a> {
     pub fn insert(&mut self, insert: &InsertPlan, check: SinkCheck) -> Planned<()> {
         self.file = Arc::clone(&insert.file);
         self.span = insert.span;
+        self.options = insert.options;
         self.graph.scope.clone_from(&insert.name);
         self.graph.place = place_of(&insert.file, insert.span);
         let query = self.lower(&insert.plan)?;
@@ -237,6 +242,7 @@ impl<'a> Lowering<'a> {
             name: insert.name.clone(),
             key,
             is_select: insert.is_select,
+            drops_nulls: insert.options.drops_nulls,
         };
         self.graph.add(Node {
             operation: Operation::Sink(sink),
@@ -829,6 +835,15 @@ fn scan_columns(scan: &TableScan) -> Vec<usize> {
 }
 
 /// Scans of one table with the same options share a source.
-fn source_key(table: &Table) -> String {
-    format!("{} {:?}", table.name, table.with)
+fn source_key(table: &Table, options: &PlanOptions) -> String {
+    let read = (
+        options.idle_timeout,
+        options.quiet_advance,
+        options.cdc_duplicates,
+        // Only what is kept of a changelog expires.
+        options
+            .state_ttl
+            .filter(|_| source_mode(table) != SourceMode::Append),
+    );
+    format!("{} {:?} {read:?}", table.name, table.with)
 }

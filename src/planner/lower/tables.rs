@@ -9,7 +9,6 @@ use datafusion::common::{DFSchema, ScalarValue, plan_datafusion_err};
 use datafusion::logical_expr::{Cast, Expr, TableScan};
 
 use crate::catalog::{ColumnKind, Table};
-use crate::connectors::{SourceMode, source_mode};
 use crate::graph::{
     Aside, CalcStep, Changes, Exchange, Input, Node, Operation, Source, WatermarkRule,
 };
@@ -24,7 +23,7 @@ impl Lowering<'_> {
             return Err(self.unsupported("this kind of table"));
         };
         let table = Arc::clone(&source.table);
-        let key = source_key(&table);
+        let key = source_key(&table, &self.options);
         let read = match self.sources.get(&key) {
             Some(read) => read.clone(),
             None => {
@@ -157,7 +156,12 @@ impl Lowering<'_> {
                 "give it a 'connector' in its WITH list, or an INSERT INTO it".into(),
             ));
         }
-        let mode = source_mode(table);
+        let mode = match source_mode(table) {
+            SourceMode::Retract if self.options.cdc_duplicates && table.primary_key.is_some() => {
+                SourceMode::Upsert
+            }
+            mode => mode,
+        };
         let mut output = self.with_watermark_columns(table, columns)?;
         if mode == SourceMode::Upsert {
             let key = table.primary_key.iter().flatten();
@@ -403,7 +407,9 @@ impl Lowering<'_> {
             column: output.iter().position(|c| c == time).unwrap_or(0),
             name: table.columns[*time].field.name().clone(),
             expr: self.expression(&planned, &df)?,
-            idle_timeout: self.options.idle_timeout.filter(|_| is_source),
+            idle_timeout: table
+                .idle_timeout(self.options.idle_timeout)
+                .filter(|_| is_source),
             quiet_advance: self.options.quiet_advance.filter(|_| is_source),
         }))
     }
