@@ -295,45 +295,50 @@ impl Bench {
         }
     }
 
-    /// One expression over the rows that Flink has an answer for; one by one where that fails.
+    /// One expression over the rows that Flink has an answer for.
     fn alone(&self, one: &Recorded, rows: &[usize], found: &mut Vec<Difference>) {
-        let type_name = match self.types(&[&one.text]) {
-            Ok(types) => types.into_iter().next().unwrap_or_default(),
+        match self.types(&[&one.text]) {
+            Ok(types) => {
+                self.rows(one, &types[0], rows, found);
+            }
             Err(why) => {
                 let flink = one.type_name.clone().unwrap_or_default();
-                return found.push(difference(one, "*", flink, format!("refused: {why}")));
-            }
-        };
-        match self.values(&[&one.text], rows) {
-            Ok(values) => compare(one, &type_name, &values[0], found),
-            Err(whole) => {
-                let mut any = false;
-                for &row in rows {
-                    match self.values(&[&one.text], &[row]) {
-                        Ok(values) => compare(one, &type_name, &values[0], found),
-                        Err(why) if is_overflow(&why) => any = true,
-                        Err(why) => {
-                            any = true;
-                            let flink = shown(&one.values[row]);
-                            found.push(difference(
-                                one,
-                                &row.to_string(),
-                                flink,
-                                format!("fails: {why}"),
-                            ));
-                        }
-                    }
-                }
-                if !any {
-                    found.push(difference(
-                        one,
-                        "*",
-                        "every row",
-                        format!("fails together: {whole}"),
-                    ));
-                }
+                found.push(difference(one, "*", flink, format!("refused: {why}")));
             }
         }
+    }
+
+    /// The rows together, and by halves where that fails. Whether any failed.
+    fn rows(
+        &self,
+        one: &Recorded,
+        type_name: &str,
+        rows: &[usize],
+        found: &mut Vec<Difference>,
+    ) -> bool {
+        let why = match self.values(&[&one.text], rows) {
+            Ok(values) => {
+                compare(one, type_name, &values[0], found);
+                return false;
+            }
+            Err(why) => why,
+        };
+        let place = if let [row] = rows {
+            if is_overflow(&why) {
+                return true;
+            }
+            row.to_string()
+        } else {
+            let (left, right) = rows.split_at(rows.len() / 2);
+            let left_failed = self.rows(one, type_name, left, found);
+            if self.rows(one, type_name, right, found) || left_failed {
+                return true;
+            }
+            format!("{rows:?} together")
+        };
+        let flink = shown(&one.values[rows[0]]);
+        found.push(difference(one, &place, flink, format!("fails: {why}")));
+        true
     }
 
     /// An expression that Flink refuses, or that fails on some rows.
@@ -517,7 +522,8 @@ fn shown(value: &Result<Option<String>, String>) -> String {
 
 fn compare(one: &Recorded, type_name: &str, values: &Values, found: &mut Vec<Difference>) {
     let flink = one.type_name.as_deref().unwrap_or_default();
-    if plain_type(flink) != plain_type(type_name) {
+    let mut told = found.iter().rev().take_while(|d| d.asked == one.text);
+    if plain_type(flink) != plain_type(type_name) && !told.any(|d| d.place == "type") {
         found.push(difference(one, "type", flink, type_name));
     }
     for (row, value) in values {
