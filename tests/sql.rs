@@ -31,7 +31,7 @@ fn main() {
     });
     let drawn = expressions::trials().into_iter().chain(queries::trials());
     let conclusion = libtest_mimic::run(&args, trials.chain(drawn).collect());
-    expressions::write_found();
+    expressions::judge::write_found();
     conclusion.exit();
 }
 

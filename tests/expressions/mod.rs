@@ -4,10 +4,7 @@
 //! overflow, which is an error here on purpose. With DIFFS=out.tsv nothing fails and every difference is written to that file.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::Write as _;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
 
 use flowline::session::{Message, Session, SessionConfig};
 use flowline::sql::SourceFile;
@@ -15,26 +12,15 @@ use libtest_mimic::{Failed, Trial};
 use serde_json::Value;
 use tokio::runtime::Runtime;
 
-use crate::harness::{Script, Variant};
+use crate::harness::Script;
+use judge::{Difference, VARIANT, files, folder, guarded, judge, none_unknown, read, roomy};
+
+pub mod judge;
 
 /// Expressions a SELECT.
 const GROUP: usize = 40;
 /// Rows at most that are tried alone because Flink fails on them.
 const ERRORS_TRIED: usize = 3;
-
-/// One way an answer is not Flink's.
-#[derive(Debug, Clone)]
-pub struct Difference {
-    /// What was asked.
-    pub asked: String,
-    /// The row, `type`, or `*` where it is about all rows.
-    pub place: String,
-    pub flink: String,
-    pub flowline: String,
-}
-
-/// The differences of all trials, for DIFFS.
-pub static FOUND: Mutex<Vec<Difference>> = Mutex::new(Vec::new());
 
 /// An expression and what Flink said.
 struct Recorded {
@@ -57,10 +43,12 @@ pub fn trials() -> Vec<Trial> {
         .map(|file| {
             let (file, folder) = (file.clone(), folder.clone());
             let name = file.file_stem().unwrap().to_string_lossy().into_owned();
-            Trial::test(format!("expressions/{name}"), move || check(&folder, &file))
+            Trial::test(format!("drawn/expressions/{name}"), move || {
+                roomy(move || check(&folder, &file))
+            })
         })
         .collect();
-    trials.push(Trial::test("expressions/differs.tsv", move || {
+    trials.push(Trial::test("drawn/expressions/differs.tsv", move || {
         let known: BTreeSet<String> = files
             .iter()
             .flat_map(|f| read(f))
@@ -69,122 +57,6 @@ pub fn trials() -> Vec<Trial> {
         none_unknown(&own, &known)
     }));
     trials
-}
-
-/// A folder beside this one.
-pub fn folder(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("tests")
-        .join(name)
-}
-
-/// The recorded files of a folder.
-pub fn files(folder: &Path, ending: &str) -> Vec<PathBuf> {
-    let paths = std::fs::read_dir(folder).unwrap().flatten();
-    let mut files: Vec<PathBuf> = paths
-        .map(|e| e.path())
-        .filter(|p| p.extension().is_some_and(|e| e == ending) && !p.ends_with("differs.tsv"))
-        .collect();
-    files.sort();
-    files
-}
-
-/// The lines of a file.
-pub fn read(path: &Path) -> Vec<String> {
-    let text = std::fs::read_to_string(path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
-    text.split('\n')
-        .filter(|l| !l.is_empty())
-        .map(str::to_string)
-        .collect()
-}
-
-/// What is known to differ, and why.
-fn allowed(folder: &Path) -> BTreeMap<String, String> {
-    let path = folder.join("differs.tsv");
-    if !path.exists() {
-        return BTreeMap::new();
-    }
-    let lines = read(&path).into_iter().filter(|l| !l.starts_with('#'));
-    lines
-        .map(|l| match l.split_once('\t') {
-            Some((asked, reason)) => (asked.to_string(), reason.to_string()),
-            None => panic!("{}: no reason: {l}", path.display()),
-        })
-        .collect()
-}
-
-/// Nothing in differs.tsv is unknown to the files.
-///
-/// # Errors
-/// Names what is.
-pub fn none_unknown(folder: &Path, known: &BTreeSet<String>) -> Result<(), Failed> {
-    let allowed = allowed(folder);
-    let unknown: Vec<&String> = allowed.keys().filter(|e| !known.contains(*e)).collect();
-    if unknown.is_empty() {
-        return Ok(());
-    }
-    Err(format!("differs.tsv names what no file asks: {unknown:#?}").into())
-}
-
-/// The differences are those that differs.tsv of the folder allows, of what was asked.
-///
-/// # Errors
-/// The others, and what is allowed without need.
-pub fn judge(
-    folder: &Path,
-    asked: &BTreeSet<String>,
-    found: Vec<Difference>,
-) -> Result<(), Failed> {
-    if std::env::var_os("DIFFS").is_some() {
-        FOUND.lock().unwrap().extend(found);
-        return Ok(());
-    }
-    let allowed = allowed(folder);
-    let differing: BTreeSet<&str> = found.iter().map(|d| d.asked.as_str()).collect();
-    let mut text = String::new();
-    let new: Vec<&Difference> = found
-        .iter()
-        .filter(|d| !allowed.contains_key(&d.asked))
-        .collect();
-    let count = new.iter().map(|d| &d.asked).collect::<BTreeSet<_>>().len();
-    for d in new.iter().take(60) {
-        let _ = writeln!(
-            text,
-            "{} | {} | {} | {}",
-            d.asked, d.place, d.flink, d.flowline
-        );
-    }
-    for entry in allowed
-        .keys()
-        .filter(|e| asked.contains(*e) && !differing.contains(e.as_str()))
-    {
-        let _ = writeln!(text, "differs no longer, take it out: {entry}");
-    }
-    if text.is_empty() {
-        return Ok(());
-    }
-    Err(format!(
-        "{count} of {} differ (asked | row | Flink | flowline):\n{text}",
-        asked.len()
-    )
-    .into())
-}
-
-/// Writes what all trials found to the file that DIFFS names.
-pub fn write_found() {
-    let Some(path) = std::env::var_os("DIFFS") else {
-        return;
-    };
-    let mut found = std::mem::take(&mut *FOUND.lock().unwrap());
-    found.sort_by(|a, b| (&a.asked, &a.place).cmp(&(&b.asked, &b.place)));
-    let lines = found.iter().map(|d| {
-        let fields = [&d.asked, &d.place, &d.flink, &d.flowline];
-        fields
-            .map(|f| f.replace('\t', "\\t").replace('\n', "\\n"))
-            .join("\t")
-            + "\n"
-    });
-    std::fs::write(path, lines.collect::<String>()).unwrap();
 }
 
 fn check(folder: &Path, file: &Path) -> Result<(), Failed> {
@@ -295,45 +167,50 @@ impl Bench {
         }
     }
 
-    /// One expression over the rows that Flink has an answer for; one by one where that fails.
+    /// One expression over the rows that Flink has an answer for.
     fn alone(&self, one: &Recorded, rows: &[usize], found: &mut Vec<Difference>) {
-        let type_name = match self.types(&[&one.text]) {
-            Ok(types) => types.into_iter().next().unwrap_or_default(),
+        match self.types(&[&one.text]) {
+            Ok(types) => {
+                self.rows(one, &types[0], rows, found);
+            }
             Err(why) => {
                 let flink = one.type_name.clone().unwrap_or_default();
-                return found.push(difference(one, "*", flink, format!("refused: {why}")));
-            }
-        };
-        match self.values(&[&one.text], rows) {
-            Ok(values) => compare(one, &type_name, &values[0], found),
-            Err(whole) => {
-                let mut any = false;
-                for &row in rows {
-                    match self.values(&[&one.text], &[row]) {
-                        Ok(values) => compare(one, &type_name, &values[0], found),
-                        Err(why) if is_overflow(&why) => any = true,
-                        Err(why) => {
-                            any = true;
-                            let flink = shown(&one.values[row]);
-                            found.push(difference(
-                                one,
-                                &row.to_string(),
-                                flink,
-                                format!("fails: {why}"),
-                            ));
-                        }
-                    }
-                }
-                if !any {
-                    found.push(difference(
-                        one,
-                        "*",
-                        "every row",
-                        format!("fails together: {whole}"),
-                    ));
-                }
+                found.push(difference(one, "*", flink, format!("refused: {why}")));
             }
         }
+    }
+
+    /// The rows together, and by halves where that fails. Whether any failed.
+    fn rows(
+        &self,
+        one: &Recorded,
+        type_name: &str,
+        rows: &[usize],
+        found: &mut Vec<Difference>,
+    ) -> bool {
+        let why = match self.values(&[&one.text], rows) {
+            Ok(values) => {
+                compare(one, type_name, &values[0], found);
+                return false;
+            }
+            Err(why) => why,
+        };
+        let place = if let [row] = rows {
+            if is_overflow(&why) {
+                return true;
+            }
+            row.to_string()
+        } else {
+            let (left, right) = rows.split_at(rows.len() / 2);
+            let left_failed = self.rows(one, type_name, left, found);
+            if self.rows(one, type_name, right, found) || left_failed {
+                return true;
+            }
+            format!("{rows:?} together")
+        };
+        let flink = shown(&one.values[rows[0]]);
+        found.push(difference(one, &place, flink, format!("fails: {why}")));
+        true
     }
 
     /// An expression that Flink refuses, or that fails on some rows.
@@ -434,32 +311,6 @@ impl Bench {
     }
 }
 
-/// How all of them are run.
-pub const VARIANT: Variant = Variant {
-    parallelism: 1,
-    batch_rows: 4096,
-    seed: 1,
-    cut: None,
-};
-
-/// What the engine gives; its error or panic as one line.
-pub fn guarded<T>(run: impl FnOnce() -> Result<T, flowline::error::Error>) -> Result<T, String> {
-    match catch_unwind(AssertUnwindSafe(run)) {
-        Ok(Ok(given)) => Ok(given),
-        Ok(Err(e)) => {
-            let text = e.to_string();
-            Err(text.split_whitespace().collect::<Vec<_>>().join(" "))
-        }
-        Err(panic) => {
-            let said = panic
-                .downcast_ref::<String>()
-                .map(String::as_str)
-                .or_else(|| panic.downcast_ref::<&str>().copied());
-            Err(format!("PANIC: {}", said.unwrap_or_default()))
-        }
-    }
-}
-
 /// Where Flink itself breaks down any answer will do.
 fn is_crash(why: &str) -> bool {
     const CRASHES: &[&str] = &[
@@ -517,7 +368,8 @@ fn shown(value: &Result<Option<String>, String>) -> String {
 
 fn compare(one: &Recorded, type_name: &str, values: &Values, found: &mut Vec<Difference>) {
     let flink = one.type_name.as_deref().unwrap_or_default();
-    if plain_type(flink) != plain_type(type_name) {
+    let mut told = found.iter().rev().take_while(|d| d.asked == one.text);
+    if plain_type(flink) != plain_type(type_name) && !told.any(|d| d.place == "type") {
         found.push(difference(one, "type", flink, type_name));
     }
     for (row, value) in values {

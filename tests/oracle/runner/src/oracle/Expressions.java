@@ -25,9 +25,7 @@ public class Expressions {
         for (int i = 0; i + 1 < a.length; i += 2) args.put(a[i], a[i + 1]);
         int batch = Integer.parseInt(args.getOrDefault("--batch", "40"));
         Rows.lines.addAll(Files.readAllLines(Paths.get(args.get("--rows"))));
-        Configuration c = new Configuration();
-        c.setString("parallelism.default", "1"); c.setString("table.local-time-zone", "UTC");
-        c.setString("rest.bind-port", "0");
+        Configuration c = Cluster.start(1);
         c.setString("restart-strategy.type", "fixed-delay"); c.setString("restart-strategy.fixed-delay.attempts", "2"); c.setString("restart-strategy.fixed-delay.delay", "1 s");
         c.setString("table.optimizer.reuse-sub-plan-enabled", "false"); c.setString("table.optimizer.reuse-source-enabled", "false");
         env = TableEnvironment.create(EnvironmentSettings.newInstance().inStreamingMode().withConfiguration(c).build());

@@ -19,9 +19,7 @@ public class Queries {
         for (int i = 0; i + 1 < a.length; i += 2) args.put(a[i], a[i + 1]);
         int batch = Integer.parseInt(args.getOrDefault("--batch", "25"));
         out = Paths.get(args.get("--out")); Files.createDirectories(out);
-        Configuration c = new Configuration();
-        c.setString("parallelism.default", "1"); c.setString("table.local-time-zone", "UTC"); c.setString("pipeline.auto-watermark-interval", "0 ms");
-        c.setString("restart-strategy.type", "none"); c.setString("rest.bind-port", "0"); c.setString("taskmanager.memory.network.min", "256m"); c.setString("taskmanager.memory.network.max", "256m");
+        Configuration c = Cluster.start(1);
         c.setString("table.optimizer.reuse-sub-plan-enabled", "false"); c.setString("table.optimizer.reuse-source-enabled", "false");
         env = TableEnvironment.create(EnvironmentSettings.newInstance().inStreamingMode().withConfiguration(c).build());
         OracleRunner.t = env; OracleRunner.ordered = true;
