@@ -1,6 +1,8 @@
 //! Snapshot queries: a SELECT answered once, by DataFusion's batch engine, over what the tables hold now.
 
 use std::collections::HashMap;
+mod windows;
+
 use std::collections::btree_map::{BTreeMap, Entry};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -9,9 +11,7 @@ use arrow::compute::{concat_batches, take_record_batch};
 use arrow::datatypes::SchemaRef;
 use arrow::row::OwnedRow;
 use async_trait::async_trait;
-use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::datasource::{MemTable, provider_as_source};
-use datafusion::error::DataFusionError;
 use datafusion::execution::SessionStateBuilder;
 use datafusion::logical_expr::{LogicalPlan, TableSource};
 use datafusion::prelude::SessionContext;
@@ -96,20 +96,14 @@ fn plan(
         catalog: &session.catalog,
         functions: session.functions(),
         tables: &make,
-        checked: false,
+        checked: session.settings.overflow_is_error(),
     };
     let bound = context.query(query, file).map_err(|e| *e)?;
     Ok(bound.plan)
 }
 
 async fn answer(plan: LogicalPlan) -> datafusion::error::Result<(SchemaRef, Vec<RecordBatch>)> {
-    plan.apply(|node| match node {
-        LogicalPlan::Extension(node) => Err(DataFusionError::NotImplemented(format!(
-            "{} is not supported in a snapshot query yet: run it as a stream with `flowline run --bounded`",
-            node.node.name()
-        ))),
-        _ => Ok(TreeNodeRecursion::Continue),
-    })?;
+    let plan = windows::expanded(plan)?;
     // The plan is bound: nothing is left to be coerced, and only rules that change no answer are applied.
     let state = SessionStateBuilder::new()
         .with_default_features()

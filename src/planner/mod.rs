@@ -18,7 +18,7 @@ use datafusion::logical_expr::{LogicalPlan, TableSource};
 use sqlparser::ast::Ident;
 use sqlparser::tokenizer::Span;
 
-pub use bind::{Bound, BoundQuery, PlanContext, TableMaker, Typed};
+pub use bind::{Bound, BoundQuery, PlanContext, TableMaker, Typed, WindowTvf};
 pub use functions::Functions;
 pub use lower::{InsertPlan, Lowering, PlanOptions, SinkCheck};
 pub use optimize::{optimize, rules};

@@ -73,6 +73,8 @@ impl Binder<'_> {
         };
         if digits.contains(['e', 'E']) {
             let value: f64 = digits.parse().map_err(|_| unfit())?;
+            // A literal has no negative zero.
+            let value = if value == 0.0 { 0.0 } else { value };
             return Ok(Typed::new(
                 Expr::Literal(value.into(), None),
                 Kind::Double,

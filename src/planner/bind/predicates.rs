@@ -91,13 +91,18 @@ impl Binder<'_> {
                 if !is_equality && (is_text(x) && is_number(y) || is_number(x) && is_text(y)) =>
             {
                 let kind = match if is_number(x) { x } else { y } {
-                    Kind::Decimal(..) => Kind::Decimal(38, 18),
+                    Kind::Decimal(_, scale) => Kind::Decimal(38, *scale),
                     Kind::Float | Kind::Double => Kind::Double,
                     _ => Kind::BigInt,
                 };
                 both(&kind, a, b)
             }
-            _ => match first_float(&[&x, &y]).or_else(|| common_kind(&[&x, &y])) {
+            // FLOAT equals DOUBLE where it does as a FLOAT.
+            (x, y) if is_equality && first_float(&[x, y]).is_some() => {
+                let kind = x.clone();
+                both(&kind, a, b)
+            }
+            _ => match common_kind(&[&x, &y]) {
                 Some(kind) => both(&kind, a, b),
                 None => Err(self.mistake(
                     span,
@@ -183,7 +188,7 @@ impl Binder<'_> {
         span: Span,
     ) -> Bound<Typed> {
         let (a, b) = (self.expr(a, scope)?, self.expr(b, scope)?);
-        let (a, b) = self.comparable(a, Operator::Eq, b, span)?;
+        let (a, b) = self.comparable(a, Operator::IsDistinctFrom, b, span)?;
         if is_float(&a.ty.kind) {
             let test = flowline_udfs::float_distinct().call(vec![a.expr, b.expr]);
             let test = if is_distinct {
@@ -262,11 +267,17 @@ impl Binder<'_> {
             return Err(self.cannot_apply("=", &value, other, span));
         }
         let value = self.as_kind(value, &kind, span)?;
+        let is_decimal = |k: &Kind| matches!(k, Kind::Decimal(..));
+        let as_they_are = is_decimal(&kind) && items.iter().any(|i| is_decimal(&i.ty.kind));
         let items = items
             .into_iter()
-            .map(|i| self.as_kind(i, &kind, span))
+            .map(|i| match &i.ty.kind {
+                // DECIMALs meet as they are.
+                own if is_decimal(own) && is_decimal(&kind) => Ok(i),
+                _ => self.as_kind(i, &kind, span),
+            })
             .collect::<Bound<Vec<_>>>()?;
-        if is_float(&kind) || is_nested(&kind) {
+        if is_float(&kind) || is_nested(&kind) || as_they_are {
             let parts = items
                 .into_iter()
                 .map(|item| self.equal(value.clone(), item, span))
