@@ -3,9 +3,7 @@
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
-use arrow::array::{
-    Array, ArrayRef, AsArray, ListArray, StructArray, TimestampMillisecondArray,
-};
+use arrow::array::{Array, ArrayRef, AsArray, ListArray, StructArray, TimestampMillisecondArray};
 use arrow::buffer::OffsetBuffer;
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Field, Fields, TimeUnit, TimestampMillisecondType};
@@ -54,7 +52,13 @@ fn expand(window: &WindowTvf) -> Result<LogicalPlan> {
         fields: fields.clone(),
         signature: Signature::any(1, Volatility::Immutable),
     });
-    let columns: Vec<Expr> = window.input.schema().columns().into_iter().map(Expr::Column).collect();
+    let columns: Vec<Expr> = window
+        .input
+        .schema()
+        .columns()
+        .into_iter()
+        .map(Expr::Column)
+        .collect();
     let listed = columns
         .iter()
         .cloned()

@@ -38,19 +38,26 @@ impl Session {
         let (script, mut mistakes) = crate::sql::parse_all(file);
         self.is_cut |= !mistakes.is_empty();
         let mut messages = Vec::new();
+        let mut following = Vec::new();
         let taken = script.statements.iter().filter(|s| is_taken(&s.kind));
         for statement in taken {
             match self.statement(&script, statement) {
                 Ok(said) => messages.extend(said),
                 Err(found) => {
+                    let (known, new): (Vec<_>, Vec<_>) =
+                        found.into_iter().partition(|d| self.is_told(d));
+                    following.extend(known);
+                    mistakes.extend(new);
                     if let StatementKind::CreateTable(create) = &statement.kind {
                         self.broken.insert(object_name(&create.name));
                     } else if let StatementKind::CreateView(create) = &statement.kind {
                         self.broken.insert(object_name(&create.name));
                     }
-                    mistakes.extend(found.into_iter().filter(|d| !self.is_told(d)));
                 }
             }
+        }
+        if mistakes.is_empty() {
+            mistakes = following;
         }
         mistakes.sort_by_key(|d| d.span.start);
         mistakes.dedup();

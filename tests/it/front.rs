@@ -479,3 +479,123 @@ fn duplicate_changes_of_a_keyed_table_count_once() {
     let found = rows(&flowline(&["run", "-", "--output", "jsonl"], &text));
     assert_eq!(found, ["{\"op\":\"+I\",\"row\":{\"n\":7}}"]);
 }
+
+#[test]
+fn overflow_wraps_around_unless_a_statement_asks_for_an_error() {
+    let sums = "SELECT 2147483647 + a AS s, CAST(3000000000 + a AS INT) AS c FROM (VALUES (1)) AS t (a);\n";
+    let found = rows(&flowline(&["run", "-", "--output", "jsonl"], sums));
+    assert_eq!(
+        found,
+        ["{\"op\":\"+I\",\"row\":{\"s\":-2147483648,\"c\":-1294967295}}"]
+    );
+    let checked = "SET 'flowline.arithmetic.overflow' = 'error';\n";
+    let told = script(
+        &[
+            checked,
+            "SELECT 2147483647 + a AS s FROM (VALUES (1)) AS t (a);",
+        ]
+        .concat(),
+        &[],
+        1,
+    );
+    assert!(
+        told.contains("2147483647") && told.contains(":2:1"),
+        "{told}"
+    );
+    // Only where it stands: a statement after RESET wraps around again.
+    let reset = "RESET 'flowline.arithmetic.overflow';\n";
+    let found = rows(&flowline(
+        &["run", "-", "--output", "jsonl"],
+        &[checked, reset, sums].concat(),
+    ));
+    assert_eq!(found.len(), 1);
+}
+
+#[test]
+fn an_error_at_run_time_says_which_statement_and_shows_the_row() {
+    let case = Case::new();
+    case.file(
+        "in/x.json",
+        "{\"a\":1,\"s\":\"7\"}\n{\"a\":2,\"s\":\"bad\"}\n",
+    );
+    let table = case.table("t", "a INT, s STRING", "in", "'format' = 'json'");
+    let told = script(
+        &[&table, "\nSELECT a,\n  CAST(s AS INT) AS n FROM t;"].concat(),
+        &[],
+        1,
+    );
+    for part in [
+        ":3:1",
+        "'bad' cannot be cast to INT",
+        "{\"a\":2,\"s\":\"bad\"}",
+    ] {
+        assert!(told.contains(part), "{part}: {told}");
+    }
+}
+
+#[test]
+fn snapshot_queries_know_windows() {
+    let case = Case::new();
+    let rows_in = [("1", "00:00:01"), ("2", "00:00:31"), ("4", "00:01:31")];
+    let lines = rows_in.map(|(v, t)| format!("{{\"v\":{v},\"ts\":\"2026-01-01 {t}\"}}\n"));
+    case.file("in/x.json", &lines.concat());
+    let table = case.table(
+        "e",
+        "v INT, ts TIMESTAMP(3), WATERMARK FOR ts AS ts",
+        "in",
+        "'format' = 'json'",
+    );
+    let by = |window: &str| {
+        let query = format!(
+            "{table}\nSELECT window_end AS w, SUM(v) AS s FROM TABLE({window}) GROUP BY window_start, window_end ORDER BY w;"
+        );
+        rows(&flowline(&["query", "-"], &query))
+    };
+    assert_eq!(
+        by("TUMBLE(TABLE e, DESCRIPTOR(ts), INTERVAL '1' MINUTE)"),
+        [
+            "{\"w\":\"2026-01-01 00:01:00\",\"s\":3}",
+            "{\"w\":\"2026-01-01 00:02:00\",\"s\":4}"
+        ]
+    );
+    assert_eq!(
+        by("HOP(TABLE e, DESCRIPTOR(ts), INTERVAL '1' MINUTE, INTERVAL '2' MINUTE)"),
+        [
+            "{\"w\":\"2026-01-01 00:01:00\",\"s\":3}",
+            "{\"w\":\"2026-01-01 00:02:00\",\"s\":7}",
+            "{\"w\":\"2026-01-01 00:03:00\",\"s\":4}"
+        ]
+    );
+}
+
+#[test]
+fn what_is_huge_or_nested_gets_an_answer_or_an_error() {
+    let nested =
+        |open: &str, close: &str| format!("SELECT {}1{};", open.repeat(500), close.repeat(500));
+    for text in [
+        nested("(", ")"),
+        nested("CASE WHEN TRUE THEN ", " END"),
+        nested("NOT ", ""),
+        nested("(SELECT ", ")"),
+        format!("SELECT {};", vec!["1"; 20_000].join(" + ")),
+    ] {
+        let told = script(&text, &[], 2);
+        assert!(
+            told.contains("nested") || told.contains("operators"),
+            "{told}"
+        );
+    }
+    let unions = vec!["SELECT 1 AS a"; 1000].join(" UNION ALL ") + ";";
+    let found = rows(&flowline(&["run", "-", "--output", "jsonl"], &unions));
+    assert_eq!(found.len(), 1000);
+    let many: Vec<String> = (0..5000).map(|i| format!("{i} AS c{i}")).collect();
+    let wide = format!("SELECT {};", many.join(", "));
+    assert_eq!(
+        rows(&flowline(&["run", "-", "--output", "jsonl"], &wide)).len(),
+        1
+    );
+    // A view that has come to read itself.
+    let circle = "CREATE VIEW b AS SELECT 1 AS x;\nCREATE VIEW a AS SELECT * FROM b;\nDROP VIEW b;\n\
+        CREATE VIEW b AS SELECT * FROM a;\nSELECT * FROM a;\n";
+    assert!(script(circle, &[], 2).contains("'b' not found"));
+}

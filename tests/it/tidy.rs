@@ -43,6 +43,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     (
         "batch",
         &[
+            "time",
             "catalog",
             "changelog",
             "connectors",

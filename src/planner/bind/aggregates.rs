@@ -354,12 +354,7 @@ impl Binder<'_> {
     }
 
     /// The one row of an aggregation over rows that there cannot be.
-    fn of_nothing(
-        &self,
-        columns: Vec<ScopeColumn>,
-        calls: &[Expr],
-        span: Span,
-    ) -> Bound<Relation> {
+    fn of_nothing(&self, columns: Vec<ScopeColumn>, calls: &[Expr], span: Span) -> Bound<Relation> {
         let row = EmptyRelation {
             produce_one_row: true,
             schema: Arc::new(DFSchema::empty()),

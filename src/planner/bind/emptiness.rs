@@ -26,12 +26,14 @@ fn never_together(conditions: &[&Expr]) -> bool {
     // Comparisons of one value with constants: is there any between them?
     conditions.iter().enumerate().any(|(i, a)| {
         let bound = bound(a);
-        conditions[i + 1..].iter().any(|b| match (&bound, self::bound(b)) {
-            (Some((x, op, low)), Some((y, other, high))) if *x == y => {
-                excludes(*op, low, other, &high)
-            }
-            _ => false,
-        })
+        conditions[i + 1..]
+            .iter()
+            .any(|b| match (&bound, self::bound(b)) {
+                (Some((x, op, low)), Some((y, other, high))) if *x == y => {
+                    excludes(*op, low, other, &high)
+                }
+                _ => false,
+            })
     })
 }
 

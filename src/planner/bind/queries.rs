@@ -185,80 +185,116 @@ impl Binder<'_> {
                 &format!("{op} without ALL gives each row once"),
             ));
         }
-        let a = self.set_expr(left, outer)?;
-        let b = self.set_expr(right, outer)?;
-        if a.columns.len() != b.columns.len() {
+        if op == SetOperator::Union {
+            let mut arms = vec![right];
+            let mut first = left;
+            // A long chain of UNION ALL is one union.
+            while let SetExpr::SetOperation {
+                op: SetOperator::Union,
+                set_quantifier: SetQuantifier::All,
+                left,
+                right,
+            } = first
+                && is_all
+            {
+                arms.push(right);
+                first = left;
+            }
+            arms.push(first);
+            arms.reverse();
+            let arms = arms
+                .into_iter()
+                .map(|arm| self.set_expr(arm, outer))
+                .collect::<Bound<Vec<_>>>()?;
+            let (arms, types) = self.alike(arms, op, span)?;
+            let union = self.union(arms, types, span)?;
+            return if is_all {
+                Ok(union)
+            } else {
+                self.each_once(union, span)
+            };
+        }
+        let sides = vec![self.set_expr(left, outer)?, self.set_expr(right, outer)?];
+        let (sides, _) = self.alike(sides, op, span)?;
+        let Ok([a, b]) = <[Relation; 2]>::try_from(sides) else {
+            return Err(self.mistake(span, format!("{op} is between two queries")));
+        };
+        let b = self.apart(b, &a.columns)?;
+        let a = self.each_once(a, span)?;
+        let on = a.columns.iter().zip(&b.columns);
+        let on = on.map(|(x, y)| (x.expr(), y.expr())).collect();
+        let kind = if op == SetOperator::Intersect {
+            JoinType::LeftSemi
+        } else {
+            JoinType::LeftAnti
+        };
+        let nulls = NullEquality::NullEqualsNull;
+        let plan = self.join_plan(a.plan, b.plan, on, None, kind, nulls, span)?;
+        Ok(Relation {
+            plan,
+            columns: a.columns,
+        })
+    }
+
+    fn union(&self, arms: Vec<Relation>, types: Vec<SqlType>, span: Span) -> Bound<Relation> {
+        let mut columns = arms.first().map(|a| a.columns.clone()).unwrap_or_default();
+        for (column, ty) in columns.iter_mut().zip(types) {
+            column.ty = ty;
+        }
+        let plans = arms.into_iter().map(|a| Arc::new(a.plan)).collect();
+        let union = datafusion::logical_expr::Union::try_new_with_loose_types(plans);
+        Ok(Relation {
+            plan: LogicalPlan::Union(self.datafusion(span, union)?),
+            columns,
+        })
+    }
+
+    /// Queries under the names of the first, each column of one type.
+    fn alike(
+        &self,
+        arms: Vec<Relation>,
+        op: SetOperator,
+        span: Span,
+    ) -> Bound<(Vec<Relation>, Vec<SqlType>)> {
+        let Some(first) = arms.first() else {
+            return Ok((arms, Vec::new()));
+        };
+        let width = first.columns.len();
+        if let Some(other) = arms.iter().find(|a| a.columns.len() != width) {
             return Err(self.mistake(
-                right.span(),
+                span,
                 format!(
-                    "Column count mismatch in {op}: {} and {}",
-                    a.columns.len(),
-                    b.columns.len()
+                    "Column count mismatch in {op}: {width} and {}",
+                    other.columns.len()
                 ),
             ));
         }
         let mut types = Vec::new();
-        for (i, (x, y)) in a.columns.iter().zip(&b.columns).enumerate() {
-            let Some(kind) = common_kind(&[&x.ty.kind, &y.ty.kind]) else {
+        for i in 0..width {
+            let kinds: Vec<_> = arms.iter().map(|a| &a.columns[i].ty.kind).collect();
+            let Some(kind) = common_kind(&kinds) else {
+                let mut names: Vec<String> = kinds.iter().map(ToString::to_string).collect();
+                names.dedup();
                 return Err(self.mistake(
-                    right.span(),
+                    span,
                     format!(
-                        "Type mismatch in column {} of {op}: {} and {}",
+                        "Type mismatch in column {} of {op}: {}",
                         i + 1,
-                        x.ty.kind,
-                        y.ty.kind
+                        names.join(" and ")
                     ),
                 ));
             };
             types.push(SqlType {
                 kind,
-                nullable: x.ty.nullable || y.ty.nullable,
+                nullable: arms.iter().any(|a| a.columns[i].ty.nullable),
             });
         }
-        let names: Vec<String> = a.columns.iter().map(|c| c.name.clone()).collect();
-        let a = self.as_types(a, &types, &names, span)?;
-        match op {
-            SetOperator::Union => {
-                let b = self.as_types(b, &types, &names, span)?;
-                let plan = LogicalPlanBuilder::from(a.plan).union(b.plan);
-                let plan = self.datafusion(span, plan.and_then(LogicalPlanBuilder::build))?;
-                let mut columns = a.columns;
-                for (column, ty) in columns.iter_mut().zip(types) {
-                    column.ty = ty;
-                }
-                let union = Relation { plan, columns };
-                if is_all {
-                    Ok(union)
-                } else {
-                    self.each_once(union, span)
-                }
-            }
-            SetOperator::Intersect | SetOperator::Except | SetOperator::Minus => {
-                let b = self.as_types(b, &types, &names, span)?;
-                let b = self.apart(b, &a.columns)?;
-                let a = self.each_once(a, span)?;
-                let on = a.columns.iter().zip(&b.columns);
-                let on = on.map(|(x, y)| (x.expr(), y.expr())).collect();
-                let kind = if op == SetOperator::Intersect {
-                    JoinType::LeftSemi
-                } else {
-                    JoinType::LeftAnti
-                };
-                let plan = self.join_plan(
-                    a.plan,
-                    b.plan,
-                    on,
-                    None,
-                    kind,
-                    NullEquality::NullEqualsNull,
-                    span,
-                )?;
-                Ok(Relation {
-                    plan,
-                    columns: a.columns,
-                })
-            }
-        }
+        let names: Vec<String> = first.columns.iter().map(|c| c.name.clone()).collect();
+        let arms = arms
+            .into_iter()
+            .map(|arm| self.as_types(arm, &types, &names, span))
+            .collect::<Bound<Vec<_>>>()?;
+        Ok((arms, types))
     }
 
     /// The columns of a relation as these types, under these names.
