@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use arrow::datatypes::Schema;
 use twox_hash::XxHash3_64;
 
-use super::{Graph, Node, NodeId, Operation};
+use super::{Graph, NodeId, Operation};
 
 impl Graph {
     /// A name for every node, in their order: the statement (or the table that is read) it belongs to, what it is, and a hash of
@@ -39,7 +39,7 @@ impl Graph {
     /// Everything that the state of a node depends on, as text.
     fn signature(&self, id: NodeId) -> String {
         let node = &self.nodes[id];
-        let mut text = node.title();
+        let mut text = self.title(id);
         match &node.operation {
             Operation::LocalAggregate(a)
             | Operation::WindowAggregate(a)
@@ -52,14 +52,6 @@ impl Graph {
             }
         }
         text
-    }
-}
-
-impl Node {
-    /// The first word of its title.
-    pub fn kind(&self) -> String {
-        let title = self.title();
-        title.split('(').next().unwrap_or_default().to_string()
     }
 }
 

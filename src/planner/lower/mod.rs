@@ -236,6 +236,7 @@ impl<'a> Lowering<'a> {
             name: insert.name.clone(),
             key,
             is_select: insert.is_select,
+            takes_upserts: check.mode == SinkMode::Upsert,
         };
         self.graph.add(Node {
             operation: Operation::Sink(sink),
@@ -347,7 +348,7 @@ impl<'a> Lowering<'a> {
             .find(|i| self.graph.nodes[i.from].changes.updating)
         {
             Some(input) => self.updating_node(input.from),
-            None => n.title(),
+            None => self.graph.title(node),
         }
     }
 
