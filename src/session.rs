@@ -674,40 +674,46 @@ impl Session {
         self.explain_pending(&explained).map_err(|e| e.diagnostics)
     }
 
-    /// EXPLAIN of everything loaded: logical plans, streaming plans, graph, guarantees.
+    /// EXPLAIN of everything loaded: the dataflow, statement by statement, and what each sink promises. `verbose`: before it
+    /// DataFusion's plans, as bound and as optimised.
     ///
     /// # Errors
     /// All mistakes of the queries.
-    pub fn explain_all(&self) -> Result<String> {
-        self.explain_pending(&self.pending.iter().collect::<Vec<_>>())
+    pub fn explain_all(&self, verbose: bool) -> Result<String> {
+        let pending: Vec<&Pending> = self.pending.iter().collect();
+        let explained = self.explain_pending(&pending)?;
+        let mut text = String::new();
+        for p in pending.iter().filter(|_| verbose) {
+            let plans = [("Logical", &p.bound.plan), ("Optimized", &p.plan)];
+            for (stage, plan) in plans {
+                let plan = plan.display_indent_schema();
+                text += &format!("== {stage} plan of {} ==\n\n{plan}\n\n", p.name);
+            }
+        }
+        Ok(text + &explained)
     }
 
     fn explain_pending(&self, pending: &[&Pending]) -> Result<String> {
-        let mut text = String::new();
-        for p in pending {
-            text += &format!(
-                "== {}: Logical Plan ==\n{}\n\n",
-                p.name,
-                p.bound.plan.display_indent_schema()
-            );
-            text += &format!(
-                "== {}: Streaming Plan ==\n{}\n\n",
-                p.name,
-                p.plan.display_indent_schema()
-            );
-        }
         let graph = self.plan(pending)?;
-        text += &format!("== Graph ==\n{graph}\n== Sinks ==\n");
+        let mut promises = Vec::new();
         for node in &graph.nodes {
             if let graph::Operation::Sink(sink) = &node.operation {
                 let guarantee = match self.sink_for(&sink.table, true) {
                     Ok(s) => s.guarantee(),
                     Err(_) => "shown, not kept",
                 };
-                text += &format!("{}: {guarantee}\n", sink.name);
+                promises.push((&sink.name, guarantee));
             }
         }
-        Ok(text)
+        let width = promises.iter().map(|(name, _)| name.len()).max();
+        let width = width.unwrap_or_default();
+        let lines = promises
+            .iter()
+            .map(|(name, promise)| format!("{name:<width$}  {promise}\n"));
+        Ok(format!(
+            "{graph}== Sinks ==\n\n{}",
+            lines.collect::<String>()
+        ))
     }
 
     // ---- Plans ----

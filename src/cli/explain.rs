@@ -1,4 +1,4 @@
-//! `flowline explain`: the plans, the dataflow and what each sink promises.
+//! `flowline explain`: the dataflow of each statement and what each sink promises.
 
 use std::path::PathBuf;
 
@@ -15,6 +15,9 @@ pub struct Args {
     /// SQL to explain, behind the files
     #[arg(short, value_name = "SQL")]
     execute: Vec<String>,
+    /// Also DataFusion's plans, as bound and as optimised
+    #[arg(short, long)]
+    verbose: bool,
     #[command(flatten)]
     outside: OutsideArgs,
     #[command(flatten)]
@@ -37,5 +40,5 @@ pub fn run(args: &Args) -> Result<()> {
                 .with_help("name a file with one, or add -e 'SELECT ...'"),
         );
     }
-    print(&loaded.session.explain_all()?)
+    print(&loaded.session.explain_all(args.verbose)?)
 }

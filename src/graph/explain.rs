@@ -1,257 +1,218 @@
-//! The graph as text.
+//! The graph as text that a person can read: each statement from its sink to its sources.
 
 use std::fmt;
 
-use arrow::datatypes::Schema;
+use super::describe::{Part, parts, span};
+use super::names::{Names, exchange, listed, readable};
+use super::{Exchange, Graph, NodeId, Operation};
 
-use super::{
-    CalcStep, Conflict, Exchange, Frame, Graph, Join, JoinKind, JoinTime, Node, Operation, Over,
-    OverFunction, OverTime, Rank, RankFunction, RankTime, SortColumn,
-};
-
-impl Node {
-    /// The operation and its parts, as Flink would name them.
-    pub fn title(&self) -> String {
-        let list = |names: Vec<String>| names.join(", ");
-        match &self.operation {
-            Operation::Source(s) => {
-                let columns = s
-                    .read_schema
-                    .fields()
-                    .iter()
-                    .map(|f| f.name().clone())
-                    .collect();
-                let mut text = format!("Source(table=[{}], read=[{}]", s.table.name, list(columns));
-                if let Some(rule) = &s.watermark {
-                    text.push_str(&format!(", watermark=[{} AS {}]", rule.name, rule.expr));
-                }
-                text + ")"
-            }
-            Operation::Values(rows) => format!("Values(rows=[{}])", rows.num_rows()),
-            Operation::Calc(steps) => {
-                let parts = steps.iter().map(|s| match s {
-                    CalcStep::Filter(e) => format!("where=[{e}]"),
-                    CalcStep::Project(exprs, _) => {
-                        let shown = exprs.iter().map(|(e, n)| format!("{e} AS {n}")).collect();
-                        format!("select=[{}]", list(shown))
-                    }
-                });
-                format!("Calc({})", list(parts.collect()))
-            }
-            Operation::Expand(lists) => format!("Expand(sets=[{}])", lists.len()),
-            Operation::WindowAssign { windows, .. } => {
-                format!("WindowTableFunction(window=[{windows}])")
-            }
-            Operation::SessionAssign { gap, keys, .. } => {
-                let names = keys
-                    .iter()
-                    .map(|k| self.schema.field(*k).name().clone())
-                    .collect();
-                format!(
-                    "WindowTableFunction(window=[SESSION(gap {gap} ms)], partitionBy=[{}])",
-                    list(names)
-                )
-            }
-            Operation::LocalAggregate(a)
-            | Operation::WindowAggregate(a)
-            | Operation::GroupAggregate(a)
-            | Operation::RetractAggregate(a) => {
-                let name = match &self.operation {
-                    Operation::LocalAggregate(_) if a.window.is_some() => "LocalWindowAggregate",
-                    Operation::LocalAggregate(_) => "LocalGroupAggregate",
-                    Operation::WindowAggregate(_) => "GlobalWindowAggregate",
-                    Operation::RetractAggregate(_) if a.window.is_some() => "WindowAggregate",
-                    _ => "GroupAggregate",
-                };
-                let groups = a.group.iter().map(|(_, n)| n.clone()).collect();
-                let calls = a
-                    .calls
-                    .iter()
-                    .map(|c| c.function.name().to_string())
-                    .collect();
-                format!(
-                    "{name}(groupBy=[{}], select=[{}])",
-                    list(groups),
-                    list(calls)
-                )
-            }
-            Operation::Union => "Union(all)".to_string(),
-            Operation::EventTimeSort { column, .. } => {
-                format!("EventTimeSort(by=[{}])", self.schema.field(*column).name())
-            }
-            Operation::WatermarkAssign(rule) => {
-                format!("WatermarkAssigner({} AS {})", rule.name, rule.expr)
-            }
-            Operation::ChangelogNormalize { key, .. } => {
-                format!("ChangelogNormalize(key=[{}])", names(&self.schema, key))
-            }
-            Operation::UpsertMaterialize { key, conflict, .. } => format!(
-                "UpsertMaterialize(key=[{}], onConflict=[{}])",
-                names(&self.schema, key),
-                match conflict {
-                    Conflict::Deduplicate => "DEDUPLICATE",
-                    Conflict::Nothing => "NOTHING",
-                    Conflict::Error => "ERROR",
-                }
-            ),
-            Operation::Join(join) => join_title(join, &self.schema),
-            Operation::Rank(rank) => rank_title(rank, &self.schema),
-            Operation::Over(over) => over_title(over, &self.schema),
-            Operation::Sink(s) => format!("Sink(table=[{}])", s.name),
-        }
-    }
-}
-
-/// The names of columns, in their order.
-fn names(schema: &Schema, columns: &[usize]) -> String {
-    let names: Vec<&str> = columns
-        .iter()
-        .map(|c| schema.field(*c).name().as_str())
-        .collect();
-    names.join(", ")
-}
-
-impl fmt::Display for Exchange {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Forward => f.write_str("forward"),
-            Self::Hash(columns) => write!(f, "hash{columns:?}"),
-            Self::Gather => f.write_str("gather"),
-            Self::Aside(table) => write!(f, "aside {}", table.table()),
-        }
-    }
-}
+/// Lines break before they are longer, where an item ends.
+const WIDTH: usize = 100;
+/// How far the parts of a node are from its left.
+const INDENT: usize = 6;
+/// How wide their labels are.
+const LABEL: usize = 13;
 
 impl fmt::Display for Graph {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let most = self.nodes.iter().map(|n| n.parallelism).max().unwrap_or(1);
+        let mut tree = Tree {
+            graph: self,
+            names: readable(self),
+            most,
+            shown: vec![false; self.nodes.len()],
+            text: String::new(),
+        };
         for (id, node) in self.nodes.iter().enumerate() {
-            write!(f, "[{id}] x{} {}", node.parallelism, node.title())?;
-            let inputs: Vec<String> = node
-                .inputs
-                .iter()
-                .map(|i| format!("{} {}", i.from, i.exchange))
-                .collect();
-            if !inputs.is_empty() {
-                write!(f, " <- {}", inputs.join(", "))?;
+            if let Operation::Sink(sink) = &node.operation {
+                let what = if sink.is_select {
+                    "SELECT, shown as"
+                } else {
+                    "INSERT INTO"
+                };
+                tree.text += &format!("== {what} {} ==\n\n", sink.name);
+                tree.node(id, "", "");
+                tree.text.push('\n');
             }
-            let is_upsert = matches!(node.operation, Operation::Source(_))
-                && self.consumers(id).any(|(to, _)| {
-                    matches!(
-                        self.nodes[to].operation,
-                        Operation::ChangelogNormalize { .. }
-                    )
-                });
-            let mode = match node.changes.updating {
-                true if is_upsert => "I,UA,D",
-                true => "I,UB,UA,D",
-                false => "I",
-            };
-            write!(f, " changelogMode=[{mode}]")?;
-            let keys: Vec<String> = node
-                .changes
-                .upsert_keys
-                .iter()
-                .map(|key| format!("[{}]", names(&node.schema, key)))
-                .collect();
-            if !keys.is_empty() {
-                write!(f, " upsertKey={}", keys.join(""))?;
-            }
-            if node.changes.order_dependent {
-                f.write_str(" order-dependent")?;
-            }
-            writeln!(f)?;
         }
-        Ok(())
+        f.write_str(&tree.text)
     }
 }
 
-fn join_title(join: &Join, schema: &Schema) -> String {
-    let name = match join.time {
-        JoinTime::Regular => "Join",
-        JoinTime::Window(..) => "WindowJoin",
-        JoinTime::Interval { .. } => "IntervalJoin",
-    };
-    let kind = match join.kind {
-        JoinKind::Inner => "InnerJoin",
-        JoinKind::Left => "LeftOuterJoin",
-        JoinKind::Right => "RightOuterJoin",
-        JoinKind::Full => "FullOuterJoin",
-        JoinKind::LeftSemi => "LeftSemiJoin",
-        JoinKind::LeftAnti => "LeftAntiJoin",
-        JoinKind::LeftMark => "LeftMarkJoin",
-    };
-    // The left columns stand first in the result, whatever the kind.
-    let keys: Vec<usize> = join.keys.iter().map(|(left, _)| *left).collect();
-    let keys = names(schema, &keys);
-    let mut text = format!("{name}(joinType=[{kind}], keys=[{keys}]");
-    if let JoinTime::Interval { lower, upper, .. } = join.time {
-        text += &format!(", interval=[{lower} ms, {upper} ms]");
+struct Tree<'a> {
+    graph: &'a Graph,
+    names: Names,
+    /// The parallelism of nearly all nodes: it is not told of each.
+    most: usize,
+    shown: Vec<bool>,
+    text: String,
+}
+
+impl Tree<'_> {
+    /// A node and what is behind it. `head` stands before its first line, `rest` before those that follow.
+    fn node(&mut self, id: NodeId, head: &str, rest: &str) {
+        let node = &self.graph.nodes[id];
+        let parts = parts(self.graph, id, &self.names);
+        let (subject, parts) = match parts.split_first() {
+            Some((table, parts)) if table.label == "table" => (self.table(id, table), parts),
+            _ => (String::new(), parts.as_slice()),
+        };
+        let line = format!("{head}[{id}] {}{subject}", node.kind());
+        if std::mem::replace(&mut self.shown[id], true) {
+            self.text += &format!("{line}: see above\n");
+            return;
+        }
+        let mut line = format!("{line}  {}", self.changelog_mode(id));
+        if node.parallelism != self.most {
+            line += &format!("  parallelism {}", node.parallelism);
+        }
+        self.text += &line;
+        self.text.push('\n');
+        let inputs: Vec<NodeId> = node
+            .inputs
+            .iter()
+            .filter(|i| !matches!(i.exchange, Exchange::Aside(_)))
+            .map(|i| i.from)
+            .collect();
+        // Between the parts of a node the line to the second of its inputs goes on.
+        let margin = if inputs.len() > 1 {
+            format!("{rest}:{}", " ".repeat(INDENT - 1))
+        } else {
+            format!("{rest}{}", " ".repeat(INDENT))
+        };
+        if matches!(node.operation, Operation::LocalAggregate(_)) {
+            self.local(id, parts, &margin);
+        } else {
+            for part in parts {
+                self.part(part, &margin);
+            }
+        }
+        self.facts(id, &margin);
+        match inputs.as_slice() {
+            [] => {}
+            [only] => self.node(*only, rest, rest),
+            [first @ .., last] => {
+                for input in first {
+                    self.node(*input, &format!("{rest}:- "), &format!("{rest}:  "));
+                }
+                self.node(*last, &format!("{rest}+- "), &format!("{rest}   "));
+            }
+        }
     }
-    if let Some(filter) = &join.filter {
-        text += &format!(", where=[{filter}]");
+
+    fn table(&self, id: NodeId, table: &Part) -> String {
+        let connector = match &self.graph.nodes[id].operation {
+            Operation::Source(source) => source.table.connector(),
+            Operation::Sink(sink) if sink.is_select => None,
+            Operation::Sink(sink) => sink.table.connector(),
+            _ => None,
+        };
+        let connector = connector.map_or(String::new(), |c| format!(" ({c})"));
+        format!(" {}{connector}", table.items.join(""))
     }
-    text + ")"
-}
 
-fn rank_title(rank: &Rank, schema: &Schema) -> String {
-    let name = match rank.time {
-        RankTime::Updating => "Rank",
-        RankTime::Window(_) => "WindowRank",
-        RankTime::FirstByTime(_) | RankTime::FirstByArrival => "Deduplicate",
-    };
-    let function = rank_name(rank.function);
-    format!(
-        "{name}(function=[{function}], partitionBy=[{}], orderBy=[{}], range=[{}, {}])",
-        names(schema, &rank.partition),
-        order(&rank.order, schema),
-        rank.from,
-        rank.to
-    )
-}
-
-fn rank_name(function: RankFunction) -> &'static str {
-    match function {
-        RankFunction::RowNumber => "ROW_NUMBER",
-        RankFunction::Rank => "RANK",
-        RankFunction::DenseRank => "DENSE_RANK",
+    /// What is merged later is told there.
+    fn local(&mut self, id: NodeId, parts: &[Part], margin: &str) {
+        for part in parts.iter().filter(|p| p.label == "groupBy") {
+            self.part(part, margin);
+        }
+        if let Some((merges, _)) = self.graph.consumers(id).next() {
+            self.part(
+                &Part::one("select", format!("partial results for [{merges}]")),
+                margin,
+            );
+        }
+        if let Operation::LocalAggregate(a) = &self.graph.nodes[id].operation
+            && let Some(batch) = a.mini_batch
+        {
+            let text = format!("{} rows or {}", batch.size, span(batch.latency));
+            self.part(&Part::one("mini-batch", text), margin);
+        }
     }
-}
 
-fn order(columns: &[SortColumn], schema: &Schema) -> String {
-    let shown: Vec<String> = columns
-        .iter()
-        .map(|c| {
-            let direction = if c.descending { "DESC" } else { "ASC" };
-            format!("{} {direction}", schema.field(c.column).name())
-        })
-        .collect();
-    shown.join(", ")
-}
+    /// What every kind of node has: state, key and where its rows come from.
+    fn facts(&mut self, id: NodeId, margin: &str) {
+        let node = &self.graph.nodes[id];
+        if let Some(state) = super::keeps::state(self.graph, id, &self.names) {
+            let words = state.split(", ").map(str::to_string).collect();
+            self.part(&Part::list("state", words), margin);
+        }
+        let keys = &node.changes.upsert_keys;
+        let is_least = |k: &&Vec<usize>| {
+            let is_within =
+                |other: &Vec<usize>| other.len() < k.len() && other.iter().all(|c| k.contains(c));
+            !keys.iter().any(is_within)
+        };
+        let least = keys.iter().filter(is_least);
+        let least: Vec<String> = least
+            .map(|key| format!("({})", listed(&self.names[id], key)))
+            .collect();
+        if !least.is_empty() {
+            self.part(
+                &Part {
+                    label: "upsert key",
+                    items: least,
+                    between: " or ",
+                },
+                margin,
+            );
+        }
+        let before = node.inputs.iter().map(|i| &self.graph.nodes[i.from]);
+        if node.changes.order_dependent && !before.clone().any(|n| n.changes.order_dependent) {
+            self.part(
+                &Part::one("depends on", "the order in which rows arrive"),
+                margin,
+            );
+        }
+        let inputs = node.inputs.iter().map(|input| {
+            let names = &self.names[input.from];
+            format!("[{}] {}", input.from, exchange(&input.exchange, names))
+        });
+        let inputs: Vec<String> = inputs.collect();
+        if !inputs.is_empty() {
+            self.part(&Part::list("input", inputs), margin);
+        }
+    }
 
-fn over_title(over: &Over, schema: &Schema) -> String {
-    let by = match &over.time {
-        OverTime::Event(column) => schema.field(*column).name().clone(),
-        OverTime::Arrival(_) => "arrival".to_string(),
-        OverTime::Updating(columns) => order(columns, schema),
-    };
-    let frame = match over.frame {
-        Frame::RowsUnbounded => "ROWS UNBOUNDED PRECEDING".to_string(),
-        Frame::Rows(n) => format!("ROWS {n} PRECEDING"),
-        Frame::RangeUnbounded => "RANGE UNBOUNDED PRECEDING".to_string(),
-        Frame::Range(millis) => format!("RANGE {millis} ms PRECEDING"),
-    };
-    let calls: Vec<String> = over
-        .calls
-        .iter()
-        .map(|call| match call {
-            OverFunction::Aggregate(a) => a.function.name().to_string(),
-            OverFunction::Lag { value, offset, .. } => format!("LAG({value}, {offset})"),
-            OverFunction::Rank(function) => format!("{}()", rank_name(*function)),
-        })
-        .collect();
-    format!(
-        "OverAggregate(partitionBy=[{}], orderBy=[{by}], frame=[{frame}], select=[{}])",
-        names(schema, &over.partition),
-        calls.join(", ")
-    )
+    fn changelog_mode(&self, id: NodeId) -> &'static str {
+        let node = &self.graph.nodes[id];
+        let upserts = match &node.operation {
+            Operation::Source(_) => self.graph.consumers(id).any(|(to, _)| {
+                matches!(
+                    self.graph.nodes[to].operation,
+                    Operation::ChangelogNormalize { .. }
+                )
+            }),
+            Operation::Sink(sink) => sink.takes_upserts,
+            _ => false,
+        };
+        match node.changes.updating {
+            true if upserts => "[I,UA,D]",
+            true => "[I,UB,UA,D]",
+            false => "[I]",
+        }
+    }
+
+    /// A label and items, broken into lines between items.
+    fn part(&mut self, part: &Part, margin: &str) {
+        let mut line = format!("{margin}{:<LABEL$}", part.label);
+        let start = line.chars().count();
+        let mut width = start;
+        for (i, item) in part.items.iter().enumerate() {
+            let is_last = i + 1 == part.items.len();
+            let between = if is_last { "" } else { part.between };
+            let length = item.chars().count() + between.trim_end().chars().count();
+            if width > start && width + length > WIDTH {
+                self.text += line.trim_end();
+                self.text.push('\n');
+                line = format!("{margin}{}", " ".repeat(LABEL));
+                width = start;
+            }
+            line += item;
+            line += between;
+            width += item.chars().count() + between.chars().count();
+        }
+        self.text += line.trim_end();
+        self.text.push('\n');
+    }
 }

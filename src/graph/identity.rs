@@ -7,12 +7,12 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use arrow::datatypes::Schema;
-use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
 use datafusion::physical_expr::expressions::Column;
-use datafusion::physical_expr::{PhysicalExpr, ScalarFunctionExpr};
+use datafusion::physical_expr::PhysicalExpr;
 use twox_hash::XxHash3_64;
 
-use super::{CalcStep, Graph, NamedExpr, Node, Operation, Source};
+use super::sql::Sql;
+use super::{CalcStep, Graph, NamedExpr, NodeId, Operation, Source};
 use crate::catalog::ColumnKind;
 
 /// What the rows of a node come from: which rows there are, and each of their columns.
@@ -53,7 +53,7 @@ impl Graph {
 
     fn origins(&self) -> Vec<Origin> {
         let mut origins: Vec<Origin> = Vec::with_capacity(self.nodes.len());
-        for node in &self.nodes {
+        for (id, node) in self.nodes.iter().enumerate() {
             let origin = match &node.operation {
                 Operation::Source(source) => of_source(source),
                 Operation::Calc(steps) => {
@@ -63,12 +63,33 @@ impl Graph {
                 }
                 _ => {
                     let inputs = node.inputs.iter().filter_map(|i| origins.get(i.from));
-                    of_operator(node, inputs)
+                    self.of_operator(id, inputs)
                 }
             };
             origins.push(origin);
         }
         origins
+    }
+
+    fn of_operator<'o>(&self, id: NodeId, inputs: impl Iterator<Item = &'o Origin>) -> Origin {
+        let node = &self.nodes[id];
+        let mut text = self.title(id);
+        match &node.operation {
+            Operation::LocalAggregate(a)
+            | Operation::WindowAggregate(a)
+            | Operation::GroupAggregate(a) => text += &shown(&a.partial_schema),
+            Operation::Values(rows) => text += &format!("{rows:?}"),
+            _ => {}
+        }
+        for input in inputs {
+            text += &format!(" {} {:?}", input.rows, input.columns);
+        }
+        let rows = hash(&text);
+        let columns = 0..node.schema.fields().len();
+        Origin {
+            rows,
+            columns: columns.map(|i| hash(&format!("{rows} {i}"))).collect(),
+        }
     }
 }
 
@@ -107,26 +128,6 @@ fn after_step(input: Origin, step: &CalcStep) -> Origin {
     }
 }
 
-fn of_operator<'o>(node: &Node, inputs: impl Iterator<Item = &'o Origin>) -> Origin {
-    let mut text = node.title();
-    match &node.operation {
-        Operation::LocalAggregate(a)
-        | Operation::WindowAggregate(a)
-        | Operation::GroupAggregate(a) => text += &shown(&a.partial_schema),
-        Operation::Values(rows) => text += &format!("{rows:?}"),
-        _ => {}
-    }
-    for input in inputs {
-        text += &format!(" {} {:?}", input.rows, input.columns);
-    }
-    let rows = hash(&text);
-    let columns = 0..node.schema.fields().len();
-    Origin {
-        rows,
-        columns: columns.map(|i| hash(&format!("{rows} {i}"))).collect(),
-    }
-}
-
 fn of_exprs(exprs: &[NamedExpr], input: &Origin) -> Vec<u64> {
     exprs.iter().map(|(e, _)| of_expr(e, input)).collect()
 }
@@ -137,39 +138,12 @@ fn of_expr(expr: &Arc<dyn PhysicalExpr>, input: &Origin) -> u64 {
     if let Some(column) = expr.downcast_ref::<Column>() {
         return origin_of(column).unwrap_or_default();
     }
-    let traced = Arc::clone(expr).transform_up(|e| {
-        Ok(match e.downcast_ref::<Column>() {
-            Some(column) => {
-                let name = format!("{:x}", origin_of(column).unwrap_or_default());
-                Transformed::yes(Arc::new(Column::new(&name, 0)) as Arc<dyn PhysicalExpr>)
-            }
-            None => Transformed::no(e),
-        })
-    });
-    let mut text = match traced {
-        Ok(traced) => traced.data.to_string(),
-        Err(_) => expr.to_string(),
-    };
-    // The text of a cast does not say to what.
-    let _ = expr.apply(|e| {
-        if let Some(call) = e.downcast_ref::<ScalarFunctionExpr>() {
-            text += &format!(" {:?}", flowline_udfs::casts::of(call.fun()));
-        }
-        Ok(TreeNodeRecursion::Continue)
-    });
-    hash(&text)
+    let named = |column: &Column| Sql::atom(format!("{:x}", origin_of(column).unwrap_or_default()));
+    hash(Sql::physical(expr, &named).text())
 }
 
 fn hash(text: &str) -> u64 {
     XxHash3_64::oneshot(text.as_bytes())
-}
-
-impl Node {
-    /// The first word of its title.
-    pub fn kind(&self) -> String {
-        let title = self.title();
-        title.split('(').next().unwrap_or_default().to_string()
-    }
 }
 
 fn shown(schema: &Schema) -> String {

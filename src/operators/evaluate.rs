@@ -7,6 +7,7 @@ use datafusion::physical_expr::PhysicalExpr;
 
 use super::late::as_json;
 use crate::error::{Error, Result};
+use crate::graph::sql::Sql;
 
 /// The longest part of a row that an error shows, in characters.
 const SHOWN: usize = 400;
@@ -28,13 +29,14 @@ pub fn values(expr: &Arc<dyn PhysicalExpr>, rows: &RecordBatch) -> Result<ArrayR
                 let shown = shown.unwrap_or_default();
                 let cut: String = shown.chars().take(SHOWN).collect();
                 let dots = if cut.len() < shown.len() { " ..." } else { "" };
-                return match Error::from(own) {
-                    e if shown.is_empty() || shown == "{}" => e,
-                    e => Error {
-                        message: format!("{}; the row has {cut}{dots}", e.message),
-                        ..e
-                    },
-                };
+                let mut error = Error::from(own);
+                let text = Sql::physical(expr, &|column| Sql::atom(column.name()));
+                let text: String = text.text().chars().take(SHOWN).collect();
+                error.message = format!("{}, in {text}", error.message);
+                if !shown.is_empty() && shown != "{}" {
+                    error.message += &format!("; the row has {cut}{dots}");
+                }
+                return error;
             }
         }
         Error::from(whole)

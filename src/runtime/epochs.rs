@@ -45,7 +45,7 @@ impl Epochs {
         let all = |t: usize| (0..tasks[t].parallelism).map(move |i| (t, i));
         Self {
             ids: graph.state_ids(),
-            titles: graph.nodes.iter().map(crate::graph::Node::title).collect(),
+            titles: graph.titles(),
             tasks: tasks
                 .iter()
                 .map(|t| (t.nodes.clone(), t.parallelism))

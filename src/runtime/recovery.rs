@@ -228,9 +228,7 @@ fn matched(
         let instead = (0..ids.len()).find(|n| {
             graph.scopes[*n] == scope && graph.nodes[*n].kind() == kind && is_new(&ids[*n])
         });
-        let instead = instead.map_or("nothing of its kind".to_string(), |n| {
-            graph.nodes[n].title()
-        });
+        let instead = instead.map_or("nothing of its kind".to_string(), |n| graph.title(n));
         lost.push(format!(
             "'{scope}' kept {}; there is now {instead}",
             operator.title

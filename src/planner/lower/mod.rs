@@ -243,6 +243,7 @@ impl<'a> Lowering<'a> {
             key,
             is_select: insert.is_select,
             drops_nulls: insert.options.drops_nulls,
+            takes_upserts: check.mode == SinkMode::Upsert,
         };
         self.graph.add(Node {
             operation: Operation::Sink(sink),
@@ -354,7 +355,7 @@ impl<'a> Lowering<'a> {
             .find(|i| self.graph.nodes[i.from].changes.updating)
         {
             Some(input) => self.updating_node(input.from),
-            None => n.title(),
+            None => self.graph.title(node),
         }
     }
 

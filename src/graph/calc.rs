@@ -1,0 +1,122 @@
+//! The steps of a Calc as one projection and one condition, as Flink's plans show them.
+
+use std::sync::Arc;
+
+use datafusion::physical_expr::expressions::Column;
+use datafusion::physical_expr::utils::collect_columns;
+use datafusion::physical_expr::{PhysicalExpr, split_conjunction};
+
+use super::CalcStep;
+use super::sql::Sql;
+
+/// An expression that is used more than once is written out each time if it is no longer than this.
+const SHORT: usize = 40;
+
+/// The name of a column.
+pub(super) fn plain(names: &[String], column: usize) -> &str {
+    names.get(column).map_or("?", String::as_str)
+}
+
+/// An expression over columns of these names.
+pub(super) fn over(expr: &Arc<dyn PhysicalExpr>, names: &[String]) -> Sql {
+    Sql::physical(expr, &|c: &Column| {
+        Sql::atom(names.get(c.index()).map_or(c.name(), String::as_str))
+    })
+}
+
+/// What the steps come to.
+#[derive(Debug, Default)]
+pub(super) struct Steps {
+    /// Expressions that others use more than once.
+    pub compute: Vec<String>,
+    /// What must all be true.
+    pub filters: Vec<String>,
+    /// The columns; none where there are only filters.
+    pub select: Vec<String>,
+}
+
+impl Steps {
+    /// `steps` over columns of the names `input`, to columns of the names `output`.
+    pub fn new(steps: &[CalcStep], input: &[String], output: &[String]) -> Self {
+        let mut found = Self::default();
+        let mut columns: Vec<Sql> = input.iter().map(Sql::atom).collect();
+        let mut projects = false;
+        for (place, step) in steps.iter().enumerate() {
+            let shown = |e: &Arc<dyn PhysicalExpr>| {
+                Sql::physical(e, &|c: &Column| {
+                    columns
+                        .get(c.index())
+                        .cloned()
+                        .unwrap_or_else(|| Sql::atom(c.name()))
+                })
+            };
+            match step {
+                CalcStep::Filter(condition) => {
+                    let parts = split_conjunction(condition).into_iter();
+                    found.filters.extend(parts.map(|e| shown(e).conjunct()));
+                }
+                CalcStep::Project(exprs, _) => {
+                    projects = true;
+                    let mut next: Vec<Sql> = exprs.iter().map(|(e, _)| shown(e)).collect();
+                    for (column, (expr, name)) in exprs.iter().enumerate() {
+                        let is_column = expr.downcast_ref::<Column>().is_some();
+                        if !is_column
+                            && next[column].text().len() > SHORT
+                            && uses(&steps[place + 1..], column) > 1
+                        {
+                            found.compute.push(named(&next[column], name));
+                            next[column] = Sql::atom(name);
+                        }
+                    }
+                    columns = next;
+                }
+            }
+        }
+        if projects {
+            let columns = columns.iter().enumerate();
+            found.select = columns
+                .map(|(i, sql)| named(sql, output.get(i).map_or(sql.text(), String::as_str)))
+                .collect();
+        }
+        found
+    }
+
+    /// For each column that the steps give: the column of the input that it is.
+    pub fn sources(steps: &[CalcStep], width: usize) -> Vec<Option<usize>> {
+        let mut sources: Vec<Option<usize>> = (0..width).map(Some).collect();
+        for step in steps {
+            if let CalcStep::Project(exprs, _) = step {
+                let of = |(e, _): &(Arc<dyn PhysicalExpr>, String)| {
+                    let column = e.downcast_ref::<Column>()?;
+                    sources.get(column.index()).copied().flatten()
+                };
+                sources = exprs.iter().map(of).collect();
+            }
+        }
+        sources
+    }
+}
+
+/// How many expressions use a column, up to the next projection.
+fn uses(steps: &[CalcStep], column: usize) -> usize {
+    let mut count = 0;
+    let uses = |e: &Arc<dyn PhysicalExpr>| collect_columns(e).iter().any(|c| c.index() == column);
+    for step in steps {
+        match step {
+            CalcStep::Filter(e) => count += usize::from(uses(e)),
+            CalcStep::Project(exprs, _) => {
+                return count + exprs.iter().filter(|(e, _)| uses(e)).count();
+            }
+        }
+    }
+    count
+}
+
+/// An expression AS a name, where that says more.
+pub(super) fn named(sql: &Sql, name: &str) -> String {
+    if sql.text() == name {
+        name.to_string()
+    } else {
+        format!("{sql} AS {name}")
+    }
+}

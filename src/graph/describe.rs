@@ -1,0 +1,533 @@
+//! What a node does, in the words of Flink's plans: its name and the parts behind it.
+
+use super::calc::{Steps, named, over, plain};
+use super::names::{self, Names, listed};
+use super::sql::{Sql, comma_separated, interval_of};
+use super::{
+    Aggregate, AggregateCall, Conflict, Frame, Graph, Join, JoinKind, JoinTime, Node, NodeId,
+    Operation, Over, OverFunction, OverTime, Rank, RankFunction, RankTime, SortColumn, Source,
+    WatermarkRule,
+};
+use crate::catalog::ColumnKind;
+use crate::time::{WindowKind, WindowSpec};
+
+/// Something that is said of a node.
+#[derive(Debug)]
+pub(super) struct Part {
+    /// What it is.
+    pub label: &'static str,
+    /// Its items; a line may break between two.
+    pub items: Vec<String>,
+    /// What stands between them.
+    pub between: &'static str,
+}
+
+impl Part {
+    pub fn list(label: &'static str, items: Vec<String>) -> Self {
+        Self {
+            label,
+            items,
+            between: ", ",
+        }
+    }
+
+    pub fn one(label: &'static str, text: impl Into<String>) -> Self {
+        Self::list(label, vec![text.into()])
+    }
+
+    fn all(label: &'static str, items: Vec<String>) -> Self {
+        Self {
+            label,
+            items,
+            between: " AND ",
+        }
+    }
+
+    fn text(&self) -> String {
+        self.items.join(self.between)
+    }
+}
+
+impl Node {
+    /// Its name in Flink's plans.
+    pub fn kind(&self) -> &'static str {
+        match &self.operation {
+            Operation::Source(_) => "TableSourceScan",
+            Operation::Values(_) => "Values",
+            Operation::Calc(_) => "Calc",
+            Operation::Expand(_) => "Expand",
+            Operation::WindowAssign { .. } | Operation::SessionAssign { .. } => {
+                "WindowTableFunction"
+            }
+            Operation::LocalAggregate(a) if a.window.is_some() => "LocalWindowAggregate",
+            Operation::LocalAggregate(_) => "LocalGroupAggregate",
+            Operation::WindowAggregate(_) => "GlobalWindowAggregate",
+            Operation::RetractAggregate(a) if a.window.is_some() => "WindowAggregate",
+            Operation::GroupAggregate(_) | Operation::RetractAggregate(_) => "GroupAggregate",
+            Operation::Union => "Union",
+            Operation::EventTimeSort { .. } => "TemporalSort",
+            Operation::WatermarkAssign(_) => "WatermarkAssigner",
+            Operation::ChangelogNormalize { .. } => "ChangelogNormalize",
+            Operation::UpsertMaterialize { .. } => "SinkUpsertMaterializer",
+            Operation::Join(join) => match join.time {
+                JoinTime::Regular => "Join",
+                JoinTime::Window(..) => "WindowJoin",
+                JoinTime::Interval { .. } => "IntervalJoin",
+            },
+            Operation::Rank(rank) => match rank.time {
+                RankTime::Window(_) => "WindowRank",
+                RankTime::FirstByTime(_) | RankTime::FirstByArrival => "Deduplicate",
+                RankTime::Updating if rank.last_first => "Deduplicate",
+                RankTime::Updating if is_limit(rank) => "Limit",
+                RankTime::Updating => "Rank",
+            },
+            Operation::Over(_) => "OverAggregate",
+            Operation::Sink(_) => "Sink",
+        }
+    }
+}
+
+impl Graph {
+    /// A node in one line, as Flink's plans have it: what it is and what it depends on, and nothing of its neighbours but the
+    /// names of their columns.
+    pub fn title(&self, id: NodeId) -> String {
+        let parts = parts(self, id, &names::raw(self));
+        let parts: Vec<String> = parts
+            .iter()
+            .map(|p| format!("{}=[{}]", p.label, p.text()))
+            .collect();
+        format!("{}({})", self.nodes[id].kind(), parts.join(", "))
+    }
+
+    /// [`Graph::title`] of every node.
+    pub fn titles(&self) -> Vec<String> {
+        (0..self.nodes.len()).map(|id| self.title(id)).collect()
+    }
+}
+
+/// What a node does. A table that is read or written is the first part.
+pub(super) fn parts(graph: &Graph, id: NodeId, names: &Names) -> Vec<Part> {
+    let node = &graph.nodes[id];
+    let none = Vec::new();
+    let side = |port: usize| node.inputs.get(port).map_or(&none, |i| &names[i.from]);
+    let input = side(0);
+    let own = &names[id];
+    match &node.operation {
+        Operation::Source(source) => source_parts(source, node, own),
+        Operation::Values(rows) => vec![
+            Part::one("rows", rows.num_rows().to_string()),
+            Part::list("columns", own.clone()),
+        ],
+        Operation::Calc(steps) => {
+            let steps = Steps::new(steps, input, own);
+            let mut parts = Vec::new();
+            if !steps.compute.is_empty() {
+                parts.push(Part::list("compute", steps.compute));
+            }
+            if !steps.filters.is_empty() {
+                parts.push(Part::all("where", steps.filters));
+            }
+            if !steps.select.is_empty() {
+                parts.push(Part::list("select", steps.select));
+            }
+            parts
+        }
+        Operation::Expand(lists) => {
+            let sets = lists.iter().map(|exprs| {
+                let computed = exprs.iter().skip(input.len());
+                let computed: Vec<Sql> = computed.map(|e| over(e, input)).collect();
+                format!("({})", comma_separated(&computed))
+            });
+            let computed: Vec<usize> = (input.len()..own.len()).collect();
+            vec![
+                Part::one("gives", format!("({})", listed(own, &computed))),
+                Part::list("sets", sets.collect()),
+            ]
+        }
+        Operation::WindowAssign { windows, time } => {
+            vec![Part::one("window", window(windows, plain(input, *time)))]
+        }
+        Operation::SessionAssign { gap, time, keys } => {
+            let time = plain(input, *time);
+            let mut parts = vec![Part::one(
+                "window",
+                format!("SESSION({time}, {})", interval_of(*gap)),
+            )];
+            if !keys.is_empty() {
+                parts.push(Part::one("partitionBy", listed(input, keys)));
+            }
+            parts
+        }
+        Operation::LocalAggregate(a)
+        | Operation::WindowAggregate(a)
+        | Operation::GroupAggregate(a)
+        | Operation::RetractAggregate(a) => {
+            let local = node.inputs.first().map(|i| &graph.nodes[i.from]);
+            let over = match local {
+                Some(local) if matches!(local.operation, Operation::LocalAggregate(_)) => {
+                    local.inputs.first().map_or(input, |i| &names[i.from])
+                }
+                _ => input,
+            };
+            let merges = matches!(
+                node.operation,
+                Operation::WindowAggregate(_) | Operation::GroupAggregate(_)
+            );
+            aggregate_parts(a, over, own, !merges)
+        }
+        Operation::Union => Vec::new(),
+        Operation::EventTimeSort { column, then, .. } => {
+            let mut by = plain(input, *column).to_string();
+            if !then.is_empty() {
+                by += &format!(", {}", order(then, input));
+            }
+            vec![Part::one("orderBy", by)]
+        }
+        Operation::WatermarkAssign(rule) => watermark_parts(rule, input),
+        Operation::ChangelogNormalize { key, .. } => vec![Part::one("key", listed(input, key))],
+        Operation::UpsertMaterialize { key, conflict, .. } => vec![
+            Part::one("key", listed(input, key)),
+            Part::one(
+                "onConflict",
+                match conflict {
+                    Conflict::Deduplicate => "DEDUPLICATE",
+                    Conflict::Nothing => "NOTHING",
+                    Conflict::Error => "ERROR",
+                },
+            ),
+        ],
+        Operation::Join(join) => join_parts(join, input, side(1)),
+        Operation::Rank(rank) => rank_parts(rank, input),
+        Operation::Over(over) => over_parts(over, input, own),
+        Operation::Sink(sink) => {
+            let insertable = sink.table.insertable();
+            let columns = insertable.iter().map(|c| {
+                let column = &sink.table.columns[*c];
+                format!("{} {}", column.field.name(), column.sql_type)
+            });
+            let mut parts = vec![
+                Part::one("table", &sink.name),
+                Part::list("columns", columns.collect()),
+            ];
+            if let Some(key) = &sink.key {
+                parts.push(Part::one("primary key", listed(own, key)));
+            }
+            parts
+        }
+    }
+}
+
+fn source_parts(source: &Source, node: &Node, own: &[String]) -> Vec<Part> {
+    let table = &source.table;
+    let names: Vec<String> = source
+        .read_schema
+        .fields()
+        .iter()
+        .map(|f| f.name().clone())
+        .collect();
+    let columns = own.iter().enumerate().map(|(i, name)| {
+        let column = table.column(name).map(|c| &table.columns[c]);
+        let mut text = name.clone();
+        if let Some(column) = column {
+            text += &format!(" {}", column.sql_type);
+        }
+        if source.watermark.as_ref().is_some_and(|w| w.column == i) {
+            text += " *ROWTIME*";
+        }
+        match (column.map(|c| &c.kind), &source.compute) {
+            (Some(ColumnKind::Metadata { key, .. }), _) => {
+                text += &format!(" METADATA FROM '{key}'");
+            }
+            (Some(ColumnKind::Computed(_)), Some(compute)) => {
+                if let Some((expr, _)) = compute.get(i) {
+                    text += &format!(" AS {}", over(expr, &names));
+                }
+            }
+            _ => {}
+        }
+        text
+    });
+    debug_assert_eq!(own.len(), node.schema.fields().len());
+    let mut parts = vec![
+        Part::one("table", &table.name),
+        Part::list("columns", columns.collect()),
+    ];
+    if let Some(rule) = &source.watermark {
+        parts.extend(watermark_parts(rule, own));
+    }
+    parts
+}
+
+fn watermark_parts(rule: &WatermarkRule, names: &[String]) -> Vec<Part> {
+    let mut items = vec![format!("{} AS {}", rule.name, over(&rule.expr, names))];
+    if let Some(timeout) = rule.idle_timeout {
+        items.push(format!("idle after {}", duration(timeout)));
+    }
+    if let Some(timeout) = rule.quiet_advance {
+        items.push(format!(
+            "moves with the clock after {} without a row",
+            duration(timeout)
+        ));
+    }
+    vec![Part::list("watermark", items)]
+}
+
+fn duration(length: std::time::Duration) -> String {
+    span(i64::try_from(length.as_millis()).unwrap_or(i64::MAX))
+}
+
+/// A length of time in words, such as `5 min`.
+pub(super) fn span(millis: i64) -> String {
+    for (size, unit) in [
+        (86_400_000, "d"),
+        (3_600_000, "h"),
+        (60_000, "min"),
+        (1000, "s"),
+    ] {
+        if millis != 0 && millis % size == 0 {
+            return format!("{} {unit}", millis / size);
+        }
+    }
+    format!("{millis} ms")
+}
+
+fn window(windows: &WindowSpec, time: &str) -> String {
+    let (name, lengths) = match windows.kind {
+        WindowKind::Tumble { size } => ("TUMBLE", vec![size]),
+        WindowKind::Hop { slide, size } => ("HOP", vec![slide, size]),
+        WindowKind::Cumulate { step, size } => ("CUMULATE", vec![step, size]),
+        WindowKind::Session { gap } => ("SESSION", vec![gap]),
+    };
+    let offset = Some(windows.offset).filter(|o| *o != 0);
+    let lengths: Vec<String> = lengths.into_iter().chain(offset).map(interval_of).collect();
+    format!("{name}({time}, {})", lengths.join(", "))
+}
+
+fn aggregate_parts(
+    aggregate: &Aggregate,
+    input: &[String],
+    own: &[String],
+    reads_rows: bool,
+) -> Vec<Part> {
+    let groups = aggregate.group.iter().enumerate().map(|(i, (expr, name))| {
+        let name = own.get(i).unwrap_or(name);
+        // What merges partial results finds the columns computed.
+        if reads_rows {
+            named(&over(expr, input), name)
+        } else {
+            name.clone()
+        }
+    });
+    let first = aggregate.group.len();
+    // The columns of partial results are the functions' own.
+    let calls = aggregate.calls.iter().enumerate().map(|(i, call)| {
+        let sql = call_text(call, input);
+        match own.get(first + i) {
+            Some(name) if own.len() == first + aggregate.calls.len() => named(&sql, name),
+            _ => sql.text().to_string(),
+        }
+    });
+    let mut parts = Vec::new();
+    if !aggregate.group.is_empty() {
+        parts.push(Part::list("groupBy", groups.collect()));
+    }
+    if !aggregate.calls.is_empty() {
+        parts.push(Part::list("select", calls.collect()));
+    }
+    parts
+}
+
+fn call_text(call: &AggregateCall, input: &[String]) -> Sql {
+    let args = call.function.expressions();
+    let args: Vec<Sql> = args.iter().map(|e| over(e, input)).collect();
+    Sql::aggregate(
+        call.function.fun().name(),
+        call.distinct || call.function.is_distinct(),
+        &args,
+        call.filter.as_ref().map(|f| over(f, input)).as_ref(),
+    )
+}
+
+fn join_parts(join: &Join, left: &[String], right: &[String]) -> Vec<Part> {
+    let kind = match join.kind {
+        JoinKind::Inner => "InnerJoin",
+        JoinKind::Left => "LeftOuterJoin",
+        JoinKind::Right => "RightOuterJoin",
+        JoinKind::Full => "FullOuterJoin",
+        JoinKind::LeftSemi => "LeftSemiJoin",
+        JoinKind::LeftAnti => "LeftAntiJoin",
+        JoinKind::LeftMark => "LeftMarkJoin",
+    };
+    let both: Vec<String> = left.iter().chain(right).cloned().collect();
+    let mut parts = vec![Part::one("joinType", kind)];
+    let equal = if join.nulls_equal {
+        "IS NOT DISTINCT FROM"
+    } else {
+        "="
+    };
+    let mut on: Vec<String> = join
+        .keys
+        .iter()
+        .map(|(l, r)| format!("{} {equal} {}", plain(left, *l), plain(right, *r)))
+        .collect();
+    if let JoinTime::Interval {
+        left: l,
+        right: r,
+        lower,
+        upper,
+    } = join.time
+    {
+        let bound = |millis: i64| {
+            let time = plain(right, r);
+            match millis {
+                0 => time.to_string(),
+                m if m < 0 => format!("{time} - {}", interval_of(m.saturating_neg())),
+                m => format!("{time} + {}", interval_of(m)),
+            }
+        };
+        let (from, to) = (bound(lower), bound(upper));
+        on.push(format!("{} BETWEEN {from} AND {to}", plain(left, l)));
+    }
+    if !on.is_empty() {
+        parts.push(Part::all("on", on));
+    }
+    if let Some(filter) = &join.filter {
+        let filters = datafusion::physical_expr::split_conjunction(filter);
+        let filters = filters.into_iter().map(|e| over(e, &both).conjunct());
+        parts.push(Part::all("where", filters.collect()));
+    }
+    if join.null_aware {
+        parts.push(Part::one("nulls", "as NOT IN has them"));
+    }
+    parts
+}
+
+/// LIMIT without ORDER BY: the rows in the order they come.
+fn is_limit(rank: &Rank) -> bool {
+    rank.partition.is_empty() && rank.order.is_empty()
+}
+
+fn rank_parts(rank: &Rank, input: &[String]) -> Vec<Part> {
+    let first = matches!(
+        rank.time,
+        RankTime::FirstByTime(_) | RankTime::FirstByArrival
+    );
+    let partition = listed(input, &rank.partition);
+    let order = order(&rank.order, input);
+    if first || rank.last_first {
+        let keep = if first { "FirstRow" } else { "LastRow" };
+        let by = if order.is_empty() {
+            "arrival"
+        } else {
+            order.as_str()
+        };
+        return vec![
+            Part::one("keep", keep),
+            Part::one("key", partition),
+            Part::one("orderBy", by),
+        ];
+    }
+    if is_limit(rank) {
+        let mut parts = Vec::new();
+        if rank.from > 1 {
+            parts.push(Part::one("offset", (rank.from - 1).to_string()));
+        }
+        if rank.to < u64::MAX {
+            let fetch = rank.to.saturating_sub(rank.from - 1);
+            parts.push(Part::one("fetch", fetch.to_string()));
+        }
+        return parts;
+    }
+    let function = rank_name(rank.function);
+    let range = match (rank.from, rank.to) {
+        (from, to) if from == to => format!("{function} = {to}"),
+        (0 | 1, to) => format!("{function} <= {to}"),
+        (from, u64::MAX) => format!("{function} >= {from}"),
+        (from, to) => format!("{function} BETWEEN {from} AND {to}"),
+    };
+    let mut parts = vec![Part::one("keep", range)];
+    if !rank.partition.is_empty() {
+        parts.push(Part::one("partitionBy", partition));
+    }
+    if !rank.order.is_empty() {
+        parts.push(Part::one("orderBy", order));
+    }
+    parts
+}
+
+fn rank_name(function: RankFunction) -> &'static str {
+    match function {
+        RankFunction::RowNumber => "ROW_NUMBER",
+        RankFunction::Rank => "RANK",
+        RankFunction::DenseRank => "DENSE_RANK",
+    }
+}
+
+/// Flink puts NULLs first where it goes upwards, and last where it goes downwards.
+fn order(columns: &[SortColumn], names: &[String]) -> String {
+    let shown: Vec<String> = columns
+        .iter()
+        .map(|c| {
+            let direction = if c.descending { "DESC" } else { "ASC" };
+            let nulls = match (c.nulls_first, c.descending) {
+                (true, true) => " NULLS FIRST",
+                (false, false) => " NULLS LAST",
+                _ => "",
+            };
+            format!("{} {direction}{nulls}", plain(names, c.column))
+        })
+        .collect();
+    shown.join(", ")
+}
+
+fn over_parts(over: &Over, input: &[String], own: &[String]) -> Vec<Part> {
+    let by = match &over.time {
+        OverTime::Event(column) => format!("{} ASC", plain(input, *column)),
+        OverTime::Arrival(Some(column)) => format!("{} ASC", plain(input, *column)),
+        OverTime::Arrival(None) => "arrival".to_string(),
+        OverTime::Updating(columns) => order(columns, input),
+    };
+    let frame = match over.frame {
+        Frame::RowsUnbounded => "ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW".to_string(),
+        Frame::Rows(n) => format!("ROWS BETWEEN {n} PRECEDING AND CURRENT ROW"),
+        Frame::RangeUnbounded => "RANGE BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW".to_string(),
+        Frame::Range(millis) => format!(
+            "RANGE BETWEEN {} PRECEDING AND CURRENT ROW",
+            interval_of(millis)
+        ),
+    };
+    let calls = over.calls.iter().enumerate().map(|(i, call)| {
+        let text = over_call(call, input);
+        named(
+            &Sql::atom(text.as_str()),
+            own.get(input.len() + i).unwrap_or(&text),
+        )
+    });
+    let mut parts = vec![Part::list("select", calls.collect())];
+    if !over.partition.is_empty() {
+        parts.push(Part::one("partitionBy", listed(input, &over.partition)));
+    }
+    parts.push(Part::one("orderBy", by));
+    parts.push(Part::one("frame", frame));
+    parts
+}
+
+/// A call of an OVER.
+pub(super) fn over_call(call: &OverFunction, input: &[String]) -> String {
+    match call {
+        OverFunction::Aggregate(a) => call_text(a, input).text().to_string(),
+        OverFunction::Lag {
+            value,
+            offset,
+            default,
+        } => {
+            let mut args = vec![over(value, input)];
+            if *offset != 1 || default.is_some() {
+                args.push(Sql::atom(offset.to_string()));
+            }
+            args.extend(default.iter().map(|d| over(d, input)));
+            format!("LAG({})", comma_separated(&args))
+        }
+        OverFunction::Rank(function) => format!("{}()", rank_name(*function)),
+    }
+}

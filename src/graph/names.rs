@@ -1,0 +1,144 @@
+//! What the columns of nodes are called where a person reads of them.
+
+use datafusion::physical_expr::expressions::Column;
+
+use super::calc::{Steps, plain};
+use super::{Exchange, Graph, JoinKind, NodeId, Operation};
+
+/// The names of the columns of each node, by node.
+pub(super) type Names = Vec<Vec<String>>;
+
+/// As the schemas have them. They depend on nothing but the nodes themselves.
+pub(super) fn raw(graph: &Graph) -> Names {
+    let nodes = graph.nodes.iter();
+    nodes
+        .map(|n| n.schema.fields().iter().map(|f| f.name().clone()).collect())
+        .collect()
+}
+
+/// A name that nobody gave: of a call, or one of the planner's.
+fn is_made_up(name: &str) -> bool {
+    name.starts_with("__") || !name.chars().all(|c| c.is_alphanumeric() || c == '_')
+}
+
+/// As a person reads them: what has no name of its own is called what it is called later, or by what it is.
+pub(super) fn readable(graph: &Graph) -> Names {
+    let mut names = raw(graph);
+    for id in (0..graph.nodes.len()).rev() {
+        let mut consumers = graph.consumers(id);
+        let (Some((consumer, port)), None) = (consumers.next(), consumers.next()) else {
+            continue;
+        };
+        for column in 0..names[id].len() {
+            if is_made_up(&names[id][column])
+                && let Some(later) = later_name(graph, &names, id, consumer, port, column)
+                && !is_made_up(&later)
+                && !names[id].contains(&later)
+            {
+                names[id][column] = later;
+            }
+        }
+    }
+    for id in 0..graph.nodes.len() {
+        let node = &graph.nodes[id];
+        let Some(input) = node.inputs.first().map(|i| i.from) else {
+            continue;
+        };
+        if passes_columns(&node.operation) {
+            let width = names[input].len().min(names[id].len());
+            for column in 0..width {
+                if is_made_up(&names[id][column]) {
+                    names[id][column] = names[input][column].clone();
+                }
+            }
+        }
+        if let Operation::Over(over) = &node.operation {
+            let first = names[input].len();
+            for (i, call) in over.calls.iter().enumerate() {
+                if names[id].get(first + i).is_some_and(|n| is_made_up(n)) {
+                    names[id][first + i] = super::describe::over_call(call, &names[input]);
+                }
+            }
+        }
+    }
+    names
+}
+
+/// What `consumer` calls a column of its input `id`, if it passes it on as it is.
+fn later_name(
+    graph: &Graph,
+    names: &Names,
+    id: NodeId,
+    consumer: NodeId,
+    port: usize,
+    column: usize,
+) -> Option<String> {
+    let node = &graph.nodes[consumer];
+    let at = match &node.operation {
+        Operation::Calc(steps) => {
+            let input = &names[id];
+            let outputs = Steps::sources(steps, input.len());
+            let at = outputs.iter().enumerate();
+            return at
+                .filter(|(_, source)| **source == Some(column))
+                .map(|(output, _)| names[consumer][output].clone())
+                .find(|name| !is_made_up(name));
+        }
+        Operation::WindowAggregate(a) | Operation::GroupAggregate(a)
+            if matches!(graph.nodes[id].operation, Operation::LocalAggregate(_)) =>
+        {
+            (column < a.group.len()).then_some(column)
+        }
+        Operation::LocalAggregate(a)
+        | Operation::WindowAggregate(a)
+        | Operation::GroupAggregate(a)
+        | Operation::RetractAggregate(a) => {
+            let mut groups = a.group.iter();
+            groups.position(|(e, _)| e.downcast_ref::<Column>().map(Column::index) == Some(column))
+        }
+        Operation::Join(join) => match (port, join.kind) {
+            (0, _) => Some(column),
+            (_, JoinKind::LeftSemi | JoinKind::LeftAnti | JoinKind::LeftMark) => None,
+            _ => names[consumer]
+                .len()
+                .checked_sub(names[id].len())
+                .map(|left| left + column),
+        },
+        operation => passes_columns(operation).then_some(column),
+    };
+    at.and_then(|at| names[consumer].get(at).cloned())
+}
+
+/// Whether the columns of the input are the first of its own.
+fn passes_columns(operation: &Operation) -> bool {
+    matches!(
+        operation,
+        Operation::Expand(_)
+            | Operation::WindowAssign { .. }
+            | Operation::SessionAssign { .. }
+            | Operation::Union
+            | Operation::EventTimeSort { .. }
+            | Operation::WatermarkAssign(_)
+            | Operation::ChangelogNormalize { .. }
+            | Operation::Rank(_)
+            | Operation::Over(_)
+            | Operation::UpsertMaterialize { .. }
+            | Operation::Sink(_)
+    )
+}
+
+/// Columns by name, with commas between them.
+pub(super) fn listed(names: &[String], columns: &[usize]) -> String {
+    let all: Vec<&str> = columns.iter().map(|c| plain(names, *c)).collect();
+    all.join(", ")
+}
+
+/// How rows travel, in words.
+pub(super) fn exchange(exchange: &Exchange, names: &[String]) -> String {
+    match exchange {
+        Exchange::Forward => "forward".into(),
+        Exchange::Hash(columns) => format!("hash({})", listed(names, columns)),
+        Exchange::Gather => "gather".into(),
+        Exchange::Aside(table) => format!("what goes to {}", table.table()),
+    }
+}
