@@ -329,6 +329,8 @@ fn parts_and_retractions() {
             .iter()
             .filter_map(|n| crate::over_variant(n)),
     );
+    // They have tests of their own.
+    all.retain(|f| !matches!(f.name(), "min" | "max"));
     assert_eq!(all.len(), 13);
     for udf in &all {
         for values in &columns {

@@ -1,9 +1,8 @@
 //! Text and numbers in other notations: HEX, UNHEX, BIN, ENCODE, DECODE, URL_ENCODE, URL_DECODE.
 
 use std::fmt::Write;
-use std::sync::Arc;
 
-use datafusion::arrow::array::{ArrayRef, BinaryArray, BinaryBuilder};
+use datafusion::arrow::array::{ArrayRef, BinaryArray};
 use datafusion::arrow::datatypes::DataType;
 use datafusion::common::{Result, ScalarValue, exec_err};
 
@@ -29,7 +28,7 @@ pub(crate) static FUNCTIONS: &[Function] = &[
         Nulls::Maybe,
         |call| {
             let texts = call.text(0)?;
-            bytes(call, |row| Ok(texts.get(row).and_then(unhex)))
+            call.byte_strings(|row| Ok(texts.get(row).and_then(unhex)))
         },
     ),
     Function::new(
@@ -49,19 +48,21 @@ pub(crate) static FUNCTIONS: &[Function] = &[
         Nulls::Strict,
         |call| {
             let (texts, names) = (call.text(0)?, call.text(1)?);
-            bytes(call, |row| match (texts.get(row), names.get(row)) {
+            call.byte_strings(|row| match (texts.get(row), names.get(row)) {
                 (Some(text), Some(name)) => charset(call, name).map(|c| Some(c.encode(text))),
                 _ => Ok(None),
             })
         },
-    ),
+    )
+    .fails(),
     Function::new(
         "decode",
         Takes::Fixed(2, &[Kind::Bytes, Kind::Text]),
         TEXT,
         Nulls::Strict,
         decode,
-    ),
+    )
+    .fails(),
     Function::new(
         "url_encode",
         Takes::Fixed(1, &[Kind::Text]),
@@ -102,14 +103,6 @@ pub(crate) static FUNCTIONS: &[Function] = &[
 fn write(out: &mut String, text: Option<String>) -> Result<bool> {
     text.iter().for_each(|text| out.push_str(text));
     Ok(text.is_some())
-}
-
-fn bytes(call: &Call, mut row: impl FnMut(usize) -> Result<Option<Vec<u8>>>) -> Result<ArrayRef> {
-    let mut builder = BinaryBuilder::new();
-    for i in 0..call.rows {
-        builder.append_option(row(i)?);
-    }
-    Ok(Arc::new(builder.finish()))
 }
 
 fn hex(call: &Call) -> Result<ArrayRef> {

@@ -9,7 +9,9 @@ use datafusion::arrow::compute::{concat, filter, is_not_null};
 use datafusion::arrow::datatypes::{DataType, FieldRef};
 use datafusion::common::scalar::copy_array_data;
 use datafusion::common::utils::SingleRowListArrayBuilder;
-use datafusion::common::{Result, ScalarValue, internal_datafusion_err, internal_err, plan_err};
+use datafusion::common::{
+    Result, ScalarValue, exec_err, internal_datafusion_err, internal_err, plan_err,
+};
 use datafusion::logical_expr::function::{AccumulatorArgs, StateFieldsArgs};
 use datafusion::logical_expr::utils::AggregateOrderSensitivity;
 use datafusion::logical_expr::{
@@ -20,6 +22,7 @@ use datafusion::physical_expr::expressions::Literal;
 use crate::aggregate::{argument, list_of, state_argument, state_field};
 use crate::distinct::Distinct;
 use crate::ordered::Ordered;
+use crate::texts::{MOST_BYTES, Texts};
 
 /// The functions of this file.
 pub(crate) fn functions() -> Vec<Arc<AggregateUDF>> {
@@ -415,14 +418,20 @@ impl Accumulator for Values {
     }
 }
 
-fn join(text: &mut Option<String>, separator: &str, more: &str) {
+fn join(text: &mut Option<String>, separator: &str, more: &str) -> Result<()> {
     match text {
         None => *text = Some(more.to_string()),
         Some(text) => {
+            if text.len() + separator.len() + more.len() > MOST_BYTES {
+                return exec_err!(
+                    "LISTAGG: the result takes more than {MOST_BYTES} bytes, which a STRING can take"
+                );
+            }
             text.push_str(separator);
             text.push_str(more);
         }
     }
+    Ok(())
 }
 
 /// Texts in one. The state is that text.
@@ -435,7 +444,7 @@ struct Joined {
 impl Accumulator for Joined {
     fn update_batch(&mut self, values: &[ArrayRef]) -> Result<()> {
         for value in texts(values)?.iter().flatten() {
-            join(&mut self.text, &self.separator, value);
+            join(&mut self.text, &self.separator, value)?;
         }
         Ok(())
     }
@@ -477,7 +486,7 @@ impl GroupsAccumulator for JoinedGroups {
         for (row, &group) in group_indices.iter().enumerate() {
             let wanted = opt_filter.is_none_or(|f| f.is_valid(row) && f.value(row));
             if wanted && values.is_valid(row) {
-                join(&mut self.texts[group], &self.separator, values.value(row));
+                join(&mut self.texts[group], &self.separator, values.value(row))?;
             }
         }
         Ok(())
@@ -485,7 +494,11 @@ impl GroupsAccumulator for JoinedGroups {
 
     fn evaluate(&mut self, emit_to: EmitTo) -> Result<ArrayRef> {
         let texts = emit_to.take_needed(&mut self.texts);
-        Ok(Arc::new(StringArray::from_iter(texts)))
+        let mut all = Texts::new("listagg", texts.len());
+        for text in &texts {
+            all.append(text.as_deref())?;
+        }
+        Ok(Arc::new(all.finish()))
     }
 
     fn state(&mut self, emit_to: EmitTo) -> Result<Vec<ArrayRef>> {

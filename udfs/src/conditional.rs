@@ -51,6 +51,7 @@ pub(crate) static FUNCTIONS: &[Function] = &[
             |types, _| Ok(types[0].clone()),
             Nulls::Maybe,
             |call| {
+                call.arguments_fit()?;
                 let first = call.full_array(0)?;
                 let given = boolean::is_not_null(&first)?;
                 Ok(zip(&given, &first, &call.full_array(1)?)?)
@@ -88,6 +89,7 @@ fn same(function: &str, given: &[DataType]) -> Result<Vec<DataType>> {
 }
 
 fn choose(call: &Call) -> Result<ArrayRef> {
+    call.arguments_fit()?;
     let condition = call.full_array(0)?;
     let Some(condition) = condition.as_boolean_opt() else {
         return exec_err!("IF: argument 1 is no BOOLEAN");
@@ -104,6 +106,7 @@ fn extreme(
         &dyn datafusion::arrow::array::Datum,
     ) -> Result<BooleanArray>,
 ) -> Result<ArrayRef> {
+    call.arguments_fit()?;
     let mut best = call.full_array(0)?;
     for at in 1..call.len() {
         let next = call.full_array(at)?;

@@ -1,4 +1,5 @@
-//! SUM and AVG with Flink's result types: whole numbers and decimals exact, an error where a result does not fit.
+//! SUM and AVG with Flink's result types. Whole numbers wrap around as in Flink, decimals of more than 38 digits are NULL;
+//! the checked SUM fails in both cases.
 
 use std::fmt::Debug;
 use std::marker::PhantomData;
@@ -22,6 +23,11 @@ pub(crate) fn functions() -> Vec<Arc<AggregateUDF>> {
         .into_iter()
         .map(|which| Arc::new(AggregateUDF::new_from_impl(Exact::new(which))))
         .collect()
+}
+
+/// SUM that fails where the result does not fit.
+pub(crate) fn checked_sum() -> Arc<AggregateUDF> {
+    Arc::new(AggregateUDF::new_from_impl(Exact::new(Which::CheckedSum)))
 }
 
 /// The AVG that is to be used inside OVER.
@@ -48,27 +54,47 @@ impl Exact {
 macro_rules! with_kind {
     ($which:expr, $input:expr, $kind:ident => $make:expr) => {
         match ($input, $which) {
+            (DataType::Int8, Which::CheckedSum) => {
+                type $kind = kinds::CheckedWhole<datafusion::arrow::datatypes::Int8Type>;
+                $make
+            }
+            (DataType::Int16, Which::CheckedSum) => {
+                type $kind = kinds::CheckedWhole<datafusion::arrow::datatypes::Int16Type>;
+                $make
+            }
+            (DataType::Int32, Which::CheckedSum) => {
+                type $kind = kinds::CheckedWhole<datafusion::arrow::datatypes::Int32Type>;
+                $make
+            }
+            (DataType::Int64, Which::CheckedSum) => {
+                type $kind = kinds::CheckedWhole<Int64Type>;
+                $make
+            }
             (DataType::Int8, _) => {
-                type $kind = kinds::Narrow<datafusion::arrow::datatypes::Int8Type>;
+                type $kind = kinds::Whole<datafusion::arrow::datatypes::Int8Type>;
                 $make
             }
             (DataType::Int16, _) => {
-                type $kind = kinds::Narrow<datafusion::arrow::datatypes::Int16Type>;
+                type $kind = kinds::Whole<datafusion::arrow::datatypes::Int16Type>;
                 $make
             }
             (DataType::Int32, _) => {
-                type $kind = kinds::Narrow<datafusion::arrow::datatypes::Int32Type>;
+                type $kind = kinds::Whole<datafusion::arrow::datatypes::Int32Type>;
                 $make
             }
             (DataType::Int64, _) => {
-                type $kind = kinds::Wide;
+                type $kind = kinds::Whole<Int64Type>;
+                $make
+            }
+            (DataType::Decimal128(digits, _), _) if *digits > kinds::NARROW_DECIMAL => {
+                type $kind = kinds::WideDecimal;
                 $make
             }
             (DataType::Decimal128(..), _) => {
                 type $kind = kinds::Decimal;
                 $make
             }
-            (DataType::Float32, Which::Sum | Which::AvgOver) => {
+            (DataType::Float32, Which::Sum | Which::CheckedSum | Which::AvgOver) => {
                 type $kind = kinds::Single;
                 $make
             }
@@ -88,7 +114,7 @@ macro_rules! with_kind {
 impl AggregateUDFImpl for Exact {
     fn name(&self) -> &str {
         match self.which {
-            Which::Sum => "sum",
+            Which::Sum | Which::CheckedSum => "sum",
             Which::Avg | Which::AvgOver => "avg",
         }
     }
@@ -108,7 +134,9 @@ impl AggregateUDFImpl for Exact {
 
     fn return_type(&self, types: &[DataType]) -> Result<DataType> {
         match (types, self.which) {
-            ([DataType::Decimal128(_, scale)], Which::Sum) => Ok(DataType::Decimal128(38, *scale)),
+            ([DataType::Decimal128(_, scale)], Which::Sum | Which::CheckedSum) => {
+                Ok(DataType::Decimal128(38, *scale))
+            }
             ([DataType::Decimal128(_, scale)], Which::Avg | Which::AvgOver) => {
                 Ok(DataType::Decimal128(38, (*scale).max(6)))
             }
@@ -229,7 +257,7 @@ pub(crate) fn results<K: Kind>(finish: &Finish, slots: &[SlotOf<K>]) -> Result<A
         if slot.count == 0 {
             builder.append_null();
         } else {
-            builder.append_value(K::finish(finish, slot.sum, slot.count)?);
+            builder.append_option(K::finish(finish, slot.sum, slot.count)?);
         }
     }
     Ok(Arc::new(

@@ -5,7 +5,8 @@ use std::hash::Hash;
 use std::marker::PhantomData;
 
 use datafusion::arrow::datatypes::{
-    ArrowPrimitiveType, DataType, Decimal128Type, Float32Type, Float64Type, Int64Type,
+    ArrowPrimitiveType, DataType, Decimal128Type, Decimal256Type, Float32Type, Float64Type,
+    Int64Type, i256,
 };
 use datafusion::common::{Result, exec_err};
 
@@ -16,15 +17,17 @@ use crate::exact::Finish;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Which {
     Sum,
+    /// SUM with an error where the result does not fit.
+    CheckedSum,
     Avg,
-    /// AVG inside OVER, where FLOAT is added up as such.
+    /// AVG inside OVER, where the sum has the type of the argument: FLOAT is added up as such, whole numbers wrap around.
     AvgOver,
 }
 
 impl Display for Which {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Sum => "SUM",
+            Self::Sum | Self::CheckedSum => "SUM",
             Self::Avg | Self::AvgOver => "AVG",
         })
     }
@@ -65,7 +68,12 @@ pub(crate) trait Kind: Debug + Send + Sync + 'static {
     fn add(sum: &mut Native<Self::State>, value: Native<Self::In>) -> bool;
     fn retract(sum: &mut Native<Self::State>, value: Native<Self::In>) -> bool;
     fn merge(sum: &mut Native<Self::State>, other: Native<Self::State>) -> bool;
-    fn finish(finish: &Finish, sum: Native<Self::State>, count: i64) -> Result<Native<Self::Out>>;
+    /// The result, NULL where it does not fit and that is no error.
+    fn finish(
+        finish: &Finish,
+        sum: Native<Self::State>,
+        count: i64,
+    ) -> Result<Option<Native<Self::Out>>>;
 }
 
 /// A number as a key: equal numbers have equal keys.
@@ -112,28 +120,38 @@ macro_rules! float_key {
 float_key!(f32, u32);
 float_key!(f64, u64);
 
-/// A whole result in the type of the column.
-fn whole<T: TryFrom<i128>>(finish: &Finish, sum: i128, count: i64) -> Result<T> {
-    let value = match finish.which {
-        Which::Sum => sum,
-        Which::Avg | Which::AvgOver => sum / i128::from(count),
-    };
-    T::try_from(value).or_else(|_| {
-        exec_err!(
-            "{} overflows {}: the result {value} does not fit; CAST the argument to a wider type",
-            finish.which,
-            sql_name(&finish.output)
-        )
-    })
+fn too_large<T>(finish: &Finish, value: impl Display) -> Result<T> {
+    exec_err!(
+        "{} overflows {}: the result {value} does not fit; CAST the argument to a wider type",
+        finish.which,
+        sql_name(&finish.output)
+    )
 }
 
-/// TINYINT, SMALLINT, INT: a BIGINT sum cannot overflow before 2^31 rows of the largest value are in it twice over.
-#[derive(Debug)]
-pub(crate) struct Narrow<T>(PhantomData<T>);
+/// A whole number that is cut off to its lowest bits, as Java does.
+pub(crate) trait Wraps: Copy {
+    fn wrap(value: i64) -> Self;
+}
 
-impl<T> Kind for Narrow<T>
+macro_rules! wraps {
+    ($($t:ty),*) => {$(
+        impl Wraps for $t {
+            fn wrap(value: i64) -> Self {
+                value as $t
+            }
+        }
+    )*};
+}
+
+wraps!(i8, i16, i32, i64);
+
+/// TINYINT, SMALLINT, INT, BIGINT. The sum is a BIGINT that wraps around; its lowest bits are the sum in the argument's type.
+#[derive(Debug)]
+pub(crate) struct Whole<T>(PhantomData<T>);
+
+impl<T> Kind for Whole<T>
 where
-    T: ArrowPrimitiveType<Native: Key + Into<i64> + TryFrom<i128>> + std::fmt::Debug + Send + Sync,
+    T: ArrowPrimitiveType<Native: Key + Into<i64> + Wraps> + std::fmt::Debug + Send + Sync,
 {
     type In = T;
     type State = Int64Type;
@@ -150,45 +168,50 @@ where
 
     #[inline]
     fn retract(sum: &mut i64, value: T::Native) -> bool {
-        let (total, overflows) = sum.overflowing_sub(value.into());
-        *sum = total;
-        overflows
+        *sum = sum.wrapping_sub(value.into());
+        false
     }
 
     #[inline]
     fn merge(sum: &mut i64, other: i64) -> bool {
-        let (total, overflows) = sum.overflowing_add(other);
-        *sum = total;
-        overflows
+        *sum = sum.wrapping_add(other);
+        false
     }
 
-    fn finish(finish: &Finish, sum: i64, count: i64) -> Result<T::Native> {
-        whole(finish, i128::from(sum), count)
+    fn finish(finish: &Finish, sum: i64, count: i64) -> Result<Option<T::Native>> {
+        Ok(Some(match finish.which {
+            Which::Sum | Which::CheckedSum => T::Native::wrap(sum),
+            Which::Avg => T::Native::wrap(sum / count),
+            Which::AvgOver => T::Native::wrap(T::Native::wrap(sum).into() / count),
+        }))
     }
 }
 
-/// BIGINT, in 128 bits: only the result must fit.
+/// A whole number in 128 bits: only the result must fit.
 #[derive(Debug)]
-pub(crate) struct Wide;
+pub(crate) struct CheckedWhole<T>(PhantomData<T>);
 
-impl Kind for Wide {
-    type In = Int64Type;
+impl<T> Kind for CheckedWhole<T>
+where
+    T: ArrowPrimitiveType<Native: Key + Into<i64> + TryFrom<i128>> + std::fmt::Debug + Send + Sync,
+{
+    type In = T;
     type State = Decimal128Type;
-    type Out = Int64Type;
+    type Out = T;
 
     fn state_type(_: &DataType) -> DataType {
         DataType::Decimal128(38, 0)
     }
 
     #[inline]
-    fn add(sum: &mut i128, value: i64) -> bool {
-        *sum = sum.wrapping_add(i128::from(value));
+    fn add(sum: &mut i128, value: T::Native) -> bool {
+        *sum = sum.wrapping_add(i128::from(value.into()));
         false
     }
 
     #[inline]
-    fn retract(sum: &mut i128, value: i64) -> bool {
-        *sum = sum.wrapping_sub(i128::from(value));
+    fn retract(sum: &mut i128, value: T::Native) -> bool {
+        *sum = sum.wrapping_sub(i128::from(value.into()));
         false
     }
 
@@ -198,14 +221,45 @@ impl Kind for Wide {
         false
     }
 
-    fn finish(finish: &Finish, sum: i128, count: i64) -> Result<i64> {
-        whole(finish, sum, count)
+    fn finish(finish: &Finish, sum: i128, _: i64) -> Result<Option<T::Native>> {
+        match T::Native::try_from(sum) {
+            Ok(value) => Ok(Some(value)),
+            Err(_) => too_large(finish, sum),
+        }
     }
 }
 
-/// DECIMAL.
+/// The result of adding up decimals: NULL where the sum has more than 38 digits, or the quotient does not fit.
+fn decimal_result(finish: &Finish, sum: Option<i128>, count: i64) -> Result<Option<i128>> {
+    let fits = |value: &i128| value.unsigned_abs() <= MAX_DECIMAL.unsigned_abs();
+    let sum = sum.filter(fits);
+    match (finish.which, &finish.state, &finish.output) {
+        (Which::CheckedSum, ..) if sum.is_none() => {
+            exec_err!(
+                "{} overflows {}: the result has more digits",
+                finish.which,
+                sql_name(&finish.output)
+            )
+        }
+        (
+            Which::Avg | Which::AvgOver,
+            DataType::Decimal128(_, from) | DataType::Decimal256(_, from),
+            DataType::Decimal128(_, to),
+        ) => {
+            let shift = i32::from(*to) - i32::from(*from);
+            let quotient = sum.and_then(|sum| decimal::divide(sum, i128::from(count), shift));
+            Ok(quotient.filter(fits))
+        }
+        _ => Ok(sum),
+    }
+}
+
+/// DECIMAL of so many digits that no number of rows makes the sum overflow 128 bits.
 #[derive(Debug)]
 pub(crate) struct Decimal;
+
+/// The most digits of a [`Decimal`]: ten thousand million of the largest fit 38.
+pub(crate) const NARROW_DECIMAL: u8 = 28;
 
 impl Kind for Decimal {
     type In = Decimal128Type;
@@ -238,23 +292,46 @@ impl Kind for Decimal {
         Self::add(sum, other)
     }
 
-    fn finish(finish: &Finish, sum: i128, count: i64) -> Result<i128> {
-        let value = match (finish.which, &finish.state, &finish.output) {
-            (
-                Which::Avg | Which::AvgOver,
-                DataType::Decimal128(_, from),
-                DataType::Decimal128(_, to),
-            ) => decimal::divide(sum, i128::from(count), i32::from(*to) - i32::from(*from)),
-            _ => Some(sum),
-        };
-        match value.filter(|v| v.unsigned_abs() <= MAX_DECIMAL.unsigned_abs()) {
-            Some(value) => Ok(value),
-            None => exec_err!(
-                "{} overflows {}: the result has more digits",
-                finish.which,
-                sql_name(&finish.output)
-            ),
+    fn finish(finish: &Finish, sum: i128, count: i64) -> Result<Option<i128>> {
+        decimal_result(finish, Some(sum), count)
+    }
+}
+
+/// DECIMAL of more digits, in 256 bits: sums may leave the range of the result and come back.
+#[derive(Debug)]
+pub(crate) struct WideDecimal;
+
+impl Kind for WideDecimal {
+    type In = Decimal128Type;
+    type State = Decimal256Type;
+    type Out = Decimal128Type;
+
+    fn state_type(input: &DataType) -> DataType {
+        match input {
+            DataType::Decimal128(_, scale) => DataType::Decimal256(76, *scale),
+            other => other.clone(),
         }
+    }
+
+    #[inline]
+    fn add(sum: &mut i256, value: i128) -> bool {
+        Self::merge(sum, i256::from_i128(value))
+    }
+
+    #[inline]
+    fn retract(sum: &mut i256, value: i128) -> bool {
+        *sum = sum.wrapping_sub(i256::from_i128(value));
+        false
+    }
+
+    #[inline]
+    fn merge(sum: &mut i256, other: i256) -> bool {
+        *sum = sum.wrapping_add(other);
+        false
+    }
+
+    fn finish(finish: &Finish, sum: i256, count: i64) -> Result<Option<i128>> {
+        decimal_result(finish, sum.to_i128(), count)
     }
 }
 
@@ -291,13 +368,17 @@ macro_rules! floating {
                 false
             }
 
-            fn finish(finish: &Finish, sum: Native<$state>, count: i64) -> Result<Native<$in>> {
-                Ok(match finish.which {
-                    Which::Sum => sum as Native<$in>,
+            fn finish(
+                finish: &Finish,
+                sum: Native<$state>,
+                count: i64,
+            ) -> Result<Option<Native<$in>>> {
+                Ok(Some(match finish.which {
+                    Which::Sum | Which::CheckedSum => sum as Native<$in>,
                     Which::Avg | Which::AvgOver => {
                         (sum / count as Native<$state>) as Native<$in>
                     }
-                })
+                }))
             }
         }
     };

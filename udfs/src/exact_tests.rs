@@ -149,8 +149,70 @@ fn results() {
 }
 
 #[test]
-fn overflow_is_an_error() {
-    let table: [(ArrayRef, &str); 4] = [
+fn whole_numbers_wrap() {
+    let bytes: ArrayRef = Arc::new(Int8Array::from(vec![1, 127, 127, 127, -128, -128, 3]));
+    let ints: ArrayRef = Arc::new(Int32Array::from(vec![
+        Some(1),
+        Some(i32::MAX),
+        Some(i32::MAX),
+        Some(i32::MAX),
+        Some(i32::MIN),
+        Some(i32::MIN),
+        None,
+        Some(3),
+    ]));
+    let longs: ArrayRef = Arc::new(Int64Array::from(vec![
+        1,
+        i64::MAX,
+        i64::MAX,
+        i64::MAX,
+        i64::MIN,
+        i64::MIN,
+        3,
+    ]));
+    let pair: ArrayRef = Arc::new(Int8Array::from(vec![1, 127]));
+    let table = [
+        (Which::Sum, &bytes, ScalarValue::Int8(Some(-127))),
+        (Which::Avg, &bytes, ScalarValue::Int8(Some(18))),
+        (Which::Sum, &ints, ScalarValue::Int32(Some(-i32::MAX))),
+        (Which::Avg, &ints, ScalarValue::Int32(Some(306_783_378))),
+        (Which::Sum, &longs, ScalarValue::Int64(Some(-i64::MAX))),
+        (
+            Which::Avg,
+            &longs,
+            ScalarValue::Int64(Some(-1_317_624_576_693_539_401)),
+        ),
+        // Inside OVER, the sum has the argument's type.
+        (Which::AvgOver, &pair, ScalarValue::Int8(Some(-64))),
+        (Which::Avg, &pair, ScalarValue::Int8(Some(64))),
+    ];
+    for (which, values, expected) in table {
+        assert_eq!(result(which, values), expected, "{which:?} {values:?}");
+    }
+}
+
+#[test]
+fn decimals_that_do_not_fit_are_null() {
+    let most = 10_i128.pow(38) - 1;
+    let null = |scale| ScalarValue::Decimal128(None, 38, scale);
+    let two = decimals(vec![Some(most), Some(most)], 38, 0);
+    assert_eq!(result(Which::Sum, &two), null(0));
+    assert_eq!(result(Which::Avg, &two), null(6));
+    let one = decimals(vec![Some(most)], 38, 0);
+    assert_eq!(result(Which::Avg, &one), null(6));
+    // Far out of range, and back.
+    let back = decimals(
+        vec![Some(most), Some(most), Some(-most), Some(-most), Some(7)],
+        38,
+        0,
+    );
+    let seven = ScalarValue::Decimal128(Some(7), 38, 0);
+    assert_eq!(result(Which::Sum, &back), seven);
+}
+
+#[test]
+fn overflow_of_the_checked_sum_is_an_error() {
+    let table: [(ArrayRef, &str); 5] = [
         (
             Arc::new(Int32Array::from(vec![i32::MAX, 1])),
             "SUM overflows INT: the result 2147483648",
@@ -167,9 +229,13 @@ fn overflow_is_an_error() {
             decimals(vec![Some(10_i128.pow(38) - 1), Some(1)], 38, 0),
             "SUM overflows DECIMAL(38, 0)",
         ),
+        (
+            decimals(vec![Some(10_i128.pow(38) - 1); 2], 38, 0),
+            "SUM overflows DECIMAL(38, 0)",
+        ),
     ];
     for (values, expected) in table {
-        let mut by_rows = rows(Which::Sum, values.data_type(), false);
+        let mut by_rows = rows(Which::CheckedSum, values.data_type(), false);
         by_rows.update_batch(std::slice::from_ref(&values)).unwrap();
         let message = by_rows.evaluate().unwrap_err().to_string();
         assert!(message.contains(expected), "{message}");
@@ -177,7 +243,7 @@ fn overflow_is_an_error() {
     // Far out of range, and back.
     let values: ArrayRef = Arc::new(Int64Array::from(vec![i64::MAX, i64::MAX, -i64::MAX]));
     assert_eq!(
-        result(Which::Sum, &values),
+        result(Which::CheckedSum, &values),
         ScalarValue::Int64(Some(i64::MAX))
     );
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use datafusion::arrow::array::{
     Array, ArrayRef, AsArray, BinaryArray, BooleanArray, BooleanBuilder, PrimitiveArray,
-    PrimitiveBuilder, StringArray, StringBuilder,
+    PrimitiveBuilder, StringArray,
 };
 use datafusion::arrow::datatypes::{
     ArrowPrimitiveType, DataType, Field, FieldRef, Float64Type, TimeUnit,
@@ -138,6 +138,8 @@ pub(crate) struct Function {
     pub is_random: bool,
     /// Whether the result is JSON as such, which JSON_OBJECT and its kin take in without quoting it.
     pub makes_json: bool,
+    /// Whether the values of a row can make it fail.
+    pub fails: bool,
 }
 
 /// The metadata of a field that says so.
@@ -163,7 +165,14 @@ impl Function {
             rewrite: None,
             is_random: false,
             makes_json: false,
+            fails: false,
         }
+    }
+
+    /// A function that some values make fail.
+    pub const fn fails(mut self) -> Self {
+        self.fails = true;
+        self
     }
 
     pub const fn makes_json(mut self) -> Self {
@@ -341,8 +350,8 @@ impl ScalarUDFImpl for Udf {
 /// One call on a batch of rows. A constant argument is an array of one.
 #[derive(Debug)]
 pub(crate) struct Call {
-    name: &'static str,
-    args: Vec<(ArrayRef, bool)>,
+    pub(crate) name: &'static str,
+    pub(crate) args: Vec<(ArrayRef, bool)>,
     are_json: Vec<bool>,
     pub rows: usize,
     pub result_type: DataType,
@@ -380,6 +389,8 @@ impl Call {
     pub fn full_array(&self, at: usize) -> Result<ArrayRef> {
         let (array, constant) = &self.args[at];
         if *constant && self.rows != 1 {
+            let bytes = crate::texts::text_bytes(array).saturating_mul(self.rows);
+            self.fits(bytes)?;
             return ScalarValue::try_from_array(array, 0)?.to_array_of_size(self.rows);
         }
         Ok(Arc::clone(array))
@@ -442,36 +453,6 @@ impl Call {
         array.is_valid(0).then(|| array.value(0))
     }
 
-    /// A text result, row by row; `row` appends the text and says whether there is one.
-    pub fn strings(
-        &self,
-        mut row: impl FnMut(usize, &mut String) -> Result<bool>,
-    ) -> Result<ArrayRef> {
-        let mut builder = StringBuilder::with_capacity(self.rows, self.rows * 16);
-        let mut text = String::new();
-        for i in 0..self.rows {
-            text.clear();
-            if row(i, &mut text)? {
-                builder.append_value(&text);
-            } else {
-                builder.append_null();
-            }
-        }
-        Ok(Arc::new(builder.finish()))
-    }
-
-    /// A text result that is a part of an argument or such, row by row.
-    pub fn slices<'a>(
-        &self,
-        mut row: impl FnMut(usize) -> Result<Option<&'a str>>,
-    ) -> Result<ArrayRef> {
-        let mut builder = StringBuilder::with_capacity(self.rows, self.rows * 16);
-        for i in 0..self.rows {
-            builder.append_option(row(i)?);
-        }
-        Ok(Arc::new(builder.finish()))
-    }
-
     /// A result of a fixed width, row by row, in the declared result type.
     pub fn values<T: ArrowPrimitiveType>(
         &self,
@@ -532,6 +513,11 @@ impl<A> Clone for Column<'_, A> {
 impl<A> Copy for Column<'_, A> {}
 
 impl<'a, A: Array> Column<'a, A> {
+    /// The array, and whether it is the one value of a constant.
+    pub fn parts(self) -> (&'a A, bool) {
+        (self.array, self.constant)
+    }
+
     #[inline]
     fn at(&self, row: usize) -> Option<usize> {
         let at = if self.constant { 0 } else { row };

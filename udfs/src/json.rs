@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use datafusion::arrow::array::{
-    ArrayRef, BooleanBuilder, Float64Builder, Int32Builder, ListBuilder, StringArray, StringBuilder,
+    ArrayRef, BooleanBuilder, Float64Builder, Int32Builder, StringArray,
 };
 use datafusion::arrow::compute::{cast, kernels::zip::zip};
 use datafusion::arrow::datatypes::DataType;
@@ -14,6 +14,7 @@ use crate::aggregate::list_of;
 use crate::function::{Call, Column, Function, Kind, Nulls, Takes};
 use crate::json_path::{Found, Path};
 use crate::json_text::Json;
+use crate::texts::Texts;
 
 /// The functions of this file.
 pub(crate) static FUNCTIONS: &[Function] = &[
@@ -42,7 +43,8 @@ pub(crate) static FUNCTIONS: &[Function] = &[
         |_, scalars| value_type(scalar_text(scalars, 2)),
         Nulls::Maybe,
         json_value,
-    ),
+    )
+    .fails(),
     // `JSON_QUERY(document, path [, 'RETURNING t', '... ARRAY WRAPPER', '... ON EMPTY', '... ON ERROR'])`
     Function::new(
         "json_query",
@@ -50,7 +52,8 @@ pub(crate) static FUNCTIONS: &[Function] = &[
         |_, scalars| query_type(scalar_text(scalars, 2)),
         Nulls::Maybe,
         json_query,
-    ),
+    )
+    .fails(),
     // `JSON_EXISTS(document, path [, '... ON ERROR'])`
     Function::new(
         "json_exists",
@@ -58,7 +61,8 @@ pub(crate) static FUNCTIONS: &[Function] = &[
         |_, _| Ok(DataType::Boolean),
         Nulls::Maybe,
         json_exists,
-    ),
+    )
+    .fails(),
     // `IS_JSON(text, 'VALUE' | 'OBJECT' | 'ARRAY' | 'SCALAR')`
     Function::new(
         "is_json",
@@ -193,23 +197,29 @@ fn json_value(call: &Call) -> Result<ArrayRef> {
     let mut paths = Paths::of(call)?;
     let on_empty = behaviour(call, 3, "NULL");
     let on_error = behaviour(call, 5, "NULL");
-    let mut values = Values::of(&call.result_type);
+    let mut values = Values::of(call);
     let mut empty = BooleanBuilder::with_capacity(call.rows);
     let mut failed = BooleanBuilder::with_capacity(call.rows);
     for row in 0..call.rows {
         let outcome = look_up(documents.get(row), paths.get(row)?, |found| match found {
             Found::One(Json::Null) => None,
-            Found::One(value) => values.push(value).then_some(()),
+            Found::One(value) => {
+                let pushed = values.push(value);
+                pushed.map(|fits| fits.then_some(())).transpose()
+            }
             _ => None,
         });
         let (is_empty, is_failed) = match outcome {
-            Outcome::Value(()) => (false, false),
+            Outcome::Value(pushed) => {
+                pushed?;
+                (false, false)
+            }
             Outcome::Null => (false, false),
             Outcome::Empty => (true, false),
             Outcome::Error => (false, true),
         };
         if values.len() == row {
-            values.push_null();
+            values.push_null()?;
         }
         if is_empty && on_empty == "ERROR" {
             return no_value(call, row, "EMPTY");
@@ -235,19 +245,19 @@ fn json_value(call: &Call) -> Result<ArrayRef> {
 
 /// Values of JSON_VALUE in the type that it returns.
 enum Values {
-    Text(StringBuilder),
+    Text(Texts),
     Boolean(BooleanBuilder),
     Int(Int32Builder),
     Double(Float64Builder),
 }
 
 impl Values {
-    fn of(data_type: &DataType) -> Self {
-        match data_type {
+    fn of(call: &Call) -> Self {
+        match call.result_type {
             DataType::Boolean => Self::Boolean(BooleanBuilder::new()),
             DataType::Int32 => Self::Int(Int32Builder::new()),
             DataType::Float64 => Self::Double(Float64Builder::new()),
-            _ => Self::Text(StringBuilder::new()),
+            _ => Self::Text(call.texts()),
         }
     }
 
@@ -262,38 +272,39 @@ impl Values {
     }
 
     /// Says whether the value has the type. (Where it has not, Flink fails with a ClassCastException.)
-    fn push(&mut self, value: &Json) -> bool {
+    fn push(&mut self, value: &Json) -> Result<bool> {
         match (self, value) {
             (Self::Text(b), value) => match value.plain() {
-                Some(text) => b.append_value(text),
-                None => return false,
+                Some(text) => b.append(Some(&text))?,
+                None => return Ok(false),
             },
             (Self::Boolean(b), Json::Boolean(value)) => b.append_value(*value),
             (Self::Int(b), Json::Number(number)) => match number.parse() {
                 Ok(value) => b.append_value(value),
-                Err(_) => return false,
+                Err(_) => return Ok(false),
             },
             (Self::Double(b), Json::Number(number)) => match number.parse() {
                 Ok(value) => b.append_value(value),
-                Err(_) => return false,
+                Err(_) => return Ok(false),
             },
-            _ => return false,
+            _ => return Ok(false),
         }
-        true
+        Ok(true)
     }
 
-    fn push_null(&mut self) {
+    fn push_null(&mut self) -> Result<()> {
         match self {
-            Self::Text(b) => b.append_null(),
+            Self::Text(b) => b.append(None)?,
             Self::Boolean(b) => b.append_null(),
             Self::Int(b) => b.append_null(),
             Self::Double(b) => b.append_null(),
         }
+        Ok(())
     }
 
     fn finish(self) -> ArrayRef {
         match self {
-            Self::Text(mut b) => Arc::new(b.finish()),
+            Self::Text(b) => Arc::new(b.finish()),
             Self::Boolean(mut b) => Arc::new(b.finish()),
             Self::Int(mut b) => Arc::new(b.finish()),
             Self::Double(mut b) => Arc::new(b.finish()),
@@ -352,28 +363,26 @@ fn json_query(call: &Call) -> Result<ArrayRef> {
         });
     }
     if call.result_type == DataType::Utf8 {
-        return Ok(Arc::new(StringArray::from_iter(results)));
+        return call.slices(|row| Ok(results[row].as_deref()));
     }
-    let mut lists = ListBuilder::new(StringBuilder::new());
-    for text in results {
-        let Some(Json::Array(values)) = text.as_deref().and_then(Json::parse) else {
-            lists.append_null();
-            continue;
+    call.text_lists(|row, texts| {
+        let text = results[row].as_deref();
+        let Some(Json::Array(values)) = text.and_then(Json::parse) else {
+            return Ok(false);
         };
         for value in &values {
             let mut out = String::new();
             match value {
-                Json::Null => lists.values().append_null(),
-                Json::Text(text) => lists.values().append_value(text),
+                Json::Null => texts.append(None)?,
+                Json::Text(text) => texts.append(Some(text))?,
                 other => {
                     other.write(&mut out);
-                    lists.values().append_value(&out);
+                    texts.append(Some(&out))?;
                 }
             }
         }
-        lists.append(true);
-    }
-    Ok(Arc::new(lists.finish()))
+        Ok(true)
+    })
 }
 
 fn json_exists(call: &Call) -> Result<ArrayRef> {

@@ -20,15 +20,24 @@ mod encoding;
 mod exact;
 mod exact_distinct;
 mod exact_kinds;
+mod extremes;
+mod floats;
 mod function;
 #[cfg(test)]
 mod further_tests;
 pub mod health;
+mod integers;
+mod item;
 pub mod java;
+mod java_classes;
+mod java_escapes;
+mod java_regex;
+mod java_syntax;
 mod json;
 mod json_make;
 mod json_path;
 mod json_text;
+mod like;
 mod moments;
 mod numeric;
 mod ordered;
@@ -46,6 +55,7 @@ mod temporal;
 mod testing;
 mod text_number;
 mod text_time;
+mod texts;
 mod twofold;
 mod variance;
 mod variance_over;
@@ -57,36 +67,79 @@ use std::sync::Arc;
 use datafusion::execution::SessionStateDefaults;
 use datafusion::logical_expr::{AggregateUDF, ScalarUDF, WindowUDF};
 
+pub use floats::Comparison;
+pub use integers::Checked;
+
+/// The functions by file.
+static TABLES: [&[function::Function]; 16] = [
+    arrays::FUNCTIONS,
+    clock::FUNCTIONS,
+    codes::FUNCTIONS,
+    conditional::FUNCTIONS,
+    encoding::FUNCTIONS,
+    health::FUNCTIONS,
+    json::FUNCTIONS,
+    json_make::FUNCTIONS,
+    numeric::FUNCTIONS,
+    printf::FUNCTIONS,
+    random::FUNCTIONS,
+    regular::FUNCTIONS,
+    strings::FUNCTIONS,
+    temporal::FUNCTIONS,
+    words::FUNCTIONS,
+    zones::FUNCTIONS,
+];
+
 /// Scalar functions under Flink's names, and flowline's own HEALTH_STATUS, Z_SCORE and ERROR_TREND.
 pub fn scalar_functions() -> Vec<Arc<ScalarUDF>> {
-    [
-        arrays::FUNCTIONS,
-        clock::FUNCTIONS,
-        codes::FUNCTIONS,
-        conditional::FUNCTIONS,
-        encoding::FUNCTIONS,
-        health::FUNCTIONS,
-        json::FUNCTIONS,
-        json_make::FUNCTIONS,
-        numeric::FUNCTIONS,
-        printf::FUNCTIONS,
-        random::FUNCTIONS,
-        regular::FUNCTIONS,
-        strings::FUNCTIONS,
-        temporal::FUNCTIONS,
-        words::FUNCTIONS,
-        zones::FUNCTIONS,
-    ]
-    .into_iter()
-    .flat_map(function::udfs)
-    .collect()
+    TABLES.into_iter().flat_map(function::udfs).collect()
 }
 
-/// Aggregate functions under Flink's names: SUM, AVG, STDDEV_SAMP (STDDEV), STDDEV_POP, VAR_SAMP (VARIANCE), VAR_POP,
+/// Whether the values of a row can make a scalar function fail, so that it must not be evaluated for rows that do not reach it.
+/// Of this crate's functions it is known, and of those of DataFusion that cannot; any other can. (A result of more than 2 GiB is
+/// left out of account, unless a number in the row is enough to ask for it, as in REPEAT.)
+pub fn can_fail(name: &str) -> bool {
+    let name = name.to_lowercase();
+    let by_tables = TABLES.iter().flat_map(|table| table.iter());
+    let operators = floats::ALL.iter().chain(integers::ALL).copied();
+    let others = [
+        &cast::CAST,
+        &text_number::WHOLE,
+        &text_number::DECIMAL,
+        &decimal::DIVIDE,
+        &item::ITEM,
+        &like::LIKE,
+        &like::SIMILAR_TO,
+    ];
+    let mut known = by_tables.chain(operators).chain(others);
+    match known.find(|f| f.name == name || f.aliases.contains(&name.as_str())) {
+        Some(function) => function.fails,
+        None => !NEVER_FAILING.contains(&name.as_str()),
+    }
+}
+
+/// Functions of DataFusion that give a result, or NULL, for all values of their types.
+const NEVER_FAILING: [&str; 12] = [
+    "array_element",
+    "coalesce",
+    "get_field",
+    "make_array",
+    "map",
+    "map_extract",
+    "named_struct",
+    "nullif",
+    "nvl",
+    "nvl2",
+    "row",
+    "struct",
+];
+
+/// Aggregate functions under Flink's names: SUM, AVG, MIN, MAX, STDDEV_SAMP (STDDEV), STDDEV_POP, VAR_SAMP (VARIANCE), VAR_POP,
 /// FIRST_VALUE, LAST_VALUE, LISTAGG and ARRAY_AGG.
 pub fn aggregate_functions() -> Vec<Arc<AggregateUDF>> {
     [
         exact::functions(),
+        extremes::functions(),
         variance::functions(),
         collected::functions(),
     ]
@@ -128,4 +181,96 @@ pub fn decimal_text() -> Arc<ScalarUDF> {
 /// DECIMAL / DECIMAL with Flink's result type; half up, division by zero is an error.
 pub fn decimal_divide() -> Arc<ScalarUDF> {
     function::udf(&decimal::DIVIDE)
+}
+
+/// A comparison of two FLOATs or two DOUBLEs as Java makes it: NaN equals nothing, 0.0 equals -0.0. NULL if one is NULL.
+pub fn float_comparison(op: Comparison) -> Arc<ScalarUDF> {
+    floats::comparison(op)
+}
+
+/// IS DISTINCT FROM between two FLOATs or two DOUBLEs: NaN is distinct from everything, 0.0 not from -0.0. Never NULL.
+pub fn float_distinct() -> Arc<ScalarUDF> {
+    function::udf(&floats::DISTINCT)
+}
+
+/// `/` between two whole numbers of one type, as in Java: towards zero, wrapping around; by 0 it is an error.
+pub fn integer_divide() -> Arc<ScalarUDF> {
+    function::udf(&integers::DIVIDE)
+}
+
+/// `%` between two whole numbers of one type, as in Java: with the sign of the left; by 0 it is an error.
+pub fn integer_modulo() -> Arc<ScalarUDF> {
+    function::udf(&integers::MODULO)
+}
+
+/// Arithmetic of whole numbers of one type that fails where the result does not fit it.
+pub fn checked(op: Checked) -> Arc<ScalarUDF> {
+    integers::checked(op)
+}
+
+/// SUM that fails where the result does not fit its type. (Flink's wraps around, and is NULL beyond 38 digits.)
+pub fn checked_sum() -> Arc<AggregateUDF> {
+    exact::checked_sum()
+}
+
+/// `array[n]` and `map[key]`: elements are counted from 1, NULL where there is none.
+pub fn item() -> Arc<ScalarUDF> {
+    function::udf(&item::ITEM)
+}
+
+/// `text SIMILAR TO pattern [ESCAPE escape]`.
+pub fn similar_to() -> Arc<ScalarUDF> {
+    function::udf(&like::SIMILAR_TO)
+}
+
+/// `text LIKE pattern [ESCAPE escape]`; without ESCAPE, no character escapes.
+pub fn like() -> Arc<ScalarUDF> {
+    function::udf(&like::LIKE)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::can_fail;
+
+    #[test]
+    fn what_can_fail() {
+        for name in [
+            "integer_divide",
+            "checked_add",
+            "decimal_divide",
+            "REPEAT",
+            "lpad",
+            "mod",
+            "round",
+            "regexp",
+            "similar_to",
+            "json_value",
+            "timestampadd",
+            "sha2",
+            "element",
+            "from_base64",
+            "nothing_known",
+        ] {
+            assert!(can_fail(name), "{name}");
+        }
+        for name in [
+            "float_eq",
+            "float_distinct",
+            "item",
+            "UPPER",
+            "concat",
+            "char_length",
+            "character_length",
+            "abs",
+            "sqrt",
+            "year",
+            "split",
+            "greatest",
+            "coalesce",
+            "nullif",
+            "named_struct",
+        ] {
+            assert!(!can_fail(name), "{name}");
+        }
+    }
 }

@@ -8,6 +8,7 @@ use datafusion::common::{Result, plan_err};
 
 use crate::cast::printer;
 use crate::function::{BigInt, Call, Function, Nulls, Takes};
+use crate::texts::MOST_BYTES;
 
 /// The functions of this file.
 pub(crate) static FUNCTIONS: &[Function] = &[Function::new(
@@ -160,13 +161,19 @@ fn formatted(format: &str, value: impl Fn(usize) -> Option<Value>, out: &mut Str
     Some(())
 }
 
+/// Adds so many of a character, but not many more than a text can have: that is refused when the row is done.
+fn fill(out: &mut String, with: char, count: usize) {
+    let room = (MOST_BYTES + 1).saturating_sub(out.len());
+    out.extend(std::iter::repeat_n(with, count.min(room)));
+}
+
 impl Spec {
     fn pad(&self, text: &str, out: &mut String) {
         let missing = self.width.saturating_sub(text.chars().count());
         if self.left {
             out.push_str(text);
         }
-        out.extend(std::iter::repeat_n(' ', missing));
+        fill(out, ' ', missing);
         if !self.left {
             out.push_str(text);
         }
@@ -188,7 +195,7 @@ impl Spec {
         if self.zeros {
             let missing = self.width.saturating_sub(sign.len() + digits.len());
             out.push_str(sign);
-            out.extend(std::iter::repeat_n('0', missing));
+            fill(out, '0', missing);
             out.push_str(&digits);
         } else {
             self.pad(&format!("{sign}{digits}"), out);

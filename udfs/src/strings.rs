@@ -77,14 +77,16 @@ pub(crate) static FUNCTIONS: &[Function] = &[
         TEXT,
         Nulls::Maybe,
         |call| pad(call, true),
-    ),
+    )
+    .fails(),
     Function::new(
         "rpad",
         Takes::Fixed(3, &[Kind::Text, Kind::Int, Kind::Text]),
         TEXT,
         Nulls::Maybe,
         |call| pad(call, false),
-    ),
+    )
+    .fails(),
     Function::new(
         "concat",
         Takes::Many(1, Kind::Text),
@@ -109,6 +111,10 @@ pub(crate) static FUNCTIONS: &[Function] = &[
             call.strings(
                 |row, out| match (text.get(row), from.get(row), to.get(row)) {
                     (Some(text), Some(from), Some(to)) => {
+                        if to.len() > from.len() {
+                            let more = text.matches(from).count().saturating_mul(to.len());
+                            call.fits(text.len().saturating_add(more))?;
+                        }
                         out.push_str(&text.replace(from, to));
                         Ok(true)
                     }
@@ -120,7 +126,7 @@ pub(crate) static FUNCTIONS: &[Function] = &[
     strict("reverse", 1, &[Kind::Text], TEXT, |call| {
         mapped(call, |text, out| out.extend(text.chars().rev()))
     }),
-    strict("repeat", 2, &[Kind::Text, Kind::Int], TEXT, repeat),
+    strict("repeat", 2, &[Kind::Text, Kind::Int], TEXT, repeat).fails(),
     strict(
         "locate",
         2,
@@ -134,7 +140,8 @@ pub(crate) static FUNCTIONS: &[Function] = &[
         &[Kind::Text, Kind::Text, Kind::Int, Kind::Int],
         INT,
         instr,
-    ),
+    )
+    .fails(),
     strict("left", 2, &[Kind::Text, Kind::Int], TEXT, |call| {
         ends(call, |text, n| &text[..byte_at(text, n)])
     }),
@@ -312,9 +319,6 @@ fn trim(call: &Call, front: bool, back: bool) -> Result<ArrayRef> {
     })
 }
 
-/// No text is made longer than this.
-const LONGEST: usize = 1 << 30;
-
 /// To a length in UTF-16 units, as Java counts; NULL without anything to pad with.
 fn pad(call: &Call, front: bool) -> Result<ArrayRef> {
     let (texts, lengths, pads) = (call.text(0)?, call.ints(1)?, call.text(2)?);
@@ -330,9 +334,6 @@ fn pad(call: &Call, front: bool) -> Result<ArrayRef> {
         if pad.is_empty() {
             return Ok(false);
         }
-        if length > LONGEST {
-            return exec_err!("{}: length {length} is too large", call.name());
-        }
         let units = |text: &str| text.chars().map(char::len_utf16).sum::<usize>();
         let filled = |wanted: usize, from: &str, out: &mut String| {
             let mut left = wanted;
@@ -345,6 +346,12 @@ fn pad(call: &Call, front: bool) -> Result<ArrayRef> {
             }
         };
         let own = units(text);
+        if own < length {
+            // A UTF-16 unit has up to three bytes here.
+            let widest = pad.chars().map(char::len_utf8).max().unwrap_or(1).min(3);
+            let more = (length - own).saturating_mul(widest);
+            call.fits(text.len().saturating_add(more))?;
+        }
         if own >= length {
             filled(length, text, out);
         } else if front {
@@ -362,9 +369,18 @@ fn all_texts<'a>(call: &'a Call) -> Result<Vec<Column<'a, StringArray>>> {
     (0..call.len()).map(|at| call.text(at)).collect()
 }
 
+/// How long the texts of a row are together, with so much between them.
+fn bytes_of(columns: &[Column<StringArray>], row: usize, between: usize) -> usize {
+    let texts = columns.iter().filter_map(|c| c.get(row));
+    texts.fold(0, |sum, text| {
+        sum.saturating_add(text.len()).saturating_add(between)
+    })
+}
+
 fn concat(call: &Call) -> Result<ArrayRef> {
     let columns = all_texts(call)?;
     call.strings(|row, out| {
+        call.fits(bytes_of(&columns, row, 0))?;
         for column in &columns {
             match column.get(row) {
                 Some(text) => out.push_str(text),
@@ -384,6 +400,7 @@ fn concat_ws(call: &Call) -> Result<ArrayRef> {
         let Some(separator) = separator.get(row) else {
             return Ok(false);
         };
+        call.fits(bytes_of(columns, row, separator.len()).saturating_sub(separator.len()))?;
         let mut first = true;
         for text in columns.iter().filter_map(|c| c.get(row)) {
             if !first {
@@ -403,9 +420,7 @@ fn repeat(call: &Call) -> Result<ArrayRef> {
             return Ok(false);
         };
         let count = index(count);
-        if text.len().saturating_mul(count) > LONGEST {
-            return exec_err!("REPEAT: {count} times is too long");
-        }
+        call.fits(text.len().saturating_mul(count))?;
         for _ in 0..count {
             out.push_str(text);
         }

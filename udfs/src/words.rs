@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use datafusion::arrow::array::{ArrayRef, ListBuilder, StringArray, StringBuilder};
+use datafusion::arrow::array::{ArrayRef, StringArray};
 use datafusion::arrow::datatypes::DataType;
 use datafusion::common::{Result, ScalarValue, exec_err, plan_err};
 use regex::Regex;
@@ -55,7 +55,8 @@ pub(crate) static FUNCTIONS: &[Function] = &[
         |_, _| Ok(map_of(&DataType::Utf8, &DataType::Utf8)),
         Nulls::Maybe,
         str_to_map,
-    ),
+    )
+    .fails(),
     Function::new(
         "overlay",
         Takes::Fixed(3, &[Kind::Text, Kind::Text, Kind::Int, Kind::Int]),
@@ -126,23 +127,21 @@ fn is_decimal(text: &str) -> bool {
 /// By a separator, which is no pattern; by none into characters; nothing into no parts.
 fn split(call: &Call) -> Result<ArrayRef> {
     let (texts, separators) = (call.text(0)?, call.text(1)?);
-    let mut lists = ListBuilder::new(StringBuilder::new());
-    for row in 0..call.rows {
+    call.text_lists(|row, parts| {
         let (Some(text), Some(separator)) = (texts.get(row), separators.get(row)) else {
-            lists.append_null();
-            continue;
+            return Ok(false);
         };
         if separator.is_empty() {
             for c in text.chars() {
-                lists.values().append_value(c.encode_utf8(&mut [0; 4]));
+                parts.append(Some(c.encode_utf8(&mut [0; 4])))?;
             }
         } else if !text.is_empty() {
-            text.split(separator)
-                .for_each(|part| lists.values().append_value(part));
+            for part in text.split(separator) {
+                parts.append(Some(part))?;
+            }
         }
-        lists.append(true);
-    }
-    Ok(Arc::new(lists.finish()))
+        Ok(true)
+    })
 }
 
 fn pattern(call: &Call, text: &str) -> Result<Regex> {
@@ -169,7 +168,7 @@ fn str_to_map(call: &Call) -> Result<ArrayRef> {
     };
     let (pair_delimiters, value_delimiters) = (delimiter(1, ",")?, delimiter(2, "=")?);
     let mut last: Option<(String, String, Regex, Regex)> = None;
-    let (mut keys, mut values) = (StringBuilder::new(), StringBuilder::new());
+    let (mut keys, mut values) = (call.texts(), call.texts());
     let mut lengths = Vec::with_capacity(call.rows);
     for row in 0..call.rows {
         let (Some(text), Some(pair), Some(value)) =
@@ -208,8 +207,8 @@ fn str_to_map(call: &Call) -> Result<ArrayRef> {
         }
         lengths.push(Some(entries.len()));
         for (key, value) in entries {
-            keys.append_value(key);
-            values.append_option(value);
+            keys.append(Some(key))?;
+            values.append(value)?;
         }
     }
     maps(Arc::new(keys.finish()), Arc::new(values.finish()), &lengths)
