@@ -329,7 +329,9 @@ fn parts_and_retractions() {
             .iter()
             .filter_map(|n| crate::over_variant(n)),
     );
-    assert_eq!(all.len(), 15);
+    // They have tests of their own.
+    all.retain(|f| !matches!(f.name(), "min" | "max"));
+    assert_eq!(all.len(), 13);
     for udf in &all {
         for values in &columns {
             let is_text = *values.data_type() == DataType::Utf8;

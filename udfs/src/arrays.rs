@@ -133,7 +133,8 @@ pub(crate) static FUNCTIONS: &[Function] = &[
             0 | 1 => Ok(range.last()),
             n => exec_err!("ELEMENT: Array has more than one element: {n}"),
         })
-    }),
+    })
+    .fails(),
     Function::new(
         "array_join",
         Takes::Own(|given| {
@@ -202,7 +203,8 @@ pub(crate) static FUNCTIONS: &[Function] = &[
         },
         Nulls::Strict,
         map_from_arrays,
-    ),
+    )
+    .fails(),
     Function::new(
         "map_union",
         Takes::Own(|given| {

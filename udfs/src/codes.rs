@@ -53,14 +53,16 @@ pub(crate) static FUNCTIONS: &[Function] = &[
                 _ => Ok(None),
             })
         },
-    ),
+    )
+    .fails(),
     Function::new(
         "decode",
         Takes::Fixed(2, &[Kind::Bytes, Kind::Text]),
         TEXT,
         Nulls::Strict,
         decode,
-    ),
+    )
+    .fails(),
     Function::new(
         "url_encode",
         Takes::Fixed(1, &[Kind::Text]),

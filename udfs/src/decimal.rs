@@ -25,7 +25,8 @@ pub(crate) static DIVIDE: Function = Function::new(
     |types, _| quotient_type(types),
     Nulls::Strict,
     quotients,
-);
+)
+.fails();
 
 /// 10 to a power up to 38; the largest for more, 1 for less than 0.
 pub(crate) const fn power_of_ten(power: i64) -> i128 {

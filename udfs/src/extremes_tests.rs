@@ -22,7 +22,7 @@ fn with_args<T>(udf: &AggregateUDF, input: &DataType, f: impl FnOnce(Accumulator
     f(AccumulatorArgs {
         return_field: Arc::new(Field::new(
             "r",
-            udf.return_type(&[input.clone()]).unwrap(),
+            udf.return_type(std::slice::from_ref(input)).unwrap(),
             true,
         )),
         schema: &schema,
@@ -112,7 +112,8 @@ fn sliding(end: End, values: &[Option<f64>]) -> Vec<ScalarValue> {
 
 #[test]
 fn as_flink() {
-    let table: &[(&[Option<f64>], Option<f64>, Option<f64>)] = &[
+    type Row<'a> = (&'a [Option<f64>], Option<f64>, Option<f64>);
+    let table: &[Row] = &[
         (&[Some(INF), Some(INF)], Some(INF), Some(INF)),
         (&[Some(-INF)], Some(-INF), Some(-INF)),
         (&[Some(INF), Some(-INF), None], Some(-INF), Some(INF)),
@@ -193,7 +194,8 @@ fn other_types() {
         DataType::Int8,
         crate::function::MILLIS,
     ] {
-        assert_eq!(min.coerce_types(&[taken.clone()]).unwrap(), [taken.clone()]);
+        let given = min.coerce_types(std::slice::from_ref(&taken)).unwrap();
+        assert_eq!(given, std::slice::from_ref(&taken));
         with_args(&min, &taken, |args| {
             let mut accumulator = min.accumulator(args).unwrap();
             assert!(accumulator.evaluate().unwrap().is_null());

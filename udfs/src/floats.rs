@@ -50,15 +50,18 @@ const fn row(name: &'static str, nulls: Nulls, eval: fn(&Call) -> Result<ArrayRe
     )
 }
 
-static EQ: Function = row("float_eq", Nulls::Strict, |call| strict::<Eq>(call));
-static NOT_EQ: Function = row("float_not_eq", Nulls::Strict, |call| strict::<NotEq>(call));
-static LT: Function = row("float_lt", Nulls::Strict, |call| strict::<Lt>(call));
-static LT_EQ: Function = row("float_lt_eq", Nulls::Strict, |call| strict::<LtEq>(call));
-static GT: Function = row("float_gt", Nulls::Strict, |call| strict::<Gt>(call));
-static GT_EQ: Function = row("float_gt_eq", Nulls::Strict, |call| strict::<GtEq>(call));
+static EQ: Function = row("float_eq", Nulls::Strict, strict::<Eq>);
+static NOT_EQ: Function = row("float_not_eq", Nulls::Strict, strict::<NotEq>);
+static LT: Function = row("float_lt", Nulls::Strict, strict::<Lt>);
+static LT_EQ: Function = row("float_lt_eq", Nulls::Strict, strict::<LtEq>);
+static GT: Function = row("float_gt", Nulls::Strict, strict::<Gt>);
+static GT_EQ: Function = row("float_gt_eq", Nulls::Strict, strict::<GtEq>);
 
 /// `IS DISTINCT FROM`.
 pub(crate) static DISTINCT: Function = row("float_distinct", Nulls::Never, distinct);
+
+/// The functions of this file.
+pub(crate) static ALL: &[&Function] = &[&EQ, &NOT_EQ, &LT, &LT_EQ, &GT, &GT_EQ, &DISTINCT];
 
 fn one_type(given: &[DataType]) -> Result<Vec<DataType>> {
     use DataType::{Float32, Float64, Null};

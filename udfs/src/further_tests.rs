@@ -119,7 +119,6 @@ fn as_measured() {
         ),
         ("REGEXP_INSTR('hello', 'l+')", "3"),
         ("REGEXP_INSTR('hello', 'z')", "0"),
-        ("REGEXP_INSTR('hello', '(')", "NULL"),
         ("REGEXP_INSTR('héllo', 'l')", "3"),
         (
             r#"REGEXP_EXTRACT_ALL('100-200, 300-400', '(\d+)-(\d+)')"#,
@@ -142,7 +141,6 @@ fn as_measured() {
             "NULL",
         ),
         ("REGEXP_EXTRACT_ALL('abc', 'z')", "NULL"),
-        ("REGEXP_EXTRACT_ALL('abc', '(')", "NULL"),
         ("REGEXP_EXTRACT_ALL('abc', 'b')", "NULL"),
         ("REGEXP_EXTRACT_ALL('abab', '(a)|b')", "[a, NULL, a, NULL]"),
         ("REGEXP_COUNT('banana', 'ana')", "1"),

@@ -40,13 +40,13 @@ pub(crate) fn checked(op: Checked) -> Arc<ScalarUDF> {
 }
 
 /// `/`: towards zero; the smallest number by -1 is itself.
-pub(crate) static DIVIDE: Function = row("integer_divide", |call| arithmetic::<Divide>(call));
+pub(crate) static DIVIDE: Function = row("integer_divide", arithmetic::<Divide>);
 /// `%`: with the sign of the left.
-pub(crate) static MODULO: Function = row("integer_modulo", |call| arithmetic::<Modulo>(call));
-static ADD: Function = row("checked_add", |call| arithmetic::<Add>(call));
-static SUBTRACT: Function = row("checked_subtract", |call| arithmetic::<Subtract>(call));
-static MULTIPLY: Function = row("checked_multiply", |call| arithmetic::<Multiply>(call));
-static CHECKED_DIVIDE: Function = row("checked_divide", |call| arithmetic::<CheckedDivide>(call));
+pub(crate) static MODULO: Function = row("integer_modulo", arithmetic::<Modulo>);
+static ADD: Function = row("checked_add", arithmetic::<Add>);
+static SUBTRACT: Function = row("checked_subtract", arithmetic::<Subtract>);
+static MULTIPLY: Function = row("checked_multiply", arithmetic::<Multiply>);
+static CHECKED_DIVIDE: Function = row("checked_divide", arithmetic::<CheckedDivide>);
 static NEGATE: Function = Function::new(
     "checked_negate",
     Takes::Own(|given| match given {
@@ -74,6 +74,17 @@ const fn row(name: &'static str, eval: fn(&Call) -> Result<ArrayRef>) -> Functio
     )
     .fails()
 }
+
+/// The functions of this file.
+pub(crate) static ALL: &[&Function] = &[
+    &DIVIDE,
+    &MODULO,
+    &ADD,
+    &SUBTRACT,
+    &MULTIPLY,
+    &CHECKED_DIVIDE,
+    &NEGATE,
+];
 
 fn is_whole(data_type: &DataType) -> bool {
     use DataType::{Int8, Int16, Int32, Int64};

@@ -1,7 +1,5 @@
 //! `array[n]` and `map[key]`.
 
-use std::sync::Arc;
-
 use datafusion::arrow::array::{
     Array, ArrayRef, AsArray, Int32Array, UInt32Array, make_comparator,
 };
@@ -128,6 +126,8 @@ fn equality(keys: &ArrayRef, wanted: &ArrayRef) -> Result<Equality> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use datafusion::arrow::array::{Float64Array, ListArray, MapArray, StringArray, StructArray};
     use datafusion::arrow::buffer::OffsetBuffer;
     use datafusion::arrow::datatypes::{Field, Int32Type};

@@ -56,7 +56,8 @@ pub(crate) fn range(out: &mut String, from: char, to: char, flags: Flags) {
 }
 
 fn escaped(out: &mut String, c: char) {
-    if c.is_alphanumeric() || c == '_' {
+    // An escaped < or > would be the edge of a word.
+    if c.is_alphanumeric() || matches!(c, '_' | '<' | '>') {
         out.push(c);
     } else if c.is_ascii_graphic() {
         out.push('\\');

@@ -174,6 +174,24 @@ fn plain_patterns_need_no_looking_around() {
 }
 
 #[test]
+fn takes_every_character_as_itself() {
+    for c in (' '..='~').chain(['\n', '\u{E9}']) {
+        for pattern in [
+            format!("[{c}&&[^x]]"),
+            format!(r"\Q{c}\E"),
+            format!(r"(?=\Q{c}\E)[\Q{c}\E]"),
+        ] {
+            if matches!(c, 'x' | '[' | ']' | '\\' | '^' | '&') && pattern.starts_with('[') {
+                continue;
+            }
+            let regex = JavaRegex::whole(&pattern).unwrap_or_else(|e| panic!("{pattern}: {e}"));
+            assert!(regex.is_match(&c.to_string()).unwrap(), "{pattern}");
+            assert!(!regex.is_match("\u{1F600}").unwrap(), "{pattern}");
+        }
+    }
+}
+
+#[test]
 fn says_why_not() {
     let table = [
         ("(", "a '(' is not closed"),

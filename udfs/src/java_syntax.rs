@@ -5,6 +5,7 @@ use std::iter::Peekable;
 use std::str::Chars;
 
 use crate::java_classes::{self as classes, TERMINATORS};
+use crate::java_escapes::Escaped;
 
 /// A pattern in the syntax of the crates.
 #[derive(Debug)]
@@ -33,7 +34,6 @@ pub(crate) fn translate(pattern: &str, ends: Ends) -> Result<Translated, String>
         out: String::with_capacity(pattern.len() + 8),
         flags: Flags::default(),
         ends,
-        groups: 0,
         all_groups: count_groups(pattern),
         is_fancy: false,
         has_ends: false,
@@ -77,14 +77,13 @@ impl Flags {
     }
 }
 
-type Parsed = Result<(), String>;
+pub(crate) type Parsed = Result<(), String>;
 
-struct Parser<'a> {
-    rest: Peekable<Chars<'a>>,
+pub(crate) struct Parser<'a> {
+    pub(crate) rest: Peekable<Chars<'a>>,
     out: String,
-    flags: Flags,
+    pub(crate) flags: Flags,
     ends: Ends,
-    groups: usize,
     all_groups: usize,
     is_fancy: bool,
     has_ends: bool,
@@ -130,7 +129,7 @@ impl Parser<'_> {
         }
     }
 
-    fn skip_comments(&mut self) {
+    pub(crate) fn skip_comments(&mut self) {
         if !self.flags.comments {
             return;
         }
@@ -238,7 +237,6 @@ impl Parser<'_> {
     fn group(&mut self) -> Result<bool, String> {
         let before = self.flags;
         if self.rest.next_if_eq(&'?').is_none() {
-            self.groups += 1;
             self.out.push('(');
         } else {
             match self.rest.next() {
@@ -256,7 +254,6 @@ impl Parser<'_> {
                     }
                     None => {
                         let name = self.name('>')?;
-                        self.groups += 1;
                         self.out.push_str("(?P<");
                         self.out.push_str(&name);
                         self.out.push('>');
@@ -368,7 +365,7 @@ impl Parser<'_> {
         Ok(text)
     }
 
-    fn digits(&mut self, radix: u32, most: usize) -> Option<String> {
+    pub(crate) fn digits(&mut self, radix: u32, most: usize) -> Option<String> {
         let mut digits = String::new();
         while digits.len() < most {
             match self.rest.next_if(|c| c.is_digit(radix)) {
@@ -450,7 +447,6 @@ impl Parser<'_> {
 
     /// The characters between `\Q` and `\E`; the last one may be repeated.
     fn quoted(&mut self) -> Result<bool, String> {
-        let mut any = false;
         let mut last: Option<char> = None;
         while let Some(c) = self.rest.next() {
             if c == '\\' && self.rest.next_if_eq(&'E').is_some() {
@@ -459,7 +455,6 @@ impl Parser<'_> {
             if let Some(c) = last.replace(c) {
                 self.literal(c);
             }
-            any = true;
         }
         if let Some(c) = last {
             let start = self.out.len();
@@ -467,196 +462,6 @@ impl Parser<'_> {
             self.quantifier(start)?;
         }
         // It has been repeated already.
-        let _ = any;
         Ok(false)
     }
-
-    /// What stands behind a backslash in a class, or outside of one where it means the same.
-    fn class_escape(&mut self) -> Result<Escaped, String> {
-        let Some(c) = self.rest.next() else {
-            return Err("a backslash ends the pattern".into());
-        };
-        Ok(match c {
-            't' => Escaped::Char('\t'),
-            'n' => Escaped::Char('\n'),
-            'r' => Escaped::Char('\r'),
-            'f' => Escaped::Char('\u{c}'),
-            'a' => Escaped::Char('\u{7}'),
-            'e' => Escaped::Char('\u{1b}'),
-            'c' => match self.rest.next() {
-                Some(c) if c.is_ascii() => Escaped::Char(char::from(c as u8 ^ 64)),
-                _ => return Err("\\c is followed by a letter".into()),
-            },
-            '0' => {
-                let most = match self.rest.peek() {
-                    Some('0'..='3') => 3,
-                    _ => 2,
-                };
-                self.code(8, 1, most, "\\0")?
-            }
-            'x' if self.rest.next_if_eq(&'{').is_some() => {
-                let code = self.code(16, 1, 8, "\\x{")?;
-                if self.rest.next() != Some('}') {
-                    return Err("\\x{ is not closed".into());
-                }
-                code
-            }
-            'x' => self.code(16, 2, 2, "\\x")?,
-            'u' => self.unit()?,
-            'p' | 'P' => {
-                let name = match self.rest.next() {
-                    Some('{') => {
-                        let mut name = String::new();
-                        while let Some(c) = self.rest.next_if(|c| *c != '}') {
-                            name.push(c);
-                        }
-                        if self.rest.next().is_none() {
-                            return Err(format!("\\{c}{{ is not closed"));
-                        }
-                        name
-                    }
-                    Some(one) => one.to_string(),
-                    None => return Err(format!("\\{c} is followed by a name")),
-                };
-                let class = classes::property(&name, self.flags)
-                    .ok_or_else(|| format!("the class \\{c}{{{name}}} is not known"))?;
-                Escaped::Class(if c == 'P' {
-                    format!("[^{class}]")
-                } else {
-                    class
-                })
-            }
-            c if c.is_ascii_alphabetic() => match classes::shorthand(c, self.flags) {
-                Some(class) => Escaped::Class(class.into()),
-                None => return Err(format!("\\{c} is not known")),
-            },
-            other => Escaped::Char(other),
-        })
-    }
-
-    fn code(
-        &mut self,
-        radix: u32,
-        least: usize,
-        most: usize,
-        what: &str,
-    ) -> Result<Escaped, String> {
-        let digits = self.digits(radix, most).filter(|d| d.len() >= least);
-        let code = digits.and_then(|d| u32::from_str_radix(&d, radix).ok());
-        match code.and_then(char::from_u32) {
-            Some(c) => Ok(Escaped::Char(c)),
-            None => Err(format!("{what} is followed by no character's code")),
-        }
-    }
-
-    /// `\uXXXX`, or a pair of them for one character.
-    fn unit(&mut self) -> Result<Escaped, String> {
-        let wrong = "\\u is followed by no character's code";
-        let mut unit = || {
-            let digits = self.digits(16, 4).filter(|d| d.len() == 4);
-            digits.and_then(|d| u16::from_str_radix(&d, 16).ok())
-        };
-        let mut units = vec![unit().ok_or(wrong)?];
-        if (0xD800..0xDC00).contains(&units[0]) {
-            if self.rest.next() != Some('\\') || self.rest.next() != Some('u') {
-                return Err(wrong.into());
-            }
-            let digits = self.digits(16, 4).filter(|d| d.len() == 4);
-            let low = digits.and_then(|d| u16::from_str_radix(&d, 16).ok());
-            units.push(low.ok_or(wrong)?);
-        }
-        match char::decode_utf16(units).next() {
-            Some(Ok(c)) => Ok(Escaped::Char(c)),
-            _ => Err(wrong.into()),
-        }
-    }
-
-    /// A class, behind its `[`.
-    fn class(&mut self) -> Result<String, String> {
-        let mut out = String::from("[");
-        if self.rest.next_if_eq(&'^').is_some() {
-            out.push('^');
-        }
-        let mut first = true;
-        // Whether something stands before an `&&`.
-        let mut any = false;
-        loop {
-            self.skip_comments();
-            let Some(c) = self.rest.next() else {
-                return Err("a '[' is not closed".into());
-            };
-            match c {
-                ']' if !first => break,
-                '[' => {
-                    out.push_str(&self.class()?);
-                    any = true;
-                }
-                '&' if self.rest.peek() == Some(&'&') => {
-                    while self.rest.next_if_eq(&'&').is_some() {}
-                    if any && !matches!(self.rest.peek(), Some(']')) {
-                        out.push_str("&&");
-                        any = false;
-                    }
-                }
-                '\\' if self.rest.peek() == Some(&'Q') => {
-                    self.rest.next();
-                    while let Some(c) = self.rest.next() {
-                        if c == '\\' && self.rest.next_if_eq(&'E').is_some() {
-                            break;
-                        }
-                        classes::range(&mut out, c, c, self.flags);
-                        any = true;
-                    }
-                }
-                c => {
-                    self.class_item(c, &mut out)?;
-                    any = true;
-                }
-            }
-            first = false;
-        }
-        out.push(']');
-        Ok(out)
-    }
-
-    /// A character, a range or an escape in a class.
-    fn class_item(&mut self, c: char, out: &mut String) -> Parsed {
-        let from = match c {
-            '\\' => match self.class_escape()? {
-                Escaped::Char(c) => c,
-                Escaped::Class(class) => {
-                    out.push_str(&class);
-                    return Ok(());
-                }
-            },
-            c => c,
-        };
-        let mut ahead = self.rest.clone();
-        let is_range = ahead.next() == Some('-') && !matches!(ahead.next(), Some(']' | '[') | None);
-        if !is_range {
-            classes::range(out, from, from, self.flags);
-            return Ok(());
-        }
-        self.rest.next();
-        let to = match self.rest.next() {
-            Some('\\') => match self.class_escape()? {
-                Escaped::Char(c) => c,
-                Escaped::Class(_) => return Err("a range ends in a class".into()),
-            },
-            Some(c) => c,
-            None => return Err("a '[' is not closed".into()),
-        };
-        if from > to {
-            return Err(format!(
-                "the range {from}-{to} has the larger character first"
-            ));
-        }
-        classes::range(out, from, to, self.flags);
-        Ok(())
-    }
-}
-
-enum Escaped {
-    Char(char),
-    Class(String),
 }

@@ -43,7 +43,8 @@ pub(crate) static FUNCTIONS: &[Function] = &[
         |_, scalars| value_type(scalar_text(scalars, 2)),
         Nulls::Maybe,
         json_value,
-    ),
+    )
+    .fails(),
     // `JSON_QUERY(document, path [, 'RETURNING t', '... ARRAY WRAPPER', '... ON EMPTY', '... ON ERROR'])`
     Function::new(
         "json_query",
@@ -51,7 +52,8 @@ pub(crate) static FUNCTIONS: &[Function] = &[
         |_, scalars| query_type(scalar_text(scalars, 2)),
         Nulls::Maybe,
         json_query,
-    ),
+    )
+    .fails(),
     // `JSON_EXISTS(document, path [, '... ON ERROR'])`
     Function::new(
         "json_exists",
@@ -59,7 +61,8 @@ pub(crate) static FUNCTIONS: &[Function] = &[
         |_, _| Ok(DataType::Boolean),
         Nulls::Maybe,
         json_exists,
-    ),
+    )
+    .fails(),
     // `IS_JSON(text, 'VALUE' | 'OBJECT' | 'ARRAY' | 'SCALAR')`
     Function::new(
         "is_json",

@@ -36,7 +36,7 @@ pub(crate) static FUNCTIONS: &[Function] = &[
         |_, _| Ok(DataType::Utf8),
         Nulls::Never,
         json_object,
-    )
+    ).fails()
     .makes_json(),
     // `JSON_ARRAY('ABSENT ON NULL' | 'NULL ON NULL', value, ...)`
     Function::new(
@@ -71,7 +71,7 @@ pub(crate) static FUNCTIONS: &[Function] = &[
                 Ok(true)
             })
         },
-    )
+    ).fails()
     .makes_json(),
     Function::new(
         "json_string",

@@ -1,10 +1,10 @@
 //! LIKE and SIMILAR TO.
 
+use std::rc::Rc;
+
 use datafusion::arrow::array::ArrayRef;
 use datafusion::arrow::datatypes::DataType;
 use datafusion::common::{Result, ScalarValue, exec_datafusion_err, plan_err};
-
-use std::rc::Rc;
 
 use crate::function::{Call, Function, Kind, Nulls, Takes};
 use crate::java_regex::JavaRegex;
@@ -50,10 +50,10 @@ fn checked(
         Ok(escape) => escape,
         Err(why) => return plan_err!("{function}: {why}"),
     };
-    if let (Some(pattern), true) = (constant(scalars, 1), scalars.len() < 3 || escape.is_some()) {
-        if let Err(why) = make(pattern, escape) {
-            return plan_err!("{function}: the pattern '{pattern}' cannot be run: {why}");
-        }
+    if let (Some(pattern), true) = (constant(scalars, 1), scalars.len() < 3 || escape.is_some())
+        && let Err(why) = make(pattern, escape)
+    {
+        return plan_err!("{function}: the pattern '{pattern}' cannot be run: {why}");
     }
     Ok(DataType::Boolean)
 }

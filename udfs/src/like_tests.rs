@@ -64,7 +64,7 @@ const LIKES: &[Recorded] = &[
         ]),
     ),
     ("_b_", None, Some(&["abc", "\u{1F600}bc"])),
-    ("a c", None, Some(&["a\nc"])),
+    ("a\nc", None, Some(&["a\nc"])),
     (
         "%",
         None,
@@ -178,7 +178,7 @@ const SIMILARS: &[Recorded] = &[
         ]),
     ),
     ("_b_", None, Some(&["abc", "\u{1F600}bc"])),
-    ("a c", None, Some(&["a\nc"])),
+    ("a\nc", None, Some(&["a\nc"])),
     (
         "%",
         None,
@@ -316,28 +316,30 @@ fn nulls_and_patterns_of_rows() {
     use datafusion::arrow::datatypes::Field;
     use datafusion::logical_expr::{ColumnarValue, ScalarFunctionArgs};
     use std::sync::Arc;
-    let call = |udf: &datafusion::logical_expr::ScalarUDF, patterns: Vec<&str>| {
-        let rows = patterns.len();
-        let texts = StringArray::from(vec!["abc"; rows]);
-        let result = udf.invoke_with_args(ScalarFunctionArgs {
-            args: vec![
-                ColumnarValue::Array(Arc::new(texts)),
-                ColumnarValue::Array(Arc::new(StringArray::from(patterns))),
-            ],
-            arg_fields: vec![Arc::new(Field::new("a", DataType::Utf8, true)); 2],
-            number_rows: rows,
-            return_field: Arc::new(Field::new("r", DataType::Boolean, true)),
-            config_options: Default::default(),
-        })?;
-        let array = result.into_array(rows)?;
-        Result::Ok(
-            array
-                .as_boolean()
-                .iter()
-                .map(|v| v == Some(true))
-                .collect::<Vec<_>>(),
-        )
-    };
+    let call =
+        |udf: &datafusion::logical_expr::ScalarUDF, patterns: Vec<&str>| -> Result<Vec<bool>> {
+            let rows = patterns.len();
+            let field = Arc::new(Field::new("a", DataType::Utf8, true));
+            let texts = StringArray::from(vec!["abc"; rows]);
+            let result = udf.invoke_with_args(ScalarFunctionArgs {
+                args: vec![
+                    ColumnarValue::Array(Arc::new(texts)),
+                    ColumnarValue::Array(Arc::new(StringArray::from(patterns))),
+                ],
+                arg_fields: vec![Arc::clone(&field); 2],
+                number_rows: rows,
+                return_field: Arc::new(Field::new("r", DataType::Boolean, true)),
+                config_options: Default::default(),
+            })?;
+            let array = result.into_array(rows)?;
+            Result::Ok(
+                array
+                    .as_boolean()
+                    .iter()
+                    .map(|v| v == Some(true))
+                    .collect::<Vec<_>>(),
+            )
+        };
     let given = call(&like, vec!["abc", "a%", "a.c", "_b_", "_b", r"a\bc"]).unwrap();
     assert_eq!(given, [true, true, false, true, false, false]);
     let similar = crate::function::udf(&SIMILAR_TO);

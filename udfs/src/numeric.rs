@@ -33,7 +33,8 @@ pub(crate) static FUNCTIONS: &[Function] = &[
         places_type,
         Nulls::Strict,
         |call| round(call, Rounding::HalfUp),
-    ),
+    )
+    .fails(),
     Function::new(
         "truncate",
         Takes::Fixed(1, &[Kind::Number, Kind::Int]),
@@ -41,6 +42,7 @@ pub(crate) static FUNCTIONS: &[Function] = &[
         Nulls::Strict,
         |call| round(call, Rounding::Down),
     )
+    .fails()
     .alias(&["trunc"]),
     Function::new(
         "floor",
@@ -48,7 +50,8 @@ pub(crate) static FUNCTIONS: &[Function] = &[
         whole_type,
         Nulls::Strict,
         |call| to_whole(call, false),
-    ),
+    )
+    .fails(),
     Function::new(
         "ceil",
         Takes::Fixed(1, &[Kind::NumberOrTime, Kind::Text]),
@@ -56,6 +59,7 @@ pub(crate) static FUNCTIONS: &[Function] = &[
         Nulls::Strict,
         |call| to_whole(call, true),
     )
+    .fails()
     .alias(&["ceiling"]),
     Function::new(
         "abs",
@@ -70,14 +74,16 @@ pub(crate) static FUNCTIONS: &[Function] = &[
         |types, _| Ok(types[0].clone()),
         Nulls::Strict,
         sign,
-    ),
+    )
+    .fails(),
     Function::new(
         "mod",
         Takes::Fixed(2, &[Kind::Number, Kind::Number]),
         mod_type,
         Nulls::Strict,
         modulo,
-    ),
+    )
+    .fails(),
     Function::new(
         "power",
         Takes::Fixed(2, &[Kind::Double, Kind::Double]),
@@ -341,8 +347,8 @@ fn abs(call: &Call) -> Result<ArrayRef> {
             other,
             // As in Java, the smallest number has no positive one beside it and stays.
             T => integers::<T>(call, |_, value| {
-                let smallest = -1_i128 << (8 * size_of::<<T as ArrowPrimitiveType>::Native>() - 1);
-                Some(if value == smallest { value } else { value.abs() })
+                let fits = <T as ArrowPrimitiveType>::Native::try_from(value.abs()).is_ok();
+                Some(if fits { value.abs() } else { value })
             }),
             unexpected(call)
         ),

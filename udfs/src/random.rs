@@ -36,6 +36,7 @@ pub(crate) static FUNCTIONS: &[Function] = &[
             Nulls::Strict,
             rand_integer,
         )
+        .fails()
     },
 ];
 

@@ -77,14 +77,16 @@ pub(crate) static FUNCTIONS: &[Function] = &[
         TEXT,
         Nulls::Maybe,
         |call| pad(call, true),
-    ),
+    )
+    .fails(),
     Function::new(
         "rpad",
         Takes::Fixed(3, &[Kind::Text, Kind::Int, Kind::Text]),
         TEXT,
         Nulls::Maybe,
         |call| pad(call, false),
-    ),
+    )
+    .fails(),
     Function::new(
         "concat",
         Takes::Many(1, Kind::Text),
@@ -124,7 +126,7 @@ pub(crate) static FUNCTIONS: &[Function] = &[
     strict("reverse", 1, &[Kind::Text], TEXT, |call| {
         mapped(call, |text, out| out.extend(text.chars().rev()))
     }),
-    strict("repeat", 2, &[Kind::Text, Kind::Int], TEXT, repeat),
+    strict("repeat", 2, &[Kind::Text, Kind::Int], TEXT, repeat).fails(),
     strict(
         "locate",
         2,
@@ -138,7 +140,8 @@ pub(crate) static FUNCTIONS: &[Function] = &[
         &[Kind::Text, Kind::Text, Kind::Int, Kind::Int],
         INT,
         instr,
-    ),
+    )
+    .fails(),
     strict("left", 2, &[Kind::Text, Kind::Int], TEXT, |call| {
         ends(call, |text, n| &text[..byte_at(text, n)])
     }),

@@ -26,14 +26,16 @@ pub(crate) static FUNCTIONS: &[Function] = &[
         },
         Nulls::Maybe,
         date_format,
-    ),
+    )
+    .fails(),
     Function::new(
         "to_timestamp",
         Takes::Fixed(1, &[Kind::Text, Kind::Text]),
         |_, _| Ok(MILLIS),
         Nulls::Maybe,
         to_timestamp,
-    ),
+    )
+    .fails(),
     Function::new(
         "to_timestamp_ltz",
         Takes::Fixed(1, &[Kind::NumberOrText, Kind::IntOrText]),
@@ -60,7 +62,8 @@ pub(crate) static FUNCTIONS: &[Function] = &[
         |_, _| Ok(DataType::Date32),
         Nulls::Maybe,
         to_date,
-    ),
+    )
+    .fails(),
     Function {
         volatility: Volatility::Volatile,
         ..Function::new(
@@ -70,6 +73,7 @@ pub(crate) static FUNCTIONS: &[Function] = &[
             Nulls::Strict,
             unix_timestamp,
         )
+        .fails()
     },
     Function::new(
         "from_unixtime",
@@ -77,21 +81,24 @@ pub(crate) static FUNCTIONS: &[Function] = &[
         |_, _| Ok(DataType::Utf8),
         Nulls::Maybe,
         from_unixtime,
-    ),
+    )
+    .fails(),
     Function::new(
         "timestampdiff",
         Takes::Fixed(3, &[Kind::Text, Kind::Time, Kind::Time]),
         |_, _| Ok(DataType::Int32),
         Nulls::Strict,
         timestampdiff,
-    ),
+    )
+    .fails(),
     Function::new(
         "timestampadd",
         Takes::Fixed(3, &[Kind::Text, Kind::Int, Kind::Time]),
         timestampadd_type,
         Nulls::Strict,
         timestampadd,
-    ),
+    )
+    .fails(),
     Function::new(
         "extract",
         Takes::Fixed(2, &[Kind::Text, Kind::Time]),

@@ -13,7 +13,12 @@ use datafusion::common::{Result, exec_err};
 use crate::function::Call;
 
 /// The most bytes that a text can have, in Java too, and the most that all texts of a column can have in Arrow.
-pub(crate) const MOST_BYTES: usize = i32::MAX as usize;
+pub(crate) const MOST_BYTES: usize = if cfg!(test) {
+    // So that tests need no gigabytes.
+    1 << 24
+} else {
+    i32::MAX as usize
+};
 
 /// How many bytes of text an array holds.
 pub(crate) fn text_bytes(array: &ArrayRef) -> usize {
@@ -170,5 +175,89 @@ impl Call {
         }
         let array: BinaryArray = builder.finish();
         Ok(Arc::new(array))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use datafusion::common::ScalarValue;
+    use datafusion::common::config::ConfigOptions;
+    use datafusion::logical_expr::{ColumnarValue, ScalarFunctionArgs};
+
+    use super::*;
+    use crate::testing::{bigint, show, text};
+
+    #[test]
+    fn one_result_that_is_too_long() {
+        let long = text(&"x".repeat(1 << 20));
+        let table = [
+            ("repeat", vec![text("abc"), bigint(1 << 30)], "3221225472"),
+            ("lpad", vec![text("a"), bigint(i64::MAX), text("b")], "LPAD"),
+            (
+                "rpad",
+                vec![text("a"), bigint(1 << 31), text("b")],
+                "2147483648",
+            ),
+            (
+                "replace",
+                vec![long.clone(), text("x"), long.clone()],
+                "REPLACE: the result takes 109",
+            ),
+            (
+                "regexp_replace",
+                vec![long.clone(), text("x"), long.clone()],
+                "REGEXP_REPLACE: the result takes 17825792",
+            ),
+            (
+                "printf",
+                vec![text(&"%1$1000000d".repeat(20)), bigint(1)],
+                "PRINTF",
+            ),
+            (
+                "concat",
+                vec![long; 17],
+                "CONCAT: the result takes 17825792",
+            ),
+        ];
+        for (name, args, expected) in table {
+            let message = show(name, &args);
+            assert!(message.contains(expected), "{message}");
+            assert!(
+                message.contains(&format!("a STRING can take {MOST_BYTES}")),
+                "{message}"
+            );
+        }
+    }
+
+    #[test]
+    fn many_results_that_are_too_long_together() {
+        let udf = crate::scalar_functions()
+            .into_iter()
+            .find(|f| f.name() == "repeat")
+            .unwrap();
+        let rows = 8192;
+        let texts = ScalarValue::Utf8(Some("x".into()))
+            .to_array_of_size(rows)
+            .unwrap();
+        let field = Arc::new(Field::new("a", DataType::Utf8, true));
+        let result = udf.invoke_with_args(ScalarFunctionArgs {
+            args: vec![
+                ColumnarValue::Array(texts),
+                ColumnarValue::Scalar(bigint(300_000)),
+            ],
+            arg_fields: vec![Arc::clone(&field); 2],
+            number_rows: rows,
+            return_field: field,
+            config_options: Arc::new(ConfigOptions::new()),
+        });
+        let message = result.unwrap_err().to_string();
+        assert!(
+            message.contains(
+                "REPEAT: the results of one batch take more than 16777216 bytes: 55 of them"
+            ),
+            "{message}"
+        );
     }
 }

@@ -55,7 +55,8 @@ pub(crate) static FUNCTIONS: &[Function] = &[
         |_, _| Ok(map_of(&DataType::Utf8, &DataType::Utf8)),
         Nulls::Maybe,
         str_to_map,
-    ),
+    )
+    .fails(),
     Function::new(
         "overlay",
         Takes::Fixed(3, &[Kind::Text, Kind::Text, Kind::Int, Kind::Int]),
