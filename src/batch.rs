@@ -6,9 +6,9 @@ mod windows;
 use std::collections::btree_map::{BTreeMap, Entry};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use arrow::array::{RecordBatch, UInt32Array};
+use arrow::array::{RecordBatch, UInt32Array, new_null_array};
 use arrow::compute::{concat_batches, take_record_batch};
-use arrow::datatypes::SchemaRef;
+use arrow::datatypes::{Field, Schema, SchemaRef};
 use arrow::row::OwnedRow;
 use async_trait::async_trait;
 use datafusion::datasource::{MemTable, provider_as_source};
@@ -123,11 +123,13 @@ async fn read(session: &Session, table: &Arc<Table>) -> Result<Arc<MemTable>> {
     // Event time plays no part: a row without one is still a row of the table.
     let mut plain = table.as_ref().clone();
     plain.watermark = None;
-    let columns: Vec<String> = plain
-        .columns
-        .iter()
-        .map(|c| Ident::with_quote('`', c.field.name().as_str()).to_string())
-        .collect();
+    // What a query computes itself is not computed here, where it would fail on rows that the query does not ask for.
+    let context = session.context();
+    let is_read = |i: &usize| !matches!(context.computed_late(table, *i), Ok(Some(_)));
+    let read: Vec<usize> = (0..plain.columns.len()).filter(is_read).collect();
+    let quoted =
+        |i: &usize| Ident::with_quote('`', plain.columns[*i].field.name().as_str()).to_string();
+    let columns: Vec<String> = read.iter().map(quoted).collect();
     let text = format!(
         "SELECT {} FROM {}",
         columns.join(", "),
@@ -145,13 +147,19 @@ async fn read(session: &Session, table: &Arc<Table>) -> Result<Arc<MemTable>> {
             .lock()
             .unwrap_or_else(PoisonError::into_inner),
     );
+    let nullable = |f: &Arc<Field>| f.as_ref().clone().with_nullable(true);
     let schema = table.schema();
+    let schema = Arc::new(Schema::new(
+        schema.fields().iter().map(nullable).collect::<Vec<_>>(),
+    ));
     let mut rows = Vec::new();
     for batch in present(batches)? {
-        rows.push(RecordBatch::try_new(
-            Arc::clone(&schema),
-            batch.columns().to_vec(),
-        )?);
+        let column = |i: usize| match read.iter().position(|r| *r == i) {
+            Some(at) => Arc::clone(batch.column(at)),
+            None => new_null_array(schema.field(i).data_type(), batch.num_rows()),
+        };
+        let columns = (0..schema.fields().len()).map(column).collect();
+        rows.push(RecordBatch::try_new(Arc::clone(&schema), columns)?);
     }
     let table = MemTable::try_new(schema, vec![rows])
         .map_err(|e| Error::from(e).at(format!("table '{}'", table.name)))?;

@@ -719,7 +719,7 @@ impl Session {
     // ---- Plans ----
 
     /// What names stand for now.
-    fn context(&self) -> PlanContext<'_> {
+    pub fn context(&self) -> PlanContext<'_> {
         PlanContext {
             catalog: &self.catalog,
             functions: &self.functions,

@@ -55,7 +55,6 @@ mod strings;
 mod temporal;
 #[cfg(test)]
 mod testing;
-mod text_number;
 mod text_time;
 mod texts;
 mod twofold;
@@ -106,8 +105,6 @@ pub fn can_fail(name: &str) -> bool {
     let operators = floats::ALL.iter().chain(integers::ALL).copied();
     let others = [
         &cast::CAST,
-        &text_number::WHOLE,
-        &text_number::DECIMAL,
         &decimal::DIVIDE,
         &intervals::TIMES,
         &intervals::TIME_PLUS,
@@ -173,16 +170,6 @@ pub fn window_functions() -> Vec<Arc<WindowUDF>> {
 /// CAST(x AS STRING) of any type, printed as Flink does.
 pub fn cast_to_string() -> Arc<ScalarUDF> {
     function::udf(&cast::CAST)
-}
-
-/// Text that a CAST to a whole number reads: a fraction is cut off (`1.9` is 1).
-pub fn whole_number_text() -> Arc<ScalarUDF> {
-    function::udf(&text_number::WHOLE)
-}
-
-/// Text that a CAST to DECIMAL reads: exponents written out (`1e3` is 1000).
-pub fn decimal_text() -> Arc<ScalarUDF> {
-    function::udf(&text_number::DECIMAL)
 }
 
 /// DECIMAL / DECIMAL with Flink's result type; half up, division by zero is an error.

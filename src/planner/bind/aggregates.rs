@@ -345,7 +345,17 @@ impl Binder<'_> {
             let bits = self.grouping_bits(&call, &groups, &keys, &replaced, span)?;
             replaced.push((call, bits));
         }
-        if keys.is_empty() && groups.sets.is_none() && super::emptiness::is_never(&relation.plan) {
+        let is_folded = |call: &Expr| match call.clone().unalias() {
+            Expr::AggregateFunction(f) => {
+                matches!(f.func.name(), "count" | "sum" | "min" | "max" | "avg")
+            }
+            _ => false,
+        };
+        if keys.is_empty()
+            && groups.sets.is_none()
+            && aggregates.iter().all(is_folded)
+            && super::emptiness::is_never(&relation.plan)
+        {
             return Ok((self.of_nothing(out, &aggregates, span)?, replaced));
         }
         let plan = LogicalPlanBuilder::from(relation.plan).aggregate(group_exprs, aggregates);

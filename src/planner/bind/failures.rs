@@ -5,6 +5,7 @@ use datafusion::common::tree_node::TreeNode;
 use datafusion::logical_expr::expr::ScalarFunction;
 use datafusion::logical_expr::{Expr, ScalarUDF};
 use flowline_udfs::casts;
+use std::sync::Arc;
 
 /// Whether the values of a row can make an expression fail.
 pub(in crate::planner) fn can_fail(expr: &Expr) -> bool {
@@ -42,4 +43,19 @@ fn is_zero(value: &ScalarValue) -> bool {
 /// Whether a function is `=` between FLOATs or DOUBLEs.
 pub(super) fn is_float_equality(function: &ScalarUDF) -> bool {
     function.name() == "float_eq"
+}
+
+/// The comparison of FLOATs or DOUBLEs that is true where this one is false, were there no NaN.
+pub(super) fn opposite(function: &ScalarUDF) -> Option<Arc<ScalarUDF>> {
+    use flowline_udfs::Comparison as C;
+    let opposite = match function.name() {
+        "float_eq" => C::NotEq,
+        "float_not_eq" => C::Eq,
+        "float_lt" => C::GtEq,
+        "float_lt_eq" => C::Gt,
+        "float_gt" => C::LtEq,
+        "float_gt_eq" => C::Lt,
+        _ => return None,
+    };
+    Some(flowline_udfs::float_comparison(opposite))
 }

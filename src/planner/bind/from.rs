@@ -8,11 +8,36 @@ use datafusion::logical_expr::{EmptyRelation, Expr, LogicalPlan, LogicalPlanBuil
 use sqlparser::ast::{self, ObjectName, Spanned, TableFactor, TableWithJoins};
 use sqlparser::tokenizer::Span;
 
+use super::failures::can_fail;
 use super::scope::{Relation, Scope, ScopeColumn};
-use super::{Binder, Bound};
-use crate::catalog::{Relation as Declared, Table, View};
+use super::{Binder, Bound, PlanContext};
+use crate::catalog::{ColumnKind, Relation as Declared, Table, View};
 use crate::planner::builtin;
 use crate::sql::{table_function_call, table_options_hint};
+
+impl PlanContext<'_> {
+    /// A computed column that can fail, over the stored ones: only rows that reach it are to fail, so it is computed in the
+    /// query and not by the source. What event time needs is computed by the source.
+    ///
+    /// # Errors
+    /// A mistake in its expression.
+    pub fn computed_late(&self, table: &Table, column: usize) -> Bound<Option<Expr>> {
+        let ColumnKind::Computed(expr) = &table.columns[column].kind else {
+            return Ok(None);
+        };
+        let name = table.columns[column].field.name();
+        if let Some((time, watermark)) = &table.watermark
+            && (*time == column || mentions(watermark, name))
+        {
+            return Ok(None);
+        }
+        let stored = table.columns.iter();
+        let stored = stored.filter(|c| !matches!(c.kind, ColumnKind::Computed(_)));
+        let stored: Vec<_> = stored.cloned().collect();
+        let typed = self.expression(expr, &stored, &table.file)?;
+        Ok(Some(typed.expr).filter(can_fail))
+    }
+}
 
 impl Binder<'_> {
     /// The rows of FROM; one row without columns where there is none.
@@ -231,11 +256,15 @@ impl Binder<'_> {
         let qualifier = TableReference::bare(name);
         let mut columns: Vec<ScopeColumn> =
             table.columns.iter().map(ScopeColumn::of_table).collect();
-        let exprs = columns.iter().map(|c| {
-            let column = PlanColumn::new(Some(qualifier.clone()), c.id.as_str());
-            Expr::Column(column).alias(&c.id)
-        });
-        let plan = plan.and_then(|p| p.project(exprs.collect::<Vec<_>>()));
+        let mut exprs = Vec::new();
+        for (i, column) in columns.iter().enumerate() {
+            let expr = match self.context.computed_late(table, i)? {
+                Some(computed) => computed,
+                None => Expr::Column(PlanColumn::new(Some(qualifier.clone()), &column.id)),
+            };
+            exprs.push(expr.alias(&column.id));
+        }
+        let plan = plan.and_then(|p| p.project(exprs));
         let plan = self.datafusion(span, plan.and_then(LogicalPlanBuilder::build))?;
         for column in &mut columns {
             column.qualifier = Some(name.to_string());
@@ -282,4 +311,21 @@ impl Binder<'_> {
         }
         Ok(relation)
     }
+}
+
+/// Whether an expression names a column.
+fn mentions(expr: &ast::Expr, column: &str) -> bool {
+    struct Finder<'c>(&'c str);
+    impl ast::Visitor for Finder<'_> {
+        type Break = ();
+        fn pre_visit_expr(&mut self, expr: &ast::Expr) -> std::ops::ControlFlow<()> {
+            match expr {
+                ast::Expr::Identifier(name) if name.value == self.0 => {
+                    std::ops::ControlFlow::Break(())
+                }
+                _ => std::ops::ControlFlow::Continue(()),
+            }
+        }
+    }
+    ast::Visit::visit(expr, &mut Finder(column)).is_break()
 }

@@ -41,13 +41,8 @@ impl Matching {
         };
         for condition in conditions {
             match pair(&condition, op, left, right) {
-                Some(keys) => {
-                    // A key of FLOAT or DOUBLE meets its equal, but NaN equals nothing.
-                    if matches!(condition, Expr::ScalarFunction(_)) {
-                        found.rest.push(condition);
-                    }
-                    found.on.push(keys);
-                }
+                // Keys are compared by their bits, as in Flink: NaN meets NaN, and 0.0 does not meet -0.0.
+                Some(keys) => found.on.push(keys),
                 None => found.rest.push(condition),
             }
         }

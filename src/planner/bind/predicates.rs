@@ -1,5 +1,6 @@
 //! What is true, false or unknown: comparisons, AND and OR, IN, BETWEEN, LIKE.
 
+use datafusion::common::tree_node::TreeNode;
 use datafusion::logical_expr::expr::InList;
 use datafusion::logical_expr::{Case, Expr, Like, Operator};
 use flowline_udfs::Comparison;
@@ -45,7 +46,7 @@ impl Binder<'_> {
     pub(super) fn not(&self, value: Typed, span: Span) -> Bound<Typed> {
         let Typed { expr, ty } = self.condition(value, "NOT", span)?;
         Ok(Typed {
-            expr: Expr::Not(Box::new(expr)),
+            expr: negated(expr),
             ty,
         })
     }
@@ -410,6 +411,34 @@ pub(super) fn all_or_any(is_and: bool, parts: Vec<Typed>) -> Typed {
         };
     }
     Typed::boolean(rest, nullable)
+}
+
+/// NOT of a condition. Flink turns comparisons round, so that NOT of one with NaN is false as well.
+fn negated(condition: Expr) -> Expr {
+    match &condition {
+        Expr::ScalarFunction(call) => match (super::failures::opposite(&call.func), &call.args) {
+            (Some(opposite), args) => opposite.call(args.clone()),
+            (None, _) => Expr::Not(Box::new(condition)),
+        },
+        Expr::BinaryExpr(e)
+            if matches!(e.op, Operator::And | Operator::Or)
+                && condition.exists(is_float_test).unwrap_or(false) =>
+        {
+            let op = if e.op == Operator::And {
+                Operator::Or
+            } else {
+                Operator::And
+            };
+            binary(negated((*e.left).clone()), op, negated((*e.right).clone()))
+        }
+        _ => Expr::Not(Box::new(condition)),
+    }
+}
+
+fn is_float_test(expr: &Expr) -> datafusion::error::Result<bool> {
+    Ok(
+        matches!(expr, Expr::ScalarFunction(call) if super::failures::opposite(&call.func).is_some()),
+    )
 }
 
 pub(super) fn is_nested(kind: &Kind) -> bool {

@@ -106,6 +106,11 @@ impl Lowering<'_> {
             self.whole_window(&input.roles, &partition),
         ) {
             rank.time = RankTime::Window(end);
+            // Of rows of the same time the last one comes first, as in deduplication without windows.
+            let by_time = |c: SortColumn| {
+                matches!(input.roles[c.column], Role::Rowtime | Role::WindowTime(_)) && c.descending
+            };
+            rank.last_first = only_first && rank.order.len() == 1 && first.is_some_and(by_time);
         } else if let (true, false, Some(by), 1) =
             (only_first, changes.updating, first, rank.order.len())
         {
