@@ -80,7 +80,14 @@ pub fn main() -> ExitCode {
     bug::end_on_panic();
     let cli = Cli::parse();
     log_to_stderr();
-    match dispatch(cli.verb) {
+    let work = std::thread::Builder::new().stack_size(STACK);
+    let result = match work.spawn(|| dispatch(cli.verb)).map(std::thread::JoinHandle::join) {
+        Ok(Ok(result)) => result,
+        // The hook of `bug` has ended the process by then.
+        Ok(Err(_)) => Err(Error::internal("a thread ended unexpectedly")),
+        Err(e) => Err(Error::external("no thread can be started").caused_by(e)),
+    };
+    match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             tell(report::render(&error).trim_end());
@@ -88,6 +95,9 @@ pub fn main() -> ExitCode {
         }
     }
 }
+
+/// The stack of each thread, in bytes: a long expression or a query nested deeply goes deep. Only what is used is memory.
+const STACK: usize = 256 * 1024 * 1024;
 
 fn dispatch(verb: Verb) -> Result<()> {
     match verb {
@@ -108,6 +118,7 @@ fn dispatch(verb: Verb) -> Result<()> {
 fn block_on(verb: impl Future<Output = Result<()>>) -> Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
+        .thread_stack_size(STACK)
         .build()
         .map_err(|e| {
             Error::external("the threads of the runtime cannot be started").caused_by(e)

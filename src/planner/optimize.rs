@@ -96,14 +96,14 @@ fn push(filter: Filter) -> Result<Transformed<LogicalPlan>> {
         LogicalPlan::Projection(projection) => {
             // Through columns that are passed on as they are.
             let through = |condition: &Expr| -> Option<Expr> {
-                let mut renamed = Vec::new();
+                let mut renamed = std::collections::HashMap::new();
                 for column in condition.column_refs() {
                     let at = projection.schema.maybe_index_of_column(column)?;
                     let source = projection.expr.get(at)?.clone().unalias();
                     if !matches!(source, Expr::Column(_)) {
                         return None;
                     }
-                    renamed.push((Expr::Column(column.clone()), source));
+                    renamed.insert(Expr::Column(column.clone()), source);
                 }
                 Some(super::bind::replace(condition.clone(), &renamed))
             };

@@ -13,7 +13,7 @@ use super::ast::{
 use super::ddl;
 use super::dialect::FlinkDialect;
 use super::failure::{Failure, fail, unpack};
-use super::tokens::{Segment, is_solid, segments};
+use super::tokens::{MAX_NESTING, Segment, is_solid, segments};
 use super::utility::{describe, explain_details, refused, show, unsupported};
 use super::words::{
     at_end, eat, eat_one_of, expect, expected, here, identifier_list, is_word, last, object_name,
@@ -589,7 +589,9 @@ fn innermost(tokens: &[TokenWithSpan]) -> Option<Failure> {
             .take(length.unwrap_or_default())
             .cloned()
             .collect();
-        let mut parser = Parser::new(&FlinkDialect).with_tokens_with_locations(inner.clone());
+        let mut parser = Parser::new(&FlinkDialect)
+            .with_recursion_limit(MAX_NESTING)
+            .with_tokens_with_locations(inner.clone());
         let result = if opens_query {
             parser.parse_query().map(drop)
         } else {

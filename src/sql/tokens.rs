@@ -30,7 +30,9 @@ pub(super) struct Segment {
 impl Segment {
     /// A parser over its tokens.
     pub fn parser(&self) -> Parser<'static> {
-        Parser::new(&FlinkDialect).with_tokens_with_locations(self.tokens.clone())
+        Parser::new(&FlinkDialect)
+            .with_recursion_limit(MAX_NESTING)
+            .with_tokens_with_locations(self.tokens.clone())
     }
 }
 
@@ -244,6 +246,9 @@ fn check(tokens: &[TokenWithSpan], failures: &mut Vec<Failure>) {
         failures.push(failure(place, message, help));
     }
 }
+
+/// How deep queries and expressions may nest, in steps of the parser: some 500 parentheses.
+pub(super) const MAX_NESTING: usize = 1200;
 
 /// How many operators one expression may chain: each makes the tree one level deeper.
 const MAX_CHAIN: usize = 2000;
@@ -492,7 +497,9 @@ fn hints(tokens: Vec<TokenWithSpan>, failures: &mut Vec<Failure>) -> Vec<TokenWi
         // The blank in front tells "nothing read" from "the first token read".
         let mut behind = vec![symbol(Token::Whitespace(Whitespace::Space), span)];
         behind.extend(out.iter().skip(i + 1).cloned());
-        let mut parser = Parser::new(&FlinkDialect).with_tokens_with_locations(behind);
+        let mut parser = Parser::new(&FlinkDialect)
+            .with_recursion_limit(MAX_NESTING)
+            .with_tokens_with_locations(behind);
         let read = parser
             .maybe_parse_table_version()
             .and_then(|_| parser.maybe_parse_table_alias());

@@ -1,6 +1,6 @@
 //! Aggregate functions and GROUP BY.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use arrow::datatypes::DataType;
 use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
@@ -27,8 +27,8 @@ pub(super) struct Groups {
     pub sets: Option<Vec<Vec<usize>>>,
 }
 
-/// What expressions become once they are columns: from and to.
-pub(in crate::planner) type Replaced = Vec<(Expr, Expr)>;
+/// What expressions become once they are columns.
+pub(in crate::planner) type Replaced = HashMap<Expr, Expr>;
 
 impl Binder<'_> {
     pub(super) fn aggregate(
@@ -232,7 +232,7 @@ impl Binder<'_> {
         span: Span,
     ) -> Bound<(Relation, Replaced)> {
         // What rows are grouped by are columns.
-        let mut replaced: Replaced = Vec::new();
+        let mut replaced = Replaced::new();
         let mut columns: Vec<Typed> = Vec::new();
         let mut relation = relation;
         if groups
@@ -267,7 +267,7 @@ impl Binder<'_> {
                     _ => {
                         let column = computed.next().map(ScopeColumn::typed);
                         let column = column.unwrap_or_else(|| key.clone());
-                        replaced.push((key.expr.clone(), column.expr.clone()));
+                        replaced.insert(key.expr.clone(), column.expr.clone());
                         column
                     }
                 });
@@ -278,6 +278,7 @@ impl Binder<'_> {
 
         let mut calls: Vec<Expr> = Vec::new();
         let mut groupings: Vec<Expr> = Vec::new();
+        let mut seen: HashSet<Expr> = HashSet::new();
         for expr in exprs {
             let _ = expr.apply(|e| {
                 if let Expr::AggregateFunction(call) = e {
@@ -286,7 +287,7 @@ impl Binder<'_> {
                     } else {
                         &mut calls
                     };
-                    if !list.contains(e) {
+                    if seen.insert(e.clone()) {
                         list.push(e.clone());
                     }
                     return Ok(TreeNodeRecursion::Jump);
@@ -328,7 +329,7 @@ impl Binder<'_> {
             };
             out.push(ScopeColumn::unnamed(&id, ty));
             aggregates.push(call.clone().alias(&id));
-            replaced.push((call, Expr::Column(Column::new_unqualified(id))));
+            replaced.insert(call, Expr::Column(Column::new_unqualified(id)));
         }
         let keys: Vec<Expr> = columns.iter().map(|c| c.expr.clone()).collect();
         let group_exprs = match &groups.sets {
@@ -343,7 +344,7 @@ impl Binder<'_> {
         };
         for call in groupings {
             let bits = self.grouping_bits(&call, &groups, &keys, &replaced, span)?;
-            replaced.push((call, bits));
+            replaced.insert(call, bits);
         }
         let is_folded = |call: &Expr| match call.clone().unalias() {
             Expr::AggregateFunction(f) => {
@@ -464,8 +465,8 @@ impl Binder<'_> {
 pub(in crate::planner) fn replace(expr: Expr, replaced: &Replaced) -> Expr {
     let original = expr.clone();
     let done = expr.transform_down(|e| {
-        Ok(match replaced.iter().find(|(from, _)| *from == e) {
-            Some((_, to)) => Transformed::new(to.clone(), true, TreeNodeRecursion::Jump),
+        Ok(match replaced.get(&e) {
+            Some(to) => Transformed::new(to.clone(), true, TreeNodeRecursion::Jump),
             None => Transformed::no(e),
         })
     });

@@ -476,10 +476,11 @@ impl Binder<'_> {
         span: Span,
     ) -> Bound<(Relation, Replaced)> {
         let mut calls: Vec<Expr> = Vec::new();
+        let mut seen: std::collections::HashSet<Expr> = std::collections::HashSet::new();
         for expr in exprs {
             let _ = expr.apply(|e| {
                 if let Expr::WindowFunction(_) = e {
-                    if !calls.contains(e) {
+                    if seen.insert(e.clone()) {
                         calls.push(e.clone());
                     }
                     return Ok(TreeNodeRecursion::Jump);
@@ -488,9 +489,9 @@ impl Binder<'_> {
             });
         }
         if calls.is_empty() {
-            return Ok((relation, Vec::new()));
+            return Ok((relation, Replaced::new()));
         }
-        let mut replaced = Vec::new();
+        let mut replaced = Replaced::new();
         let mut named = Vec::new();
         let mut columns = relation.columns;
         for call in calls {
@@ -499,7 +500,7 @@ impl Binder<'_> {
                 &id,
                 crate::sql::ast::SqlType::nullable(crate::sql::ast::SqlTypeKind::Null),
             ));
-            replaced.push((call.clone(), Expr::Column(Column::new_unqualified(&id))));
+            replaced.insert(call.clone(), Expr::Column(Column::new_unqualified(&id)));
             named.push(call);
         }
         let plan = LogicalPlanBuilder::window_plan(relation.plan, named);

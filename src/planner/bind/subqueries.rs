@@ -15,6 +15,7 @@ use sqlparser::ast::{self, BinaryOperator, Query, Spanned};
 use sqlparser::tokenizer::Span;
 use std::sync::Arc;
 
+use super::aggregates::Replaced;
 use super::arithmetic::binary;
 use super::joins::Matching;
 use super::predicates::all_or_any;
@@ -272,7 +273,7 @@ impl Binder<'_> {
                 _ => return Err(self.mistake(span, "this subquery cannot be planned")),
             };
             relation = attached;
-            expr = super::aggregates::replace(expr, &vec![(subquery, column)]);
+            expr = super::aggregates::replace(expr, &[(subquery, column)].into());
         }
         Ok((relation, Typed { expr, ty: value.ty }))
     }
@@ -774,7 +775,7 @@ fn empty_value(plan: &LogicalPlan) -> Option<Expr> {
         match at {
             LogicalPlan::Projection(p) => {
                 let columns = p.schema.columns();
-                let exprs: Vec<(Expr, Expr)> = columns
+                let exprs: Replaced = columns
                     .into_iter()
                     .map(Expr::Column)
                     .zip(p.expr.iter().map(|e| e.clone().unalias()))
@@ -785,7 +786,7 @@ fn empty_value(plan: &LogicalPlan) -> Option<Expr> {
             LogicalPlan::Aggregate(a) => {
                 let columns = a.schema.columns().into_iter().map(Expr::Column);
                 let calls = a.aggr_expr.iter().zip(a.schema.fields());
-                let nothing: Vec<(Expr, Expr)> = columns
+                let nothing: Replaced = columns
                     .zip(calls.map(|(call, field)| of_no_rows(call, field.data_type())))
                     .collect();
                 value = super::aggregates::replace(value, &nothing);

@@ -1,0 +1,9 @@
+-- case: text in arithmetic
+CREATE TABLE t (id INT, s STRING) WITH (
+  'connector' = 'kafka',
+  'topic' = 't',
+  'properties.bootstrap.servers' = 'localhost:9092',
+  'scan.startup.mode' = 'earliest-offset',
+  'format' = 'json'
+);
+SELECT id, s + 1 AS a, s * 2 AS b FROM t;
