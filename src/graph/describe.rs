@@ -1,6 +1,6 @@
 //! What a node does, in the words of Flink's plans: its name and the parts behind it.
 
-use super::calc::{Steps, named, over, plain};
+use super::calc::{Steps, conjuncts, named, over, plain};
 use super::names::{self, Names, listed};
 use super::sql::{Sql, comma_separated, interval_of};
 use super::{
@@ -78,7 +78,8 @@ impl Node {
                 RankTime::Window(_) => "WindowRank",
                 RankTime::FirstByTime(_) | RankTime::FirstByArrival => "Deduplicate",
                 RankTime::Updating if rank.last_first => "Deduplicate",
-                RankTime::Updating if is_limit(rank) => "Limit",
+                RankTime::Updating if is_limit(rank) && rank.order.is_empty() => "Limit",
+                RankTime::Updating if is_limit(rank) => "SortLimit",
                 RankTime::Updating => "Rank",
             },
             Operation::Over(_) => "OverAggregate",
@@ -197,7 +198,7 @@ pub(super) fn parts(graph: &Graph, id: NodeId, names: &Names) -> Vec<Part> {
             ),
         ],
         Operation::Join(join) => join_parts(join, input, side(1)),
-        Operation::Rank(rank) => rank_parts(rank, input),
+        Operation::Rank(rank) => rank_parts(rank, input, own),
         Operation::Over(over) => over_parts(over, input, own),
         Operation::Sink(sink) => {
             let insertable = sink.table.insertable();
@@ -393,8 +394,8 @@ fn join_parts(join: &Join, left: &[String], right: &[String]) -> Vec<Part> {
     }
     if let Some(filter) = &join.filter {
         let filters = datafusion::physical_expr::split_conjunction(filter);
-        let filters = filters.into_iter().map(|e| over(e, &both).conjunct());
-        parts.push(Part::all("where", filters.collect()));
+        let filters: Vec<Sql> = filters.into_iter().map(|e| over(e, &both)).collect();
+        parts.push(Part::all("where", conjuncts(&filters)));
     }
     if join.null_aware {
         parts.push(Part::one("nulls", "as NOT IN has them"));
@@ -402,12 +403,15 @@ fn join_parts(join: &Join, left: &[String], right: &[String]) -> Vec<Part> {
     parts
 }
 
-/// LIMIT without ORDER BY: the rows in the order they come.
+/// LIMIT, or what comes to the same.
 fn is_limit(rank: &Rank) -> bool {
-    rank.partition.is_empty() && rank.order.is_empty()
+    rank.partition.is_empty()
+        && !rank.with_rank
+        && rank.function == RankFunction::RowNumber
+        && rank.time == RankTime::Updating
 }
 
-fn rank_parts(rank: &Rank, input: &[String]) -> Vec<Part> {
+fn rank_parts(rank: &Rank, input: &[String], own: &[String]) -> Vec<Part> {
     let first = matches!(
         rank.time,
         RankTime::FirstByTime(_) | RankTime::FirstByArrival
@@ -429,6 +433,9 @@ fn rank_parts(rank: &Rank, input: &[String]) -> Vec<Part> {
     }
     if is_limit(rank) {
         let mut parts = Vec::new();
+        if !order.is_empty() {
+            parts.push(Part::one("orderBy", order));
+        }
         if rank.from > 1 {
             parts.push(Part::one("offset", (rank.from - 1).to_string()));
         }
@@ -438,14 +445,22 @@ fn rank_parts(rank: &Rank, input: &[String]) -> Vec<Part> {
         }
         return parts;
     }
-    let function = rank_name(rank.function);
-    let range = match (rank.from, rank.to) {
-        (from, to) if from == to => format!("{function} = {to}"),
-        (0 | 1, to) => format!("{function} <= {to}"),
-        (from, u64::MAX) => format!("{function} >= {from}"),
-        (from, to) => format!("{function} BETWEEN {from} AND {to}"),
+    let function = format!("{}()", rank_name(rank.function));
+    let mut parts = Vec::new();
+    let place = match own.last().filter(|_| rank.with_rank) {
+        Some(name) => {
+            parts.push(Part::one("select", format!("{function} AS {name}")));
+            name
+        }
+        None => &function,
     };
-    let mut parts = vec![Part::one("keep", range)];
+    let range = match (rank.from, rank.to) {
+        (from, to) if from == to => format!("{place} = {to}"),
+        (0 | 1, to) => format!("{place} <= {to}"),
+        (from, u64::MAX) => format!("{place} >= {from}"),
+        (from, to) => format!("{place} BETWEEN {from} AND {to}"),
+    };
+    parts.push(Part::one("keep", range));
     if !rank.partition.is_empty() {
         parts.push(Part::one("partitionBy", partition));
     }

@@ -21,7 +21,7 @@ impl fmt::Display for Graph {
             names: readable(self),
             most,
             shown: vec![false; self.nodes.len()],
-            text: String::new(),
+            text: legend(most),
         };
         for (id, node) in self.nodes.iter().enumerate() {
             if let Operation::Sink(sink) = &node.operation {
@@ -37,6 +37,18 @@ impl fmt::Display for Graph {
         }
         f.write_str(&tree.text)
     }
+}
+
+/// How the text is to be read.
+fn legend(parallelism: usize) -> String {
+    let instances = match parallelism {
+        1 => "one instance".to_string(),
+        n => format!("{n} instances"),
+    };
+    format!(
+        "A node reads the one below it; of several inputs, those behind :- and +-. It has {instances}, and\n\
+         rows go forward from instance to instance, unless it says otherwise.\n\n"
+    )
 }
 
 struct Tree<'a> {
@@ -134,28 +146,16 @@ impl Tree<'_> {
     fn facts(&mut self, id: NodeId, margin: &str) {
         let node = &self.graph.nodes[id];
         if let Some(state) = super::keeps::state(self.graph, id, &self.names) {
-            let words = state.split(", ").map(str::to_string).collect();
-            self.part(&Part::list("state", words), margin);
+            self.part(&Part::one("state", state), margin);
         }
-        let keys = &node.changes.upsert_keys;
-        let is_least = |k: &&Vec<usize>| {
-            let is_within =
-                |other: &Vec<usize>| other.len() < k.len() && other.iter().all(|c| k.contains(c));
-            !keys.iter().any(is_within)
-        };
-        let least = keys.iter().filter(is_least);
-        let least: Vec<String> = least
-            .map(|key| format!("({})", listed(&self.names[id], key)))
-            .collect();
-        if !least.is_empty() {
-            self.part(
-                &Part {
-                    label: "upsert key",
-                    items: least,
-                    between: " or ",
-                },
-                margin,
-            );
+        let keys = self.upsert_keys(id);
+        if !keys.is_empty() && !self.is_told_before(id, &keys) {
+            let key = Part {
+                label: "upsert key",
+                items: keys,
+                between: " or ",
+            };
+            self.part(&key, margin);
         }
         let before = node.inputs.iter().map(|i| &self.graph.nodes[i.from]);
         if node.changes.order_dependent && !before.clone().any(|n| n.changes.order_dependent) {
@@ -164,6 +164,10 @@ impl Tree<'_> {
                 margin,
             );
         }
+        let mut exchanges = node.inputs.iter().map(|i| &i.exchange);
+        if exchanges.all(|e| *e == Exchange::Forward) {
+            return;
+        }
         let inputs = node.inputs.iter().map(|input| {
             let names = &self.names[input.from];
             format!("[{}] {}", input.from, exchange(&input.exchange, names))
@@ -171,6 +175,33 @@ impl Tree<'_> {
         let inputs: Vec<String> = inputs.collect();
         if !inputs.is_empty() {
             self.part(&Part::list("input", inputs), margin);
+        }
+    }
+
+    /// What identifies the rows of a node, without what holds another key.
+    fn upsert_keys(&self, id: NodeId) -> Vec<String> {
+        let keys = &self.graph.nodes[id].changes.upsert_keys;
+        let is_least = |k: &&Vec<usize>| {
+            let is_within =
+                |other: &Vec<usize>| other.len() < k.len() && other.iter().all(|c| k.contains(c));
+            !keys.iter().any(is_within)
+        };
+        let least = keys.iter().filter(is_least);
+        least
+            .map(|key| format!("({})", listed(&self.names[id], key)))
+            .collect()
+    }
+
+    /// Whether the key is that of the table written, or that of the rows a Calc takes.
+    fn is_told_before(&self, id: NodeId, keys: &[String]) -> bool {
+        let node = &self.graph.nodes[id];
+        match (&node.operation, node.inputs.first()) {
+            (Operation::Sink(sink), _) => {
+                let primary = sink.key.as_ref().map(|k| listed(&self.names[id], k));
+                primary.is_some_and(|k| keys.contains(&format!("({k})")))
+            }
+            (Operation::Calc(_), Some(input)) => self.upsert_keys(input.from) == keys,
+            _ => false,
         }
     }
 
@@ -193,7 +224,7 @@ impl Tree<'_> {
         }
     }
 
-    /// A label and items, broken into lines between items.
+    /// A label and items, broken into lines between items, and within those that are longer than a line.
     fn part(&mut self, part: &Part, margin: &str) {
         let mut line = format!("{margin}{:<LABEL$}", part.label);
         let start = line.chars().count();
@@ -201,18 +232,47 @@ impl Tree<'_> {
         for (i, item) in part.items.iter().enumerate() {
             let is_last = i + 1 == part.items.len();
             let between = if is_last { "" } else { part.between };
-            let length = item.chars().count() + between.trim_end().chars().count();
-            if width > start && width + length > WIDTH {
-                self.text += line.trim_end();
-                self.text.push('\n');
-                line = format!("{margin}{}", " ".repeat(LABEL));
-                width = start;
+            let mut deeper = "";
+            for piece in pieces(item, between, WIDTH.saturating_sub(start)) {
+                let length = piece.trim_end().chars().count();
+                if width > start && width + length > WIDTH {
+                    self.text += line.trim_end();
+                    self.text.push('\n');
+                    line = format!("{margin}{}{deeper}", " ".repeat(LABEL));
+                    width = start + deeper.len();
+                }
+                line += &piece;
+                width += piece.chars().count();
+                deeper = "  ";
             }
-            line += item;
-            line += between;
-            width += item.chars().count() + between.chars().count();
         }
         self.text += line.trim_end();
         self.text.push('\n');
     }
+}
+
+/// An item and what follows it, in pieces that a line may break between: one, if it fits into a line.
+fn pieces(item: &str, between: &str, fits: usize) -> Vec<String> {
+    let whole = format!("{item}{between}");
+    if whole.trim_end().chars().count() <= fits {
+        return vec![whole];
+    }
+    let mut pieces = Vec::new();
+    let mut piece = String::new();
+    let mut quoted = false;
+    let words: Vec<&str> = whole.split_inclusive(' ').collect();
+    for word in words {
+        let begins = matches!(
+            word.trim_end(),
+            "WHEN" | "ELSE" | "END" | "AND" | "OR" | "AS"
+        );
+        let ended = piece.ends_with(", ") || piece.ends_with("; ");
+        if !quoted && (begins || ended) && !piece.is_empty() {
+            pieces.push(std::mem::take(&mut piece));
+        }
+        piece += word;
+        quoted ^= word.matches('\'').count() % 2 == 1;
+    }
+    pieces.push(piece);
+    pieces
 }
