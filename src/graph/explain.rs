@@ -12,6 +12,8 @@ const WIDTH: usize = 100;
 const INDENT: usize = 6;
 /// How wide their labels are.
 const LABEL: usize = 13;
+/// How much further in an item goes on that is longer than a line.
+const DEEPER: usize = 2;
 
 impl fmt::Display for Graph {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -46,8 +48,8 @@ fn legend(parallelism: usize) -> String {
         n => format!("{n} instances"),
     };
     format!(
-        "A node reads the one below it; of several inputs, those behind :- and +-. It has {instances}, and\n\
-         rows go forward from instance to instance, unless it says otherwise.\n\n"
+        "A node reads the node below it, or those behind :- and +-. It has {instances}, and rows go forward\n\
+         from instance to instance, unless it says otherwise.\n\n"
     )
 }
 
@@ -232,18 +234,22 @@ impl Tree<'_> {
         for (i, item) in part.items.iter().enumerate() {
             let is_last = i + 1 == part.items.len();
             let between = if is_last { "" } else { part.between };
-            let mut deeper = "";
-            for piece in pieces(item, between, WIDTH.saturating_sub(start)) {
+            let pieces = pieces(&format!("{item}{between}"), WIDTH.saturating_sub(start));
+            for (n, piece) in pieces.iter().enumerate() {
                 let length = piece.trim_end().chars().count();
-                if width > start && width + length > WIDTH {
+                let breaks = match n {
+                    0 => pieces.len() > 1,
+                    _ => piece.starts_with("WHEN ") || piece.starts_with("ELSE "),
+                };
+                if width > start && (breaks || width + length > WIDTH) {
                     self.text += line.trim_end();
                     self.text.push('\n');
-                    line = format!("{margin}{}{deeper}", " ".repeat(LABEL));
-                    width = start + deeper.len();
+                    let deeper = if n == 0 { 0 } else { DEEPER };
+                    line = format!("{margin}{}", " ".repeat(LABEL + deeper));
+                    width = start + deeper;
                 }
-                line += &piece;
+                line += piece;
                 width += piece.chars().count();
-                deeper = "  ";
             }
         }
         self.text += line.trim_end();
@@ -251,27 +257,50 @@ impl Tree<'_> {
     }
 }
 
-/// An item and what follows it, in pieces that a line may break between: one, if it fits into a line.
-fn pieces(item: &str, between: &str, fits: usize) -> Vec<String> {
-    let whole = format!("{item}{between}");
-    if whole.trim_end().chars().count() <= fits {
-        return vec![whole];
+/// An item in pieces that a line may break between: one, if it fits into a line. It breaks where its outermost words join it, and
+/// between any words what is still too long.
+fn pieces(item: &str, fits: usize) -> Vec<String> {
+    let is_long = |text: &str, fits: usize| text.trim_end().chars().count() > fits;
+    if !is_long(item, fits) {
+        return vec![item.to_string()];
     }
+    let joins = |before: &str, word: &str| match word.trim_end() {
+        "WHEN" => before != "CASE ",
+        "THEN" | "ELSE" | "AND" | "OR" | "AS" => true,
+        _ => before.ends_with(", ") || before.ends_with("; "),
+    };
+    let pieces = split(item, |before, word, depth| {
+        depth == 0 && joins(before, word)
+    });
+    let words = |piece: String| {
+        if is_long(&piece, fits.saturating_sub(DEEPER)) {
+            split(&piece, |_, _, _| true)
+        } else {
+            vec![piece]
+        }
+    };
+    pieces.into_iter().flat_map(words).collect()
+}
+
+/// Splits a text at spaces outside quotes. `here`: whether to, by what has come since the last split, the word that follows, and
+/// how many parentheses are open.
+fn split(text: &str, here: impl Fn(&str, &str, usize) -> bool) -> Vec<String> {
     let mut pieces = Vec::new();
     let mut piece = String::new();
-    let mut quoted = false;
-    let words: Vec<&str> = whole.split_inclusive(' ').collect();
-    for word in words {
-        let begins = matches!(
-            word.trim_end(),
-            "WHEN" | "ELSE" | "END" | "AND" | "OR" | "AS"
-        );
-        let ended = piece.ends_with(", ") || piece.ends_with("; ");
-        if !quoted && (begins || ended) && !piece.is_empty() {
+    let (mut quoted, mut depth) = (false, 0usize);
+    for word in text.split_inclusive(' ') {
+        if !quoted && !piece.is_empty() && here(&piece, word, depth) {
             pieces.push(std::mem::take(&mut piece));
         }
+        for c in word.chars() {
+            match c {
+                '\'' => quoted = !quoted,
+                '(' | '[' if !quoted => depth += 1,
+                ')' | ']' if !quoted => depth = depth.saturating_sub(1),
+                _ => {}
+            }
+        }
         piece += word;
-        quoted ^= word.matches('\'').count() % 2 == 1;
     }
     pieces.push(piece);
     pieces

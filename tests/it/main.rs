@@ -7,6 +7,7 @@ mod files;
 #[path = "../harness/mod.rs"]
 mod harness;
 mod kafka;
+mod plans;
 mod random;
 mod recovery;
 mod s3;
