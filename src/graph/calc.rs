@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use datafusion::physical_expr::expressions::Column;
+use datafusion::physical_expr::expressions::{CastExpr, Column};
 use datafusion::physical_expr::utils::collect_columns;
 use datafusion::physical_expr::{PhysicalExpr, split_conjunction};
 
@@ -89,13 +89,20 @@ impl Steps {
         for step in steps {
             if let CalcStep::Project(exprs, _) = step {
                 let of = |(e, _): &(Arc<dyn PhysicalExpr>, String)| {
-                    let column = e.downcast_ref::<Column>()?;
-                    sources.get(column.index()).copied().flatten()
+                    sources.get(column(e)?.index()).copied().flatten()
                 };
                 sources = exprs.iter().map(of).collect();
             }
         }
         sources
+    }
+}
+
+/// The column that an expression is, in another layout or not.
+fn column(expr: &Arc<dyn PhysicalExpr>) -> Option<&Column> {
+    match expr.downcast_ref::<CastExpr>() {
+        Some(cast) => column(cast.expr()),
+        None => expr.downcast_ref(),
     }
 }
 

@@ -46,7 +46,7 @@ pub(super) fn state(graph: &Graph, id: NodeId, names: &Names) -> Option<String> 
                     plain(input, end)
                 ),
                 JoinTime::Interval { lower, upper, .. } => format!(
-                    "left rows until the watermark is {} their time, right rows until it is {} it",
+                    "left rows until the watermark is {} their time, right rows until it is {} theirs",
                     past(lower.saturating_neg()),
                     past(upper)
                 ),

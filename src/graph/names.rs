@@ -60,10 +60,10 @@ pub(super) fn readable(graph: &Graph) -> Names {
             continue;
         };
         if passes_columns(&node.operation) {
-            let width = names[input].len().min(names[id].len());
-            for column in 0..width {
-                if is_made_up(&names[id][column]) {
-                    names[id][column] = names[input][column].clone();
+            let from = names[input].clone();
+            for (name, passed) in names[id].iter_mut().zip(from) {
+                if is_made_up(name) {
+                    *name = passed;
                 }
             }
         }

@@ -9,9 +9,8 @@ use super::calc::{Steps, conjuncts, named, over, plain};
 use super::names::{self, Names, listed};
 use super::sql::{Sql, comma_separated, interval_of};
 use super::{
-    Aggregate, AggregateCall, Conflict, Frame, Graph, Join, JoinKind, JoinTime, Node, NodeId,
-    Operation, Over, OverFunction, OverTime, Rank, RankFunction, RankTime, SortColumn, Source,
-    WatermarkRule,
+    Aggregate, AggregateCall, Conflict, Graph, Join, JoinKind, JoinTime, Node, NodeId, Operation,
+    RankTime, Source, WatermarkRule,
 };
 use crate::catalog::ColumnKind;
 use crate::time::{WindowKind, WindowSpec};
