@@ -702,7 +702,9 @@ impl Session {
                     Ok(s) => s.guarantee(),
                     Err(_) => "shown, not kept",
                 };
-                promises.push((&sink.name, guarantee));
+                if !promises.contains(&(&sink.name, guarantee)) {
+                    promises.push((&sink.name, guarantee));
+                }
             }
         }
         let width = promises.iter().map(|(name, _)| name.len()).max();

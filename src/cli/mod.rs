@@ -81,7 +81,10 @@ pub fn main() -> ExitCode {
     let cli = Cli::parse();
     log_to_stderr();
     let work = std::thread::Builder::new().stack_size(STACK);
-    let result = match work.spawn(|| dispatch(cli.verb)).map(std::thread::JoinHandle::join) {
+    let result = match work
+        .spawn(|| dispatch(cli.verb))
+        .map(std::thread::JoinHandle::join)
+    {
         Ok(Ok(result)) => result,
         // The hook of `bug` has ended the process by then.
         Ok(Err(_)) => Err(Error::internal("a thread ended unexpectedly")),

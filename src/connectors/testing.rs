@@ -27,7 +27,7 @@ pub fn table(columns: &[(&str, DataType)], options: &[(&str, &str)]) -> Table {
             field: Field::new(*name, data_type.clone(), true),
             kind,
             comment: None,
-            declared: String::new(),
+            sql_type: crate::planner::types::sql_type(data_type),
         }
     };
     Table {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use datafusion::physical_expr::expressions::Column;
+use datafusion::physical_expr::expressions::{CastExpr, Column};
 use datafusion::physical_expr::utils::collect_columns;
 use datafusion::physical_expr::{PhysicalExpr, split_conjunction};
 
@@ -40,6 +40,7 @@ impl Steps {
     pub fn new(steps: &[CalcStep], input: &[String], output: &[String]) -> Self {
         let mut found = Self::default();
         let mut columns: Vec<Sql> = input.iter().map(Sql::atom).collect();
+        let mut filters = Vec::new();
         let mut projects = false;
         for (place, step) in steps.iter().enumerate() {
             let shown = |e: &Arc<dyn PhysicalExpr>| {
@@ -53,7 +54,7 @@ impl Steps {
             match step {
                 CalcStep::Filter(condition) => {
                     let parts = split_conjunction(condition).into_iter();
-                    found.filters.extend(parts.map(|e| shown(e).conjunct()));
+                    filters.extend(parts.map(shown));
                 }
                 CalcStep::Project(exprs, _) => {
                     projects = true;
@@ -72,6 +73,7 @@ impl Steps {
                 }
             }
         }
+        found.filters = conjuncts(&filters);
         if projects {
             let columns = columns.iter().enumerate();
             found.select = columns
@@ -87,13 +89,20 @@ impl Steps {
         for step in steps {
             if let CalcStep::Project(exprs, _) = step {
                 let of = |(e, _): &(Arc<dyn PhysicalExpr>, String)| {
-                    let column = e.downcast_ref::<Column>()?;
-                    sources.get(column.index()).copied().flatten()
+                    sources.get(column(e)?.index()).copied().flatten()
                 };
                 sources = exprs.iter().map(of).collect();
             }
         }
         sources
+    }
+}
+
+/// The column that an expression is, in another layout or not.
+fn column(expr: &Arc<dyn PhysicalExpr>) -> Option<&Column> {
+    match expr.downcast_ref::<CastExpr>() {
+        Some(cast) => column(cast.expr()),
+        None => expr.downcast_ref(),
     }
 }
 
@@ -110,6 +119,14 @@ fn uses(steps: &[CalcStep], column: usize) -> usize {
         }
     }
     count
+}
+
+/// What must all be true, each as it stands between ANDs.
+pub(super) fn conjuncts(all: &[Sql]) -> Vec<String> {
+    match all {
+        [only] => vec![only.text().to_string()],
+        all => all.iter().map(Sql::conjunct).collect(),
+    }
 }
 
 /// An expression AS a name, where that says more.

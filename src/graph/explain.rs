@@ -12,6 +12,8 @@ const WIDTH: usize = 100;
 const INDENT: usize = 6;
 /// How wide their labels are.
 const LABEL: usize = 13;
+/// How much further in an item goes on that is longer than a line.
+const DEEPER: usize = 2;
 
 impl fmt::Display for Graph {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -21,7 +23,7 @@ impl fmt::Display for Graph {
             names: readable(self),
             most,
             shown: vec![false; self.nodes.len()],
-            text: String::new(),
+            text: legend(most),
         };
         for (id, node) in self.nodes.iter().enumerate() {
             if let Operation::Sink(sink) = &node.operation {
@@ -37,6 +39,18 @@ impl fmt::Display for Graph {
         }
         f.write_str(&tree.text)
     }
+}
+
+/// How the text is to be read.
+fn legend(parallelism: usize) -> String {
+    let instances = match parallelism {
+        1 => "one instance".to_string(),
+        n => format!("{n} instances"),
+    };
+    format!(
+        "A node reads the node below it, or those behind :- and +-. It has {instances}, and rows go forward\n\
+         from instance to instance, unless it says otherwise.\n\n"
+    )
 }
 
 struct Tree<'a> {
@@ -134,28 +148,16 @@ impl Tree<'_> {
     fn facts(&mut self, id: NodeId, margin: &str) {
         let node = &self.graph.nodes[id];
         if let Some(state) = super::keeps::state(self.graph, id, &self.names) {
-            let words = state.split(", ").map(str::to_string).collect();
-            self.part(&Part::list("state", words), margin);
+            self.part(&Part::one("state", state), margin);
         }
-        let keys = &node.changes.upsert_keys;
-        let is_least = |k: &&Vec<usize>| {
-            let is_within =
-                |other: &Vec<usize>| other.len() < k.len() && other.iter().all(|c| k.contains(c));
-            !keys.iter().any(is_within)
-        };
-        let least = keys.iter().filter(is_least);
-        let least: Vec<String> = least
-            .map(|key| format!("({})", listed(&self.names[id], key)))
-            .collect();
-        if !least.is_empty() {
-            self.part(
-                &Part {
-                    label: "upsert key",
-                    items: least,
-                    between: " or ",
-                },
-                margin,
-            );
+        let keys = self.upsert_keys(id);
+        if !keys.is_empty() && !self.is_told_before(id, &keys) {
+            let key = Part {
+                label: "upsert key",
+                items: keys,
+                between: " or ",
+            };
+            self.part(&key, margin);
         }
         let before = node.inputs.iter().map(|i| &self.graph.nodes[i.from]);
         if node.changes.order_dependent && !before.clone().any(|n| n.changes.order_dependent) {
@@ -164,6 +166,10 @@ impl Tree<'_> {
                 margin,
             );
         }
+        let mut exchanges = node.inputs.iter().map(|i| &i.exchange);
+        if exchanges.all(|e| *e == Exchange::Forward) {
+            return;
+        }
         let inputs = node.inputs.iter().map(|input| {
             let names = &self.names[input.from];
             format!("[{}] {}", input.from, exchange(&input.exchange, names))
@@ -171,6 +177,33 @@ impl Tree<'_> {
         let inputs: Vec<String> = inputs.collect();
         if !inputs.is_empty() {
             self.part(&Part::list("input", inputs), margin);
+        }
+    }
+
+    /// What identifies the rows of a node, without what holds another key.
+    fn upsert_keys(&self, id: NodeId) -> Vec<String> {
+        let keys = &self.graph.nodes[id].changes.upsert_keys;
+        let is_least = |k: &&Vec<usize>| {
+            let is_within =
+                |other: &Vec<usize>| other.len() < k.len() && other.iter().all(|c| k.contains(c));
+            !keys.iter().any(is_within)
+        };
+        let least = keys.iter().filter(is_least);
+        least
+            .map(|key| format!("({})", listed(&self.names[id], key)))
+            .collect()
+    }
+
+    /// Whether the key is that of the table written, or that of the rows a Calc takes.
+    fn is_told_before(&self, id: NodeId, keys: &[String]) -> bool {
+        let node = &self.graph.nodes[id];
+        match (&node.operation, node.inputs.first()) {
+            (Operation::Sink(sink), _) => {
+                let primary = sink.key.as_ref().map(|k| listed(&self.names[id], k));
+                primary.is_some_and(|k| keys.contains(&format!("({k})")))
+            }
+            (Operation::Calc(_), Some(input)) => self.upsert_keys(input.from) == keys,
+            _ => false,
         }
     }
 
@@ -193,7 +226,7 @@ impl Tree<'_> {
         }
     }
 
-    /// A label and items, broken into lines between items.
+    /// A label and items, broken into lines between items, and within those that are longer than a line.
     fn part(&mut self, part: &Part, margin: &str) {
         let mut line = format!("{margin}{:<LABEL$}", part.label);
         let start = line.chars().count();
@@ -201,18 +234,74 @@ impl Tree<'_> {
         for (i, item) in part.items.iter().enumerate() {
             let is_last = i + 1 == part.items.len();
             let between = if is_last { "" } else { part.between };
-            let length = item.chars().count() + between.trim_end().chars().count();
-            if width > start && width + length > WIDTH {
-                self.text += line.trim_end();
-                self.text.push('\n');
-                line = format!("{margin}{}", " ".repeat(LABEL));
-                width = start;
+            let pieces = pieces(&format!("{item}{between}"), WIDTH.saturating_sub(start));
+            for (n, piece) in pieces.iter().enumerate() {
+                let length = piece.trim_end().chars().count();
+                let breaks = match n {
+                    0 => pieces.len() > 1,
+                    _ => piece.starts_with("WHEN ") || piece.starts_with("ELSE "),
+                };
+                if width > start && (breaks || width + length > WIDTH) {
+                    self.text += line.trim_end();
+                    self.text.push('\n');
+                    let deeper = if n == 0 { 0 } else { DEEPER };
+                    line = format!("{margin}{}", " ".repeat(LABEL + deeper));
+                    width = start + deeper;
+                }
+                line += piece;
+                width += piece.chars().count();
             }
-            line += item;
-            line += between;
-            width += item.chars().count() + between.chars().count();
         }
         self.text += line.trim_end();
         self.text.push('\n');
     }
+}
+
+/// An item in pieces that a line may break between: one, if it fits into a line. It breaks where its outermost words join it, and
+/// between any words what is still too long.
+fn pieces(item: &str, fits: usize) -> Vec<String> {
+    let is_long = |text: &str, fits: usize| text.trim_end().chars().count() > fits;
+    if !is_long(item, fits) {
+        return vec![item.to_string()];
+    }
+    let joins = |before: &str, word: &str| match word.trim_end() {
+        "WHEN" => before != "CASE ",
+        "THEN" | "ELSE" | "AND" | "OR" | "AS" => true,
+        _ => before.ends_with(", ") || before.ends_with("; "),
+    };
+    let pieces = split(item, |before, word, depth| {
+        depth == 0 && joins(before, word)
+    });
+    let words = |piece: String| {
+        if is_long(&piece, fits.saturating_sub(DEEPER)) {
+            split(&piece, |_, _, _| true)
+        } else {
+            vec![piece]
+        }
+    };
+    pieces.into_iter().flat_map(words).collect()
+}
+
+/// Splits a text at spaces outside quotes. `here`: whether to, by what has come since the last split, the word that follows, and
+/// how many parentheses are open.
+fn split(text: &str, here: impl Fn(&str, &str, usize) -> bool) -> Vec<String> {
+    let mut pieces = Vec::new();
+    let mut piece = String::new();
+    let (mut quoted, mut depth) = (false, 0usize);
+    for word in text.split_inclusive(' ') {
+        if !quoted && !piece.is_empty() && here(&piece, word, depth) {
+            pieces.push(std::mem::take(&mut piece));
+        }
+        for c in word.chars() {
+            match c {
+                '\'' => quoted = !quoted,
+                '(' | '[' if !quoted => depth += 1,
+                ')' | ']' if !quoted => depth = depth.saturating_sub(1),
+                _ => {}
+            }
+        }
+        piece += word;
+    }
+    pieces.push(piece);
+    pieces
 }

@@ -20,8 +20,8 @@ pub(super) fn state(graph: &Graph, id: NodeId, names: &Names) -> Option<String> 
             "the rows of open sessions{}, until the watermark passes their end",
             per(input, keys)
         ),
-        Operation::WindowAggregate(a) => aggregate(a, own, "accumulators".into()),
-        Operation::GroupAggregate(a) => aggregate(a, own, "accumulators".into()),
+        Operation::WindowAggregate(a) => aggregate(a, own, accumulators(a)),
+        Operation::GroupAggregate(a) => aggregate(a, own, accumulators(a)),
         Operation::RetractAggregate(a) => aggregate(a, own, retracting(a, input)),
         Operation::EventTimeSort { column, .. } => format!(
             "rows, until the watermark passes their {}",
@@ -46,7 +46,7 @@ pub(super) fn state(graph: &Graph, id: NodeId, names: &Names) -> Option<String> 
                     plain(input, end)
                 ),
                 JoinTime::Interval { lower, upper, .. } => format!(
-                    "left rows until the watermark is {} their time, right rows until it is {} it",
+                    "left rows until the watermark is {} their time, right rows until it is {} theirs",
                     past(lower.saturating_neg()),
                     past(upper)
                 ),
@@ -62,7 +62,7 @@ pub(super) fn state(graph: &Graph, id: NodeId, names: &Names) -> Option<String> 
 fn past(millis: i64) -> String {
     match millis {
         0 => "past".into(),
-        m if m < 0 => format!("less than {} before", span(m.saturating_neg())),
+        m if m < 0 => format!("{} before", span(m.saturating_neg())),
         m => format!("{} past", span(m)),
     }
 }
@@ -110,6 +110,13 @@ fn aggregate(aggregate: &Aggregate, own: &[String], what: String) -> String {
     }
 }
 
+fn accumulators(aggregate: &Aggregate) -> String {
+    match aggregate.calls.as_slice() {
+        [] => "whether there are rows".into(),
+        _ => "accumulators".into(),
+    }
+}
+
 /// What an aggregation keeps whose rows may be taken back: not every function can take a value back.
 fn retracting(aggregate: &Aggregate, input: &[String]) -> String {
     let takes_back = |name: &str| {
@@ -123,7 +130,7 @@ fn retracting(aggregate: &Aggregate, input: &[String]) -> String {
         .map(|c| over_call(&OverFunction::Aggregate(c.clone()), input))
         .collect();
     match calls.as_slice() {
-        [] => "accumulators".into(),
+        [] => accumulators(aggregate),
         calls => format!("accumulators, and every value of {},", calls.join(", ")),
     }
 }

@@ -3,7 +3,7 @@
 use datafusion::physical_expr::expressions::Column;
 
 use super::calc::{Steps, plain};
-use super::{Exchange, Graph, JoinKind, NodeId, Operation};
+use super::{Aside, Exchange, Graph, JoinKind, NodeId, Operation};
 
 /// The names of the columns of each node, by node.
 pub(super) type Names = Vec<Vec<String>>;
@@ -18,19 +18,34 @@ pub(super) fn raw(graph: &Graph) -> Names {
 
 /// A name that nobody gave: of a call, or one of the planner's.
 fn is_made_up(name: &str) -> bool {
+    let name = name.strip_prefix("EXPR$").unwrap_or(name);
     name.starts_with("__") || !name.chars().all(|c| c.is_alphanumeric() || c == '_')
+}
+
+/// Whether a column of a node has no name of its own: besides what is made up, what the node itself adds to its rows.
+fn is_unnamed(graph: &Graph, names: &Names, id: NodeId, column: usize) -> bool {
+    let node = &graph.nodes[id];
+    let added = match &node.operation {
+        Operation::Rank(_) | Operation::Over(_) => {
+            let input = node.inputs.first().map_or(id, |i| i.from);
+            column >= graph.nodes[input].schema.fields().len()
+        }
+        _ => false,
+    };
+    added || is_made_up(&names[id][column])
 }
 
 /// As a person reads them: what has no name of its own is called what it is called later, or by what it is.
 pub(super) fn readable(graph: &Graph) -> Names {
     let mut names = raw(graph);
+    let as_declared = names.clone();
     for id in (0..graph.nodes.len()).rev() {
         let mut consumers = graph.consumers(id);
         let (Some((consumer, port)), None) = (consumers.next(), consumers.next()) else {
             continue;
         };
         for column in 0..names[id].len() {
-            if is_made_up(&names[id][column])
+            if is_unnamed(graph, &names, id, column)
                 && let Some(later) = later_name(graph, &names, id, consumer, port, column)
                 && !is_made_up(&later)
                 && !names[id].contains(&later)
@@ -45,17 +60,28 @@ pub(super) fn readable(graph: &Graph) -> Names {
             continue;
         };
         if passes_columns(&node.operation) {
-            let width = names[input].len().min(names[id].len());
-            for column in 0..width {
-                if is_made_up(&names[id][column]) {
-                    names[id][column] = names[input][column].clone();
+            let from = names[input].clone();
+            for (name, passed) in names[id].iter_mut().zip(from) {
+                if is_made_up(name) {
+                    *name = passed;
+                }
+            }
+        }
+        if let Operation::Calc(steps) = &node.operation {
+            let sources = Steps::sources(steps, names[input].len());
+            for (column, source) in sources.into_iter().enumerate() {
+                let source = source.and_then(|s| names[input].get(s).cloned());
+                if let Some(source) = source.filter(|s| !names[id].contains(s))
+                    && is_made_up(&names[id][column])
+                {
+                    names[id][column] = source;
                 }
             }
         }
         if let Operation::Over(over) = &node.operation {
             let first = names[input].len();
             for (i, call) in over.calls.iter().enumerate() {
-                if names[id].get(first + i).is_some_and(|n| is_made_up(n)) {
+                if names[id].get(first + i) == as_declared[id].get(first + i) {
                     names[id][first + i] = super::describe::over_call(call, &names[input]);
                 }
             }
@@ -139,6 +165,7 @@ pub(super) fn exchange(exchange: &Exchange, names: &[String]) -> String {
         Exchange::Forward => "forward".into(),
         Exchange::Hash(columns) => format!("hash({})", listed(names, columns)),
         Exchange::Gather => "gather".into(),
-        Exchange::Aside(table) => format!("what goes to {}", table.table()),
+        Exchange::Aside(Aside::BadRows) => "bad rows".into(),
+        Exchange::Aside(Aside::LateRows) => "late rows".into(),
     }
 }

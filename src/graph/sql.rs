@@ -132,8 +132,14 @@ impl Sql {
         Self::infix(if negated { "NOT LIKE" } else { "LIKE" }, self, pattern)
     }
 
-    /// CASE; where it says so, COALESCE.
+    /// CASE; where it says so, COALESCE or NULLIF.
     pub fn case(base: Option<&Self>, branches: &[(Self, Self)], otherwise: Option<&Self>) -> Self {
+        if let (None, [(when, then)], Some(last)) = (base, branches, otherwise)
+            && then.text == "NULL"
+            && let Some(other) = when.text.strip_prefix(&format!("{last} = "))
+        {
+            return Self::atom(format!("NULLIF({last}, {other})"));
+        }
         let takes_first = |(when, then): &(Self, Self)| *when == then.followed_by("IS NOT NULL");
         if let (None, Some(last)) = (base, otherwise)
             && branches.iter().all(takes_first)
@@ -189,6 +195,14 @@ impl Sql {
                 unquoted(unit),
                 comma_separated(rest)
             )),
+            ("floor" | "ceil", [value, unit]) => Self::atom(format!(
+                "{}({value} TO {})",
+                name.to_uppercase(),
+                unquoted(unit)
+            )),
+            ("ltrim", [text, what]) => Self::atom(format!("TRIM(LEADING {what} FROM {text})")),
+            ("rtrim", [text, what]) => Self::atom(format!("TRIM(TRAILING {what} FROM {text})")),
+            ("strpos", [text, what]) => Self::atom(format!("POSITION({what} IN {text})")),
             ("extract", [unit, from]) => {
                 Self::atom(format!("EXTRACT({} FROM {from})", unquoted(unit)))
             }

@@ -4,7 +4,7 @@ use arrow::datatypes::{DataType, Field, FieldRef};
 use datafusion::common::ScalarValue;
 use datafusion::logical_expr::simplify::{ExprSimplifyResult, SimplifyContext};
 use datafusion::logical_expr::type_coercion::functions::{UDFCoercionExt, fields_with_udf};
-use datafusion::logical_expr::{Cast, Expr, ExprSchemable, Operator};
+use datafusion::logical_expr::{Cast, Expr, ExprSchemable, Operator, ReturnFieldArgs};
 use sqlparser::ast::{self, FunctionArg, FunctionArgExpr, FunctionArguments, Spanned};
 use sqlparser::tokenizer::Span;
 use std::sync::Arc;
@@ -137,7 +137,7 @@ impl Binder<'_> {
             list.duplicate_treatment,
             Some(ast::DuplicateTreatment::Distinct)
         );
-        for clause in &list.clauses {
+        if let Some(clause) = list.clauses.first() {
             return Err(match clause {
                 ast::FunctionArgumentClause::IgnoreOrRespectNulls(_) => self.ignore_nulls(span),
                 ast::FunctionArgumentClause::OrderBy(_) => self.unsupported(
@@ -185,35 +185,40 @@ impl Binder<'_> {
             return Err(self.unknown_function(name, span));
         };
         let args = self.coerced(function.as_ref(), args, span)?;
-        let args: Vec<Expr> = args.into_iter().map(|a| a.expr).collect();
-        let expr = if function.short_circuits() {
+        if function.short_circuits() {
+            let args = args.into_iter().map(|a| a.expr).collect();
             let context = SimplifyContext::builder().build();
-            match self.datafusion(span, function.simplify(args, &context))? {
+            let expr = match self.datafusion(span, function.simplify(args, &context))? {
                 ExprSimplifyResult::Simplified(expr) => expr,
                 ExprSimplifyResult::Original(args) => function.call(args),
-            }
-        } else {
-            function.call(args)
-        };
-        self.typed_by_arrow(expr, scope, span)
+            };
+            return self.typed_by_arrow(expr, scope, span);
+        }
+        // The result follows from what the arguments are known to be: nothing beneath them is looked at again.
+        let fields: Vec<FieldRef> = args
+            .iter()
+            .map(|a| Arc::new(Field::new("", arrow_type(&a.ty), a.ty.nullable)))
+            .collect();
+        let constants: Vec<Option<&ScalarValue>> = args
+            .iter()
+            .map(|a| match &a.expr {
+                Expr::Literal(value, _) => Some(value),
+                _ => None,
+            })
+            .collect();
+        let field = function.return_field_from_args(ReturnFieldArgs {
+            arg_fields: &fields,
+            scalar_arguments: &constants,
+        });
+        let field = self.datafusion(span, field)?;
+        let expr = function.call(args.into_iter().map(|a| a.expr).collect());
+        Ok(of_field(expr, &field))
     }
 
     /// An expression whose type DataFusion knows.
     pub(super) fn typed_by_arrow(&self, expr: Expr, scope: &Scope<'_>, span: Span) -> Bound<Typed> {
         let field = self.datafusion(span, expr.to_field(scope.schema))?.1;
-        let plain = plain_type(field.data_type());
-        let expr = if &plain == field.data_type() {
-            expr
-        } else {
-            Expr::Cast(Cast::new(Box::new(expr), plain.clone()))
-        };
-        Ok(Typed {
-            expr,
-            ty: SqlType {
-                nullable: field.is_nullable(),
-                ..sql_type(&plain)
-            },
-        })
+        Ok(of_field(expr, &field))
     }
 
     /// Arguments as what a function takes.
@@ -310,6 +315,23 @@ impl Binder<'_> {
             ),
             None => self.mistake_with(span, message, "SHOW FUNCTIONS lists what there is"),
         }
+    }
+}
+
+/// An expression of the type of a field, in the layout that flowline has for it.
+fn of_field(expr: Expr, field: &Field) -> Typed {
+    let plain = plain_type(field.data_type());
+    let expr = if &plain == field.data_type() {
+        expr
+    } else {
+        Expr::Cast(Cast::new(Box::new(expr), plain.clone()))
+    };
+    Typed {
+        expr,
+        ty: SqlType {
+            nullable: field.is_nullable(),
+            ..sql_type(&plain)
+        },
     }
 }
 

@@ -30,7 +30,7 @@ fn never_together(conditions: &[&Expr]) -> bool {
             .iter()
             .any(|b| match (&bound, self::bound(b)) {
                 (Some((x, op, low)), Some((y, other, high))) if *x == y => {
-                    excludes(*op, low, other, &high)
+                    excludes(*op, low, other, high)
                 }
                 _ => false,
             })

@@ -39,7 +39,7 @@ impl Binder<'_> {
                 let digits: Vec<char> = hex.chars().collect();
                 let pair = |p: &[char]| u8::from_str_radix(&p.iter().collect::<String>(), 16).ok();
                 let bytes: Option<Vec<u8>> = digits.chunks(2).map(pair).collect();
-                let Some(bytes) = bytes.filter(|_| digits.len() % 2 == 0) else {
+                let Some(bytes) = bytes.filter(|_| digits.len().is_multiple_of(2)) else {
                     return Err(self.mistake(
                         span,
                         "a binary literal has an even number of hexadecimal digits",

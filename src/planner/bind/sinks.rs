@@ -29,7 +29,7 @@ impl PlanContext<'_> {
         let mut binder = Binder::new(*self, file);
         let relation = binder.query(query, None)?;
         let given: Vec<String> = relation.visible().map(|c| c.name.clone()).collect();
-        let relation = binder.into_sink(relation, sink, into, span)?;
+        let relation = binder.rows_of_sink(relation, sink, into, span)?;
         // What goes in is called as the query calls it: that is what a person looks for.
         let columns = relation.columns.into_iter().enumerate();
         let columns = columns.map(|(at, column)| {
@@ -45,7 +45,7 @@ impl PlanContext<'_> {
 }
 
 impl Binder<'_> {
-    fn into_sink(
+    fn rows_of_sink(
         &self,
         relation: Relation,
         sink: &Table,

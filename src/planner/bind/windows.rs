@@ -226,7 +226,7 @@ impl Binder<'_> {
         if keys.iter().any(|k| !matches!(k.expr, Expr::Column(_))) {
             return Err(self.mistake(span, "PARTITION BY of a session takes columns"));
         }
-        let time = self.name(std::slice::from_ref(&column), &input.scope(None))?;
+        let time = self.name(std::slice::from_ref(column), &input.scope(None))?;
         let size_of = |binder: &mut Self, at: usize, arg: &ast::Expr| {
             let millis = binder.window_length(name, names[at], arg)?;
             if millis > 0 {

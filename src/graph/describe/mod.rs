@@ -1,12 +1,16 @@
 //! What a node does, in the words of Flink's plans: its name and the parts behind it.
 
-use super::calc::{Steps, named, over, plain};
+mod ranks;
+
+pub(super) use ranks::over_call;
+use ranks::{is_limit, order, over_parts, rank_parts};
+
+use super::calc::{Steps, conjuncts, named, over, plain};
 use super::names::{self, Names, listed};
 use super::sql::{Sql, comma_separated, interval_of};
 use super::{
-    Aggregate, AggregateCall, Conflict, Frame, Graph, Join, JoinKind, JoinTime, Node, NodeId,
-    Operation, Over, OverFunction, OverTime, Rank, RankFunction, RankTime, SortColumn, Source,
-    WatermarkRule,
+    Aggregate, AggregateCall, Conflict, Graph, Join, JoinKind, JoinTime, Node, NodeId, Operation,
+    RankTime, Source, WatermarkRule,
 };
 use crate::catalog::ColumnKind;
 use crate::time::{WindowKind, WindowSpec};
@@ -78,7 +82,8 @@ impl Node {
                 RankTime::Window(_) => "WindowRank",
                 RankTime::FirstByTime(_) | RankTime::FirstByArrival => "Deduplicate",
                 RankTime::Updating if rank.last_first => "Deduplicate",
-                RankTime::Updating if is_limit(rank) => "Limit",
+                RankTime::Updating if is_limit(rank) && rank.order.is_empty() => "Limit",
+                RankTime::Updating if is_limit(rank) => "SortLimit",
                 RankTime::Updating => "Rank",
             },
             Operation::Over(_) => "OverAggregate",
@@ -197,7 +202,7 @@ pub(super) fn parts(graph: &Graph, id: NodeId, names: &Names) -> Vec<Part> {
             ),
         ],
         Operation::Join(join) => join_parts(join, input, side(1)),
-        Operation::Rank(rank) => rank_parts(rank, input),
+        Operation::Rank(rank) => rank_parts(rank, input, own),
         Operation::Over(over) => over_parts(over, input, own),
         Operation::Sink(sink) => {
             let insertable = sink.table.insertable();
@@ -393,141 +398,11 @@ fn join_parts(join: &Join, left: &[String], right: &[String]) -> Vec<Part> {
     }
     if let Some(filter) = &join.filter {
         let filters = datafusion::physical_expr::split_conjunction(filter);
-        let filters = filters.into_iter().map(|e| over(e, &both).conjunct());
-        parts.push(Part::all("where", filters.collect()));
+        let filters: Vec<Sql> = filters.into_iter().map(|e| over(e, &both)).collect();
+        parts.push(Part::all("where", conjuncts(&filters)));
     }
     if join.null_aware {
         parts.push(Part::one("nulls", "as NOT IN has them"));
     }
     parts
-}
-
-/// LIMIT without ORDER BY: the rows in the order they come.
-fn is_limit(rank: &Rank) -> bool {
-    rank.partition.is_empty() && rank.order.is_empty()
-}
-
-fn rank_parts(rank: &Rank, input: &[String]) -> Vec<Part> {
-    let first = matches!(
-        rank.time,
-        RankTime::FirstByTime(_) | RankTime::FirstByArrival
-    );
-    let partition = listed(input, &rank.partition);
-    let order = order(&rank.order, input);
-    if first || rank.last_first {
-        let keep = if first { "FirstRow" } else { "LastRow" };
-        let by = if order.is_empty() {
-            "arrival"
-        } else {
-            order.as_str()
-        };
-        return vec![
-            Part::one("keep", keep),
-            Part::one("key", partition),
-            Part::one("orderBy", by),
-        ];
-    }
-    if is_limit(rank) {
-        let mut parts = Vec::new();
-        if rank.from > 1 {
-            parts.push(Part::one("offset", (rank.from - 1).to_string()));
-        }
-        if rank.to < u64::MAX {
-            let fetch = rank.to.saturating_sub(rank.from - 1);
-            parts.push(Part::one("fetch", fetch.to_string()));
-        }
-        return parts;
-    }
-    let function = rank_name(rank.function);
-    let range = match (rank.from, rank.to) {
-        (from, to) if from == to => format!("{function} = {to}"),
-        (0 | 1, to) => format!("{function} <= {to}"),
-        (from, u64::MAX) => format!("{function} >= {from}"),
-        (from, to) => format!("{function} BETWEEN {from} AND {to}"),
-    };
-    let mut parts = vec![Part::one("keep", range)];
-    if !rank.partition.is_empty() {
-        parts.push(Part::one("partitionBy", partition));
-    }
-    if !rank.order.is_empty() {
-        parts.push(Part::one("orderBy", order));
-    }
-    parts
-}
-
-fn rank_name(function: RankFunction) -> &'static str {
-    match function {
-        RankFunction::RowNumber => "ROW_NUMBER",
-        RankFunction::Rank => "RANK",
-        RankFunction::DenseRank => "DENSE_RANK",
-    }
-}
-
-/// Flink puts NULLs first where it goes upwards, and last where it goes downwards.
-fn order(columns: &[SortColumn], names: &[String]) -> String {
-    let shown: Vec<String> = columns
-        .iter()
-        .map(|c| {
-            let direction = if c.descending { "DESC" } else { "ASC" };
-            let nulls = match (c.nulls_first, c.descending) {
-                (true, true) => " NULLS FIRST",
-                (false, false) => " NULLS LAST",
-                _ => "",
-            };
-            format!("{} {direction}{nulls}", plain(names, c.column))
-        })
-        .collect();
-    shown.join(", ")
-}
-
-fn over_parts(over: &Over, input: &[String], own: &[String]) -> Vec<Part> {
-    let by = match &over.time {
-        OverTime::Event(column) => format!("{} ASC", plain(input, *column)),
-        OverTime::Arrival(Some(column)) => format!("{} ASC", plain(input, *column)),
-        OverTime::Arrival(None) => "arrival".to_string(),
-        OverTime::Updating(columns) => order(columns, input),
-    };
-    let frame = match over.frame {
-        Frame::RowsUnbounded => "ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW".to_string(),
-        Frame::Rows(n) => format!("ROWS BETWEEN {n} PRECEDING AND CURRENT ROW"),
-        Frame::RangeUnbounded => "RANGE BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW".to_string(),
-        Frame::Range(millis) => format!(
-            "RANGE BETWEEN {} PRECEDING AND CURRENT ROW",
-            interval_of(millis)
-        ),
-    };
-    let calls = over.calls.iter().enumerate().map(|(i, call)| {
-        let text = over_call(call, input);
-        named(
-            &Sql::atom(text.as_str()),
-            own.get(input.len() + i).unwrap_or(&text),
-        )
-    });
-    let mut parts = vec![Part::list("select", calls.collect())];
-    if !over.partition.is_empty() {
-        parts.push(Part::one("partitionBy", listed(input, &over.partition)));
-    }
-    parts.push(Part::one("orderBy", by));
-    parts.push(Part::one("frame", frame));
-    parts
-}
-
-/// A call of an OVER.
-pub(super) fn over_call(call: &OverFunction, input: &[String]) -> String {
-    match call {
-        OverFunction::Aggregate(a) => call_text(a, input).text().to_string(),
-        OverFunction::Lag {
-            value,
-            offset,
-            default,
-        } => {
-            let mut args = vec![over(value, input)];
-            if *offset != 1 || default.is_some() {
-                args.push(Sql::atom(offset.to_string()));
-            }
-            args.extend(default.iter().map(|d| over(d, input)));
-            format!("LAG({})", comma_separated(&args))
-        }
-        OverFunction::Rank(function) => format!("{}()", rank_name(*function)),
-    }
 }
