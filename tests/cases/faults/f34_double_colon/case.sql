@@ -1,0 +1,10 @@
+-- case: a cast by two colons
+-- error: :
+CREATE TABLE t (k STRING, v INT, xs ARRAY<INT>) WITH (
+  'connector' = 'kafka',
+  'topic' = 't',
+  'properties.bootstrap.servers' = 'localhost:9092',
+  'scan.startup.mode' = 'earliest-offset',
+  'format' = 'json'
+);
+SELECT v::STRING AS s FROM t;
