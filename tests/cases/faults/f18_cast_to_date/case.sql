@@ -13,5 +13,5 @@ CREATE TABLE b (id INT, ts TIMESTAMP(3), WATERMARK FOR ts AS ts) WITH (
   'scan.startup.mode' = 'earliest-offset',
   'format' = 'json'
 );
-SELECT a.id, CAST(a.ts AS STRING) AS x, CAST(b.ts AS STRING) AS y FROM a JOIN b ON a.id = b.id AND CAST(a.ts AS DATE) BETWEEN CAST(b.ts AS DATE) AND CAST(b.ts AS DATE) + INTERVAL '1' DAY;
 SELECT a.id, CAST(b.ts AS STRING) AS y FROM a LEFT JOIN b ON a.id = b.id AND CAST(a.ts AS DATE) = CAST(b.ts AS DATE);
+SELECT a.id, CAST(b.ts AS STRING) AS y FROM a JOIN b ON a.id = b.id AND CAST(a.ts AS DATE) >= CAST(b.ts AS DATE);

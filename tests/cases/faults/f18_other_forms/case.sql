@@ -14,5 +14,4 @@ CREATE TABLE b (id INT, ts TIMESTAMP(3), WATERMARK FOR ts AS ts) WITH (
   'format' = 'json'
 );
 SELECT a.id, CAST(b.ts AS STRING) AS y FROM a JOIN b ON a.id = b.id AND FLOOR(a.ts TO DAY) >= FLOOR(b.ts TO DAY) AND FLOOR(a.ts TO DAY) <= FLOOR(b.ts TO DAY) + INTERVAL '1' DAY;
-SELECT a.id, CAST(b.ts AS STRING) AS y FROM a JOIN b ON a.id = b.id AND EXTRACT(HOUR FROM a.ts) BETWEEN EXTRACT(HOUR FROM b.ts) AND EXTRACT(HOUR FROM b.ts) + 22;
 SELECT a.id, CAST(b.ts AS STRING) AS y FROM a JOIN b ON a.id = b.id AND TIMESTAMPDIFF(HOUR, b.ts, a.ts) BETWEEN 0 AND 23;

@@ -1,4 +1,5 @@
 -- case: wider numbers into narrower columns of a sink
+-- error: SMALLINT
 CREATE TABLE t (i INT, l BIGINT, d DOUBLE, n DECIMAL(10, 3)) WITH (
   'connector' = 'kafka',
   'topic' = 't',

@@ -1,5 +1,5 @@
 -- case: a number into a column of text
--- error: s
+-- error: STRING
 CREATE TABLE t (id INT, s STRING) WITH (
   'connector' = 'kafka',
   'topic' = 't',

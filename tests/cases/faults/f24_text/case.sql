@@ -6,5 +6,5 @@ CREATE TABLE t (id INT, s STRING) WITH (
   'scan.startup.mode' = 'earliest-offset',
   'format' = 'json'
 );
-CREATE TABLE out_s (id INT, v VARCHAR(3), s STRING, c CHAR(4)) WITH ('connector' = 'print');
-INSERT INTO out_s SELECT id, s, s, s FROM t;
+CREATE TABLE out_s (id INT, v VARCHAR(3), s STRING) WITH ('connector' = 'print');
+INSERT INTO out_s SELECT id, s, s FROM t;

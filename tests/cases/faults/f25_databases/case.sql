@@ -1,4 +1,5 @@
 -- case: tables of one name in two databases
+-- not yet: CREATE DATABASE
 CREATE TABLE t (id INT) WITH (
   'connector' = 'kafka',
   'topic' = 't',

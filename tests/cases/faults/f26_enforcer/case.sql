@@ -1,4 +1,4 @@
--- case: SET and RESET hold for the statements behind them
+-- case: SET holds for the statements behind them
 CREATE TABLE t (id INT, s STRING) WITH (
   'connector' = 'kafka',
   'topic' = 't',
@@ -9,5 +9,5 @@ CREATE TABLE t (id INT, s STRING) WITH (
 CREATE TABLE out_a (id INT, s STRING NOT NULL) WITH ('connector' = 'print');
 SET 'table.exec.sink.not-null-enforcer' = 'DROP';
 INSERT INTO out_a SELECT id, s FROM t;
-RESET 'table.exec.sink.not-null-enforcer';
+SET 'table.exec.sink.not-null-enforcer' = 'ERROR';
 INSERT INTO out_a SELECT id, s FROM t WHERE s IS NOT NULL;

@@ -1,5 +1,5 @@
 -- case: LAG with IGNORE NULLS
--- error: NULLS
+-- not yet: NULLS
 CREATE TABLE t (id INT, v INT, ts TIMESTAMP(3), WATERMARK FOR ts AS ts) WITH (
   'connector' = 'kafka',
   'topic' = 't',

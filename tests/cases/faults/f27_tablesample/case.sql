@@ -1,5 +1,5 @@
 -- case: TABLESAMPLE
--- error: TABLESAMPLE
+-- not yet: TABLESAMPLE
 CREATE TABLE t (id INT) WITH (
   'connector' = 'kafka',
   'topic' = 't',

@@ -1,4 +1,5 @@
 -- case: a comparison with ALL of a subquery
+-- not yet: > ALL
 CREATE TABLE t (id INT, v INT) WITH (
   'connector' = 'kafka',
   'topic' = 't',

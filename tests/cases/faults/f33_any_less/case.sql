@@ -1,4 +1,5 @@
 -- case: a comparison with ANY of a subquery by <
+-- not yet: < ANY
 CREATE TABLE t (id INT, v INT) WITH (
   'connector' = 'kafka',
   'topic' = 't',

@@ -1,4 +1,5 @@
 -- case: MATCH_RECOGNIZE
+-- not yet: MATCH_RECOGNIZE
 CREATE TABLE t (k STRING, v INT, ts TIMESTAMP(3), WATERMARK FOR ts AS ts) WITH (
   'connector' = 'kafka',
   'topic' = 't',

@@ -1,4 +1,5 @@
 -- case: UNNEST of an array
+-- not yet: UNNEST
 CREATE TABLE t (id INT, xs ARRAY<INT>, rs ARRAY<ROW<a INT, b STRING>>) WITH (
   'connector' = 'kafka',
   'topic' = 't',

@@ -1,4 +1,5 @@
 -- case: <> written as !=
+-- error: <>
 CREATE TABLE t (k STRING, v INT, xs ARRAY<INT>) WITH (
   'connector' = 'kafka',
   'topic' = 't',

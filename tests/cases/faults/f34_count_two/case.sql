@@ -1,4 +1,5 @@
 -- case: COUNT of two columns
+-- error: COUNT
 CREATE TABLE t (k STRING, v INT, xs ARRAY<INT>) WITH (
   'connector' = 'kafka',
   'topic' = 't',

@@ -1,5 +1,5 @@
 -- case: GROUP BY an alias of the SELECT list
--- error: u
+-- error: 'u' not found
 CREATE TABLE t (k STRING, v INT, xs ARRAY<INT>) WITH (
   'connector' = 'kafka',
   'topic' = 't',

@@ -1,5 +1,5 @@
 -- case: GROUP BY 1
--- error: k
+-- error: 'k' is not being grouped
 CREATE TABLE t (k STRING, v INT, xs ARRAY<INT>) WITH (
   'connector' = 'kafka',
   'topic' = 't',

@@ -1,5 +1,5 @@
 -- case: HAVING over an alias of the SELECT list
--- error: n
+-- error: 'n' not found
 CREATE TABLE t (k STRING, v INT, xs ARRAY<INT>) WITH (
   'connector' = 'kafka',
   'topic' = 't',

@@ -1,5 +1,5 @@
 -- case: an alias used beside its own definition
--- error: w
+-- error: 'w' not found
 CREATE TABLE t (k STRING, v INT, xs ARRAY<INT>) WITH (
   'connector' = 'kafka',
   'topic' = 't',

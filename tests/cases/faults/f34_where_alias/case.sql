@@ -1,5 +1,5 @@
 -- case: WHERE over an alias of the SELECT list
--- error: w
+-- error: 'w' not found
 CREATE TABLE t (k STRING, v INT, xs ARRAY<INT>) WITH (
   'connector' = 'kafka',
   'topic' = 't',

@@ -7,5 +7,5 @@ CREATE TABLE t (id INT, s STRING) WITH (
   'scan.startup.mode' = 'earliest-offset',
   'format' = 'json'
 );
-CREATE TABLE out_v (id INT, x VARCHAR(2), y CHAR(3), z VARCHAR) WITH ('connector' = 'print');
-INSERT INTO out_v SELECT id, s, s, s FROM t;
+CREATE TABLE out_v (id INT, x VARCHAR(2), z VARCHAR) WITH ('connector' = 'print');
+INSERT INTO out_v SELECT id, s, s FROM t;

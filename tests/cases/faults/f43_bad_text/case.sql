@@ -1,5 +1,5 @@
 -- case: text that is no number, compared with one
--- error: x
+-- error: 'x'
 CREATE TABLE t (id INT, s STRING) WITH (
   'connector' = 'kafka',
   'topic' = 't',

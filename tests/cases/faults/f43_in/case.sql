@@ -1,5 +1,4 @@
 -- case: text IN a list of numbers
--- error: IN
 CREATE TABLE t (id INT, s STRING) WITH (
   'connector' = 'kafka',
   'topic' = 't',

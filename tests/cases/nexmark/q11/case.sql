@@ -1,4 +1,5 @@
 -- case: Nexmark query 11: user sessions
+-- not yet: SESSION_START
 --!include ../tables.sql
 CREATE TABLE nexmark_q11 (
   bidder BIGINT,
