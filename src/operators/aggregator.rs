@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions};
-use arrow::datatypes::{Field, Schema};
+use arrow::array::{Array, ArrayRef, RecordBatch, RecordBatchOptions, make_array};
+use arrow::datatypes::{DataType, Field, Schema};
 use datafusion::logical_expr::{EmitTo, GroupsAccumulator};
 use datafusion::physical_expr::GroupsAccumulatorAdapter;
 use datafusion::physical_plan::aggregates::group_values::{GroupValues, new_group_values};
@@ -38,7 +38,7 @@ impl Aggregator {
                 .fields()
                 .iter()
                 .take(keys)
-                .map(|f| f.as_ref().clone())
+                .map(|f| f.as_ref().clone().with_data_type(key_type(f.data_type())))
                 .collect();
             Some(new_group_values(
                 Arc::new(Schema::new(fields)),
@@ -166,7 +166,11 @@ impl Aggregator {
                 let keys = groups.emit(EmitTo::All)?;
                 // What was emitted stays known by hash until it is cleared.
                 groups.clear_shrink(0);
-                Ok(keys)
+                let fields = self.aggregate.partial_schema.fields().iter();
+                keys.into_iter()
+                    .zip(fields)
+                    .map(|(key, field)| with_type(&key, field.data_type().clone()))
+                    .collect()
             }
             None => Ok(Vec::new()),
         }
@@ -176,7 +180,8 @@ impl Aggregator {
         self.any = true;
         match &mut self.groups {
             Some(groups) => {
-                groups.intern(keys, &mut self.indices)?;
+                let bits = keys.iter().map(|k| with_type(k, key_type(k.data_type())));
+                groups.intern(&bits.collect::<Result<Vec<_>>>()?, &mut self.indices)?;
                 Ok(groups.len())
             }
             None => {
@@ -186,6 +191,28 @@ impl Aggregator {
             }
         }
     }
+}
+
+/// The type that a grouping column is kept as: FLOAT and DOUBLE by their bits, as in Flink, so that 0.0 and -0.0 are two groups.
+fn key_type(data_type: &DataType) -> DataType {
+    match data_type {
+        DataType::Float32 => DataType::Int32,
+        DataType::Float64 => DataType::Int64,
+        other => other.clone(),
+    }
+}
+
+/// The same values under a type of the same layout.
+fn with_type(array: &ArrayRef, data_type: DataType) -> Result<ArrayRef> {
+    if *array.data_type() == data_type {
+        return Ok(Arc::clone(array));
+    }
+    let data = array
+        .to_data()
+        .into_builder()
+        .data_type(data_type)
+        .build()?;
+    Ok(make_array(data))
 }
 
 impl Aggregate {

@@ -48,6 +48,7 @@ mod printf;
 mod random;
 mod regular;
 mod round;
+mod single;
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 mod sql_tests;
@@ -205,6 +206,11 @@ pub fn checked(op: Checked) -> Arc<ScalarUDF> {
 /// SUM that fails where the result does not fit its type. (Flink's wraps around, and is NULL beyond 38 digits.)
 pub fn checked_sum() -> Arc<AggregateUDF> {
     exact::checked_sum()
+}
+
+/// The value of a scalar subquery, which gives one row at most: more than one is an error.
+pub fn single_value() -> Arc<AggregateUDF> {
+    single::function()
 }
 
 /// `TIME + INTERVAL`: what passes midnight goes on from 0.

@@ -122,7 +122,13 @@ impl Binder<'_> {
         }
         let (x, y) = (a.ty.kind.clone(), b.ty.kind.clone());
         if !is_number(&x) || !is_number(&y) {
-            return self.arithmetic_of_text(a, op, b, span);
+            let is_moment = matches!(x, Kind::Timestamp(_) | Kind::TimestampLtz(_) | Kind::Date);
+            let mut refused = self.cannot_apply(&op.to_string(), &a, &b, span);
+            if is_moment && op == Operator::Minus {
+                let help = "TIMESTAMPDIFF(SECOND, from, to) gives the time between two";
+                refused.help = Some(help.into());
+            }
+            return Err(refused);
         }
         let nullable = a.ty.nullable || b.ty.nullable;
         if is_float(&x) || is_float(&y) {
@@ -265,36 +271,6 @@ impl Binder<'_> {
             kind,
             nullable,
         ))
-    }
-
-    /// Arithmetic with text: Flink takes the text for a number.
-    fn arithmetic_of_text(&self, a: Typed, op: Operator, b: Typed, span: Span) -> Bound<Typed> {
-        let shown = op.to_string();
-        match (&a.ty.kind, &b.ty.kind) {
-            (x, y) if is_text(x) && is_number(y) => {
-                let to = if is_float(y) { Kind::Double } else { y.clone() };
-                let a = self.as_kind(a, &to, span)?;
-                self.arithmetic(a, op, b, span)
-            }
-            (x, y) if is_number(x) && is_text(y) => {
-                let to = if is_float(x) { Kind::Double } else { x.clone() };
-                let b = self.as_kind(b, &to, span)?;
-                self.arithmetic(a, op, b, span)
-            }
-            (Kind::Timestamp(_) | Kind::TimestampLtz(_) | Kind::Date, _)
-                if op == Operator::Minus =>
-            {
-                Err(self.mistake_with(
-                    span,
-                    format!(
-                        "Cannot apply '-' to arguments of type '<{}> - <{}>'",
-                        a.ty.kind, b.ty.kind
-                    ),
-                    "TIMESTAMPDIFF(SECOND, from, to) gives the time between two",
-                ))
-            }
-            _ => Err(self.cannot_apply(&shown, &a, &b, span)),
-        }
     }
 }
 

@@ -303,6 +303,9 @@ impl Binder<'_> {
                 ),
             ));
         }
+        for column in &mut relation.columns {
+            column.name.clone_from(&column.id);
+        }
         for (column, name) in relation.columns.iter_mut().zip(&view.columns) {
             column.name.clone_from(name);
         }

@@ -113,7 +113,8 @@ impl<'a> PlanContext<'a> {
             columns: relation
                 .columns
                 .iter()
-                .map(|c| (c.name.clone(), c.ty.clone()))
+                // Of columns of one name the later ones are numbered, as the plan has them: k, k0.
+                .map(|c| (c.id.clone(), c.ty.clone()))
                 .collect(),
             plan: relation.plan,
         })

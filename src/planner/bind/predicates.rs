@@ -256,17 +256,8 @@ impl Binder<'_> {
             Kind::Null => Kind::Boolean,
             other => other.clone(),
         };
-        if is_number(&kind)
-            != items
-                .iter()
-                .all(|i| is_number(&i.ty.kind) || i.ty.kind == Kind::Null)
-            && let Some(other) = items
-                .iter()
-                .find(|i| is_number(&i.ty.kind) != is_number(&kind))
-            && other.ty.kind != Kind::Null
-        {
-            return Err(self.cannot_apply("=", &value, other, span));
-        }
+        // Text is compared whole, however long it may be.
+        let kind = if is_text(&kind) { Kind::String } else { kind };
         let value = self.as_kind(value, &kind, span)?;
         let is_decimal = |k: &Kind| matches!(k, Kind::Decimal(..));
         let as_they_are = is_decimal(&kind) && items.iter().any(|i| is_decimal(&i.ty.kind));

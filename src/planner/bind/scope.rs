@@ -295,11 +295,7 @@ impl Binder<'_> {
             });
             columns.push(ScopeColumn {
                 qualifier: name.qualifier,
-                name: if name.is_renamed {
-                    id.clone()
-                } else {
-                    name.name
-                },
+                name: name.name,
                 id,
                 ty: typed.ty,
                 is_hidden: name.is_hidden,
@@ -341,8 +337,6 @@ pub(super) struct ScopeName {
     pub qualifier: Option<String>,
     pub name: String,
     pub is_hidden: bool,
-    /// The number that makes its name in the plan unique becomes part of its name in SQL: Calcite's k, k0.
-    pub is_renamed: bool,
 }
 
 impl ScopeName {
@@ -350,7 +344,6 @@ impl ScopeName {
     pub fn item(name: impl Into<String>) -> Self {
         Self {
             name: name.into(),
-            is_renamed: true,
             ..Self::default()
         }
     }
@@ -361,7 +354,6 @@ impl ScopeName {
             qualifier: column.qualifier.clone(),
             name: column.name.clone(),
             is_hidden: column.is_hidden,
-            is_renamed: false,
         }
     }
 }

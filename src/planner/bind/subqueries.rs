@@ -404,13 +404,23 @@ impl Binder<'_> {
         span: Span,
     ) -> Bound<(Relation, Expr)> {
         let is_single = gives_one_row(&query.subquery);
-        let inner = self.inner(query, &relation)?;
+        let mut inner = self.inner(query, &relation)?;
         if !is_single && !inner.conditions.is_empty() {
             return Err(self.mistake_with(
                 span,
                 "a subquery that stands for a value and depends on the row around it must aggregate",
                 "take MAX(x), or join its table",
             ));
+        }
+        if !is_single && let Some(column) = inner.relation.columns.first().cloned() {
+            // More than one row is an error when it is there.
+            let only = flowline_udfs::single_value().call(vec![column.expr()]);
+            let plan = LogicalPlanBuilder::from(inner.relation.plan)
+                .aggregate(Vec::<Expr>::new(), vec![only.alias(&column.id)]);
+            inner.relation = Relation {
+                plan: self.datafusion(span, plan.and_then(LogicalPlanBuilder::build))?,
+                columns: vec![column],
+            };
         }
         let id = inner.relation.columns.first().map(|c| c.id.clone());
         let Some(id) = id else {

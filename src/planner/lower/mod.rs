@@ -846,5 +846,7 @@ fn source_key(table: &Table, options: &PlanOptions) -> String {
             .state_ttl
             .filter(|_| source_mode(table) != SourceMode::Append),
     );
-    format!("{} {:?} {read:?}", table.name, table.with)
+    // A table that was dropped and declared anew is another one.
+    let declared = place_of(&table.file, table.span);
+    format!("{} {:?} {read:?} {declared}", table.name, table.with)
 }

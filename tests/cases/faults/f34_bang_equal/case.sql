@@ -1,5 +1,5 @@
 -- case: <> written as !=
--- error: <>
+-- differs: != is accepted as another way to write <>
 CREATE TABLE t (k STRING, v INT, xs ARRAY<INT>) WITH (
   'connector' = 'kafka',
   'topic' = 't',

@@ -1,5 +1,5 @@
 -- case: LIMIT with a comma, which Flink has not
--- error: LIMIT
+-- error: expected the end of the statement
 CREATE TABLE t (k STRING, v INT, xs ARRAY<INT>) WITH (
   'connector' = 'kafka',
   'topic' = 't',
