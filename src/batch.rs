@@ -24,7 +24,7 @@ use crate::error::{Error, Result};
 use crate::planner::{PlanContext, StreamTable, diagnose, rules, tables_read};
 use crate::session::Session;
 use crate::sql::ast::StatementKind;
-use crate::sql::{Diagnostic, SourceFile, parse_script};
+use crate::sql::{Diagnostic, SourceFile, deep, parse_script};
 
 /// One answer: its name (`select_1` ...), columns and rows.
 pub type Answer = (String, SchemaRef, Vec<RecordBatch>);
@@ -98,7 +98,7 @@ fn plan(
         tables: &make,
         checked: session.settings.overflow_is_error(),
     };
-    let bound = context.query(query, file).map_err(|e| *e)?;
+    let bound = deep(|| context.query(query, file)).map_err(|e| *e)?;
     Ok(bound.plan)
 }
 

@@ -739,6 +739,10 @@ impl Session {
     }
 
     fn plan(&self, pending: &[&Pending]) -> Result<Graph> {
+        crate::sql::deep(|| self.lowered(pending))
+    }
+
+    fn lowered(&self, pending: &[&Pending]) -> Result<Graph> {
         let mut mistakes: Vec<Diagnostic> = Vec::new();
         let mut inserts: Vec<InsertPlan> = pending.iter().map(|p| insert_plan(p)).collect();
         if self.settings.is_batch() {

@@ -6,7 +6,7 @@ use super::{Message, Session};
 use crate::error::{Error, Result};
 use crate::planner::object_name;
 use crate::sql::ast::StatementKind;
-use crate::sql::{Diagnostic, SourceFile};
+use crate::sql::{Diagnostic, SourceFile, deep};
 
 impl Session {
     /// Takes the statements of a file: declarations at once, INSERTs and SELECTs to be run as one job later.
@@ -14,7 +14,7 @@ impl Session {
     /// # Errors
     /// All mistakes of the file.
     pub fn load(&mut self, file: &Arc<SourceFile>) -> Result<Vec<Message>> {
-        self.load_where(file, |_| true)
+        deep(|| self.load_where(file, |_| true))
     }
 
     /// Takes the declarations and settings of a file, and leaves out its INSERTs and SELECTs.
@@ -22,12 +22,13 @@ impl Session {
     /// # Errors
     /// All mistakes of what is taken.
     pub fn declare(&mut self, file: &Arc<SourceFile>) -> Result<Vec<Message>> {
-        self.load_where(file, |kind| {
+        let declares = |kind: &StatementKind| {
             !matches!(
                 kind,
                 StatementKind::Query(_) | StatementKind::Insert(_) | StatementKind::StatementSet(_)
             )
-        })
+        };
+        deep(|| self.load_where(file, declares))
     }
 
     fn load_where(

@@ -2,6 +2,7 @@
 
 pub mod ast;
 mod ddl;
+mod depth;
 mod diagnostic;
 mod dialect;
 mod failure;
@@ -18,6 +19,7 @@ mod words;
 #[cfg(test)]
 mod tests;
 
+pub use depth::deep;
 pub use diagnostic::{Diagnostic, SourceFile};
 pub use dialect::FlinkDialect;
 pub use parser::{parse_all, parse_script};

@@ -11,6 +11,7 @@ use super::ast::{
     ConflictAction, Insert, Script, Setting, Spanned, Statement, StatementKind, TableOption,
 };
 use super::ddl;
+use super::depth::deep;
 use super::dialect::FlinkDialect;
 use super::failure::{Failure, fail, unpack};
 use super::tokens::{MAX_NESTING, Segment, is_solid, segments};
@@ -33,6 +34,10 @@ pub fn parse_script(file: &Arc<SourceFile>) -> Result<Script, Vec<Diagnostic>> {
 
 /// The statements of a file that can be read, and the mistakes in the others, by place.
 pub fn parse_all(file: &Arc<SourceFile>) -> (Script, Vec<Diagnostic>) {
+    deep(|| parse_segments(file))
+}
+
+fn parse_segments(file: &Arc<SourceFile>) -> (Script, Vec<Diagnostic>) {
     let mut errors = Vec::new();
     let mut rest = segments(file, &mut errors);
     let mut statements = Vec::new();

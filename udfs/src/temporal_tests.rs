@@ -153,7 +153,11 @@ fn parses() {
             &[p("2024/01/02"), p("yyyy/MM/dd")],
             "2024-01-02 00:00:00.000",
         ),
-        ("to_timestamp_ltz", &[p("bad")], "NULL"),
+        (
+            "to_timestamp_ltz",
+            &[p("bad")],
+            "error: Execution error: TO_TIMESTAMP_LTZ: 'bad' could not be parsed",
+        ),
         ("to_date", &[p("2024-01-02")], "2024-01-02"),
         ("to_date", &[p("2024-02-30"), p("yyyy-MM-dd")], "2024-03-01"),
         ("to_date", &[p("bad")], "NULL"),

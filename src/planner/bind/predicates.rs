@@ -324,7 +324,8 @@ impl Binder<'_> {
             _ => None,
         };
         let expr = match constant {
-            Some(Some(pattern)) => Expr::Like(Like::new(
+            // DataFusion's _ matches the end of a line, Flink's does not.
+            Some(Some(pattern)) if !pattern.contains('_') => Expr::Like(Like::new(
                 negated,
                 Box::new(value.expr),
                 Box::new(Expr::Literal(pattern.into(), None)),
@@ -334,7 +335,7 @@ impl Binder<'_> {
             Some(None) => {
                 return Err(self.mistake(span, "the LIKE pattern ends in its escape character"));
             }
-            None => {
+            _ => {
                 let function = if what == "LIKE" {
                     flowline_udfs::like()
                 } else {

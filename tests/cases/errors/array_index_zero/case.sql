@@ -1,5 +1,5 @@
 -- case: elements of an ARRAY are counted from 1
--- error: counted from 1
+-- error: starting at 1
 CREATE TABLE t (a ARRAY<INT>) WITH (
   'connector' = 'kafka',
   'topic' = 't',
