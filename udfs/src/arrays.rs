@@ -289,6 +289,9 @@ fn two_lists(given: &[DataType]) -> Result<Vec<DataType>> {
 
 /// One or more arrays of the type that their elements have in common.
 fn lists(given: &[DataType]) -> Result<Vec<DataType>> {
+    if given.is_empty() {
+        return plan_err!("no arguments, expected an ARRAY or more");
+    }
     let mut elements = Vec::new();
     for given in given {
         match given {

@@ -51,6 +51,17 @@ impl Binder<'_> {
             None => None,
         };
         let args: Vec<Expr> = bound.into_iter().map(|a| a.expr).collect();
+        if args
+            .iter()
+            .chain(filter.as_deref())
+            .any(super::subqueries::has_subquery)
+        {
+            return Err(self.unsupported(
+                span,
+                "a subquery within an aggregate function",
+                "select its value in a query beneath, and aggregate that",
+            ));
+        }
         if args.iter().any(has_aggregate) {
             return Err(self.mistake_with(
                 span,
@@ -215,6 +226,13 @@ impl Binder<'_> {
         })?;
         if has_aggregate(&bound.expr) {
             return Err(self.mistake(expr.span(), "GROUP BY takes no aggregate functions"));
+        }
+        if super::subqueries::has_subquery(&bound.expr) {
+            return Err(self.unsupported(
+                expr.span(),
+                "a subquery in GROUP BY",
+                "select its value in a query beneath, and group by that",
+            ));
         }
         if let Some(i) = groups.keys.iter().position(|k| k.expr == bound.expr) {
             return Ok(i);

@@ -4,7 +4,9 @@ use arrow::datatypes::{DataType, Field, FieldRef};
 use datafusion::common::ScalarValue;
 use datafusion::logical_expr::simplify::{ExprSimplifyResult, SimplifyContext};
 use datafusion::logical_expr::type_coercion::functions::{UDFCoercionExt, fields_with_udf};
-use datafusion::logical_expr::{Cast, Expr, ExprSchemable, Operator, ReturnFieldArgs};
+use datafusion::logical_expr::{
+    Cast, Expr, ExprSchemable, Operator, ReturnFieldArgs, TypeSignature,
+};
 use sqlparser::ast::{self, FunctionArg, FunctionArgExpr, FunctionArguments, Spanned};
 use sqlparser::tokenizer::Span;
 use std::sync::Arc;
@@ -229,6 +231,14 @@ impl Binder<'_> {
         span: Span,
     ) -> Bound<Vec<Typed>> {
         if args.is_empty() {
+            // A function that takes none says so; any other names what is missing.
+            let takes_none = matches!(
+                function.signature().type_signature,
+                TypeSignature::Nullary | TypeSignature::VariadicAny
+            );
+            if !takes_none {
+                self.datafusion(span, function.coerce_types(&[]))?;
+            }
             return Ok(args);
         }
         let fields: Vec<FieldRef> = args
@@ -298,6 +308,16 @@ impl Binder<'_> {
 
     fn unknown_function(&self, name: &str, span: Span) -> Box<crate::sql::Diagnostic> {
         let upper = name.to_uppercase();
+        if self.context.functions.window(&upper).is_some() {
+            return self.mistake_with(
+                span,
+                format!("{upper} needs an OVER clause"),
+                format!("write {upper}(...) OVER (PARTITION BY ... ORDER BY ...)"),
+            );
+        }
+        if upper == "CURRENT_WATERMARK" {
+            return self.unsupported(span, &upper, "the system tables will show watermarks");
+        }
         if matches!(upper.as_str(), "TUMBLE" | "HOP" | "SESSION") {
             let name = upper;
             return self.mistake_with(

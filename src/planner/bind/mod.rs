@@ -108,7 +108,22 @@ impl<'a> PlanContext<'a> {
     /// # Errors
     /// The first mistake: unknown names, types that do not fit, features that flowline does not have.
     pub fn query(&self, query: &Query, file: &Arc<SourceFile>) -> Bound<BoundQuery> {
-        let relation = Binder::new(*self, file).query(query, None)?;
+        let mut binder = Binder::new(*self, file);
+        let relation = binder.query(query, None)?;
+        if let Some(column) = relation
+            .columns
+            .iter()
+            .find(|c| c.ty.kind == SqlTypeKind::Null)
+        {
+            return Err(binder.mistake_with(
+                sqlparser::ast::Spanned::span(query),
+                format!(
+                    "Illegal use of 'NULL': the column '{}' has no type",
+                    column.id
+                ),
+                "CAST(NULL AS STRING) gives it one",
+            ));
+        }
         Ok(BoundQuery {
             columns: relation
                 .columns
@@ -137,7 +152,15 @@ impl<'a> PlanContext<'a> {
         let columns: Vec<ScopeColumn> = columns.iter().map(ScopeColumn::of_table).collect();
         let scope = Scope::new(&schema, &columns, None);
         let mut binder = binder;
-        binder.expr(expr, &scope)
+        let bound = binder.expr(expr, &scope)?;
+        if aggregates::has_aggregate(&bound.expr) || subqueries::has_subquery(&bound.expr) {
+            return Err(binder.mistake_with(
+                sqlparser::ast::Spanned::span(expr),
+                "a computed column is an expression over one row",
+                "aggregates and subqueries go in a view",
+            ));
+        }
+        Ok(bound)
     }
 }
 
@@ -190,7 +213,10 @@ impl<'a> Binder<'a> {
 
     /// An error of DataFusion's where the binder should have left nothing to decide.
     fn internal(&self, span: Span, error: &DataFusionError) -> Box<Diagnostic> {
-        self.mistake(span, super::flink_words(&datafusion_message(error)))
+        let message = datafusion_message(error);
+        // What the function itself says comes last.
+        let own = message.rsplit("Error during planning: ").next();
+        self.mistake(span, super::flink_words(own.unwrap_or(&message)))
     }
 
     fn datafusion<T>(&self, span: Span, result: datafusion::error::Result<T>) -> Bound<T> {

@@ -115,13 +115,21 @@ impl Binder<'_> {
         }
     }
 
+    /// Text as what stands beside it: a literal is read now.
     fn read_as(&self, text: Typed, kind: &Kind, or_null: bool, span: Span) -> Bound<Typed> {
-        let failure = if or_null {
+        let literal = self.literal_text(&text);
+        let failure = if or_null && literal.is_none() {
             Failure::Null
         } else {
             Failure::Error
         };
-        self.cast(text, &SqlType::nullable(kind.clone()), failure, span)
+        let read = self.cast(text, &SqlType::nullable(kind.clone()), failure, span)?;
+        match literal {
+            Some(literal) if !matches!(read.expr, Expr::Literal(..)) => {
+                Err(self.mistake(span, format!("the text '{literal}' is no {kind}")))
+            }
+            _ => Ok(read),
+        }
     }
 
     pub(super) fn compare(&self, a: Typed, op: Operator, b: Typed, span: Span) -> Bound<Typed> {

@@ -129,27 +129,30 @@ impl<'s> Scope<'s> {
 impl Binder<'_> {
     /// What a name, dotted or not, stands for: a column, or a field within one.
     pub(super) fn name(&self, parts: &[Ident], scope: &Scope<'_>) -> Bound<Typed> {
-        let mut at = Some(scope);
-        let mut depth = 0;
-        while let Some(level) = at {
-            if let Some((found, fields)) = self.at_level(parts, level)? {
-                let column = match depth {
-                    0 => found.typed(),
-                    1 => self.outer_reference(found, level),
-                    _ => {
-                        return Err(self.unsupported(
-                            span_of(parts),
-                            "a column of a query two levels further out",
-                            "join the inner query with the one around it instead",
-                        ));
-                    }
-                };
-                return fields
-                    .iter()
-                    .try_fold(column, |value, field| self.field(value, field));
+        // A table that is known at any level goes before a column of its name.
+        for by_table in [true, false] {
+            let mut at = Some(scope);
+            let mut depth = 0;
+            while let Some(level) = at {
+                if let Some((found, fields)) = self.at_level(parts, level, by_table)? {
+                    let column = match depth {
+                        0 => found.typed(),
+                        1 => self.outer_reference(found, level),
+                        _ => {
+                            return Err(self.unsupported(
+                                span_of(parts),
+                                "a column of a query two levels further out",
+                                "join the inner query with the one around it instead",
+                            ));
+                        }
+                    };
+                    return fields
+                        .iter()
+                        .try_fold(column, |value, field| self.field(value, field));
+                }
+                at = level.outer;
+                depth += 1;
             }
-            at = level.outer;
-            depth += 1;
         }
         Err(self.unknown(parts, scope))
     }
@@ -171,6 +174,7 @@ impl Binder<'_> {
         &self,
         parts: &'p [Ident],
         scope: &Scope<'s>,
+        by_table: bool,
     ) -> Bound<Option<(&'s ScopeColumn, &'p [Ident])>> {
         // default_catalog.default_database.t.c and default_database.t.c are t.c.
         let databases = ["default_catalog", "default_database"];
@@ -180,6 +184,7 @@ impl Binder<'_> {
             .count();
         let qualified = parts.get(skip..).unwrap_or(parts);
         if let [table, column, fields @ ..] = qualified
+            && by_table
             && scope.has_qualifier(&table.value)
         {
             match scope.named(Some(&table.value), &column.value).as_slice() {
@@ -187,6 +192,9 @@ impl Binder<'_> {
                 [] => {}
                 _ => return Err(self.ambiguous(column)),
             }
+        }
+        if by_table {
+            return Ok(None);
         }
         let Some((column, fields)) = parts.split_first() else {
             return Ok(None);

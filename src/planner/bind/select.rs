@@ -344,7 +344,9 @@ impl Binder<'_> {
             .iter()
             .filter_map(|p| p.as_ident().cloned())
             .collect();
-        if let Some(table) = parts.last() {
+        let databases = ["default_catalog", "default_database"];
+        let is_table = |p: &&ast::Ident| !databases.contains(&p.value.as_str());
+        if let [table] = parts.iter().filter(is_table).collect::<Vec<_>>().as_slice() {
             let of_table = |c: &&ScopeColumn| c.qualifier.as_deref() == Some(table.value.as_str());
             let columns: Vec<Item> = scope
                 .columns
@@ -371,11 +373,12 @@ impl Binder<'_> {
                 })
                 .collect();
         }
-        let tables: Vec<&str> = scope
+        let mut tables: Vec<&str> = scope
             .columns
             .iter()
             .filter_map(|c| c.qualifier.as_deref())
             .collect();
+        tables.dedup();
         let shown = parts.last().map_or("", |p| p.value.as_str());
         Err(self.mistake_with(
             name.span(),
@@ -610,10 +613,19 @@ fn column_name(expr: &ast::Expr) -> Option<String> {
     match expr {
         ast::Expr::Identifier(name) => Some(name.value.clone()),
         ast::Expr::CompoundIdentifier(names) => names.last().map(|n| n.value.clone()),
-        ast::Expr::CompoundFieldAccess { access_chain, .. } => match access_chain.last() {
-            Some(ast::AccessExpr::Dot(ast::Expr::Identifier(field))) => Some(field.value.clone()),
-            _ => None,
-        },
+        // A field of an element has no name of its own.
+        ast::Expr::CompoundFieldAccess { access_chain, .. }
+            if access_chain
+                .iter()
+                .all(|a| matches!(a, ast::AccessExpr::Dot(_))) =>
+        {
+            match access_chain.last() {
+                Some(ast::AccessExpr::Dot(ast::Expr::Identifier(field))) => {
+                    Some(field.value.clone())
+                }
+                _ => None,
+            }
+        }
         ast::Expr::Nested(inner) => column_name(inner),
         _ => None,
     }
