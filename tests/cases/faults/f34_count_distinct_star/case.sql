@@ -1,0 +1,10 @@
+-- case: COUNT(DISTINCT *)
+-- error: *
+CREATE TABLE t (id INT) WITH (
+  'connector' = 'kafka',
+  'topic' = 't',
+  'properties.bootstrap.servers' = 'localhost:9092',
+  'scan.startup.mode' = 'earliest-offset',
+  'format' = 'json'
+);
+SELECT COUNT(DISTINCT *) AS n FROM t;
