@@ -83,6 +83,15 @@ impl Binder<'_> {
         scope: &Scope<'_>,
         span: Span,
     ) -> Bound<Vec<Typed>> {
+        if name == "COUNT" && args.is_empty() && (extras.distinct || !extras.wildcard) {
+            let help = "COUNT(*) counts rows, COUNT(DISTINCT a) the values of a column";
+            let shown = if extras.distinct {
+                "COUNT(DISTINCT *)"
+            } else {
+                "COUNT()"
+            };
+            return Err(self.mistake_with(span, format!("Flink SQL has no {shown}"), help));
+        }
         if name == "COUNT" && args.is_empty() {
             let one = Expr::Literal(ScalarValue::Int64(Some(1)), None);
             return Ok(vec![Typed::new(one, Kind::BigInt, false)]);

@@ -413,6 +413,13 @@ impl Binder<'_> {
 
     pub(super) fn array(&self, values: Vec<Typed>, span: Span) -> Bound<Typed> {
         let (values, kind) = self.in_common(values, "ARRAY", span)?;
+        if kind == Kind::Null {
+            return Err(self.mistake_with(
+                span,
+                "ARRAY requires at least one argument with a type",
+                "CAST(NULL AS ARRAY<INT>) is no array, ARRAY[CAST(NULL AS INT)] is one",
+            ));
+        }
         let element = SqlType::nullable(kind);
         let args = values.into_iter().map(|v| v.expr).collect();
         let expr = self.context.functions.internal("make_array", args);
@@ -422,6 +429,9 @@ impl Binder<'_> {
 
     pub(super) fn map(&self, keys: Vec<Typed>, values: Vec<Typed>, span: Span) -> Bound<Typed> {
         let (keys, key) = self.in_common(keys, "MAP", span)?;
+        if key == Kind::Null {
+            return Err(self.mistake(span, "MAP requires keys of one type, and none is NULL"));
+        }
         let (values, value) = self.in_common(values, "MAP", span)?;
         let list = |items: Vec<Typed>| {
             let items = items.into_iter().map(|v| v.expr).collect();
@@ -441,6 +451,13 @@ impl Binder<'_> {
         let mut args = Vec::new();
         let mut fields = Vec::new();
         for (i, value) in values.into_iter().enumerate() {
+            if value.ty.kind == Kind::Null {
+                return Err(self.mistake_with(
+                    span,
+                    "Illegal use of 'NULL' in ROW: it has no type",
+                    "CAST(NULL AS STRING) gives it one",
+                ));
+            }
             let name = format!("EXPR${i}");
             args.push(Expr::Literal(ScalarValue::from(name.as_str()), None));
             args.push(value.expr);

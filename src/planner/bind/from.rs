@@ -136,7 +136,14 @@ impl Binder<'_> {
                 if sample.is_some() {
                     return Err(self.unsupported(span, "TABLESAMPLE", "filter rows instead"));
                 }
-                let mut relation = self.query(subquery, outer.filter(|_| *lateral))?;
+                if *lateral {
+                    return Err(self.unsupported(
+                        span,
+                        "LATERAL",
+                        "join the table of the subquery, with its condition in ON",
+                    ));
+                }
+                let mut relation = self.query(subquery, None)?;
                 for column in &mut relation.columns {
                     column.qualifier = None;
                 }

@@ -95,6 +95,19 @@ impl Binder<'_> {
         outer: Option<&Scope<'_>>,
         span: Span,
     ) -> Bound<Relation> {
+        let names = |r: &Relation| -> std::collections::HashSet<String> {
+            r.columns
+                .iter()
+                .filter_map(|c| c.qualifier.clone())
+                .collect()
+        };
+        if let Some(twice) = names(&left).intersection(&names(&right)).next() {
+            return Err(self.mistake_with(
+                span,
+                format!("Duplicate relation name '{twice}' in FROM clause"),
+                "give one of them another name: FROM t AS a, t AS b",
+            ));
+        }
         let right = self.apart(right, &left.columns)?;
         let mut columns: Vec<ScopeColumn> = left.columns.clone();
         columns.extend(right.columns.iter().cloned());

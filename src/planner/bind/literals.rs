@@ -73,6 +73,9 @@ impl Binder<'_> {
         };
         if digits.contains(['e', 'E']) {
             let value: f64 = digits.parse().map_err(|_| unfit())?;
+            if value.is_infinite() {
+                return Err(self.mistake(span, format!("Numeric literal '{digits}' out of range")));
+            }
             // A literal has no negative zero.
             let value = if value == 0.0 { 0.0 } else { value };
             return Ok(Typed::new(
@@ -159,9 +162,12 @@ impl Binder<'_> {
         let is_in_form = match &kind {
             Kind::Date => is_date(text),
             Kind::Time(_) => is_time_of_day(text),
-            _ => text
-                .split_once(' ')
-                .is_some_and(|(date, time)| is_date(date) && is_time_of_day(time)),
+            _ => {
+                is_date(text)
+                    || text
+                        .split_once(' ')
+                        .is_some_and(|(date, time)| is_date(date) && is_time_of_day(time))
+            }
         };
         if !is_in_form {
             return Err(bad());

@@ -124,6 +124,17 @@ impl<'a> PlanContext<'a> {
                 "CAST(NULL AS STRING) gives it one",
             ));
         }
+        if let Some(column) = relation
+            .columns
+            .iter()
+            .find(|c| casts::is_interval(&c.ty.kind))
+        {
+            return Err(binder.unsupported(
+                sqlparser::ast::Spanned::span(query),
+                &format!("the column '{}' of type {}", column.id, column.ty.kind),
+                "add it to a time, or take a number: TIMESTAMPDIFF(SECOND, a, b)",
+            ));
+        }
         Ok(BoundQuery {
             columns: relation
                 .columns

@@ -138,6 +138,14 @@ impl Binder<'_> {
         let by_order = is_ordered(&a.ty.kind) || is_ordered(&b.ty.kind);
         let (a, b) = self.comparable(a, op, b, span)?;
         let nullable = a.ty.nullable || b.ty.nullable;
+        if a.expr == b.expr && !a.expr.is_volatile() && is_float(&a.ty.kind) {
+            // A value beside itself is not compared: Flink knows the answer, NaN or not.
+            let holds = matches!(op, Operator::Eq | Operator::LtEq | Operator::GtEq);
+            let there = Typed::boolean(Expr::IsNotNull(Box::new(a.expr)), false);
+            let known = Typed::boolean(Expr::Literal(holds.into(), None), false);
+            let null = self.null(&Kind::Boolean, span)?;
+            return self.choose(vec![there], vec![known, null], "a comparison", span);
+        }
         let expr = if is_float(&a.ty.kind) && !by_order {
             let comparison = match op {
                 Operator::Eq => Comparison::Eq,

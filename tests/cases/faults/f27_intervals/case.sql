@@ -1,4 +1,5 @@
 -- case: intervals as columns
+-- not yet: of type INTERVAL
 CREATE TABLE t (id INT) WITH (
   'connector' = 'kafka',
   'topic' = 't',

@@ -1,4 +1,5 @@
 -- case: subqueries within aggregates, FILTER and GROUP BY
+-- not yet: a subquery within an aggregate function
 CREATE TABLE t (id INT, g INT, v INT) WITH (
   'connector' = 'kafka',
   'topic' = 't',

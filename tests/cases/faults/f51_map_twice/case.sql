@@ -1,4 +1,6 @@
 -- case: a map literal with one key twice
+-- differs: a key that is there twice is an error, where Flink keeps the last
+-- error: duplicate key
 CREATE TABLE t (id INT) WITH (
   'connector' = 'kafka',
   'topic' = 't',
