@@ -63,7 +63,7 @@ struct Tree<'a> {
 }
 
 impl Tree<'_> {
-    /// A node and what is behind it. `head` stands before its first line, `rest` before those that follow.
+    /// A node and its inputs. `head` stands before its first line, `rest` before those that follow.
     fn node(&mut self, id: NodeId, head: &str, rest: &str) {
         let node = &self.graph.nodes[id];
         let parts = parts(self.graph, id, &self.names);

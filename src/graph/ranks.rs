@@ -106,7 +106,7 @@ pub enum OverTime {
     Event(usize),
     /// By arrival, each row at once; the column, if there is one, holds the time of arrival. Append-only.
     Arrival(Option<usize>),
-    /// By any columns: rows that come in between change those behind them. Any input, updating result.
+    /// By any columns: a row that comes in between changes the rows after it. Any input, updating result.
     Updating(Vec<SortColumn>),
 }
 

@@ -113,7 +113,7 @@ impl Sql {
         }
     }
 
-    /// A test behind it, such as IS NULL.
+    /// A test that follows it, such as IS NULL.
     pub fn followed_by(&self, test: &str) -> Self {
         Self {
             text: format!("{} {test}", self.within(COMPARISON + 1)),

@@ -5,7 +5,7 @@
 //! * [`PushFilters`]: conditions that cannot fail are asked as early as they can be, and become keys of joins.
 //! * `EliminateOuterJoin`: an outer join whose missing rows a condition drops is an inner one, so no changes of it are retracted.
 //! * `OptimizeUnions`: a union within a union is one.
-//! * `CommonSubexprEliminate`: what stands twice is evaluated once; it leaves what is evaluated conditionally where it is.
+//! * `CommonSubexprEliminate`: an expression that occurs twice is evaluated once, unless it is evaluated conditionally.
 //! * `OptimizeProjections`: sources decode only the columns that are asked for.
 
 use std::sync::Arc;

@@ -67,7 +67,7 @@ fn escaped(out: &mut String, c: char) {
     }
 }
 
-/// `\d` and its kin.
+/// `\d` and similar.
 pub(crate) fn shorthand(c: char, flags: Flags) -> Option<&'static str> {
     Some(match (c, flags.unicode_classes) {
         ('d', false) => "[0-9]",

@@ -50,7 +50,7 @@ const WITHOUT_EFFECT: &[(&str, &str)] = &[
     ("max.block.ms", JAVA_ONLY),
     (
         "max.poll.records",
-        "how many rows a batch has is the job's to say, with --batch-rows",
+        "--batch-rows sets how many rows a batch has",
     ),
     ("metadata.max.idle.ms", JAVA_ONLY),
     ("metadata.recovery.rebootstrap.trigger.ms", JAVA_ONLY),

@@ -1,4 +1,4 @@
-//! What a node does, in the words of Flink's plans: its name and the parts behind it.
+//! What a node does, in the words of Flink's plans: its name and its parts.
 
 mod ranks;
 

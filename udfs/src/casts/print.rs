@@ -238,7 +238,7 @@ fn write_clock(seconds: i64, out: &mut String) -> fmt::Result {
     Ok(())
 }
 
-/// `HH:mm:ss.f`, of the fraction one digit at least, and no zeros behind it.
+/// `HH:mm:ss.f`, with at least one digit of the fraction and no trailing zeros.
 fn write_time(millis: i64, digits: u8, out: &mut String) -> fmt::Result {
     write_clock(millis / 1000, out)?;
     let mut rest = millis % 1000;
