@@ -31,7 +31,8 @@ use marks::Marks;
 use partitions::{Partitions, Place};
 use reader::FileSource;
 use rolling::Rolling;
-use sink::{Content, FileSink};
+use sink::FileSink;
+use writer::Content;
 
 /// What a column of a file source is read from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -6,11 +6,9 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use super::committer::{Board, FileCommitter};
-use super::marks::{self, Marks};
-use super::partitions::Partitions;
-use super::rolling::Rolling;
+use super::marks;
 use super::staging::Stage;
-use super::writer;
+use super::writer::{self, Content};
 use crate::connectors::{Committer, JobContext, Sink, SinkMode, SinkWriter, WriteRequest};
 use crate::error::Result;
 use crate::formats::FileFormat;
@@ -21,16 +19,6 @@ pub(super) struct FileSink {
     pub(super) path: PathBuf,
     pub(super) single: bool,
     pub(super) content: Arc<Content>,
-}
-
-/// What is written, and when a file or a partition is complete.
-pub(super) struct Content {
-    pub(super) format: FileFormat,
-    /// How file names end.
-    pub(super) ending: String,
-    pub(super) partitions: Partitions,
-    pub(super) rolling: Rolling,
-    pub(super) marks: Option<Arc<Marks>>,
 }
 
 impl FileSink {

@@ -13,8 +13,9 @@ use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use super::committer::{Board, Prepared, blocking, publish};
-use super::marks;
-use super::sink::Content;
+use super::marks::{self, Marks};
+use super::partitions::Partitions;
+use super::rolling::Rolling;
 use super::staging::{Part, Stage, cannot_write, cannot_write_rows};
 use crate::changelog::{Batch, RowKind, row_kinds};
 use crate::connectors::SinkWriter;
@@ -40,6 +41,16 @@ const SLICE_ROWS: usize = 4096;
 
 /// The epoch that a writer is asked to prepare when its input has ended: whichever is committed next.
 const LAST: u64 = u64::MAX;
+
+/// What is written, and when a file or a partition is complete.
+pub(super) struct Content {
+    pub(super) format: FileFormat,
+    /// How file names end.
+    pub(super) ending: String,
+    pub(super) partitions: Partitions,
+    pub(super) rolling: Rolling,
+    pub(super) marks: Option<Arc<Marks>>,
+}
 
 /// A writer whose files are named `name` and a number. `is_staged`: a committer publishes them; else the writer does.
 pub(super) fn open(

@@ -14,7 +14,7 @@ use tokio::sync::mpsc;
 
 use super::client::{self, KafkaConsumer, Listener, is_passing};
 use super::config::{KafkaTable, Topics};
-use super::rows::Rows;
+use super::rows::{Rows, partition_name};
 use crate::connectors::{ReadRequest, SourceEvent};
 use crate::error::{Error, Result};
 
@@ -104,11 +104,6 @@ impl Assignment {
     pub(super) fn name(&self) -> Arc<str> {
         partition_name(&self.topic, self.partition)
     }
-}
-
-/// `topic-partition`
-pub(super) fn partition_name(topic: &str, partition: i32) -> Arc<str> {
-    format!("{topic}-{partition}").into()
 }
 
 /// The reader that reads a partition: as Flink spreads them.

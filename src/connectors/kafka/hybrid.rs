@@ -11,7 +11,8 @@ use async_trait::async_trait;
 use tokio::task::JoinHandle;
 
 use super::client;
-use super::fetcher::{owner, partition_name};
+use super::fetcher::owner;
+use super::rows::partition_name;
 use super::source::KafkaSource;
 use crate::connectors::filesystem::archive::{Archive, ArchiveColumns, ArchiveReader, ArchiveRows};
 use crate::connectors::{ReadRequest, Source, SourceEvent, SourceReader};

@@ -2,8 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use super::properties::PREFIX;
 use crate::catalog::options::OptionError;
+
+/// What the options begin with.
+pub(super) const PREFIX: &str = "properties.";
 
 /// Java's names for what librdkafka calls otherwise.
 const RENAMED: &[(&str, &str)] = &[

@@ -5,12 +5,9 @@ use std::collections::BTreeMap;
 use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
 use rdkafka::error::KafkaError;
 
-use super::java::{stores, translate};
+use super::java::{PREFIX, stores, translate};
 use crate::catalog::closest;
 use crate::catalog::options::{OptionError, Options};
-
-/// What the options begin with.
-pub(super) const PREFIX: &str = "properties.";
 
 /// The consumer group of a table that names none. Nothing is ever committed for it.
 const NO_GROUP: &str = "flowline";

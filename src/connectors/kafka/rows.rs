@@ -7,7 +7,6 @@ use arrow::compute::take;
 use arrow::datatypes::Schema;
 use rdkafka::message::{BorrowedMessage, Message};
 
-use super::fetcher::partition_name;
 use super::layout::{Layout, Meta, Origin, Part, meta_array};
 use crate::clock::{Clock as _, SystemClock};
 use crate::connectors::{BadRecord, BadRows, ReadRequest, bad_row_text};
@@ -241,6 +240,11 @@ impl Rows {
             None => Ok(None),
         }
     }
+}
+
+/// `topic-partition`
+pub(super) fn partition_name(topic: &str, partition: i32) -> Arc<str> {
+    format!("{topic}-{partition}").into()
 }
 
 fn keep(rows: &mut BadRows, topic: &str, message: &BorrowedMessage<'_>, bad: &BadRow) {

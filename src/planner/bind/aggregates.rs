@@ -54,7 +54,7 @@ impl Binder<'_> {
         if args
             .iter()
             .chain(filter.as_deref())
-            .any(super::subqueries::has_subquery)
+            .any(super::expressions::has_subquery)
         {
             return Err(self.unsupported(
                 span,
@@ -236,7 +236,7 @@ impl Binder<'_> {
         if has_aggregate(&bound.expr) {
             return Err(self.mistake(expr.span(), "GROUP BY takes no aggregate functions"));
         }
-        if super::subqueries::has_subquery(&bound.expr) {
+        if super::expressions::has_subquery(&bound.expr) {
             return Err(self.unsupported(
                 expr.span(),
                 "a subquery in GROUP BY",

@@ -1,6 +1,7 @@
 //! Expressions: one arm for each thing that the parser knows; what takes more than a few lines is elsewhere.
 
 use datafusion::common::ScalarValue;
+use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::logical_expr::{Case, Expr};
 use flowline_udfs::casts::Failure;
 use sqlparser::ast::{
@@ -488,4 +489,23 @@ impl Binder<'_> {
 
 fn is_number_literal(expr: &ast::Expr) -> bool {
     matches!(expr, ast::Expr::Value(v) if matches!(v.value, ast::Value::Number(..)))
+}
+
+/// Whether a subquery is anywhere in an expression.
+pub(super) fn has_subquery(expr: &Expr) -> bool {
+    innermost(expr).is_some()
+}
+
+/// A subquery with none in its own value.
+pub(super) fn innermost(expr: &Expr) -> Option<Expr> {
+    let mut found = None;
+    let _ = expr.apply(|e| {
+        match e {
+            Expr::InSubquery(s) if !has_subquery(&s.expr) => found = Some(e.clone()),
+            Expr::Exists(_) | Expr::ScalarSubquery(_) => found = Some(e.clone()),
+            _ => return Ok(TreeNodeRecursion::Continue),
+        }
+        Ok(TreeNodeRecursion::Stop)
+    });
+    found
 }

@@ -121,7 +121,7 @@ impl Binder<'_> {
             Some(ast::JoinConstraint::On(condition)) => {
                 for part in chain(condition, &ast::BinaryOperator::And) {
                     let bound = self.expr(part, &scope)?;
-                    if super::subqueries::has_subquery(&bound.expr) {
+                    if super::expressions::has_subquery(&bound.expr) {
                         return Err(self.unsupported(
                             part.span(),
                             "a subquery in ON",

@@ -164,7 +164,7 @@ impl<'a> PlanContext<'a> {
         let scope = Scope::new(&schema, &columns, None);
         let mut binder = binder;
         let bound = binder.expr(expr, &scope)?;
-        if aggregates::has_aggregate(&bound.expr) || subqueries::has_subquery(&bound.expr) {
+        if aggregates::has_aggregate(&bound.expr) || expressions::has_subquery(&bound.expr) {
             return Err(binder.mistake_with(
                 sqlparser::ast::Spanned::span(expr),
                 "a computed column is an expression over one row",

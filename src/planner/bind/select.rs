@@ -441,7 +441,7 @@ impl Binder<'_> {
         let mut relation = relation;
         let mut together: Vec<Expr> = Vec::new();
         for condition in conditions {
-            let has_subquery = super::subqueries::has_subquery(&condition.expr);
+            let has_subquery = super::expressions::has_subquery(&condition.expr);
             if has_subquery || can_fail(&condition.expr) {
                 relation = self.filter_by(relation, std::mem::take(&mut together))?;
             }

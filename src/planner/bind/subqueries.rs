@@ -17,6 +17,7 @@ use std::sync::Arc;
 
 use super::aggregates::Replaced;
 use super::arithmetic::binary;
+use super::expressions::{has_subquery, innermost};
 use super::joins::Matching;
 use super::predicates::all_or_any;
 use super::scope::{Relation, Scope, ScopeColumn};
@@ -689,24 +690,6 @@ fn is_ever_unknown(equal: &[Expr], around: &Relation, inner: &Inner) -> bool {
 /// `condition` where it is not false.
 fn or_unknown(condition: Expr) -> Expr {
     Expr::IsNotFalse(Box::new(condition))
-}
-
-pub(super) fn has_subquery(expr: &Expr) -> bool {
-    innermost(expr).is_some()
-}
-
-/// A subquery with none in its own value.
-fn innermost(expr: &Expr) -> Option<Expr> {
-    let mut found = None;
-    let _ = expr.apply(|e| {
-        match e {
-            Expr::InSubquery(s) if !has_subquery(&s.expr) => found = Some(e.clone()),
-            Expr::Exists(_) | Expr::ScalarSubquery(_) => found = Some(e.clone()),
-            _ => return Ok(TreeNodeRecursion::Continue),
-        }
-        Ok(TreeNodeRecursion::Stop)
-    });
-    found
 }
 
 fn has_outer(plan: &LogicalPlan) -> bool {
