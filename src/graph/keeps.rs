@@ -1,7 +1,8 @@
 //! What state a node keeps, in words: what, for each of what, and until when.
 
 use super::calc::plain;
-use super::describe::{over_call, span};
+use super::calls::over_call;
+use super::describe::span;
 use super::names::{Names, listed};
 use super::{
     Aggregate, Frame, Graph, JoinTime, NodeId, Operation, Over, OverFunction, OverTime, Rank,

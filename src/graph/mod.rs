@@ -1,6 +1,7 @@
 //! The dataflow of a job as data: nodes, exchanges, what each node emits; printed by EXPLAIN.
 
 mod calc;
+mod calls;
 mod describe;
 mod explain;
 mod identity;

@@ -3,6 +3,7 @@
 use datafusion::physical_expr::expressions::Column;
 
 use super::calc::{Steps, plain};
+use super::calls::over_call;
 use super::{Aside, Exchange, Graph, JoinKind, NodeId, Operation};
 
 /// The names of the columns of each node, by node.
@@ -82,7 +83,7 @@ pub(super) fn readable(graph: &Graph) -> Names {
             let first = names[input].len();
             for (i, call) in over.calls.iter().enumerate() {
                 if names[id].get(first + i) == as_declared[id].get(first + i) {
-                    names[id][first + i] = super::describe::over_call(call, &names[input]);
+                    names[id][first + i] = over_call(call, &names[input]);
                 }
             }
         }

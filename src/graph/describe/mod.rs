@@ -2,15 +2,15 @@
 
 mod ranks;
 
-pub(super) use ranks::over_call;
 use ranks::{is_limit, order, over_parts, rank_parts};
 
 use super::calc::{Steps, conjuncts, named, over, plain};
+use super::calls::call_text;
 use super::names::{self, Names, listed};
 use super::sql::{Sql, comma_separated, interval_of};
 use super::{
-    Aggregate, AggregateCall, Conflict, Graph, Join, JoinKind, JoinTime, Node, NodeId, Operation,
-    RankTime, Source, WatermarkRule,
+    Aggregate, Conflict, Graph, Join, JoinKind, JoinTime, Node, NodeId, Operation, RankTime,
+    Source, WatermarkRule,
 };
 use crate::catalog::ColumnKind;
 use crate::time::{WindowKind, WindowSpec};
@@ -340,17 +340,6 @@ fn aggregate_parts(
         parts.push(Part::list("select", calls.collect()));
     }
     parts
-}
-
-fn call_text(call: &AggregateCall, input: &[String]) -> Sql {
-    let args = call.function.expressions();
-    let args: Vec<Sql> = args.iter().map(|e| over(e, input)).collect();
-    Sql::aggregate(
-        call.function.fun().name(),
-        call.distinct || call.function.is_distinct(),
-        &args,
-        call.filter.as_ref().map(|f| over(f, input)).as_ref(),
-    )
 }
 
 fn join_parts(join: &Join, left: &[String], right: &[String]) -> Vec<Part> {

@@ -1,10 +1,11 @@
 //! What ranks, limits and OVER do.
 
-use super::{Part, call_text};
-use crate::graph::calc::{named, over, plain};
+use super::Part;
+use crate::graph::calc::{named, plain};
+use crate::graph::calls::{over_call, rank_name};
 use crate::graph::names::listed;
-use crate::graph::sql::{Sql, comma_separated, interval_of};
-use crate::graph::{Frame, Over, OverFunction, OverTime, Rank, RankFunction, RankTime, SortColumn};
+use crate::graph::sql::{Sql, interval_of};
+use crate::graph::{Frame, Over, OverTime, Rank, RankFunction, RankTime, SortColumn};
 
 /// LIMIT, or what comes to the same.
 pub(super) fn is_limit(rank: &Rank) -> bool {
@@ -73,14 +74,6 @@ pub(super) fn rank_parts(rank: &Rank, input: &[String], own: &[String]) -> Vec<P
     parts
 }
 
-fn rank_name(function: RankFunction) -> &'static str {
-    match function {
-        RankFunction::RowNumber => "ROW_NUMBER",
-        RankFunction::Rank => "RANK",
-        RankFunction::DenseRank => "DENSE_RANK",
-    }
-}
-
 /// Flink puts NULLs first where it goes upwards, and last where it goes downwards.
 pub(super) fn order(columns: &[SortColumn], names: &[String]) -> String {
     let shown: Vec<String> = columns
@@ -128,24 +121,4 @@ pub(super) fn over_parts(over: &Over, input: &[String], own: &[String]) -> Vec<P
     parts.push(Part::one("orderBy", by));
     parts.push(Part::one("frame", frame));
     parts
-}
-
-/// A call of an OVER.
-pub(in crate::graph) fn over_call(call: &OverFunction, input: &[String]) -> String {
-    match call {
-        OverFunction::Aggregate(a) => call_text(a, input).text().to_string(),
-        OverFunction::Lag {
-            value,
-            offset,
-            default,
-        } => {
-            let mut args = vec![over(value, input)];
-            if *offset != 1 || default.is_some() {
-                args.push(Sql::atom(offset.to_string()));
-            }
-            args.extend(default.iter().map(|d| over(d, input)));
-            format!("LAG({})", comma_separated(&args))
-        }
-        OverFunction::Rank(function) => format!("{}()", rank_name(*function)),
-    }
 }
