@@ -43,7 +43,7 @@ impl Session {
                 .load(&file)
                 .map_err(|e: Error| vec![mistake(&table, e.to_string())])?;
             let pending = session.pending.iter();
-            more.extend(pending.map(super::insert_plan));
+            more.extend(pending.map(super::plans::insert_plan));
         }
         Ok(more)
     }

@@ -124,7 +124,7 @@ macro_rules! with_integers {
         }
     };
 }
-use with_integers;
+pub(crate) use with_integers;
 
 /// An operator between two numbers; `None` where it has no result.
 trait Op {

@@ -9,6 +9,7 @@ use datafusion::common::{Result, ScalarValue, exec_err, plan_err};
 
 use crate::decimal::{Decimals, Rounding, drop_digits, power_of_ten, round_to, rounded_type};
 use crate::function::{Call, Function, Kind, Nulls, Takes};
+use crate::integers::with_integers;
 use crate::round::{round_double, truncate_double};
 use crate::temporal;
 
@@ -161,31 +162,6 @@ fn places_type(types: &[DataType], scalars: &[Option<&ScalarValue>]) -> Result<D
         _ => None,
     };
     Ok(rounded_type(*precision, *scale, places))
-}
-
-/// Runs `$run` with `$t` bound to the Arrow type of a whole number; `$other` for other numbers.
-macro_rules! with_integers {
-    ($data_type:expr, $t:ident => $run:expr, $other:expr) => {
-        match $data_type {
-            DataType::Int8 => {
-                type $t = Int8Type;
-                $run
-            }
-            DataType::Int16 => {
-                type $t = Int16Type;
-                $run
-            }
-            DataType::Int32 => {
-                type $t = Int32Type;
-                $run
-            }
-            DataType::Int64 => {
-                type $t = Int64Type;
-                $run
-            }
-            _ => $other,
-        }
-    };
 }
 
 fn unexpected<T>(call: &Call) -> Result<T> {

@@ -191,25 +191,8 @@ async fn records_longer_than_the_buffer() {
     );
 }
 
-#[tokio::test]
-async fn a_reader_goes_on_behind_a_first_line_that_names_the_columns() {
-    let lines = |header: &str, row: fn(usize) -> String| {
-        let rows: String = (0..2500).map(row).collect();
-        format!("\u{feff}{header}\r\n{rows}")
-    };
-    let first = lines("b,a,c", |i| format!("x{i},{i},-\n"));
-    let second = lines("a", |i| format!("{i}\n"));
-    let case = Case::new(
-        &[("1.csv", first.as_bytes()), ("2.csv", second.as_bytes())],
-        COLUMNS,
-        &[("format", "csv"), ("csv.header", "true")],
-    );
-    let whole = case.rows().await;
-    assert_eq!(whole.len(), 5000);
-    assert!(
-        whole[0].contains("x0") && !whole[2500].contains('x'),
-        "{whole:?}"
-    );
+/// A reader that starts where another stopped gives the rest of `whole`.
+async fn goes_on_after_any_stop(case: &Case, whole: &[String]) {
     for stop in [0, 1, 2, 3, 4, 5, 6] {
         let mut reader = case.reader(case.request()).await;
         let mut rows = Vec::new();
@@ -230,6 +213,28 @@ async fn a_reader_goes_on_behind_a_first_line_that_names_the_columns() {
 }
 
 #[tokio::test]
+async fn a_reader_goes_on_behind_a_first_line_that_names_the_columns() {
+    let lines = |header: &str, row: fn(usize) -> String| {
+        let rows: String = (0..2500).map(row).collect();
+        format!("\u{feff}{header}\r\n{rows}")
+    };
+    let first = lines("b,a,c", |i| format!("x{i},{i},-\n"));
+    let second = lines("a", |i| format!("{i}\n"));
+    let case = Case::new(
+        &[("1.csv", first.as_bytes()), ("2.csv", second.as_bytes())],
+        COLUMNS,
+        &[("format", "csv"), ("csv.header", "true")],
+    );
+    let whole = case.rows().await;
+    assert_eq!(whole.len(), 5000);
+    assert!(
+        whole[0].contains("x0") && !whole[2500].contains('x'),
+        "{whole:?}"
+    );
+    goes_on_after_any_stop(&case, &whole).await;
+}
+
+#[tokio::test]
 async fn a_reader_goes_on_where_another_stopped() {
     let lines: String = (0..2500)
         .map(|i| format!("{{\"a\":{i},\"b\":\"{}\"}}\n\n", "y".repeat(i % 7)))
@@ -240,23 +245,7 @@ async fn a_reader_goes_on_where_another_stopped() {
         &[],
     );
     let whole = case.rows().await;
-    for stop in [0, 1, 2, 3, 4, 5, 6] {
-        let mut reader = case.reader(case.request()).await;
-        let mut rows = Vec::new();
-        for _ in 0..stop {
-            if let SourceEvent::Rows { rows: batch, .. } = next(&mut *reader).await {
-                rows.extend(crate::connectors::testing::texts(&batch));
-            }
-        }
-        let mut request = case.request();
-        request.restored = reader
-            .positions()
-            .into_iter()
-            .map(|(name, p)| (name.to_string(), p))
-            .collect();
-        rows.extend(read_all(&mut *case.reader(request).await).await.0);
-        assert_eq!(rows, whole);
-    }
+    goes_on_after_any_stop(&case, &whole).await;
 }
 
 #[tokio::test]
