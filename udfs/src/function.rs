@@ -38,14 +38,12 @@ pub(crate) enum Kind {
     TimeOrText,
     /// STRING or a whole number (as BIGINT).
     IntOrText,
-    /// Any number, or TIMESTAMP and its kin, as it is.
+    /// Any number, or a TIMESTAMP of either kind, as it is.
     NumberOrTime,
     /// Any number as it is, or STRING.
     NumberOrText,
     /// STRING or BYTES, as it is.
     Bytes,
-    /// Anything.
-    Any,
 }
 
 impl Kind {
@@ -76,7 +74,6 @@ impl Kind {
             Self::NumberOrText => (text || null).then_some(DataType::Utf8),
             Self::Bytes if *given == DataType::Binary => Some(DataType::Binary),
             Self::Bytes => (text || null).then_some(DataType::Utf8),
-            Self::Any => Some(given.clone()),
         }
     }
 
@@ -91,7 +88,6 @@ impl Kind {
             Self::NumberOrTime => "a number, date or time",
             Self::NumberOrText => "a number or STRING",
             Self::Bytes => "STRING or BYTES",
-            Self::Any => "any value",
         }
     }
 }

@@ -9,7 +9,7 @@ use datafusion::arrow::array::{Array, ArrayRef, AsArray};
 use datafusion::arrow::datatypes::{DataType, Float32Type, Float64Type};
 use datafusion::common::{Result, exec_datafusion_err, exec_err, plan_err};
 
-use crate::cast::printer;
+use crate::casts::print::printer_of;
 use crate::function::{Call, Function, Kind, Nulls, Takes};
 use crate::java;
 use crate::json_text::{Json, put, unescaped};
@@ -166,7 +166,7 @@ fn owned(text: &str) -> Cow<'static, str> {
 /// The value as CAST to STRING prints it.
 fn printed(column: &ArrayRef, row: usize) -> Result<String> {
     let mut out = String::new();
-    printer(column.as_ref())?(row, &mut out)
+    printer_of(column.as_ref())?(row, &mut out)
         .map_err(|_| exec_datafusion_err!("a value of {} cannot be printed", column.data_type()))?;
     Ok(out)
 }

@@ -9,7 +9,6 @@ mod aggregate;
 mod aggregate_tests;
 mod arrays;
 mod calendar;
-mod cast;
 pub mod casts;
 mod clock;
 mod codes;
@@ -105,7 +104,6 @@ pub fn can_fail(name: &str) -> bool {
     let by_tables = TABLES.iter().flat_map(|table| table.iter());
     let operators = floats::ALL.iter().chain(integers::ALL).copied();
     let others = [
-        &cast::CAST,
         &decimal::DIVIDE,
         &intervals::TIMES,
         &intervals::TIME_PLUS,
@@ -166,11 +164,6 @@ pub fn window_functions() -> Vec<Arc<WindowUDF>> {
         .into_iter()
         .filter(|f| !matches!(f.name(), "first_value" | "last_value"))
         .collect()
-}
-
-/// CAST(x AS STRING) of any type, printed as Flink does.
-pub fn cast_to_string() -> Arc<ScalarUDF> {
-    function::udf(&cast::CAST)
 }
 
 /// DECIMAL / DECIMAL with Flink's result type; half up, division by zero is an error.

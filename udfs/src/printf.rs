@@ -6,7 +6,7 @@ use datafusion::arrow::array::{Array, ArrayRef};
 use datafusion::arrow::datatypes::{DataType, Float64Type, TimeUnit};
 use datafusion::common::{Result, plan_err};
 
-use crate::cast::printer;
+use crate::casts::print::printer_of;
 use crate::function::{BigInt, Call, Function, Nulls, Takes};
 use crate::texts::MOST_BYTES;
 
@@ -33,7 +33,7 @@ fn printf(call: &Call) -> Result<ArrayRef> {
         .collect::<Result<Vec<_>>>()?;
     let printers = columns
         .iter()
-        .map(|c| printer(c.as_ref()))
+        .map(|c| printer_of(c.as_ref()))
         .collect::<Result<Vec<_>>>()?;
     let doubles = (1..call.len())
         .map(|at| match call.data_type(at) {

@@ -4,8 +4,10 @@ use std::sync::Arc;
 
 use datafusion::arrow::datatypes::{DataType, Field, TimeUnit};
 use datafusion::common::config::ConfigOptions;
-use datafusion::common::{Result, ScalarValue, exec_datafusion_err};
+use datafusion::common::{DataFusionError, Result, ScalarValue, exec_datafusion_err};
 use datafusion::logical_expr::{ColumnarValue, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF};
+
+use crate::casts::print::printer_of;
 
 /// Calls a function on constants and, at the same time, on columns: both must agree.
 pub(crate) fn evaluate(name: &str, args: Vec<ScalarValue>) -> Result<ScalarValue> {
@@ -92,11 +94,13 @@ pub(crate) fn text_of(value: &ScalarValue) -> String {
     if value.is_null() {
         return "NULL".into();
     }
-    let printed = evaluate_udf(&crate::cast_to_string(), vec![value.clone()]);
-    match printed {
-        Ok(ScalarValue::Utf8(Some(text))) => text,
-        other => format!("{other:?}"),
-    }
+    let print = || {
+        let array = value.to_array()?;
+        let mut text = String::new();
+        printer_of(array.as_ref())?(0, &mut text)?;
+        Ok::<_, DataFusionError>(text)
+    };
+    print().unwrap_or_else(|error| format!("error: {error}"))
 }
 
 /// Calls a function and prints the result, or the error.

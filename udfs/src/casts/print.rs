@@ -37,8 +37,16 @@ pub(super) fn texts(array: &ArrayRef, from: &Type, to: &Type) -> Result<ArrayRef
 /// Prints the value of a row.
 pub(crate) type Printer<'a> = Box<dyn Fn(usize, &mut String) -> fmt::Result + 'a>;
 
+/// Prints the values of a column that are not NULL, as those of the Flink type its Arrow type stands for.
+pub(crate) fn printer_of(array: &dyn Array) -> Result<Printer<'_>> {
+    match Type::of(array.data_type()) {
+        Some(kind) => printer(array, &kind),
+        None => exec_err!("{} cannot be printed", array.data_type()),
+    }
+}
+
 /// Prints the values of a column that are not NULL.
-pub(crate) fn printer<'a>(array: &'a dyn Array, kind: &Type) -> Result<Printer<'a>> {
+pub(super) fn printer<'a>(array: &'a dyn Array, kind: &Type) -> Result<Printer<'a>> {
     macro_rules! primitive {
         ($t:ty, |$value:ident, $out:ident| $write:expr) => {{
             let array = array.as_primitive::<$t>();

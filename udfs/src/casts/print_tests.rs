@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use datafusion::arrow::array::{
-    BinaryArray, Int32Array, ListArray, MapArray, StringArray, StructArray,
+    Array, ArrayRef, BinaryArray, Int32Array, ListArray, MapArray, StringArray, StructArray,
 };
 use datafusion::arrow::buffer::OffsetBuffer;
-use datafusion::arrow::datatypes::{Field, Fields, TimeUnit};
+use datafusion::arrow::datatypes::{DataType, Field, Fields, TimeUnit};
 use datafusion::common::ScalarValue;
 
-use super::*;
+use super::print::printer_of;
 use crate::testing::{date, decimal, double, int, text, text_of, timestamp};
 
 #[test]
@@ -82,7 +82,7 @@ fn interval(months: i32, days: i32, nanos: i64) -> ScalarValue {
 }
 
 fn printed(array: &dyn Array) -> Vec<String> {
-    let print = printer(array).unwrap();
+    let print = printer_of(array).unwrap();
     (0..array.len())
         .map(|row| {
             let mut out = String::new();
