@@ -281,7 +281,7 @@ const ALIASES: &[(&str, &str)] = &[("s3.path.style.access", "s3.path-style-acces
 pub const CHECKPOINT_DIR: &str = ".flowline/checkpoints";
 
 /// Settings as they are at some place of the files. Those of statements (state TTL, mini-batches, enforcers, idle timeouts, ...)
-/// hold for the statements behind their SET; those of the job (parallelism, checkpoints, its name, ...) for all of it, the last
+/// hold for the statements after their SET; those of the job (parallelism, checkpoints, its name, ...) for all of it, the last
 /// SET before it starts counts.
 #[derive(Debug, Clone, Default)]
 pub struct Settings {

@@ -13,7 +13,7 @@ use crate::error::Result;
 /// Rows that are held before they are folded for the first time.
 const FIRST_FOLD: usize = 1 << 16;
 
-/// The sink behind a fold: it takes any changes, and passes on the rows left of them once, when its input has ended.
+/// A sink with a fold before it: it takes any changes, and passes on the rows left of them once, when its input has ended.
 pub fn folded(sink: Arc<dyn Sink>) -> Arc<dyn Sink> {
     Arc::new(Folded(sink))
 }

@@ -12,11 +12,11 @@ const OPTIONS: &[(&str, &str)] = &[
     ),
     (
         "scan.watermark.emit.strategy",
-        "the watermark moves behind every row",
+        "the watermark moves after every row",
     ),
     (
         "scan.watermark.emit.on-event.gap",
-        "the watermark moves behind every row",
+        "the watermark moves after every row",
     ),
     (
         "scan.watermark.alignment.group",

@@ -48,7 +48,7 @@ fn legend(parallelism: usize) -> String {
         n => format!("{n} instances"),
     };
     format!(
-        "A node reads the node below it, or those behind :- and +-. It has {instances}, and rows go forward\n\
+        "A node reads the node below it, or those after :- and +-. It has {instances}, and rows go forward\n\
          from instance to instance, unless it says otherwise.\n\n"
     )
 }

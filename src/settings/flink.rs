@@ -111,7 +111,7 @@ const REASONS: &[(&str, &str)] = &[
     ("pipeline.", JAVA),
     (
         "pipeline.auto-watermark-interval",
-        "the watermark moves behind every row",
+        "the watermark moves after every row",
     ),
     ("pipeline.cep.", "MATCH_RECOGNIZE is not there"),
     (

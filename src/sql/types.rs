@@ -65,7 +65,7 @@ pub fn parse_data_type(parser: &mut Parser) -> Result<SqlType, ParserError> {
     let data_type = reader.data_type()?;
     if reader.pending > 0 {
         let span = reader.parser.get_current_token().span;
-        return Err(fail(span, "one > too many behind the type", "remove one >"));
+        return Err(fail(span, "one > too many after the type", "remove one >"));
     }
     Ok(data_type)
 }
@@ -81,7 +81,7 @@ pub fn parse_type_text(text: &str) -> Result<SqlType, String> {
         Ok(data_type)
     } else {
         Err(format!(
-            "{} behind the type in `{text}`",
+            "{} after the type in `{text}`",
             parser.peek_token_ref().token
         ))
     }

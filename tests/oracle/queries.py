@@ -1,7 +1,7 @@
 """Draws queries over the tables of tests/queries by seed, and records what is left of Flink's changelog.
 
 Left out because Flink 2.3 is wrong there: ROW_NUMBER() = 1 without the rank column (FLINK-40368). Left out because the answer
-depends on which row comes first: FIRST_VALUE and its kin over joins, LIMIT without an order, ties in ORDER BY.
+depends on which row comes first: FIRST_VALUE and similar over joins, LIMIT without an order, ties in ORDER BY.
 """
 import json, os, random, tempfile
 

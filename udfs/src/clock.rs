@@ -44,7 +44,7 @@ fn read(call: &Call) -> Result<ArrayRef> {
 /// The time now.
 #[allow(
     clippy::disallowed_methods,
-    reason = "CURRENT_TIMESTAMP and its kin are the wall clock, and without flowline there is no injected one"
+    reason = "CURRENT_TIMESTAMP and similar are the wall clock, and without flowline there is no injected one"
 )]
 pub(crate) fn now() -> Result<Moment> {
     let nanos = match SystemTime::now().duration_since(UNIX_EPOCH) {

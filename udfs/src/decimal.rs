@@ -40,7 +40,7 @@ pub(crate) const fn power_of_ten(power: i64) -> i128 {
     10_i128.pow(power)
 }
 
-/// A DECIMAL type of at most 38 digits that keeps the digits before the point; of those behind it six stay.
+/// A DECIMAL type of at most 38 digits that keeps the digits before the point; of those after it six stay.
 pub(crate) fn adjusted(precision: i32, scale: i32) -> (u8, i8) {
     if precision <= 38 {
         return (narrow(precision), narrow(scale) as i8);

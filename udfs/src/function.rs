@@ -34,7 +34,7 @@ pub(crate) enum Kind {
     Number,
     /// TIMESTAMP, TIMESTAMP_LTZ, DATE or TIME, as it is.
     Time,
-    /// STRING, or TIMESTAMP and its kin as it is.
+    /// STRING, or TIMESTAMP and similar as it is.
     TimeOrText,
     /// STRING or a whole number (as BIGINT).
     IntOrText,
@@ -132,7 +132,7 @@ pub(crate) struct Function {
     pub rewrite: Option<fn(Vec<Expr>) -> Result<ExprSimplifyResult>>,
     /// Whether every row has a result of its own, though the arguments are constant.
     pub is_random: bool,
-    /// Whether the result is JSON as such, which JSON_OBJECT and its kin take in without quoting it.
+    /// Whether the result is JSON as such, which JSON_OBJECT and similar take in without quoting it.
     pub makes_json: bool,
     /// Whether the values of a row can make it fail.
     pub fails: bool,

@@ -10,7 +10,7 @@ pub(crate) enum Escaped {
 }
 
 impl Parser<'_> {
-    /// What stands behind a backslash in a class, or outside of one where it means the same.
+    /// What follows a backslash in a class, or outside of one where it means the same.
     pub(crate) fn class_escape(&mut self) -> Result<Escaped, String> {
         let Some(c) = self.rest.next() else {
             return Err("a backslash ends the pattern".into());
@@ -110,7 +110,7 @@ impl Parser<'_> {
         }
     }
 
-    /// A class, behind its `[`.
+    /// A class, after its `[`.
     pub(crate) fn class(&mut self) -> Result<String, String> {
         let mut out = String::from("[");
         if self.rest.next_if_eq(&'^').is_some() {

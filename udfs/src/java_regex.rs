@@ -140,7 +140,7 @@ impl JavaRegex {
         }
     }
 
-    /// Calls `each` with every match and what a group of it has. As in Java, one may be empty right behind another.
+    /// Calls `each` with every match and what a group of it has. As in Java, an empty match may follow right after another.
     pub fn for_each(
         &self,
         text: &str,

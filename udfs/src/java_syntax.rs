@@ -376,7 +376,7 @@ impl Parser<'_> {
         (!digits.is_empty()).then_some(digits)
     }
 
-    /// What stands behind a backslash outside of a class.
+    /// What follows a backslash outside of a class.
     fn escape(&mut self) -> Result<bool, String> {
         match self.rest.peek().copied() {
             None => return Err("a backslash ends the pattern".into()),

@@ -150,7 +150,7 @@ pub fn aggregate_functions() -> Vec<Arc<AggregateUDF>> {
 }
 
 /// What takes the place of an aggregate function inside OVER, where Flink computes it in another way there: AVG of FLOAT adds
-/// up in FLOAT; STDDEV_SAMP and its kin are computed from the sums of x and x * x, as in
+/// up in FLOAT; STDDEV_SAMP and similar are computed from the sums of x and x * x, as in
 /// `POWER((SUM(x * x) - SUM(x) * SUM(x) / COUNT(x)) / (COUNT(x) - 1), 0.5)`, in the arithmetic of the argument's type.
 pub fn over_variant(name: &str) -> Option<Arc<AggregateUDF>> {
     variance_over::function(name).or_else(|| exact::over_variant(name))

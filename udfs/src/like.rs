@@ -177,12 +177,12 @@ fn fits(parts: &[String], text: &str) -> bool {
     rest.ends_with(last.as_str())
 }
 
-/// What stands behind an escape: one of the special characters or the escape itself.
+/// What follows an escape: one of the special characters or the escape itself.
 fn escaped(pattern: &str, rest: &mut std::str::Chars, escape: char, specials: &str) -> Made<char> {
     match rest.next() {
         Some(c) if c == escape || specials.contains(c) => Ok(c),
         _ => Err(format!(
-            "behind the escape {escape} stands one of {specials} or {escape} in '{pattern}'"
+            "the escape {escape} must be followed by one of {specials} or {escape} in '{pattern}'"
         )),
     }
 }
@@ -254,7 +254,7 @@ fn enumerated(
                 found.map(|(known, class)| (known.len(), class))
             });
             let Some((length, class)) = named else {
-                return Err("the class behind [: is not known".into());
+                return Err("the class after [: is not known".into());
             };
             regex.push_str(class);
             *rest = behind[length + 2..].chars();

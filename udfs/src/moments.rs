@@ -109,7 +109,7 @@ pub(crate) fn each_number(column: &ArrayRef, f: impl FnMut(usize, Twofold)) -> R
         DataType::Float32 => each::<Float32Type>(column, |v| f64::from(v).into(), f),
         DataType::Float64 => each::<Float64Type>(column, Twofold::from, f),
         DataType::Decimal128(..) => each::<Decimal128Type>(column, Twofold::of_whole, f),
-        other => internal_err!("VARIANCE and its kin got {other}"),
+        other => internal_err!("VARIANCE or a similar function got {other}"),
     }
 }
 

@@ -268,7 +268,7 @@ fn shifted(value: Twofold, digits: i32) -> Twofold {
 }
 
 fn wrong_state() -> datafusion::common::DataFusionError {
-    internal_datafusion_err!("the state of VARIANCE and its kin is a count and four DOUBLEs")
+    internal_datafusion_err!("the state of VARIANCE and similar is a count and four DOUBLEs")
 }
 
 fn states(moments: &[Moments]) -> Vec<ArrayRef> {
@@ -320,7 +320,7 @@ fn each_state(states: &[ArrayRef], mut f: impl FnMut(usize, &Moments)) -> Result
 fn only(values: &[ArrayRef]) -> Result<&ArrayRef> {
     values
         .first()
-        .ok_or_else(|| internal_datafusion_err!("VARIANCE and its kin got no argument"))
+        .ok_or_else(|| internal_datafusion_err!("VARIANCE or a similar function got no argument"))
 }
 
 /// Of one group.

@@ -1,4 +1,4 @@
-//! STDDEV_SAMP and its kin as Flink has them in OVER: from the sums of x and x * x, in the arithmetic of the argument's type.
+//! STDDEV_SAMP and similar functions as Flink has them in OVER: from the sums of x and x * x, in the arithmetic of the argument's type.
 
 use std::fmt::Debug;
 use std::sync::Arc;
@@ -69,7 +69,7 @@ macro_rules! with_sums {
                 type $sums = Decimal;
                 $run
             }
-            other => exec_err!("VARIANCE and its kin take a number, not {other}"),
+            other => exec_err!("VARIANCE and similar functions take a number, not {other}"),
         }
     };
 }

@@ -1,4 +1,4 @@
-//! Functions that take texts apart or ask what they are: ELT, SPLIT, STR_TO_MAP, OVERLAY, TRANSLATE, IS_ALPHA and its kin,
+//! Functions that take texts apart or ask what they are: ELT, SPLIT, STR_TO_MAP, OVERLAY, TRANSLATE, IS_ALPHA and similar,
 //! PARSE_URL.
 
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! Numbers as text: Java's `Double.toString`, `BigDecimal.toString`, `Integer.parseInt` and their kin.
+//! Numbers as text: Java's `Double.toString`, `BigDecimal.toString`, `Integer.parseInt` and similar.
 
 use std::io::Write;
 
