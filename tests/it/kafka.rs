@@ -198,6 +198,25 @@ impl Case {
         command
     }
 
+    /// Starts a job; what it says goes to the case's log, which is shown when the test fails.
+    pub fn start(&self, sql: &str, arguments: &[&str]) -> Child {
+        let log = std::fs::OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(self.dir.path().join("log"))
+            .unwrap();
+        self.command(sql, arguments)
+            .stdout(Stdio::null())
+            .stderr(log)
+            .spawn()
+            .unwrap()
+    }
+
+    /// What the jobs that were started have said so far.
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(self.dir.path().join("log")).unwrap_or_default()
+    }
+
     /// Runs a job to its end.
     pub fn run(&self, sql: &str, arguments: &[&str]) -> Output {
         let mut child = self.command(sql, arguments).spawn().unwrap();
@@ -239,6 +258,15 @@ impl Case {
             .filter(|word| *word != "│")
             .collect::<Vec<_>>()
             .join(" ")
+    }
+}
+
+impl Drop for Case {
+    fn drop(&mut self) {
+        let log = self.log();
+        if std::thread::panicking() && !log.is_empty() {
+            eprintln!("the jobs said:\n{log}");
+        }
     }
 }
 
@@ -395,12 +423,7 @@ fn a_job_without_end_reads_what_comes() {
          INSERT INTO o SELECT a FROM t;",
         out.topic
     );
-    let job = case
-        .command(&sql, &[])
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
+    let job = case.start(&sql, &[]);
     // "Latest" is when the job begins to read, which cannot be seen from here: numbers go on until some arrive.
     let mut next = 100;
     eventually("rows arrive", 120, || {
@@ -446,12 +469,7 @@ fn a_broker_that_restarts_loses_nothing() {
         )
     };
     case.produce(&numbers(0..500));
-    let job = case
-        .command(&sql, &[])
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
+    let job = case.start(&sql, &[]);
     eventually("the first rows arrive", 120, || written().len() == 500);
     broker.command("restart");
     case.produce(&numbers(500..1000));

@@ -3,7 +3,7 @@
 #![allow(clippy::disallowed_methods, reason = "tests wait for other processes")]
 
 use std::path::Path;
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Child, Command, Output};
 
 use serde_json::{Value, json};
 
@@ -33,10 +33,7 @@ fn start(case: &Case, sql: &str, more: &[&str]) -> Child {
     let kept = kept(case);
     let mut arguments: Vec<&str> = kept.iter().map(String::as_str).collect();
     arguments.extend(more);
-    case.command(sql, &arguments)
-        .stdout(Stdio::null())
-        .spawn()
-        .unwrap()
+    case.start(sql, &arguments)
 }
 
 fn ends(case: &Case, sql: &str, more: &[&str]) -> Output {
@@ -69,7 +66,7 @@ fn total(case: &Case, out: &str) -> i64 {
 }
 
 fn created(name: &str) -> String {
-    Case::new(name, 1).topic
+    Case::new(name, 1).topic.clone()
 }
 
 #[test]
@@ -113,12 +110,13 @@ fn of_two_runs_of_a_job_one_lives_on() {
     let out = created("fenced_out");
     let sql = counts(&case, &out, "");
     case.produce(&[json!({"value": {"a": 1, "b": "x"}})]);
-    let first = start(&case, &sql, &[]);
+    let mut first = start(&case, &sql, &[]);
     eventually("the first counts", 120, || total(&case, &out) == 1);
     let second = start(&case, &sql, &[]);
-    let output = first.wait_with_output().unwrap();
-    assert_eq!(output.status.code(), Some(4), "{}", words(&output.stderr));
-    assert!(words(&output.stderr).contains("another run of the job"));
+    let status = first.wait().unwrap();
+    let said = words(case.log().as_bytes());
+    assert_eq!(status.code(), Some(4), "{said}");
+    assert!(said.contains("another run of the job"), "{said}");
     case.produce(&[json!({"value": {"a": 1, "b": "x"}})]);
     eventually("the second counts", 120, || total(&case, &out) == 2);
     stop(second);
@@ -205,7 +203,7 @@ fn a_job_that_has_read_all_says_so() {
 fn offsets_that_are_gone_are_named() {
     let broker = Broker::start();
     let case = Case::on(&broker, "gone", 1);
-    let out = Case::on(&broker, "gone_out", 1).topic;
+    let out = Case::on(&broker, "gone_out", 1).topic.clone();
     let sql = counts(&case, &out, "");
     let at_0 = |n: i64| -> Vec<Value> {
         (0..n)

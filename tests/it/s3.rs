@@ -59,7 +59,7 @@ impl Drop for Server {
 #[test]
 fn checkpoints_in_s3() {
     let case = Case::new("s3", 1);
-    let out = Case::new("s3_out", 1).topic;
+    let out = Case::new("s3_out", 1).topic.clone();
     let dir = tempfile::tempdir().unwrap();
     let mut server = Server::start(dir.path());
     let sql = format!(
@@ -74,10 +74,7 @@ fn checkpoints_in_s3() {
          INSERT INTO o SELECT b, COUNT(*) FROM t GROUP BY b;",
         server.url
     );
-    let start = || {
-        let command = &mut case.command(&sql, &[]);
-        command.stdout(Stdio::null()).spawn().unwrap()
-    };
+    let start = || case.start(&sql, &[]);
     let total = || {
         let last = case.consume(&out).pop().map(|r| r["value"]["n"].clone());
         last.and_then(|n| n.as_i64()).unwrap_or(0)

@@ -45,6 +45,8 @@ transaction.state.log.min.isr=1
 transaction.state.log.num.partitions=4
 group.initial.rebalance.delay.ms=0
 log.cleaner.backoff.ms=200
+# Tests write records of 1970 and similar; a broker with a retention deletes them half a minute after its start.
+log.retention.ms=-1
 controlled.shutdown.enable=true
 """
 
