@@ -141,6 +141,8 @@ fn log_to_stderr() {
         .with_writer(std::io::stderr)
         .with_ansi(std::io::stderr().is_terminal())
         .with_target(false)
+        // It would print these to stderr, which is what failed, and panic.
+        .log_internal_errors(false)
         .init();
 }
 

@@ -369,10 +369,24 @@ fn the_first_line_of_a_csv_file_may_name_its_columns() {
     let write = case.table("t", "a INT, `b c` STRING", "out", header);
     script(&format!("{write}INSERT INTO t VALUES (1, 'x');"), &[], 0);
     assert_eq!(case.lines("out"), ["1,x", "a,\"b c\""]);
+    let written = case.table(
+        "t",
+        "`a-b` INT",
+        "dashes",
+        &format!("{header}, 'csv.field-delimiter' = '-'"),
+    );
+    script(&format!("{written}INSERT INTO t VALUES (1);"), &[], 0);
+    assert_eq!(case.lines("dashes"), ["\"a-b\"", "1"]);
     // A record of a topic has no first line.
     let kafka = "CREATE TABLE t (a INT) WITH ('connector' = 'kafka', 'topic' = 't', 'format' = 'csv', 'csv.header' = 'true',
         'properties.bootstrap.servers' = 'localhost:1', 'scan.startup.mode' = 'earliest-offset');";
     assert!(script(kafka, &[], 2).contains("the option is for files"));
+    let told = script(
+        &kafka.replace("csv.header", "csv.ignore-first-line"),
+        &[],
+        2,
+    );
+    assert!(told.contains("'csv.ignore-first-line'"), "{told}");
 }
 
 #[test]
@@ -449,6 +463,20 @@ fn batch_mode_gives_the_final_rows_once() {
             "{\"op\":\"+I\",\"row\":{\"k\":\"b\",\"n\":2}}"
         ]
     );
+    // So do those that another statement passes on.
+    let passed_on = "CREATE TABLE m (k STRING, ts TIMESTAMP(3), WATERMARK FOR ts AS ts);
+        INSERT INTO m SELECT k, ts FROM s;\n";
+    let third = case.table("third", "n BIGINT", "third", "'format' = 'json'");
+    let windows = windows
+        .replace("TABLE s", "TABLE m")
+        .replace("INTO windows", "INTO third");
+    let told = script(
+        &[&tables, &third, batch, passed_on, &windows].concat(),
+        &[],
+        0,
+    );
+    assert_eq!(case.lines("third"), ["{\"n\":1}", "{\"n\":1}", "{\"n\":3}"]);
+    assert!(!told.contains("late"), "{told}");
     // As a stream it is refused.
     assert!(script(&[&tables, counts].concat(), &[], 2).contains("counts"));
     let endless = "SET 'execution.runtime-mode' = 'batch';
@@ -598,4 +626,32 @@ fn what_is_huge_or_nested_gets_an_answer_or_an_error() {
     let circle = "CREATE VIEW b AS SELECT 1 AS x;\nCREATE VIEW a AS SELECT * FROM b;\nDROP VIEW b;\n\
         CREATE VIEW b AS SELECT * FROM a;\nSELECT * FROM a;\n";
     assert!(script(circle, &[], 2).contains("'b' not found"));
+}
+
+/// A pager that was closed, a log collector that died: the job goes on, and its rows are whole.
+#[test]
+fn a_stderr_that_nobody_reads_ends_nothing() {
+    let case = Case::new();
+    case.file("in.json", "{\"a\": 1}\n?\n{\"a\": 2}\n");
+    let text = case.table(
+        "t",
+        "a INT",
+        "in.json",
+        "'format' = 'json', 'json.ignore-parse-errors' = 'true'",
+    ) + "SET 'rest.port' = '1'; SELECT * FROM t;";
+    let mut child = Command::new(env!("CARGO_BIN_EXE_flowline"))
+        .args(["run", "-", "--output", "jsonl"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stderr.take());
+    let mut stdin = child.stdin.take().unwrap();
+    stdin.write_all(text.as_bytes()).unwrap();
+    drop(stdin);
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(0));
+    let rows = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(rows.lines().count(), 2, "{rows}");
 }
