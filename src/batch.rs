@@ -1,15 +1,12 @@
 //! Snapshot queries: a SELECT answered once, by DataFusion's batch engine, over what the tables hold now.
 
-use std::collections::HashMap;
 mod windows;
 
 use std::collections::btree_map::{BTreeMap, Entry};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use arrow::array::{RecordBatch, UInt32Array, new_null_array};
-use arrow::compute::{concat_batches, take_record_batch};
+use arrow::array::{RecordBatch, new_null_array};
 use arrow::datatypes::{Field, Schema, SchemaRef};
-use arrow::row::OwnedRow;
 use async_trait::async_trait;
 use datafusion::datasource::{MemTable, provider_as_source};
 use datafusion::execution::SessionStateBuilder;
@@ -18,7 +15,7 @@ use datafusion::prelude::SessionContext;
 use sqlparser::ast::{Ident, Query};
 
 use crate::catalog::Table;
-use crate::changelog::{Batch, ZSet, rows_of};
+use crate::changelog::Batch;
 use crate::connectors::{Sink, SinkMode, SinkWriter, WriteRequest};
 use crate::error::{Error, Result};
 use crate::planner::{PlanContext, StreamTable, diagnose, rules, tables_read};
@@ -30,10 +27,11 @@ use crate::sql::{Diagnostic, SourceFile, deep, parse_script};
 pub type Answer = (String, SchemaRef, Vec<RecordBatch>);
 
 /// Answers every SELECT of a file over the present contents of the session's tables: files whole, topics up to their
-/// present end, upsert topics folded by key.
+/// present end, upsert topics folded by key. What the file declares and sets, the session has taken before
+/// ([`Session::declare`]).
 ///
 /// # Errors
-/// Mistakes in the file, among them statements that are no queries; tables that cannot be read.
+/// Mistakes in the file, among them INSERTs; tables that cannot be read.
 pub async fn run(session: &Session, file: &Arc<SourceFile>) -> Result<Vec<Answer>> {
     let script = parse_script(file).map_err(Error::sql)?;
     let mut queries = Vec::new();
@@ -41,11 +39,12 @@ pub async fn run(session: &Session, file: &Arc<SourceFile>) -> Result<Vec<Answer
     for statement in &script.statements {
         match &statement.kind {
             StatementKind::Query(query) => queries.push((query, statement.span)),
-            _ => mistakes.push(
+            StatementKind::Insert(_) | StatementKind::StatementSet(_) => mistakes.push(
                 Diagnostic::new(file, statement.span, "a snapshot query is a SELECT").with_help(
                     "name the files that declare tables behind --with; `flowline run` runs INSERTs",
                 ),
             ),
+            _ => {}
         }
     }
     let mut answers = Vec::new();
@@ -153,7 +152,7 @@ async fn read(session: &Session, table: &Arc<Table>) -> Result<Arc<MemTable>> {
         schema.fields().iter().map(nullable).collect::<Vec<_>>(),
     ));
     let mut rows = Vec::new();
-    for batch in present(batches)? {
+    for batch in batches {
         let column = |i: usize| match read.iter().position(|r| *r == i) {
             Some(at) => Arc::clone(batch.column(at)),
             None => new_null_array(schema.field(i).data_type(), batch.num_rows()),
@@ -166,35 +165,9 @@ async fn read(session: &Session, table: &Arc<Table>) -> Result<Arc<MemTable>> {
     Ok(Arc::new(table))
 }
 
-/// The rows that are there once all changes are applied.
-fn present(batches: Vec<Batch>) -> Result<Vec<RecordBatch>> {
-    let Some(first) = batches.first() else {
-        return Ok(Vec::new());
-    };
-    if batches.iter().all(|b| b.weights.is_none()) {
-        return Ok(batches.into_iter().map(|b| b.rows).collect());
-    }
-    let all: Vec<usize> = (0..first.rows.num_columns()).collect();
-    let log = concat_batches(&first.rows.schema(), batches.iter().map(|b| &b.rows))?;
-    let weights = batches
-        .iter()
-        .flat_map(|b| (0..b.num_rows()).map(|i| b.weight(i)));
-    let rows = rows_of(&log, &all)?;
-    let net: ZSet<&OwnedRow> = rows.iter().zip(weights).collect();
-    let places: HashMap<&OwnedRow, u32> = rows.iter().zip(0..).collect();
-    let kept = net.into_entries().into_iter().flat_map(|(row, weight)| {
-        let place = places.get(row).copied().filter(|_| weight > 0);
-        place
-            .into_iter()
-            .flat_map(move |p| (0..weight).map(move |_| p))
-    });
-    let kept = UInt32Array::from_iter_values(kept);
-    Ok(vec![take_record_batch(&log, &kept)?])
-}
-
 #[derive(Default)]
 struct Collected {
-    batches: Mutex<Vec<Batch>>,
+    batches: Mutex<Vec<RecordBatch>>,
 }
 
 /// Keeps the rows it is given.
@@ -226,7 +199,7 @@ impl SinkWriter for Collector {
             .batches
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
-            .push(batch.clone());
+            .push(batch.rows.clone());
         Ok(())
     }
 

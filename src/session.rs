@@ -24,7 +24,7 @@ use crate::checkpoint::{Checkpoints, Location};
 use crate::clock::SystemClock;
 use crate::connectors::capture::Capture;
 use crate::connectors::{self, Sink, Source};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::graph::{Conflict, Graph};
 use crate::planner::{
     self, BoundQuery, Functions, InsertPlan, Mistakes, PlanContext, StreamTable, diagnose,
@@ -252,8 +252,8 @@ impl Session {
         source_of(&self.config, table)
     }
 
-    /// Runs one SELECT over `table`, declared beside the session's, to the present end of its input, at parallelism 1;
-    /// `sink` takes the rows.
+    /// Runs one SELECT over `table`, declared beside the session's, to the present end of its input, at parallelism 1 and with the
+    /// session's settings; `sink` is given the rows left at the end.
     ///
     /// # Errors
     /// Mistakes of the query; a table that cannot be read.
@@ -275,6 +275,11 @@ impl Session {
         session
             .catalog
             .insert(&table.name.clone(), Relation::Table(Arc::new(table)));
+        session.settings = self.settings.clone();
+        session
+            .settings
+            .fix("execution.runtime-mode", "batch")
+            .map_err(|e| Error::internal(e.message))?;
         session.load(&SourceFile::new("<snapshot>", query))?;
         session
             .start(&move |_: &str, _: &Table| sink())

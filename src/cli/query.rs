@@ -1,12 +1,10 @@
 //! `flowline query`: answers queries once, over what the tables hold now.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use arrow::array::{ArrayRef, RecordBatch};
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
-use sqlparser::tokenizer::{Location, Span};
 
 use super::args::{self, Given, JobArgs, Loaded, OutsideArgs};
 use super::screen::{Output, cells};
@@ -15,7 +13,6 @@ use crate::connectors::bad_row_text;
 use crate::error::{Error, Result};
 use crate::formats::{Encoded, json_row_encoder};
 use crate::sql::SourceFile;
-use crate::sql::ast::{Statement, StatementKind};
 
 /// What to answer.
 #[derive(Debug, clap::Args)]
@@ -23,7 +20,7 @@ pub struct Args {
     /// Files of queries, which may declare tables too; - is standard input
     #[arg(value_name = "FILE")]
     files: Vec<PathBuf>,
-    /// A query, behind the files
+    /// A query, after the files
     #[arg(short, value_name = "SQL")]
     execute: Vec<String>,
     /// SQL files and folders that declare the tables; a folder as `run` takes it. Their INSERTs are not run
@@ -49,7 +46,7 @@ pub async fn run(args: &Args) -> Result<()> {
     if let Some(dir) = args.files.iter().find(|p| Path::is_dir(p)) {
         return Err(
             Error::usage(format!("{} is a folder; query takes files", dir.display()))
-                .with_help("name the folder that declares the tables behind --with"),
+                .with_help("name the folder that declares the tables after --with"),
         );
     }
     let output = Output::choose(args.output);
@@ -65,9 +62,8 @@ pub async fn run(args: &Args) -> Result<()> {
             .iter()
             .map(|text| SourceFile::new("<command line>", text.clone())),
     );
-    for file in &mut queries {
+    for file in &queries {
         messages::say(&session.declare(file)?, output)?;
-        *file = only_asks(file);
     }
     let mut stop = signals::stop_asked();
     let mut answers = Vec::new();
@@ -86,47 +82,6 @@ pub async fn run(args: &Args) -> Result<()> {
         }
     }
     Ok(())
-}
-
-/// The file without what it declares and sets, everything else at its place.
-fn only_asks(file: &Arc<SourceFile>) -> Arc<SourceFile> {
-    let Ok(script) = crate::sql::parse_script(file) else {
-        return Arc::clone(file);
-    };
-    let kept = |statement: &&Statement| {
-        matches!(
-            statement.kind,
-            StatementKind::Query(_) | StatementKind::Insert(_) | StatementKind::StatementSet(_)
-        )
-    };
-    let kept: Vec<Span> = script
-        .statements
-        .iter()
-        .filter(kept)
-        .map(|s| s.span)
-        .collect();
-    if kept.len() == script.statements.len() {
-        return Arc::clone(file);
-    }
-    let mut text = String::with_capacity(file.text.len());
-    for (line, number) in file.text.split('\n').zip(1u64..) {
-        for (c, column) in line.chars().zip(1u64..) {
-            let at = Location::new(number, column);
-            let is_kept = kept.iter().any(|s| s.start <= at && at < s.end);
-            let closes = kept.iter().any(|s| s.end == at);
-            text.push(match c {
-                _ if is_kept => c,
-                _ if closes => ';',
-                _ => ' ',
-            });
-        }
-        let behind = Location::new(number, line.chars().count() as u64 + 1);
-        if kept.iter().any(|s| s.end == behind) {
-            text.push(';');
-        }
-        text.push('\n');
-    }
-    SourceFile::new(file.name.clone(), text)
 }
 
 fn show_table(name: Option<&str>, schema: &SchemaRef, batches: &[RecordBatch]) -> Result<()> {

@@ -11,6 +11,7 @@ use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_expr::expressions::Column;
 use twox_hash::XxHash3_64;
 
+use super::names::{self, Names};
 use super::sql::Sql;
 use super::{CalcStep, Graph, NamedExpr, NodeId, Operation, Source};
 use crate::catalog::ColumnKind;
@@ -52,6 +53,7 @@ impl Graph {
     }
 
     fn origins(&self) -> Vec<Origin> {
+        let names = names::raw(self);
         let mut origins: Vec<Origin> = Vec::with_capacity(self.nodes.len());
         for (id, node) in self.nodes.iter().enumerate() {
             let origin = match &node.operation {
@@ -63,7 +65,7 @@ impl Graph {
                 }
                 _ => {
                     let inputs = node.inputs.iter().filter_map(|i| origins.get(i.from));
-                    self.of_operator(id, inputs)
+                    self.of_operator(id, &names, inputs)
                 }
             };
             origins.push(origin);
@@ -71,9 +73,18 @@ impl Graph {
         origins
     }
 
-    fn of_operator<'o>(&self, id: NodeId, inputs: impl Iterator<Item = &'o Origin>) -> Origin {
+    fn of_operator<'o>(
+        &self,
+        id: NodeId,
+        names: &Names,
+        inputs: impl Iterator<Item = &'o Origin>,
+    ) -> Origin {
         let node = &self.nodes[id];
-        let mut text = self.title(id);
+        let mut text = self.title_with(id, names);
+        // The text of an expression leaves types out.
+        for input in &node.inputs {
+            text += &types(&self.nodes[input.from].schema);
+        }
         match &node.operation {
             Operation::LocalAggregate(a)
             | Operation::WindowAggregate(a)
@@ -91,6 +102,11 @@ impl Graph {
             columns: columns.map(|i| hash(&format!("{rows} {i}"))).collect(),
         }
     }
+}
+
+fn types(schema: &Schema) -> String {
+    let fields = schema.fields().iter();
+    fields.map(|f| format!(" {}", f.data_type())).collect()
 }
 
 fn of_source(source: &Source) -> Origin {

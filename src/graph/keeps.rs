@@ -1,12 +1,11 @@
 //! What state a node keeps, in words: what, for each of what, and until when.
 
 use super::calc::plain;
-use super::calls::over_call;
+use super::calls::call_text;
 use super::describe::span;
 use super::names::{Names, listed};
 use super::{
-    Aggregate, Frame, Graph, JoinTime, NodeId, Operation, Over, OverFunction, OverTime, Rank,
-    RankTime, StateTtl,
+    Aggregate, Frame, Graph, JoinTime, NodeId, Operation, Over, OverTime, Rank, RankTime, StateTtl,
 };
 
 /// The state of a node, if it keeps any.
@@ -128,7 +127,7 @@ fn retracting(aggregate: &Aggregate, input: &[String]) -> String {
     let calls = aggregate.calls.iter();
     let calls = calls.filter(|c| c.distinct || !takes_back(c.function.fun().name()));
     let calls: Vec<String> = calls
-        .map(|c| over_call(&OverFunction::Aggregate(c.clone()), input))
+        .map(|c| call_text(c, input).text().to_string())
         .collect();
     match calls.as_slice() {
         [] => accumulators(aggregate),

@@ -136,6 +136,7 @@ impl Sql {
     pub fn case(base: Option<&Self>, branches: &[(Self, Self)], otherwise: Option<&Self>) -> Self {
         if let (None, [(when, then)], Some(last)) = (base, branches, otherwise)
             && then.text == "NULL"
+            && when.binds == COMPARISON
             && let Some(other) = when.text.strip_prefix(&format!("{last} = "))
         {
             return Self::atom(format!("NULLIF({last}, {other})"));

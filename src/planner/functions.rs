@@ -7,10 +7,10 @@ use datafusion::execution::SessionStateDefaults;
 use datafusion::logical_expr::{AggregateUDF, Expr, ScalarUDF, WindowUDF};
 
 /// Scalar functions of DataFusion's that Flink has with the same meaning; all others are flowline's own.
-const SHARED: &[&str] = &["replace", "uuid", "strpos"];
+const SHARED: &[&str] = &["uuid", "strpos"];
 
 /// Aggregate functions of DataFusion's that Flink has with the same meaning.
-const SHARED_AGGREGATES: &[&str] = &["count", "min", "max"];
+const SHARED_AGGREGATES: &[&str] = &["count"];
 
 /// Window functions of DataFusion's that Flink has; which of them a stream can do, lowering knows.
 const SHARED_WINDOWS: &[&str] = &[

@@ -20,8 +20,14 @@ impl Session {
     pub(super) fn read_whole(&self, graph: &mut Graph) -> Result<()> {
         let mut mistakes: Vec<Diagnostic> = Vec::new();
         for node in &mut graph.nodes {
-            let Operation::Source(source) = &mut node.operation else {
-                continue;
+            let source = match &mut node.operation {
+                Operation::Source(source) => source,
+                // A table passed on in process: its rows go on without moving time.
+                assign @ Operation::WatermarkAssign(_) => {
+                    *assign = Operation::Calc(Vec::new());
+                    continue;
+                }
+                _ => continue,
             };
             source.watermark = None;
             if !self.config.bounded && !source_of(&self.config, &source.table)?.is_bounded() {

@@ -32,7 +32,13 @@ impl Session {
             self.selects = self.selects.saturating_sub(1);
         }
         let explained: Vec<&Pending> = explained.iter().collect();
-        self.explain_pending(&explained).map_err(|e| e.diagnostics)
+        self.explain_pending(&explained).map_err(|e| {
+            if e.diagnostics.is_empty() {
+                vec![Diagnostic::new(file, statement.span, e.message)]
+            } else {
+                e.diagnostics
+            }
+        })
     }
 
     /// EXPLAIN of everything loaded: the dataflow, statement by statement, and what each sink promises. `verbose`: before it
@@ -60,6 +66,7 @@ impl Session {
         for node in &graph.nodes {
             if let graph::Operation::Sink(sink) = &node.operation {
                 let guarantee = match self.sink_for(&sink.table, true) {
+                    Ok(s) if self.settings.is_batch() => connectors::folded(s).guarantee(),
                     Ok(s) => s.guarantee(),
                     Err(_) => "shown, not kept",
                 };

@@ -44,15 +44,9 @@ pub(crate) fn is_summable(data_type: &DataType) -> bool {
 
 /// The type as SQL spells it.
 pub(crate) fn sql_name(data_type: &DataType) -> String {
-    match data_type {
-        DataType::Int8 => "TINYINT".into(),
-        DataType::Int16 => "SMALLINT".into(),
-        DataType::Int32 => "INT".into(),
-        DataType::Int64 => "BIGINT".into(),
-        DataType::Float32 => "FLOAT".into(),
-        DataType::Float64 => "DOUBLE".into(),
-        DataType::Decimal128(p, s) => format!("DECIMAL({p}, {s})"),
-        other => other.to_string(),
+    match crate::casts::Type::of(data_type) {
+        Some(known) => known.to_string(),
+        None => data_type.to_string(),
     }
 }
 

@@ -127,7 +127,7 @@ impl Parser<'_> {
             match c {
                 ']' if !first => break,
                 '[' => {
-                    out.push_str(&self.class()?);
+                    out.push_str(&self.deeper(Self::class)?);
                     any = true;
                 }
                 '&' if self.rest.peek() == Some(&'&') => {

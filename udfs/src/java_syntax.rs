@@ -37,6 +37,7 @@ pub(crate) fn translate(pattern: &str, ends: Ends) -> Result<Translated, String>
         all_groups: count_groups(pattern),
         is_fancy: false,
         has_ends: false,
+        depth: 0,
     };
     parser.alternatives()?;
     if parser.rest.peek().is_some() {
@@ -87,7 +88,12 @@ pub(crate) struct Parser<'a> {
     all_groups: usize,
     is_fancy: bool,
     has_ends: bool,
+    /// How many groups and classes are open.
+    depth: usize,
 }
+
+/// How deep groups and classes may nest.
+const MAX_DEPTH: usize = 200;
 
 /// How many groups that capture a pattern has, roughly: escapes and classes are left out.
 fn count_groups(pattern: &str) -> usize {
@@ -116,6 +122,20 @@ fn count_groups(pattern: &str) -> usize {
 }
 
 impl Parser<'_> {
+    /// Reads what is inside of a group or a class.
+    pub(crate) fn deeper<T>(
+        &mut self,
+        read: impl FnOnce(&mut Self) -> Result<T, String>,
+    ) -> Result<T, String> {
+        if self.depth >= MAX_DEPTH {
+            return Err(format!("it nests more than {MAX_DEPTH} deep"));
+        }
+        self.depth += 1;
+        let result = read(self);
+        self.depth -= 1;
+        result
+    }
+
     fn alternatives(&mut self) -> Parsed {
         loop {
             self.sequence()?;
@@ -268,7 +288,7 @@ impl Parser<'_> {
                 None => return Err("a '(?' ends the pattern".into()),
             }
         }
-        self.alternatives()?;
+        self.deeper(Self::alternatives)?;
         if self.rest.next() != Some(')') {
             return Err("a '(' is not closed".into());
         }

@@ -3,12 +3,14 @@
 use std::sync::Arc;
 
 use datafusion::arrow::array::{ArrayRef, AsArray};
-use datafusion::arrow::datatypes::{DataType, Field, FieldRef, Int64Type};
+use datafusion::arrow::datatypes::{DataType, FieldRef, Int64Type};
 use datafusion::common::{Result, ScalarValue, exec_err, plan_err};
 use datafusion::logical_expr::function::{AccumulatorArgs, StateFieldsArgs};
 use datafusion::logical_expr::{
     Accumulator, AggregateUDF, AggregateUDFImpl, Signature, Volatility,
 };
+
+use crate::aggregate::state_field;
 
 /// The function.
 pub(crate) fn function() -> Arc<AggregateUDF> {
@@ -41,8 +43,8 @@ impl AggregateUDFImpl for SingleValue {
     fn state_fields(&self, args: StateFieldsArgs) -> Result<Vec<FieldRef>> {
         let value = args.return_field.data_type().clone();
         Ok(vec![
-            Arc::new(Field::new("value", value, true)),
-            Arc::new(Field::new("rows", DataType::Int64, true)),
+            state_field(&args, "value", value),
+            state_field(&args, "rows", DataType::Int64),
         ])
     }
 

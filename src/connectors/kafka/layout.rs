@@ -200,9 +200,19 @@ impl Layout {
             let schema: SchemaRef = Arc::new(Schema::new(fields));
             let format = formats::format(name, prefix, options, schema)?;
             if format.has_header() {
-                let message = "a record has no first line that names columns";
-                return Err(OptionError::new(&format!("{prefix}{name}.header"), message)
-                    .with_help("the option is for files: remove it"));
+                let key = ["header", "ignore-first-line"]
+                    .map(|key| format!("{prefix}{name}.{key}"))
+                    .into_iter()
+                    .find(|key| {
+                        options
+                            .get(key)
+                            .is_some_and(|v| v.eq_ignore_ascii_case("true"))
+                    })
+                    .unwrap_or_else(|| format!("{prefix}{name}.header"));
+                let message = "a record has no first line that is no row";
+                return Err(
+                    OptionError::new(&key, message).with_help("the option is for files: remove it")
+                );
             }
             Ok::<_, OptionError>(Part {
                 format: format.into(),

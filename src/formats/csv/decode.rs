@@ -346,11 +346,11 @@ impl CsvDecoder {
             .map(|cell| text::trim(self.cells.text(*cell, line)))
             .collect();
         let place = |name: &str| found.iter().position(|f| *f == name.as_bytes());
-        let listed = || String::from_utf8_lossy(&found.join(&b", "[..])).into_owned();
+        let listed = || text::excerpt(&found.join(&b", "[..]));
         if self.names.iter().all(|name| place(name).is_none()) {
             return Err(fault(format!(
                 "the first line names none of the table's columns; it reads: {}",
-                text::excerpt(listed().as_bytes())
+                listed()
             )));
         }
         let missing = self.names.iter().find(|name| place(name).is_none());

@@ -47,7 +47,8 @@ struct CsvOptions {
 impl CsvOptions {
     /// A name in the first line of a file.
     fn quoted(&self, name: &str) -> String {
-        let is_plain = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-' | '.');
+        let is_plain =
+            |c: char| c != self.delimiter && (c.is_alphanumeric() || matches!(c, '_' | '-' | '.'));
         match self.quote {
             Some(quote) if !name.chars().all(is_plain) => {
                 let doubled = name.replace(quote, &format!("{quote}{quote}"));

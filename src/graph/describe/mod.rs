@@ -96,7 +96,11 @@ impl Graph {
     /// A node in one line, as Flink's plans have it: what it is and what it depends on, and nothing of its neighbours but the
     /// names of their columns.
     pub fn title(&self, id: NodeId) -> String {
-        let parts = parts(self, id, &names::raw(self));
+        self.title_with(id, &names::raw(self))
+    }
+
+    pub(super) fn title_with(&self, id: NodeId, names: &Names) -> String {
+        let parts = parts(self, id, names);
         let parts: Vec<String> = parts
             .iter()
             .map(|p| format!("{}=[{}]", p.label, p.text()))
@@ -106,7 +110,9 @@ impl Graph {
 
     /// [`Graph::title`] of every node.
     pub fn titles(&self) -> Vec<String> {
-        (0..self.nodes.len()).map(|id| self.title(id)).collect()
+        let names = names::raw(self);
+        let nodes = 0..self.nodes.len();
+        nodes.map(|id| self.title_with(id, &names)).collect()
     }
 }
 

@@ -42,14 +42,7 @@ impl Binder<'_> {
     ) -> Bound<Typed> {
         let bound = self.aggregate_arguments(name, args, extras, scope, span)?;
         let bound = self.coerced(function.as_ref(), bound, span)?;
-        let filter = match extras.filter {
-            Some(filter) => {
-                let condition = self.expr(filter, scope)?;
-                let condition = self.condition(condition, "FILTER", filter.span())?;
-                Some(Box::new(condition.expr))
-            }
-            None => None,
-        };
+        let filter = self.filter_of(extras, scope)?;
         let args: Vec<Expr> = bound.into_iter().map(|a| a.expr).collect();
         if args
             .iter()
@@ -358,14 +351,17 @@ impl Binder<'_> {
             aggregates.push(call.clone().alias(&id));
             replaced.insert(call, Expr::Column(Column::new_unqualified(id)));
         }
-        let keys: Vec<Expr> = columns.iter().map(|c| c.expr.clone()).collect();
+        let mut keys: Vec<Expr> = columns.iter().map(|c| c.expr.clone()).collect();
         let group_exprs = match &groups.sets {
             Some(sets) => {
                 let sets = sets
                     .iter()
                     .map(|set| set.iter().map(|i| keys[*i].clone()).collect())
                     .collect();
-                vec![Expr::GroupingSet(GroupingSet::GroupingSets(sets))]
+                let sets = GroupingSet::GroupingSets(sets);
+                // The bits of a set stand in the order in which the sets name the expressions.
+                keys = sets.distinct_expr().into_iter().cloned().collect();
+                vec![Expr::GroupingSet(sets)]
             }
             None => keys.clone(),
         };
@@ -413,6 +409,20 @@ impl Binder<'_> {
         let plan = LogicalPlanBuilder::from(LogicalPlan::EmptyRelation(row)).project(values);
         let plan = self.datafusion(span, plan.and_then(LogicalPlanBuilder::build))?;
         Ok(Relation { plan, columns })
+    }
+
+    /// The condition of a call's FILTER.
+    pub(super) fn filter_of(
+        &mut self,
+        extras: &Extras<'_>,
+        scope: &Scope<'_>,
+    ) -> Bound<Option<Box<Expr>>> {
+        let Some(filter) = extras.filter else {
+            return Ok(None);
+        };
+        let condition = self.expr(filter, scope)?;
+        let condition = self.condition(condition, "FILTER", filter.span())?;
+        Ok(Some(Box::new(condition.expr)))
     }
 
     /// GROUPING(a, b): a bit for each argument, set where the grouping set does not have it.

@@ -87,6 +87,9 @@ impl Binder<'_> {
 
     pub(super) fn negative(&self, value: Typed, span: Span) -> Bound<Typed> {
         let Typed { expr, ty } = value;
+        if !is_number(&ty.kind) && !is_interval(&ty.kind) && ty.kind != Kind::Null {
+            return Err(self.mistake(span, format!("Cannot apply '-' to {}", ty.kind)));
+        }
         if let Expr::Literal(literal, _) = &expr
             && let Ok(negated) = literal.arithmetic_negate()
         {
@@ -94,9 +97,6 @@ impl Binder<'_> {
                 expr: Expr::Literal(negated, None),
                 ty,
             });
-        }
-        if !is_number(&ty.kind) && !is_interval(&ty.kind) {
-            return Err(self.mistake(span, format!("Cannot apply '-' to {}", ty.kind)));
         }
         let expr = if self.context.checked && is_integer(&ty.kind) {
             flowline_udfs::checked(flowline_udfs::Checked::Negate).call(vec![expr])

@@ -357,9 +357,5 @@ fn of_field(expr: Expr, field: &Field) -> Typed {
 
 /// The name of a function as it is looked up: without catalog and database, in upper case.
 pub(super) fn function_name(name: &ast::ObjectName) -> String {
-    name.0
-        .last()
-        .and_then(|p| p.as_ident())
-        .map_or_else(|| name.to_string(), |i| i.value.clone())
-        .to_uppercase()
+    crate::planner::object_name(name).to_uppercase()
 }

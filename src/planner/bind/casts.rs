@@ -5,6 +5,7 @@ use datafusion::logical_expr::Expr;
 use flowline_udfs::casts::{self, Cast, Failure, Overflow};
 use sqlparser::tokenizer::Span;
 
+use super::predicates::is_nested;
 use super::{Binder, Bound, Typed};
 use crate::planner::types::{arrow_type, cast_type};
 use crate::sql::ast::{SqlType, SqlTypeKind as Kind};
@@ -105,12 +106,8 @@ pub(super) fn fold(expr: Expr, kind: &Kind) -> Expr {
     let Expr::ScalarFunction(call) = &expr else {
         return expr;
     };
-    // Texts and nested values are as cheap to keep as calls.
-    if matches!(
-        kind,
-        Kind::Array(_) | Kind::Map(..) | Kind::Multiset(_) | Kind::Row(_)
-    ) || !call.args.iter().all(|a| matches!(a, Expr::Literal(..)))
-    {
+    // Nested values are as cheap to keep as calls.
+    if is_nested(kind) || !call.args.iter().all(|a| matches!(a, Expr::Literal(..))) {
         return expr;
     }
     match super::literals::evaluate(&expr) {

@@ -14,7 +14,6 @@ pub(super) fn is_never(plan: &LogicalPlan) -> bool {
             never_together(&conditions) || is_never(&filter.input)
         }
         LogicalPlan::Projection(projection) => is_never(&projection.input),
-        LogicalPlan::SubqueryAlias(alias) => is_never(&alias.input),
         _ => false,
     }
 }

@@ -24,11 +24,8 @@ fn call_can_fail(call: &ScalarFunction) -> bool {
     }
     let by_what = call.args.get(1);
     match (call.name(), by_what) {
-        // Division by a constant.
-        (
-            "integer_divide" | "integer_modulo" | "decimal_divide" | "mod",
-            Some(Expr::Literal(v, _)),
-        ) => is_zero(v),
+        // Whole numbers by a constant: decimals can overflow all the same.
+        ("integer_divide" | "integer_modulo", Some(Expr::Literal(v, _))) => is_zero(v),
         (name, _) => flowline_udfs::can_fail(name),
     }
 }

@@ -12,6 +12,27 @@ use super::predicates::{all_or_any, chain};
 use super::scope::{Relation, Scope, ScopeColumn, ScopeName};
 use super::{Binder, Bound, Typed};
 
+/// How rows that match are joined.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct JoinHow {
+    pub kind: JoinType,
+    /// Whether NULL equals NULL.
+    pub nulls: NullEquality,
+    /// NOT IN: no row is left where the other side has a NULL.
+    pub null_aware: bool,
+}
+
+impl JoinHow {
+    /// As a join that there is.
+    pub fn of(join: &Join) -> Self {
+        Self {
+            kind: join.join_type,
+            nulls: join.null_equality,
+            null_aware: join.null_aware,
+        }
+    }
+}
+
 /// What rows of two sides are matched by.
 #[derive(Debug, Default)]
 pub(in crate::planner) struct Matching {
@@ -172,28 +193,8 @@ impl Binder<'_> {
         }
 
         let conditions = conditions.into_iter().map(|c| c.expr).collect();
-        let matching = Matching::of(conditions, left.plan.schema(), right.plan.schema());
-        let rest = matching
-            .rest
-            .into_iter()
-            .map(|e| Typed::boolean(e, true))
-            .collect::<Vec<_>>();
-        let filter = (!rest.is_empty()).then(|| all_or_any(true, rest).expr);
-        let nulls = if matching.nulls_equal {
-            NullEquality::NullEqualsNull
-        } else {
-            NullEquality::NullEqualsNothing
-        };
         let width = left.columns.len();
-        let plan = self.join_plan(
-            left.plan,
-            right.plan,
-            matching.on,
-            filter,
-            kind,
-            nulls,
-            span,
-        )?;
+        let plan = self.join_on(left.plan, right.plan, conditions, kind, span)?;
         for (i, column) in columns.iter_mut().enumerate() {
             let is_optional = match kind {
                 JoinType::Left => i >= width,
@@ -250,15 +251,39 @@ impl Binder<'_> {
         self.projected(relation, projected, span)
     }
 
-    #[allow(clippy::too_many_arguments, reason = "what a join is made of")]
+    /// A join on conditions: equalities between the sides become its keys.
+    pub(super) fn join_on(
+        &self,
+        left: LogicalPlan,
+        right: LogicalPlan,
+        conditions: Vec<Expr>,
+        kind: JoinType,
+        span: Span,
+    ) -> Bound<LogicalPlan> {
+        let matching = Matching::of(conditions, left.schema(), right.schema());
+        let rest = matching.rest.into_iter();
+        let rest: Vec<Typed> = rest.map(|e| Typed::boolean(e, true)).collect();
+        let filter = (!rest.is_empty()).then(|| all_or_any(true, rest).expr);
+        let nulls = if matching.nulls_equal {
+            NullEquality::NullEqualsNull
+        } else {
+            NullEquality::NullEqualsNothing
+        };
+        let how = JoinHow {
+            kind,
+            nulls,
+            null_aware: false,
+        };
+        self.join_plan(left, right, matching.on, filter, how, span)
+    }
+
     pub(super) fn join_plan(
         &self,
         left: LogicalPlan,
         right: LogicalPlan,
         on: Vec<(Expr, Expr)>,
         filter: Option<Expr>,
-        kind: JoinType,
-        nulls: NullEquality,
+        how: JoinHow,
         span: Span,
     ) -> Bound<LogicalPlan> {
         let join = Join::try_new(
@@ -266,10 +291,10 @@ impl Binder<'_> {
             Arc::new(right),
             on,
             filter,
-            kind,
+            how.kind,
             JoinConstraint::On,
-            nulls,
-            false,
+            how.nulls,
+            how.null_aware,
         );
         Ok(LogicalPlan::Join(self.datafusion(span, join)?))
     }

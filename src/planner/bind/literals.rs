@@ -23,10 +23,7 @@ const MILLIS_PER_DAY: i128 = 86_400_000;
 impl Binder<'_> {
     pub(super) fn literal(&self, value: &ValueWithSpan) -> Bound<Typed> {
         let span = value.span;
-        let text = |s: &str| {
-            let kind = Kind::Char(u32::try_from(s.chars().count()).unwrap_or(u32::MAX));
-            Typed::new(Expr::Literal(ScalarValue::from(s), None), kind, false)
-        };
+        let text = |s: &str| self.text(s);
         Ok(match &value.value {
             Value::Null => Typed::new(Expr::Literal(ScalarValue::Null, None), Kind::Null, true),
             Value::Boolean(b) => Typed::boolean(Expr::Literal((*b).into(), None), false),
@@ -255,7 +252,8 @@ fn seconds(text: &str) -> Option<i128> {
     };
     let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
     let millis: String = fraction.chars().chain("000".chars()).take(3).collect();
-    let total = whole.parse::<i128>().ok()? * 1000 + millis.parse::<i128>().ok()?;
+    let whole = whole.parse::<i128>().ok()?.checked_mul(1000)?;
+    let total = whole.checked_add(millis.parse().ok()?)?;
     Some(if is_negative { -total } else { total })
 }
 

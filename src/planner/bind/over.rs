@@ -11,7 +11,6 @@ use sqlparser::tokenizer::Span;
 use super::calls::Extras;
 use super::scope::Scope;
 use super::{Binder, Bound, Typed};
-use crate::sql::ast::SqlTypeKind as Kind;
 
 impl Binder<'_> {
     pub(super) fn over(
@@ -73,15 +72,7 @@ impl Binder<'_> {
         let partition_by = self.exprs(&spec.partition_by, scope)?;
         let order_by = self.sorts(&spec.order_by, scope)?;
         let window_frame = self.frame(spec.window_frame.as_ref(), !order_by.is_empty(), span)?;
-        let filter = match extras.filter {
-            Some(filter) => {
-                let condition = self.expr(filter, scope)?;
-                Some(Box::new(
-                    self.condition(condition, "FILTER", filter.span())?.expr,
-                ))
-            }
-            None => None,
-        };
+        let filter = self.filter_of(extras, scope)?;
         let is_lag = matches!(name, "LAG" | "LEAD");
         let value_kind = bound.first().map(|b| b.ty.kind.clone()).filter(|_| is_lag);
         let params = WindowFunctionParams {
@@ -98,10 +89,6 @@ impl Binder<'_> {
         if let Some(kind) = value_kind {
             typed.ty.kind = kind;
         }
-        // Ranks are BIGINT here whatever DataFusion counts in.
-        if let Expr::Cast(_) = &typed.expr {
-            typed.ty.kind = Kind::BigInt;
-        }
         Ok(typed)
     }
 
@@ -111,8 +98,7 @@ impl Binder<'_> {
             return Ok(args);
         }
         let mut args = args;
-        if let [value, offset, default] = args.as_mut_slice() {
-            let _ = offset;
+        if let [value, _, default] = args.as_mut_slice() {
             let kind = value.ty.kind.clone();
             *default = self.as_kind(default.clone(), &kind, span)?;
         }
@@ -164,9 +150,9 @@ impl Binder<'_> {
                 return Err(self.unsupported(span, "a frame of GROUPS", "use ROWS or RANGE"));
             }
         };
-        let start = self.frame_bound(&frame.start_bound, units, span)?;
+        let start = self.frame_bound(&frame.start_bound, units)?;
         let end = match &frame.end_bound {
-            Some(bound) => self.frame_bound(bound, units, span)?,
+            Some(bound) => self.frame_bound(bound, units)?,
             None => WindowFrameBound::CurrentRow,
         };
         Ok(WindowFrame::new_bounds(units, start, end))
@@ -176,7 +162,6 @@ impl Binder<'_> {
         &mut self,
         bound: &ast::WindowFrameBound,
         units: WindowFrameUnits,
-        span: Span,
     ) -> Bound<WindowFrameBound> {
         let mut value = |expr: &Option<Box<ast::Expr>>| -> Bound<ScalarValue> {
             let Some(expr) = expr else {
@@ -198,7 +183,6 @@ impl Binder<'_> {
                 )
             })
         };
-        let _ = span;
         Ok(match bound {
             ast::WindowFrameBound::CurrentRow => WindowFrameBound::CurrentRow,
             ast::WindowFrameBound::Preceding(n) => WindowFrameBound::Preceding(value(n)?),

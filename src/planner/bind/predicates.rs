@@ -67,7 +67,13 @@ impl Binder<'_> {
     }
 
     /// Both sides of a comparison as one type.
-    fn comparable(&self, a: Typed, op: Operator, b: Typed, span: Span) -> Bound<(Typed, Typed)> {
+    pub(super) fn comparable(
+        &self,
+        a: Typed,
+        op: Operator,
+        b: Typed,
+        span: Span,
+    ) -> Bound<(Typed, Typed)> {
         let both = |kind: &Kind, a: Typed, b: Typed| {
             Ok((self.as_kind(a, kind, span)?, self.as_kind(b, kind, span)?))
         };
@@ -401,8 +407,10 @@ pub(super) fn all_or_any(is_and: bool, parts: Vec<Typed>) -> Typed {
     let Some(mut rest) = parts.next() else {
         return Typed::boolean(Expr::Literal(is_and.into(), None), false);
     };
+    let mut fails = can_fail(&rest);
     for part in parts {
-        rest = if can_fail(&rest) {
+        let part_fails = can_fail(&part);
+        rest = if fails {
             let decided = if is_and {
                 Expr::IsFalse(Box::new(part.clone()))
             } else {
@@ -417,6 +425,7 @@ pub(super) fn all_or_any(is_and: bool, parts: Vec<Typed>) -> Typed {
         } else {
             binary(part, op, rest)
         };
+        fails |= part_fails;
     }
     Typed::boolean(rest, nullable)
 }

@@ -7,6 +7,7 @@ use sqlparser::tokenizer::Span;
 use std::sync::Arc;
 
 use super::casts::common_kind;
+use super::joins::JoinHow;
 use super::over::sort_of;
 use super::scope::{Relation, Scope, ScopeColumn, ScopeName};
 use super::{Binder, Bound, Typed, nested};
@@ -122,14 +123,8 @@ impl Binder<'_> {
     ) -> Bound<Relation> {
         let mut sorts = Vec::new();
         for item in order_by {
-            let place = match &item.expr {
-                ast::Expr::Value(v) => match &v.value {
-                    ast::Value::Number(n, _) => n.parse::<usize>().ok(),
-                    _ => None,
-                },
-                _ => None,
-            };
-            let value = match place.and_then(|n| relation.columns.get(n.wrapping_sub(1))) {
+            let place = self.place(&item.expr, relation.columns.len())?;
+            let value = match place.and_then(|at| relation.columns.get(at)) {
                 Some(column) => column.typed(),
                 None => self.expr(&item.expr, &relation.scope(None))?,
             };
@@ -138,7 +133,7 @@ impl Binder<'_> {
         if sorts.is_empty() {
             return Ok(relation);
         }
-        self.sorted(relation, sorts, Span::empty())
+        Ok(Self::sorted(relation, sorts))
     }
 
     pub(super) fn set_expr(
@@ -228,8 +223,12 @@ impl Binder<'_> {
         } else {
             JoinType::LeftAnti
         };
-        let nulls = NullEquality::NullEqualsNull;
-        let plan = self.join_plan(a.plan, b.plan, on, None, kind, nulls, span)?;
+        let how = JoinHow {
+            kind,
+            nulls: NullEquality::NullEqualsNull,
+            null_aware: false,
+        };
+        let plan = self.join_plan(a.plan, b.plan, on, None, how, span)?;
         Ok(Relation {
             plan,
             columns: a.columns,

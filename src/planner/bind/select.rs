@@ -131,9 +131,7 @@ impl Binder<'_> {
         if is_grouped {
             let (grouped, replaced) = self.grouped(relation, groups, &all, span)?;
             relation = grouped;
-            let shown = select.having.clone();
             for (condition, written) in having.iter_mut().chain(&mut qualify) {
-                let written = shown.as_ref().unwrap_or(written);
                 *condition = self.over_groups(condition.clone(), &replaced, &relation, written)?;
             }
             for item in &mut items {
@@ -245,27 +243,21 @@ impl Binder<'_> {
                 .zip(order_by)
                 .map(|(place, item)| sort_of(relation.columns[*place].expr(), item))
                 .collect();
-            relation = self.sorted(relation, sorts, span)?;
+            relation = Self::sorted(relation, sorts);
         }
         self.first_columns(relation, width, span)
     }
 
-    pub(super) fn sorted(
-        &self,
-        relation: Relation,
-        sorts: Vec<Sort>,
-        span: Span,
-    ) -> Bound<Relation> {
+    pub(super) fn sorted(relation: Relation, sorts: Vec<Sort>) -> Relation {
         let plan = datafusion::logical_expr::LogicalPlan::Sort(datafusion::logical_expr::Sort {
             expr: sorts,
             input: std::sync::Arc::new(relation.plan),
             fetch: None,
         });
-        let _ = span;
-        Ok(Relation {
+        Relation {
             plan,
             columns: relation.columns,
-        })
+        }
     }
 
     /// Without the columns that only served to sort.
@@ -518,6 +510,23 @@ impl Binder<'_> {
         Ok((Relation { plan, columns }, replaced))
     }
 
+    /// The column that a number in ORDER BY stands for, counted from 0; `None` for any other expression.
+    pub(super) fn place(&self, expr: &ast::Expr, columns: usize) -> Bound<Option<usize>> {
+        let ast::Expr::Value(value) = expr else {
+            return Ok(None);
+        };
+        let ast::Value::Number(number, _) = &value.value else {
+            return Ok(None);
+        };
+        match number.parse::<usize>() {
+            Ok(n) if (1..=columns).contains(&n) => Ok(Some(n - 1)),
+            _ => Err(self.mistake(
+                value.span,
+                format!("ORDER BY {number}: the SELECT list has {columns} columns"),
+            )),
+        }
+    }
+
     /// What ORDER BY sorts by: a place in the SELECT list, a name that it gives, or any expression over the rows.
     fn order_keys(
         &mut self,
@@ -528,24 +537,8 @@ impl Binder<'_> {
         let mut keys = Vec::new();
         for item in order_by {
             let place = match &item.expr {
-                ast::Expr::Value(v) => match &v.value {
-                    ast::Value::Number(n, _) => {
-                        let n: usize = n.parse().unwrap_or(0);
-                        if n == 0 || n > items.len() {
-                            return Err(self.mistake(
-                                v.span,
-                                format!(
-                                    "ORDER BY {n}: the SELECT list has {} columns",
-                                    items.len()
-                                ),
-                            ));
-                        }
-                        Some(n - 1)
-                    }
-                    _ => None,
-                },
                 ast::Expr::Identifier(name) => items.iter().position(|i| i.name == name.value),
-                _ => None,
+                other => self.place(other, items.len())?,
             };
             keys.push(match place {
                 Some(i) => OrderKey::Column(i),

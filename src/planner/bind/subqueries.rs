@@ -6,10 +6,10 @@
 
 use arrow::datatypes::DataType;
 use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
-use datafusion::common::{Column, JoinConstraint, JoinType, NullEquality, ScalarValue, Spans};
+use datafusion::common::{Column, JoinType, NullEquality, ScalarValue, Spans};
 use datafusion::logical_expr::expr::{Exists, InSubquery};
 use datafusion::logical_expr::{
-    Aggregate, Case, Expr, ExprSchemable, Join, LogicalPlan, LogicalPlanBuilder, Operator, Subquery,
+    Aggregate, Case, Expr, ExprSchemable, LogicalPlan, LogicalPlanBuilder, Operator, Subquery,
 };
 use sqlparser::ast::{self, BinaryOperator, Query, Spanned};
 use sqlparser::tokenizer::Span;
@@ -18,8 +18,7 @@ use std::sync::Arc;
 use super::aggregates::Replaced;
 use super::arithmetic::binary;
 use super::expressions::{has_subquery, innermost};
-use super::joins::Matching;
-use super::predicates::all_or_any;
+use super::joins::{JoinHow, Matching};
 use super::scope::{Relation, Scope, ScopeColumn};
 use super::{Binder, Bound, Typed};
 use crate::sql::ast::{SqlType, SqlTypeKind as Kind};
@@ -77,18 +76,10 @@ impl Binder<'_> {
         let mut columns = Vec::new();
         let mut nullable = false;
         for (value, column) in values.into_iter().zip(&relation.columns) {
-            nullable |= value.ty.nullable || column.ty.nullable;
-            let compared = self.equal(value, column.typed(), span)?;
-            let (a, b) = match compared.expr {
-                Expr::BinaryExpr(e) => (*e.left, *e.right),
-                Expr::ScalarFunction(mut call) if call.args.len() == 2 => {
-                    let b = call.args.remove(1);
-                    (call.args.remove(0), b)
-                }
-                _ => return Err(self.mistake(span, "IN cannot compare these values")),
-            };
-            left.push(a);
-            columns.push(b);
+            let (a, b) = self.comparable(value, Operator::Eq, column.typed(), span)?;
+            nullable |= a.ty.nullable || b.ty.nullable;
+            left.push(a.expr);
+            columns.push(b.expr);
         }
         let plan = LogicalPlanBuilder::from(relation.plan).project(
             columns
@@ -249,26 +240,31 @@ impl Binder<'_> {
                 Expr::InSubquery(e) => {
                     let inner = self.inner(&e.subquery, &relation)?;
                     let equal = self.equalities(&e.expr, &inner);
+                    let is_open = is_ever_unknown(&equal, &relation, &inner);
                     let with = |more: Vec<Expr>| [inner.conditions.clone(), more].concat();
-                    let is_equal = with(equal.clone());
-                    let is_open = with(equal.into_iter().map(or_unknown).collect());
-                    let (relation, found) = self.marked(relation, inner.clone(), is_equal)?;
-                    let again = Inner {
-                        relation: self.apart(inner.relation.clone(), &relation.columns)?,
-                        ..inner.clone()
-                    };
-                    let is_open = renamed(is_open, &inner.relation, &again.relation);
-                    let (relation, open) = self.marked(relation, again, is_open)?;
-                    let null = Expr::Literal(ScalarValue::Boolean(None), None);
-                    let branches = vec![
-                        (
-                            Box::new(found),
-                            Box::new(Expr::Literal((!e.negated).into(), None)),
-                        ),
-                        (Box::new(open), Box::new(null)),
-                    ];
-                    let otherwise = Some(Box::new(Expr::Literal(e.negated.into(), None)));
-                    (relation, Expr::Case(Case::new(None, branches, otherwise)))
+                    let (relation, found) =
+                        self.marked(relation, inner.clone(), with(equal.clone()))?;
+                    if is_open {
+                        let open = with(equal.into_iter().map(or_unknown).collect());
+                        let again = Inner {
+                            relation: self.apart(inner.relation.clone(), &relation.columns)?,
+                            ..inner.clone()
+                        };
+                        let open = renamed(open, &inner.relation, &again.relation);
+                        let (relation, open) = self.marked(relation, again, open)?;
+                        let null = Expr::Literal(ScalarValue::Boolean(None), None);
+                        let literal = |b: bool| Box::new(Expr::Literal(b.into(), None));
+                        let branches = vec![
+                            (Box::new(found), literal(!e.negated)),
+                            (Box::new(open), Box::new(null)),
+                        ];
+                        let otherwise = Some(literal(e.negated));
+                        (relation, Expr::Case(Case::new(None, branches, otherwise)))
+                    } else if e.negated {
+                        (relation, Expr::Not(Box::new(found)))
+                    } else {
+                        (relation, found)
+                    }
                 }
                 Expr::ScalarSubquery(query) => self.valued(relation, query, span)?,
                 _ => return Err(self.mistake(span, "this subquery cannot be planned")),
@@ -312,24 +308,18 @@ impl Binder<'_> {
     fn none_of(&self, relation: Relation, inner: Inner, equal: Expr) -> Bound<Relation> {
         let (left, right) = (relation.plan, inner.relation.plan);
         let matching = Matching::of(vec![equal.clone()], left.schema(), right.schema());
-        let plan = if matching.on.is_empty() || !matching.rest.is_empty() {
-            let open = Some(or_unknown(equal));
-            let nulls = NullEquality::NullEqualsNothing;
-            let kind = JoinType::LeftAnti;
-            self.join_plan(left, right, Vec::new(), open, kind, nulls, Span::empty())?
+        let nulls = NullEquality::NullEqualsNothing;
+        let (on, open, null_aware) = if matching.on.is_empty() || !matching.rest.is_empty() {
+            (Vec::new(), Some(or_unknown(equal)), false)
         } else {
-            let join = Join::try_new(
-                Arc::new(left),
-                Arc::new(right),
-                matching.on,
-                None,
-                JoinType::LeftAnti,
-                JoinConstraint::On,
-                NullEquality::NullEqualsNothing,
-                true,
-            );
-            LogicalPlan::Join(self.datafusion(Span::empty(), join)?)
+            (matching.on, None, true)
         };
+        let how = JoinHow {
+            kind: JoinType::LeftAnti,
+            nulls,
+            null_aware,
+        };
+        let plan = self.join_plan(left, right, on, open, how, Span::empty())?;
         Ok(Relation {
             plan,
             columns: relation.columns,
@@ -345,31 +335,9 @@ impl Binder<'_> {
         kind: JoinType,
     ) -> Bound<Relation> {
         let (plan, columns) = (relation.plan, relation.columns);
-        let plan = self.join_on(plan, inner, conditions, kind)?;
-        Ok(Relation { plan, columns })
-    }
-
-    fn join_on(
-        &self,
-        left: LogicalPlan,
-        inner: Inner,
-        conditions: Vec<Expr>,
-        kind: JoinType,
-    ) -> Bound<LogicalPlan> {
         let right = inner.relation.plan;
-        let matching = Matching::of(conditions, left.schema(), right.schema());
-        let rest: Vec<Typed> = matching
-            .rest
-            .into_iter()
-            .map(|e| Typed::boolean(e, true))
-            .collect();
-        let filter = (!rest.is_empty()).then(|| all_or_any(true, rest).expr);
-        let nulls = if matching.nulls_equal {
-            NullEquality::NullEqualsNull
-        } else {
-            NullEquality::NullEqualsNothing
-        };
-        self.join_plan(left, right, matching.on, filter, kind, nulls, Span::empty())
+        let plan = self.join_on(plan, right, conditions, kind, Span::empty())?;
+        Ok(Relation { plan, columns })
     }
 
     /// The relation with a column that says whether a row of `inner` matches.
@@ -380,7 +348,9 @@ impl Binder<'_> {
         conditions: Vec<Expr>,
     ) -> Bound<(Relation, Expr)> {
         let mut columns = relation.columns;
-        let plan = self.join_on(relation.plan, inner, conditions, JoinType::LeftMark)?;
+        let right = inner.relation.plan;
+        let (left, kind) = (relation.plan, JoinType::LeftMark);
+        let plan = self.join_on(left, right, conditions, kind, Span::empty())?;
         // The mark is the last column; it is called the same in every join.
         let id = self.fresh_name("mark");
         let (qualifier, mark) = plan.schema().qualified_field(columns.len());
@@ -437,7 +407,9 @@ impl Binder<'_> {
         }));
         let conditions = inner.conditions.clone();
         let marker = inner.relation.columns.last().map(|c| c.id.clone());
-        let plan = self.join_on(relation.plan, inner, conditions, JoinType::Left)?;
+        let right = inner.relation.plan;
+        let (left, kind) = (relation.plan, JoinType::Left);
+        let plan = self.join_on(left, right, conditions, kind, Span::empty())?;
         // COUNT of no rows is 0, but where no row meets the join gives NULL.
         let value = match (empty, marker) {
             (Some(empty), Some(marker)) => {
@@ -556,28 +528,31 @@ impl Binder<'_> {
                 if keys.iter().any(|k| matches!(k, Expr::GroupingSet(_))) {
                     return Err(self.correlated("GROUPING SETS"));
                 }
-                for condition in &pulled[before..] {
-                    let is_equality = matches!(
-                        condition,
-                        Expr::BinaryExpr(e) if e.op == Operator::Eq
-                            && (e.left.contains_outer() != e.right.contains_outer())
-                    );
-                    if !is_equality {
+                for condition in &mut pulled[before..] {
+                    let Some((own, around)) = sides(condition) else {
                         return Err(
                             self.correlated("an aggregation over a comparison other than =")
                         );
-                    }
-                    for column in condition.column_refs() {
-                        let column = Expr::Column(column.clone());
-                        if !keys.contains(&column) {
-                            keys.push(column);
+                    };
+                    // Rows are grouped by what is compared, not by the columns that it is made of.
+                    let (key, own) = match own {
+                        Expr::Column(_) => (own.clone(), own),
+                        value => {
+                            let name = self.fresh_name("kept");
+                            let column = Expr::Column(Column::new_unqualified(&name));
+                            (value.alias(name), column)
                         }
+                    };
+                    if !keys.contains(&key) {
+                        keys.push(key);
                     }
+                    *condition = binary(own, Operator::Eq, around);
                 }
                 let plan = LogicalPlanBuilder::from(input).aggregate(keys, aggregate.aggr_expr);
                 self.datafusion(span, plan.and_then(LogicalPlanBuilder::build))
             }
             LogicalPlan::Join(join) if join.join_type == JoinType::Inner => {
+                let how = JoinHow::of(&join);
                 let left = self.pulled_up(Arc::unwrap_or_clone(join.left), pulled)?;
                 let right = self.pulled_up(Arc::unwrap_or_clone(join.right), pulled)?;
                 let on_outer = |e: &(Expr, Expr)| e.0.contains_outer() || e.1.contains_outer();
@@ -592,8 +567,7 @@ impl Binder<'_> {
                     .partition(Expr::contains_outer);
                 pulled.extend(outer);
                 let filter = datafusion::logical_expr::utils::conjunction(own);
-                let nulls = join.null_equality;
-                self.join_plan(left, right, join.on, filter, JoinType::Inner, nulls, span)
+                self.join_plan(left, right, join.on, filter, how, span)
             }
             LogicalPlan::Join(join)
                 if matches!(
@@ -606,17 +580,10 @@ impl Binder<'_> {
                         .iter()
                         .any(|(a, b)| a.contains_outer() || b.contains_outer()) =>
             {
+                let how = JoinHow::of(&join);
                 let left = self.pulled_up(Arc::unwrap_or_clone(join.left), pulled)?;
                 let right = Arc::unwrap_or_clone(join.right);
-                self.join_plan(
-                    left,
-                    right,
-                    join.on,
-                    join.filter,
-                    join.join_type,
-                    join.null_equality,
-                    span,
-                )
+                self.join_plan(left, right, join.on, join.filter, how, span)
             }
             LogicalPlan::Window(_) => Err(self.correlated("OVER")),
             LogicalPlan::Limit(_) => Err(self.correlated("LIMIT")),
@@ -668,6 +635,23 @@ struct Inner {
     conditions: Vec<Expr>,
     /// What it gives where none of its rows is tied, if that is not NULL; then its last column is true in every row.
     empty: Option<Expr>,
+}
+
+/// Of `own = around`, either way round: what is over the subquery's rows alone, and what is over the row around it alone.
+fn sides(condition: &Expr) -> Option<(Expr, Expr)> {
+    let Expr::BinaryExpr(e) = condition else {
+        return None;
+    };
+    let (own, around) = if e.left.contains_outer() {
+        (&e.right, &e.left)
+    } else {
+        (&e.left, &e.right)
+    };
+    let is_split = e.op == Operator::Eq
+        && around.contains_outer()
+        && !own.contains_outer()
+        && around.column_refs().is_empty();
+    is_split.then(|| (own.as_ref().clone(), around.as_ref().clone()))
 }
 
 fn held(plan: LogicalPlan) -> Subquery {

@@ -379,7 +379,7 @@ impl Binder<'_> {
             && let [item] = select.from.as_slice()
             && item.joins.is_empty()
             && matches!(select.projection.as_slice(), [ast::SelectItem::Wildcard(_)])
-            && select.selection.is_none()
+            && is_plain(query, select)
             && matches!(&item.relation, TableFactor::Table { .. })
         {
             return self.from(&select.from, outer, item.span());
@@ -390,6 +390,17 @@ impl Binder<'_> {
         }
         Ok(relation)
     }
+}
+
+/// Whether a query has no clause but SELECT and FROM.
+fn is_plain(query: &ast::Query, select: &ast::Select) -> bool {
+    let is_grouped = !matches!(
+        &select.group_by,
+        ast::GroupByExpr::Expressions(exprs, modifiers) if exprs.is_empty() && modifiers.is_empty()
+    );
+    let cuts = query.limit_clause.is_some() || query.fetch.is_some() || query.order_by.is_some();
+    let filters = select.selection.is_some() || select.having.is_some() || select.qualify.is_some();
+    query.with.is_none() && !cuts && !filters && !is_grouped && select.distinct.is_none()
 }
 
 /// The length of an interval literal in milliseconds; `None` for months, nulls and anything else.

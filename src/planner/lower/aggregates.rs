@@ -119,7 +119,7 @@ impl Lowering<'_> {
             .collect();
         let names = |i: usize| result_schema.field(i).name().clone();
         let group: Vec<NamedExpr> = match plan.group_expr.as_slice() {
-            [Expr::GroupingSet(sets)] => {
+            [Expr::GroupingSet(GroupingSet::GroupingSets(sets))] => {
                 let id =
                     self.expand(&mut input, input_schema, &group_exprs, sets, &result_schema)?;
                 group_roles.push(Role::Plain);
@@ -349,10 +349,9 @@ impl Lowering<'_> {
         input: &mut Lowered,
         schema: &DFSchema,
         group: &[Expr],
-        sets: &GroupingSet,
+        sets: &[Vec<Expr>],
         result: &Schema,
     ) -> Planned<usize> {
-        let sets = &grouping_sets(sets);
         let node = &self.graph.nodes[input.node];
         let (from, parallelism) = (input.node, node.parallelism);
         let changes = Changes {
@@ -424,28 +423,6 @@ fn keys_of_groups(roles: &[Role], groups: Vec<usize>) -> Vec<Vec<usize>> {
         keys.push(groups.into_iter().filter(|c| !is_end(c)).collect());
     }
     keys
-}
-
-/// The sets that ROLLUP, CUBE or GROUPING SETS stands for.
-fn grouping_sets(set: &GroupingSet) -> Vec<Vec<Expr>> {
-    match set {
-        GroupingSet::GroupingSets(sets) => sets.clone(),
-        GroupingSet::Rollup(exprs) => (0..=exprs.len())
-            .rev()
-            .map(|n| exprs[..n].to_vec())
-            .collect(),
-        GroupingSet::Cube(exprs) => (0..1usize << exprs.len())
-            .rev()
-            .map(|bits| {
-                exprs
-                    .iter()
-                    .enumerate()
-                    .filter(|(i, _)| bits >> i & 1 == 1)
-                    .map(|(_, e)| e.clone())
-                    .collect()
-            })
-            .collect(),
-    }
 }
 
 fn is_order_dependent(function: &str) -> bool {

@@ -1,5 +1,7 @@
 //! Numbers to DECIMAL and back. What does not fit a DECIMAL is NULL.
 
+use std::cell::RefCell;
+
 use datafusion::arrow::array::ArrayRef;
 use datafusion::arrow::datatypes::{
     Decimal128Type, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type,
@@ -97,12 +99,14 @@ pub(super) fn to_number(
             all::<Decimal128Type, $t>(array, to, |v| low(v) as $native)
         };
     }
+    let text = RefCell::new(String::new());
     let double = |v: i128| {
         if precision <= 18 {
             return v as f64 / unit as f64;
         }
-        let mut text = String::new();
-        let _ = write_decimal(v, i8::try_from(scale).unwrap_or(0), &mut text);
+        let mut text = text.borrow_mut();
+        text.clear();
+        let _ = write_decimal(v, i8::try_from(scale).unwrap_or(0), &mut *text);
         text.parse().unwrap_or(f64::NAN)
     };
     Ok(match to {
