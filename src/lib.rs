@@ -6,7 +6,7 @@ pub mod batch; // SELECTs answered once
 pub mod catalog; // tables, views and their options
 pub mod changelog; // rows with weights, row kinds
 pub mod checkpoint; // what a job was like at an instant, kept in an object store
-pub mod cli;
+pub mod cli; // flags to settings, one file per verb
 pub mod connectors; // where rows come from and go to
 pub mod formats; // bytes <-> rows
 pub mod graph; // the dataflow as data; EXPLAIN
@@ -16,7 +16,7 @@ pub mod runtime; // tasks, channels, barriers, shutdown
 pub mod session; // the main path: SQL files -> running job
 pub mod sql; // text -> spanned AST
 pub mod state; // keyed state, key groups, snapshots
-pub mod time; // watermarks and windows // flags to settings, one file a verb
+pub mod time; // watermarks and windows
 
 pub mod clock; // the clock, injected
 pub mod error; // what went wrong, where, and what to do

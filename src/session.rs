@@ -158,6 +158,7 @@ impl Session {
             &self.job_options()?,
             Arc::new(SystemClock),
             JobMetrics::of(&graph),
+            &|_| (),
         )
         .await
     }

@@ -162,6 +162,22 @@ impl Running<'_> {
 
     fn say(&self, event: &JobEvent<'_>) {
         match event {
+            JobEvent::Changed(changes) => {
+                tell(&format!(
+                    "changed  the SQL is not that of checkpoint {}:",
+                    changes.epoch
+                ));
+                for (fate, what) in [
+                    ("keeps", &changes.kept),
+                    ("new", &changes.new),
+                    ("gone", &changes.gone),
+                    ("drops", &changes.lost),
+                ] {
+                    for what in what {
+                        tell(&format!("  {fate:<6} {what}"));
+                    }
+                }
+            }
             JobEvent::Started(restored) => {
                 tell(&format!("running  {}", self.session.outputs().join(", ")));
                 if let Some(manifest) = restored {

@@ -1,6 +1,7 @@
 //! Runs a graph: tasks, channels, watermarks, barriers, shutdown; threaded in production, simulated in tests.
 
 mod chain;
+mod changes;
 #[allow(
     clippy::disallowed_methods,
     reason = "measures when a checkpoint is due and how long it takes; rows never see it"
@@ -27,6 +28,7 @@ use crate::graph::{self, Graph, NodeId};
 use crate::operators::Metrics;
 use crate::state::StatePart;
 
+pub use changes::Changes;
 pub use coordinator::CheckpointMetrics;
 pub use simulated::{Attempt, Simulation, attempt, simulate};
 pub use threaded::{Job, start};

@@ -1,11 +1,11 @@
 //! From a stored checkpoint back to a job: which checkpoint holds, and whose state each operator takes.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use super::coordinator::Committing;
-use super::{CheckpointOptions, RestoreFrom, Snapshot};
+use super::{Changes, CheckpointOptions, RestoreFrom, Snapshot};
 use crate::checkpoint::{self, Checkpoints, Location, Manifest};
 use crate::connectors::{Committer, JobContext, Sink};
 use crate::error::{Error, Result};
@@ -41,6 +41,7 @@ fn committers(
 }
 
 /// Shuts out earlier runs, finds the checkpoint that the sinks' epochs name, ends what they left open, and reads the state.
+/// Where the SQL is not that of the checkpoint, `told` hears first what becomes of its state.
 ///
 /// # Errors
 /// Where a store or a sink fails; a checkpoint that is needed and damaged; state that fits no operator.
@@ -50,12 +51,17 @@ pub async fn recover(
     job: &Arc<JobContext>,
     options: &CheckpointOptions,
     now: i64,
+    told: &(dyn Fn(&Changes) + Send + Sync),
 ) -> Result<Recovered> {
     let mut identities = BTreeMap::new();
     let mut committers = committers(sinks, job, &mut identities)?;
     let checkpoints = &options.checkpoints;
     let process = &options.process;
     let again = process.has_begun.load(Ordering::Relaxed);
+    // A job that cannot go on must not shut out the one that runs.
+    if let Some(manifest) = candidate(options).await? {
+        Changes::between(&manifest, graph).check(options.drop_state)?;
+    }
     let owner = checkpoints.own(&process.name, again).await?;
     process.has_begun.store(true, Ordering::Relaxed);
     // What was asked of an earlier process nobody waits for any more.
@@ -64,10 +70,7 @@ pub async fn recover(
             checkpoint::Request::withdraw(&checkpoints.location, &name).await?;
         }
     }
-    let earlier = match checkpoints.epochs().await?.first() {
-        Some(epoch) => checkpoints.manifest(*epoch).await.ok(),
-        None => None,
-    };
+    let earlier = last(checkpoints).await?;
     let mut committed: Option<(u64, Arc<dyn Committer>)> = None;
     let mut unmarked = Vec::new();
     for committer in &committers {
@@ -96,6 +99,13 @@ pub async fn recover(
     }
     let committed = committed.map(|(epoch, _)| epoch);
     let (location, mut restored) = restored(checkpoints, options, committed).await?;
+    let changes = restored.as_ref().map(|m| Changes::between(m, graph));
+    if let Some(changes) = &changes {
+        changes.check(options.drop_state)?;
+        if changes.is_any() {
+            told(changes);
+        }
+    }
     for committer in &committers {
         let prepared = prepared(restored.as_ref(), &committer.identity());
         let epoch = restored.as_ref().map(|m| m.epoch);
@@ -107,12 +117,9 @@ pub async fn recover(
             committer.commit(epoch, &prepared).await?;
         }
     }
-    let snapshot = match &restored {
-        Some(manifest) => {
-            let operators = matched(graph, manifest, options.drop_state)?;
-            snapshot(graph, &location, manifest, operators).await?
-        }
-        None => Snapshot::default(),
+    let snapshot = match (&restored, &changes) {
+        (Some(manifest), Some(changes)) => snapshot(graph, &location, manifest, changes).await?,
+        _ => Snapshot::default(),
     };
     let known = [
         Some(owner.first_epoch),
@@ -163,6 +170,23 @@ fn prepared(manifest: Option<&Manifest>, identity: &str) -> Vec<String> {
         .collect()
 }
 
+/// The last checkpoint of the job, where it can be read.
+async fn last(checkpoints: &Checkpoints) -> Result<Option<Manifest>> {
+    Ok(match checkpoints.epochs().await?.first() {
+        Some(epoch) => checkpoints.manifest(*epoch).await.ok(),
+        None => None,
+    })
+}
+
+/// What a run would begin with if the one before it ended now.
+async fn candidate(options: &CheckpointOptions) -> Result<Option<Manifest>> {
+    match &options.restore {
+        RestoreFrom::Nothing => Ok(None),
+        RestoreFrom::Savepoint(from) => Checkpoints::open_savepoint(from).await.map(Some),
+        RestoreFrom::Newest => last(&options.checkpoints).await,
+    }
+}
+
 /// The checkpoint that holds: the one whose epoch the sinks have committed; where they do not know, the newest whole one.
 async fn restored(
     checkpoints: &Checkpoints,
@@ -198,63 +222,11 @@ async fn restored(
     }
 }
 
-/// For each operator of the checkpoint whose state goes on: its node.
-fn matched(
-    graph: &Graph,
-    manifest: &Manifest,
-    drop_state: bool,
-) -> Result<HashMap<String, NodeId>> {
-    let ids = graph.state_ids();
-    let mut nodes: HashMap<String, NodeId> = HashMap::new();
-    let known: HashMap<&str, NodeId> = ids.iter().map(String::as_str).zip(0..).collect();
-    let scopes: HashSet<&str> = graph.scopes.iter().map(String::as_str).collect();
-    let mut lost = Vec::new();
-    for operator in &manifest.operators {
-        if let Some(node) = known.get(operator.id.as_str()) {
-            nodes.insert(operator.id.clone(), *node);
-            continue;
-        }
-        let (scope, rest) = operator.id.rsplit_once('/').unwrap_or_default();
-        let kind = rest.split('-').next().unwrap_or_default();
-        // A statement that is gone as a whole needs no state any more.
-        if !scopes.contains(scope) || operator.tables.values().flatten().all(|f| f.rows == 0) {
-            tracing::info!(
-                "{}: its statement is gone, and so is its state",
-                operator.title
-            );
-            continue;
-        }
-        let is_new = |id: &String| manifest.operators.iter().all(|o| o.id != *id);
-        let instead = (0..ids.len()).find(|n| {
-            graph.scopes[*n] == scope && graph.nodes[*n].kind() == kind && is_new(&ids[*n])
-        });
-        let instead = instead.map_or("nothing of its kind".to_string(), |n| graph.title(n));
-        lost.push(format!(
-            "'{scope}' kept {}; there is now {instead}",
-            operator.title
-        ));
-    }
-    if !lost.is_empty() && !drop_state {
-        return Err(Error::usage(format!(
-            "checkpoint {} has state that fits no operator of the SQL as it is now:\n  {}",
-            manifest.epoch,
-            lost.join("\n  ")
-        ))
-        .with_help(
-            "run the SQL as it was; or --drop-state gives up this state and goes on with the rest; or --fresh starts from nothing",
-        ));
-    }
-    for what in lost {
-        tracing::warn!("state is dropped: {what}");
-    }
-    Ok(nodes)
-}
-
 async fn snapshot(
     graph: &Graph,
     location: &Location,
     manifest: &Manifest,
-    mut operators: HashMap<String, NodeId>,
+    changes: &Changes,
 ) -> Result<Snapshot> {
     let ids = graph.state_ids();
     let mut snapshot = Snapshot::default();
@@ -264,7 +236,7 @@ async fn snapshot(
         }
     }
     for operator in &manifest.operators {
-        if let Some(node) = operators.remove(&operator.id) {
+        if let Some(node) = changes.node(&operator.id) {
             let parts = checkpoint::load(location, operator).await?;
             snapshot.operators.insert(node, parts);
         }

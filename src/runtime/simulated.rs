@@ -396,7 +396,8 @@ pub async fn attempt(
     let context = JobContext::new(&options.name, Some(checkpoints.interval));
     let sinks = open_sinks(graph, connect)?;
     let mut now = i64::from(random.u32(..)) * 1000;
-    let mut work: Work<'_, _> = Box::pin(recover(graph, &sinks, &context, checkpoints, now));
+    let mut work: Work<'_, _> =
+        Box::pin(recover(graph, &sinks, &context, checkpoints, now, &|_| ()));
     let recovered = loop {
         match poll(&mut work) {
             Poll::Ready(recovered) => break recovered?,

@@ -17,7 +17,7 @@ use super::router::{Address, Router};
 use super::sink::SinkTail;
 use super::source::{SourceHead, ValuesReader};
 use super::topology::{self, Task};
-use super::{Connect, JobMetrics, JobOptions, Snapshot, restored_positions};
+use super::{Changes, Connect, JobMetrics, JobOptions, Snapshot, restored_positions};
 use crate::checkpoint::{Manifest, PartitionPosition};
 use crate::clock::Clock;
 use crate::connectors::{JobContext, ReadRequest, Sink, SourceEvent, SourceReader, WriteRequest};
@@ -68,7 +68,8 @@ impl Job {
     }
 }
 
-/// Starts a job on the current tokio runtime: from its last checkpoint, where it takes any.
+/// Starts a job on the current tokio runtime: from its last checkpoint, where it takes any. `told` hears first what becomes of
+/// the state there, where the SQL has changed.
 ///
 /// # Errors
 /// Sources and sinks that cannot be opened; a checkpoint that cannot be restored.
@@ -78,6 +79,7 @@ pub async fn start(
     options: &JobOptions,
     clock: Arc<dyn Clock>,
     metrics: JobMetrics,
+    told: &(dyn Fn(&Changes) + Send + Sync),
 ) -> Result<Job> {
     let tasks = topology::tasks(graph)?;
     let (stop, stopped) = watch::channel(false);
@@ -86,7 +88,7 @@ pub async fn start(
     let sinks = open_sinks(graph, connect)?;
     let mut recovered = match &options.checkpoints {
         Some(checkpoints) => {
-            Some(recover(graph, &sinks, &context, checkpoints, clock.now()).await?)
+            Some(recover(graph, &sinks, &context, checkpoints, clock.now(), told).await?)
         }
         None => None,
     };

@@ -12,11 +12,13 @@ use crate::checkpoint::Manifest;
 use crate::clock::SystemClock;
 use crate::error::{Error, ErrorKind, Result};
 use crate::graph::Graph;
-use crate::runtime::{self, JobMetrics, JobOptions, RestoreFrom};
+use crate::runtime::{self, Changes, JobMetrics, JobOptions, RestoreFrom};
 
 /// What happens to a supervised job.
 #[derive(Debug)]
 pub enum JobEvent<'a> {
+    /// It is about to go on from a checkpoint of other SQL.
+    Changed(&'a Changes),
     /// It runs, from this checkpoint where it had one.
     Started(Option<&'a Manifest>),
     /// It had read all its input before, and has nothing to do.
@@ -53,7 +55,8 @@ impl Session {
             let before = metrics.checkpoints.completed.load(Ordering::Relaxed);
             let result = self
                 .attempt(graph, selects, metrics, &options, &mut stop, &|event| {
-                    has_started.store(true, Ordering::Relaxed);
+                    let starts = !matches!(event, JobEvent::Changed(_));
+                    has_started.fetch_or(starts, Ordering::Relaxed);
                     tell(event);
                 })
                 .await;
@@ -107,8 +110,9 @@ impl Session {
     ) -> Result<()> {
         let connect = self.connect(selects);
         let clock = Arc::new(SystemClock);
+        let changed = |changes: &Changes| tell(JobEvent::Changed(changes));
         let job = tokio::select! {
-            job = runtime::start(graph, &connect, options, clock, metrics.clone()) => job?,
+            job = runtime::start(graph, &connect, options, clock, metrics.clone(), &changed) => job?,
             _ = stop.wait_for(|s| *s) => return Ok(()),
         };
         match &job.restored {

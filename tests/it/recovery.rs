@@ -153,6 +153,18 @@ fn a_savepoint_and_changed_sql() {
     eventually("it goes on from the savepoint", 120, || {
         total(&case, &out) == 11
     });
+    // What becomes of the state is said before anything happens to it.
+    let said = words(case.log().as_bytes());
+    let changed = "changed the SQL is not that of checkpoint";
+    assert!(said.contains(changed), "{said}");
+    assert!(
+        said.contains(&format!("keeps t: how far it is read keeps o: GroupAggregate(groupBy=[b], select=[COUNT(*), SUM(a)]),")),
+        "{said}"
+    );
+    assert!(
+        said.contains("new p: GroupAggregate(groupBy=[b], select=[MAX(a)]), which sees only the rows that are read from here on"),
+        "{said}"
+    );
     stop(job);
     // A column more in the sink, from the same aggregates.
     let wider = sql
@@ -161,8 +173,9 @@ fn a_savepoint_and_changed_sql() {
     case.produce(&[json!({"value": {"a": 1, "b": "x"}})]);
     let job = start(&case, &wider, &[]);
     eventually("its state fits", 120, || total(&case, &out) == 12);
-    stop(job);
     assert_eq!(case.consume(&out).pop().unwrap()["value"]["d"], 24);
+    let said = words(case.log().as_bytes());
+    assert!(said.contains("gone p: GroupAggregate"), "{said}");
     // Another key: that state fits nothing.
     let other = sql
         .replace("SELECT b, COUNT(*)", "SELECT CAST(a AS STRING), COUNT(*)")
@@ -172,15 +185,24 @@ fn a_savepoint_and_changed_sql() {
     let said = words(&refused.stderr);
     assert!(said.contains("state that fits no operator"), "{said}");
     assert!(said.contains("GroupAggregate(groupBy=[b]"), "{said}");
+    // A start that is refused leaves the run that there is alone.
+    case.produce(&[json!({"value": {"a": 1, "b": "x"}})]);
+    eventually("it runs on", 120, || total(&case, &out) == 13);
+    stop(job);
     let job = start(&case, &other, &["--drop-state"]);
     case.produce(&[json!({"value": {"a": 7, "b": "x"}})]);
     eventually("it goes on without that state", 120, || {
         total(&case, &out) == 1
     });
+    let said = words(case.log().as_bytes());
+    assert!(
+        said.contains("drops o: GroupAggregate(groupBy=[b], select=[COUNT(*), SUM(a)]),"),
+        "{said}"
+    );
     stop(job);
     // And from nothing.
     let job = start(&case, &sql, &["--fresh"]);
-    eventually("it begins anew", 120, || total(&case, &out) == 13);
+    eventually("it begins anew", 120, || total(&case, &out) == 14);
     stop(job);
 }
 

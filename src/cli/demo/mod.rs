@@ -89,7 +89,7 @@ pub async fn run(args: &Args) -> Result<()> {
     let options = session.job_options()?;
     let metrics = JobMetrics::of(&graph);
     let clock = Arc::new(SystemClock);
-    let job = runtime::start(&graph, &watched, &options, clock, metrics.clone()).await?;
+    let job = runtime::start(&graph, &watched, &options, clock, metrics.clone(), &|_| ()).await?;
     let stop = job.stop_handle();
     let start = SystemClock.now().div_euclid(WINDOW_MILLIS) * WINDOW_MILLIS;
     let settings = Settings {

@@ -108,6 +108,11 @@ impl Graph {
         format!("{}({})", self.nodes[id].kind(), parts.join(", "))
     }
 
+    /// Whether a node has state that a checkpoint keeps.
+    pub fn keeps_state(&self, id: NodeId) -> bool {
+        super::keeps::state(self, id, &names::raw(self)).is_some()
+    }
+
     /// [`Graph::title`] of every node.
     pub fn titles(&self) -> Vec<String> {
         let names = names::raw(self);
