@@ -158,7 +158,7 @@ fn a_savepoint_and_changed_sql() {
     let changed = "changed the SQL is not that of checkpoint";
     assert!(said.contains(changed), "{said}");
     assert!(
-        said.contains(&format!("keeps t: how far it is read keeps o: GroupAggregate(groupBy=[b], select=[COUNT(*), SUM(a)]),")),
+        said.contains("keeps t: how far it is read keeps o: GroupAggregate(groupBy=[b], select=[COUNT(*), SUM(a)]),"),
         "{said}"
     );
     assert!(

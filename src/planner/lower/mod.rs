@@ -1,8 +1,10 @@
 //! Checked logical plans to nodes of the dataflow graph.
 
 mod aggregates;
+mod calc;
 mod joins;
 mod over;
+mod rank;
 mod sinks;
 mod tables;
 
@@ -21,6 +23,7 @@ use datafusion::physical_expr::expressions::Column as PhysicalColumn;
 use datafusion::physical_expr::{PhysicalExpr, create_physical_expr};
 use sqlparser::tokenizer::Span;
 
+use self::calc::{as_column, column_expr, column_role, moved_keys, unaliased};
 use super::bind::WindowTvf;
 use crate::catalog::Table;
 use crate::connectors::{SinkMode, SourceMode, source_mode};
@@ -183,182 +186,6 @@ impl<'a> Lowering<'a> {
         self.graph
     }
 
-    /// Adds one INSERT or SELECT.
-    ///
-    /// # Errors
-    /// What the query needs and flowline does not do; types that do not fit the sink; changes that the sink cannot take.
-    pub fn insert(&mut self, insert: &InsertPlan, check: SinkCheck) -> Planned<()> {
-        self.file = Arc::clone(&insert.file);
-        self.span = insert.span;
-        self.options = insert.options;
-        self.graph.scope.clone_from(&insert.name);
-        self.graph.place = place_of(&insert.file, insert.span);
-        let query = self.lower(&insert.plan)?;
-        let rows = self.sink_rows(query, insert)?;
-        let changes = self.graph.nodes[rows.node].changes.clone();
-        let key = insert.sink.sink_key();
-        if changes.updating && check.mode == SinkMode::Append {
-            return Err(self.updates_into_append_sink(rows.node, insert));
-        }
-        if changes.updating && check.mode == SinkMode::Upsert && key.is_none() {
-            return Err(self.mistake(
-                format!(
-                    "Table sink '{}' takes updates by key, but has no PRIMARY KEY",
-                    insert.name
-                ),
-                "declare PRIMARY KEY (...) NOT ENFORCED in the table".into(),
-            ));
-        }
-        if insert.on_conflict.is_some() && (check.mode != SinkMode::Upsert || key.is_none()) {
-            return Err(self.mistake(
-                format!("ON CONFLICT clause is only allowed for upsert sinks. The sink '{}' is not one", insert.name),
-                "leave it out, or write to a table that takes updates by key (connector 'upsert-kafka' with a PRIMARY KEY)".into(),
-            ));
-        }
-        let rows = match (&key, check.mode) {
-            (Some(key), SinkMode::Upsert) => self.one_row_a_key(rows, key, insert)?,
-            _ => rows,
-        };
-        let changes = self.graph.nodes[rows.node].changes.clone();
-        if self.in_process.contains(&insert.sink.name) && !insert.is_select {
-            self.written
-                .entry(insert.sink.name.clone())
-                .or_default()
-                .push(rows.clone());
-        }
-        let (exchange, parallelism) = match &key {
-            _ if check.single || self.graph.nodes[rows.node].parallelism == 1 => {
-                (Exchange::Gather, 1)
-            }
-            // All rows of a key go through one writer, so that they stay in order.
-            Some(key) if !changes.upsert_keys.iter().any(|k| same_columns(key, k)) => {
-                (Exchange::Hash(key.clone()), self.parallelism)
-            }
-            _ => (Exchange::Forward, self.parallelism),
-        };
-        let schema = Arc::clone(&self.graph.nodes[rows.node].schema);
-        let sink = Sink {
-            table: Arc::clone(&insert.sink),
-            name: insert.name.clone(),
-            key,
-            is_select: insert.is_select,
-            drops_nulls: insert.options.drops_nulls,
-            takes_upserts: check.mode == SinkMode::Upsert,
-        };
-        self.graph.add(Node {
-            operation: Operation::Sink(sink),
-            inputs: vec![Input {
-                from: rows.node,
-                exchange,
-            }],
-            schema,
-            changes,
-            parallelism,
-        });
-        Ok(())
-    }
-
-    /// Rows such that there is never more than one for a key of the sink.
-    fn one_row_a_key(
-        &mut self,
-        rows: Lowered,
-        key: &[usize],
-        insert: &InsertPlan,
-    ) -> Planned<Lowered> {
-        let node = &self.graph.nodes[rows.node];
-        let keys = &node.changes.upsert_keys;
-        if keys.iter().any(|k| k.iter().all(|c| key.contains(c))) {
-            return Ok(rows);
-        }
-        let conflict = match insert.on_conflict {
-            // Of rows that are never retracted the last one written is the last one there is.
-            Some(Conflict::Deduplicate) if !node.changes.updating => return Ok(rows),
-            None if !node.changes.updating && !self.options.require_on_conflict => return Ok(rows),
-            Some(conflict) => conflict,
-            None if !self.options.require_on_conflict => Conflict::Deduplicate,
-            None => return Err(self.other_key(rows.node, key, insert)),
-        };
-        let (schema, parallelism) = (Arc::clone(&node.schema), self.parallelism);
-        let changes = Changes {
-            updating: true,
-            upsert_keys: vec![key.to_vec()],
-            order_dependent: true,
-        };
-        let ttl = self.ttl(&[rows.node]);
-        let node = self.graph.add(Node {
-            operation: Operation::UpsertMaterialize {
-                key: key.to_vec(),
-                conflict,
-                ttl,
-            },
-            inputs: vec![Input {
-                from: rows.node,
-                exchange: Exchange::Hash(key.to_vec()),
-            }],
-            schema,
-            changes,
-            parallelism,
-        });
-        Ok(Lowered {
-            node,
-            roles: rows.roles,
-        })
-    }
-
-    fn other_key(&self, node: NodeId, key: &[usize], insert: &InsertPlan) -> Diagnostic {
-        let node = &self.graph.nodes[node];
-        let names = |columns: &[usize]| {
-            let names: Vec<&str> = columns
-                .iter()
-                .map(|c| node.schema.field(*c).name().as_str())
-                .collect();
-            names.join(", ")
-        };
-        let keys: Vec<String> = node
-            .changes
-            .upsert_keys
-            .iter()
-            .map(|k| format!("[{}]", names(k)))
-            .collect();
-        let have = if keys.is_empty() {
-            "none".to_string()
-        } else {
-            keys.join(", ")
-        };
-        self.mistake(
-            format!(
-                "The query has an upsert key that differs from the primary key of the sink table '{}'. Primary key: [{}], upsert key: {have}.",
-                insert.name,
-                names(key),
-            ),
-            "make them the same, or say what happens where two rows meet in one key: INSERT INTO ... SELECT ... ON CONFLICT DO \
-             { DEDUPLICATE | NOTHING | ERROR }"
-                .into(),
-        )
-    }
-
-    fn updates_into_append_sink(&self, node: NodeId, insert: &InsertPlan) -> Diagnostic {
-        let producer = self.updating_node(node);
-        self.mistake(
-            format!("Table sink '{}' doesn't support consuming update changes which is produced by node {producer}", insert.name),
-            "write to a table that takes updates (connector 'upsert-kafka' with a PRIMARY KEY, or 'print'), or make the query append-only \
-             by grouping by the window_start and window_end of a window"
-                .into(),
-        )
-    }
-
-    fn updating_node(&self, node: NodeId) -> String {
-        let n = &self.graph.nodes[node];
-        match n
-            .inputs
-            .iter()
-            .find(|i| self.graph.nodes[i.from].changes.updating)
-        {
-            Some(input) => self.updating_node(input.from),
-            None => self.graph.title(node),
-        }
-    }
-
     fn mistake(&self, message: String, help: String) -> Diagnostic {
         Diagnostic {
             file: Arc::clone(&self.file),
@@ -470,163 +297,6 @@ impl<'a> Lowering<'a> {
         }
     }
 
-    fn project(
-        &mut self,
-        projection: &datafusion::logical_expr::Projection,
-        input: Lowered,
-    ) -> Planned<Lowered> {
-        let from = projection.input.schema();
-        let exprs = self.physical(&projection.expr, from, &projection.schema)?;
-        let roles = projection
-            .expr
-            .iter()
-            .map(|e| column_role(e, from, &input.roles))
-            .collect();
-        let sources: Vec<Option<usize>> = projection
-            .expr
-            .iter()
-            .map(|e| as_column(e).and_then(|c| from.maybe_index_of_column(c)))
-            .collect();
-        let keys = moved_keys(&self.graph.nodes[input.node].changes.upsert_keys, |c| {
-            sources.iter().position(|s| *s == Some(c))
-        });
-        let schema = arrow_schema(&projection.schema);
-        let step = CalcStep::Project(exprs, Arc::clone(&schema));
-        let node = self.calc(input.node, step, schema, keys);
-        Ok(Lowered { node, roles })
-    }
-
-    fn filter(
-        &mut self,
-        filter: &datafusion::logical_expr::Filter,
-        is_used: impl Fn(usize) -> bool,
-    ) -> Planned<Lowered> {
-        if let Some(ranked) = self.ranked(filter, is_used)? {
-            return Ok(ranked);
-        }
-        let input = self.lower(&filter.input)?;
-        let predicate = self.expression(&filter.predicate, filter.input.schema())?;
-        Ok(self.filtered(input, predicate))
-    }
-
-    fn filtered(&mut self, input: Lowered, predicate: Arc<dyn PhysicalExpr>) -> Lowered {
-        let node = &self.graph.nodes[input.node];
-        let (schema, keys) = (Arc::clone(&node.schema), node.changes.upsert_keys.clone());
-        let node = self.calc(input.node, CalcStep::Filter(predicate), schema, keys);
-        Lowered { node, ..input }
-    }
-
-    /// The rows with `exprs` as columns: where they are, or computed behind the others. Returns their places.
-    fn with_columns(
-        &mut self,
-        input: Lowered,
-        exprs: &[Expr],
-        schema: &DFSchema,
-    ) -> Planned<(Lowered, Vec<usize>)> {
-        let node_schema = Arc::clone(&self.graph.nodes[input.node].schema);
-        let width = node_schema.fields().len();
-        let (mut places, mut computed, mut fields) = (Vec::new(), Vec::new(), Vec::new());
-        let mut roles = input.roles.clone();
-        for expr in exprs {
-            match as_column(expr).and_then(|c| schema.maybe_index_of_column(c)) {
-                Some(column) => places.push(column),
-                None => {
-                    let physical = self.expression(expr, schema)?;
-                    let data_type = self.datafusion(physical.data_type(&node_schema))?;
-                    let name = format!("__{}", width + computed.len());
-                    places.push(width + computed.len());
-                    roles.push(column_role(expr, schema, &[]));
-                    fields.push(Arc::new(arrow::datatypes::Field::new(
-                        &name, data_type, true,
-                    )));
-                    computed.push((physical, name));
-                }
-            }
-        }
-        if computed.is_empty() {
-            return Ok((input, places));
-        }
-        let own = (0..width).map(|i| column_expr(&node_schema, i));
-        let all_fields: Vec<_> = node_schema.fields().iter().cloned().chain(fields).collect();
-        let schema = Arc::new(Schema::new(all_fields));
-        let step = CalcStep::Project(own.chain(computed).collect(), Arc::clone(&schema));
-        let keys = self.graph.nodes[input.node].changes.upsert_keys.clone();
-        let node = self.calc(input.node, step, schema, keys);
-        Ok((Lowered { node, roles }, places))
-    }
-
-    /// The columns `keep` of rows, as columns of `schema`: its names, and its types where they differ.
-    fn reshape(&mut self, input: Lowered, keep: &[usize], schema: &SchemaRef) -> Planned<Lowered> {
-        let node_schema = Arc::clone(&self.graph.nodes[input.node].schema);
-        let is_same = keep.iter().copied().eq(0..node_schema.fields().len())
-            && node_schema
-                .fields()
-                .iter()
-                .zip(schema.fields())
-                .all(|(a, b)| a.data_type() == b.data_type());
-        if is_same {
-            return Ok(input);
-        }
-        let mut exprs: Vec<NamedExpr> = Vec::new();
-        for (place, field) in keep.iter().zip(schema.fields()) {
-            let (column, _) = column_expr(&node_schema, *place);
-            let expr = if node_schema.field(*place).data_type() == field.data_type() {
-                column
-            } else {
-                let cast = datafusion::physical_expr::expressions::cast(
-                    column,
-                    &node_schema,
-                    field.data_type().clone(),
-                );
-                self.datafusion(cast)?
-            };
-            exprs.push((expr, field.name().clone()));
-        }
-        let fields: Vec<_> = schema
-            .fields()
-            .iter()
-            .zip(keep)
-            .map(|(f, place)| {
-                let nullable = f.is_nullable() || node_schema.field(*place).is_nullable();
-                Arc::new(f.as_ref().clone().with_nullable(nullable))
-            })
-            .collect();
-        let schema = Arc::new(Schema::new(fields));
-        let roles = keep.iter().map(|k| input.roles[*k]).collect();
-        let keys = moved_keys(&self.graph.nodes[input.node].changes.upsert_keys, |c| {
-            keep.iter().position(|k| *k == c)
-        });
-        let step = CalcStep::Project(exprs, Arc::clone(&schema));
-        let node = self.calc(input.node, step, schema, keys);
-        Ok(Lowered { node, roles })
-    }
-
-    /// The rows with a last column of NULLs, which nobody reads, so that they are of `schema`.
-    fn with_null_column(&mut self, input: Lowered, schema: &SchemaRef) -> Planned<Lowered> {
-        let node_schema = Arc::clone(&self.graph.nodes[input.node].schema);
-        let width = node_schema.fields().len();
-        let mut exprs: Vec<NamedExpr> = (0..width).map(|i| column_expr(&node_schema, i)).collect();
-        let field = schema.field(width);
-        let null = self.datafusion(datafusion::common::ScalarValue::try_from(field.data_type()))?;
-        exprs.push((
-            Arc::new(datafusion::physical_expr::expressions::Literal::new(null)),
-            field.name().clone(),
-        ));
-        let mut fields = node_schema.fields().to_vec();
-        fields.push(Arc::new(field.clone().with_nullable(true)));
-        let schema = Arc::new(Schema::new(fields));
-        let mut roles = input.roles;
-        roles.push(Role::Plain);
-        let keys = self.graph.nodes[input.node].changes.upsert_keys.clone();
-        let node = self.calc(
-            input.node,
-            CalcStep::Project(exprs, Arc::clone(&schema)),
-            schema,
-            keys,
-        );
-        Ok(Lowered { node, roles })
-    }
-
     /// Where rows of keys meet.
     fn spread(&self, key: &[usize]) -> (Exchange, usize) {
         if key.is_empty() {
@@ -711,67 +381,6 @@ impl<'a> Lowering<'a> {
         });
         Lowered { node, roles }
     }
-
-    /// Adds a step to the Calc that `input` is, or a Calc behind it.
-    fn calc(
-        &mut self,
-        input: NodeId,
-        step: CalcStep,
-        schema: SchemaRef,
-        upsert_keys: Vec<Vec<usize>>,
-    ) -> NodeId {
-        let shared = self
-            .sources
-            .values()
-            .chain(self.written.values().flatten())
-            .any(|l| l.node == input);
-        let mut changes = self.graph.nodes[input].changes.clone();
-        changes.upsert_keys = upsert_keys;
-        let node = &mut self.graph.nodes[input];
-        if let Operation::Calc(steps) = &mut node.operation
-            && !shared
-        {
-            steps.push(step);
-            node.schema = schema;
-            node.changes = changes;
-            return input;
-        }
-        let parallelism = node.parallelism;
-        self.graph.add(Node {
-            operation: Operation::Calc(vec![step]),
-            inputs: vec![Input {
-                from: input,
-                exchange: Exchange::Forward,
-            }],
-            schema,
-            changes,
-            parallelism,
-        })
-    }
-
-    fn expression(&self, expr: &Expr, schema: &DFSchema) -> Planned<Arc<dyn PhysicalExpr>> {
-        let made = create_physical_expr(
-            expr,
-            schema,
-            &ExecutionProps::new(),
-            &PhysicalPlanningContext::default(),
-        );
-        self.datafusion(made)
-    }
-
-    fn physical(
-        &self,
-        exprs: &[Expr],
-        input: &DFSchema,
-        output: &DFSchema,
-    ) -> Planned<Vec<NamedExpr>> {
-        let names = output.fields().iter().map(|f| f.name().clone());
-        exprs
-            .iter()
-            .zip(names)
-            .map(|(e, name)| Ok((self.expression(e, input)?, name)))
-            .collect()
-    }
 }
 
 /// Where a statement stands, as compilers write it.
@@ -779,53 +388,12 @@ fn place_of(file: &SourceFile, span: Span) -> String {
     format!("{}:{}:{}", file.name, span.start.line, span.start.column)
 }
 
-/// Upsert keys after a projection: those whose columns all have a place in it.
-fn moved_keys(keys: &[Vec<usize>], place: impl Fn(usize) -> Option<usize>) -> Vec<Vec<usize>> {
-    keys.iter()
-        .filter_map(|key| key.iter().map(|c| place(*c)).collect())
-        .collect()
-}
-
 fn same_columns(a: &[usize], b: &[usize]) -> bool {
     a.len() == b.len() && a.iter().all(|c| b.contains(c))
 }
 
-fn unaliased(expr: &Expr) -> &Expr {
-    match expr {
-        Expr::Alias(alias) => unaliased(&alias.expr),
-        other => other,
-    }
-}
-
-/// The column an expression is, under any aliases.
-fn as_column(expr: &Expr) -> Option<&Column> {
-    match expr {
-        Expr::Column(column) => Some(column),
-        Expr::Alias(alias) => as_column(&alias.expr),
-        _ => None,
-    }
-}
-
 fn arrow_schema(schema: &DFSchemaRef) -> SchemaRef {
     Arc::new(schema.as_arrow().clone())
-}
-
-fn column_expr(schema: &Schema, i: usize) -> NamedExpr {
-    let name = schema.field(i).name();
-    (Arc::new(PhysicalColumn::new(name, i)), name.clone())
-}
-
-/// What an expression over columns means for time: what the column does that it is, or PROCTIME().
-fn column_role(expr: &Expr, schema: &DFSchema, roles: &[Role]) -> Role {
-    if let Expr::ScalarFunction(call) = unaliased(expr)
-        && call.name() == "proctime"
-    {
-        return Role::Proctime;
-    }
-    as_column(expr)
-        .and_then(|c| schema.maybe_index_of_column(c))
-        .and_then(|i| roles.get(i).copied())
-        .unwrap_or(Role::Plain)
 }
 
 fn scan_columns(scan: &TableScan) -> Vec<usize> {
