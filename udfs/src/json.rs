@@ -169,7 +169,12 @@ fn look_up<T>(
     let Some(path) = path else {
         return Outcome::Error;
     };
-    match Json::parse(document).and_then(|root| take(path.find(&root))) {
+    let root = Json::parse(document);
+    // In Flink a document that is null can have no path, however lax.
+    if matches!(root, Some(Json::Null)) {
+        return Outcome::Error;
+    }
+    match root.and_then(|root| take(path.find(&root))) {
         Some(value) => Outcome::Value(value),
         None if path.lax => Outcome::Empty,
         None => Outcome::Error,

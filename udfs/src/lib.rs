@@ -25,7 +25,6 @@ mod floats;
 mod function;
 #[cfg(test)]
 mod further_tests;
-pub mod health;
 mod integers;
 mod intervals;
 mod item;
@@ -72,13 +71,12 @@ pub use floats::Comparison;
 pub use integers::Checked;
 
 /// The functions by file.
-static TABLES: [&[function::Function]; 16] = [
+static TABLES: [&[function::Function]; 15] = [
     arrays::FUNCTIONS,
     clock::FUNCTIONS,
     codes::FUNCTIONS,
     conditional::FUNCTIONS,
     encoding::FUNCTIONS,
-    health::FUNCTIONS,
     json::FUNCTIONS,
     json_make::FUNCTIONS,
     numeric::FUNCTIONS,

@@ -43,8 +43,7 @@ pub(crate) static FUNCTIONS: &[Function] = &[
         Nulls::Strict,
         |call| round(call, Rounding::Down),
     )
-    .fails()
-    .alias(&["trunc"]),
+    .fails(),
     Function::new(
         "floor",
         Takes::Fixed(1, &[Kind::NumberOrTime, Kind::Text]),
@@ -91,8 +90,7 @@ pub(crate) static FUNCTIONS: &[Function] = &[
         DOUBLE,
         Nulls::Strict,
         |call| reals2(call, f64::powf),
-    )
-    .alias(&["pow"]),
+    ),
     Function::new(
         "log",
         Takes::Fixed(1, &[Kind::Double, Kind::Double]),

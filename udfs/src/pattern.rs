@@ -238,10 +238,11 @@ fn write_field(letter: char, width: usize, moment: Moment, rules: Rules, out: &m
     let name = |names: &[&str], at: i64, out: &mut String| {
         let name = usize::try_from(at).ok().and_then(|i| names.get(i)).copied();
         let name = name.unwrap_or_default();
-        out.push_str(if width >= 4 {
-            name
-        } else {
-            name.get(..3).unwrap_or(name)
+        out.push_str(match width {
+            // Java's narrow form; SimpleDateFormat has none.
+            5 if rules == Rules::Formatter => name.get(..1).unwrap_or(name),
+            4.. => name,
+            _ => name.get(..3).unwrap_or(name),
         });
     };
     let year_of_era = if date.year > 0 {
@@ -250,7 +251,17 @@ fn write_field(letter: char, width: usize, moment: Moment, rules: Rules, out: &m
         1 - date.year
     };
     match letter {
-        'G' => out.push_str(if date.year > 0 { "AD" } else { "BC" }),
+        'G' => {
+            let forms = match date.year > 0 {
+                true => ["AD", "Anno Domini", "A"],
+                false => ["BC", "Before Christ", "B"],
+            };
+            out.push_str(match width {
+                4 if rules == Rules::Formatter => forms[1],
+                5 if rules == Rules::Formatter => forms[2],
+                _ => forms[0],
+            });
+        }
         'u' if rules == Rules::Simple => pad(iso_day_of_week(moment.days), width, out),
         'y' | 'u' if width == 2 => pad(year_of_era % 100, 2, out),
         'y' => pad(year_of_era, width, out),
@@ -276,7 +287,14 @@ fn write_field(letter: char, width: usize, moment: Moment, rules: Rules, out: &m
         'd' => pad(date.day, width, out),
         'Q' | 'q' if width <= 2 => pad(date.quarter(), width, out),
         'Q' | 'q' => {
-            let _ = write!(out, "Q{}", date.quarter());
+            const FULL: [&str; 4] = ["1st quarter", "2nd quarter", "3rd quarter", "4th quarter"];
+            let quarter = date.quarter();
+            let full = usize::try_from(quarter - 1).ok().and_then(|i| FULL.get(i));
+            let _ = match width {
+                4 => write!(out, "{}", full.unwrap_or(&"")),
+                5 => write!(out, "{quarter}"),
+                _ => write!(out, "Q{quarter}"),
+            };
         }
         'e' | 'c' if width <= 2 => pad(day_of_week(moment.days), width, out),
         'E' | 'e' | 'c' => name(&DAYS, day_of_week(moment.days) - 1, out),
@@ -360,7 +378,7 @@ impl Fields {
     fn resolve_leniently(&self) -> Option<Moment> {
         let small = |v: Option<i64>, default: i64| {
             let v = v.unwrap_or(default);
-            (v.abs() < 100_000_000).then_some(v)
+            i32::try_from(v).ok().map(i64::from)
         };
         let year = small(self.year, 1970)?;
         let days = match self.day_of_year {

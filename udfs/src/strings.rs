@@ -185,12 +185,10 @@ pub(crate) static FUNCTIONS: &[Function] = &[
         &[Kind::Text, Kind::Text],
         BOOLEAN,
         |call| compared(call, |text, part| text.starts_with(part)),
-    )
-    .alias(&["starts_with"]),
+    ),
     strict("endswith", 2, &[Kind::Text, Kind::Text], BOOLEAN, |call| {
         compared(call, |text, part| text.ends_with(part))
-    })
-    .alias(&["ends_with"]),
+    }),
 ];
 
 fn i64_of(count: usize) -> i64 {

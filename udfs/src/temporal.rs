@@ -171,20 +171,22 @@ impl<'a> Patterns<'a> {
 
 const DEFAULT: &str = "yyyy-MM-dd HH:mm:ss";
 
+/// Text is read to the second by Flink's default pattern, in the lenient way of Java's SimpleDateFormat, which writes it too.
 fn date_format(call: &Call) -> Result<ArrayRef> {
-    let mut patterns = Patterns::of(call, 1, Rules::Formatter, None)?;
     if *call.data_type(0) == DataType::Utf8 {
         let texts = call.text(0)?;
+        let read = Pattern::new(&call.name(), DEFAULT, Rules::Simple)?;
+        let mut patterns = Patterns::of(call, 1, Rules::Simple, None)?;
         return call.strings(|row, out| {
-            let (Some(moment), Some(pattern)) =
-                (texts.get(row).and_then(timestamp_of), patterns.get(row)?)
-            else {
+            let moment = texts.get(row).and_then(|text| read.parse(text));
+            let (Some(moment), Some(pattern)) = (moment, patterns.get(row)?) else {
                 return Ok(false);
             };
             pattern.format(moment, out);
             Ok(true)
         });
     }
+    let mut patterns = Patterns::of(call, 1, Rules::Formatter, None)?;
     let times = Times::of(call, 0)?;
     call.strings(|row, out| {
         let (Some(moment), Some(pattern)) = (times.get(row), patterns.get(row)?) else {
@@ -229,15 +231,16 @@ fn to_timestamp_ltz(call: &Call) -> Result<ArrayRef> {
         if call.len() > 1 && *call.data_type(1) != DataType::Utf8 {
             return exec_err!("TO_TIMESTAMP_LTZ: with a STRING, argument 2 is its pattern");
         }
-        // What TO_TIMESTAMP makes NULL fails here.
+        // Without a pattern, what TO_TIMESTAMP makes NULL fails.
+        let fails = call.len() == 1;
         let mut parsed = parsed(call)?;
         let text = call.text(0)?;
         return moments(call, |row| match (parsed(row)?, text.get(row)) {
             (Some(moment), _) => Ok(Some(to_millis(moment))),
-            (None, Some(text)) => {
+            (None, Some(text)) if fails => {
                 exec_err!("TO_TIMESTAMP_LTZ: '{text}' could not be parsed")
             }
-            (None, None) => Ok(None),
+            (None, _) => Ok(None),
         });
     }
     let precision = match call.len() {

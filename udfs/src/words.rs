@@ -252,13 +252,15 @@ fn overlay(call: &Call) -> Result<ArrayRef> {
 }
 
 /// Every character that the second text has becomes that in its place in the third, or nothing where that is shorter.
+/// NULL stands for no characters, except in the text itself.
 fn translate(call: &Call) -> Result<ArrayRef> {
     let (texts, from, to) = (call.text(0)?, call.text(1)?, call.text(2)?);
     call.strings(|row, out| {
-        let (Some(text), Some(from), Some(to)) = (texts.get(row), from.get(row), to.get(row))
-        else {
+        let Some(text) = texts.get(row) else {
             return Ok(false);
         };
+        let from = from.get(row).unwrap_or_default();
+        let to = to.get(row).unwrap_or_default();
         for c in text.chars() {
             match from.chars().position(|f| f == c) {
                 None => out.push(c),
@@ -333,6 +335,7 @@ impl<'a> Url<'a> {
 
     fn part(&self, name: &str) -> Option<String> {
         match name {
+            "HOST" if self.protocol == "mailto" => Some(String::new()),
             "HOST" => self.host_and_port().map(|(host, _)| host.to_string()),
             "PATH" => Some(self.path.to_string()),
             "QUERY" => self.query.map(str::to_string),

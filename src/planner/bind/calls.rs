@@ -49,8 +49,7 @@ impl Binder<'_> {
                 format!("DISTINCT, * and FILTER go with aggregate functions, which {name} is not"),
             ));
         }
-        let known = self.context.functions;
-        if known.scalar(&name).is_none() && !known.is_syntax(&name) {
+        if !self.context.functions.is_callable(&name) {
             return Err(self.unknown_function(&call.name.to_string(), span));
         }
         let args = self.bind_all(&args, scope)?;
