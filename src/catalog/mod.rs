@@ -84,6 +84,9 @@ pub fn closest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) ->
         .into_iter()
         .map(|c| (strsim::osa_distance(&lower, &c.to_lowercase()), c))
         .min_by_key(|(d, _)| *d)
-        .filter(|(d, _)| *d <= 1 + word.chars().count() / 4)
+        .filter(|(d, _)| {
+            let length = word.chars().count();
+            *d <= 1 + length / 4 && *d < length
+        })
         .map(|(_, c)| c)
 }

@@ -185,6 +185,8 @@ pub struct Given<'a> {
     pub checkpoints: Option<&'a CheckpointArgs>,
     /// The range that is replayed.
     pub replay: Option<Replay>,
+    /// Tables that flags name may be declared by files that come later.
+    pub declares_more: bool,
 }
 
 /// A session with files loaded.
@@ -336,7 +338,9 @@ pub fn load(
     if !told.is_empty() {
         return Err(Error::sql(told));
     }
-    tables_exist(&session, &outside, &sources)?;
+    if !given.declares_more {
+        tables_exist(&session, outside_args)?;
+    }
     Ok(Loaded { session, said })
 }
 
@@ -357,11 +361,11 @@ fn fix(session: &mut Session, values: &BTreeMap<String, String>) -> Result<Vec<M
 }
 
 /// A flag that names a table that is not there is a mistake; a settings file may serve several pipelines.
-fn tables_exist(
-    session: &Session,
-    outside: &Outside,
-    sources: &BTreeMap<String, PathBuf>,
-) -> Result<()> {
+///
+/// # Errors
+/// Names the first such table.
+pub fn tables_exist(session: &Session, outside_args: &OutsideArgs) -> Result<()> {
+    let (outside, sources) = (outside_args.outside()?, outside_args.sources()?);
     let flags = outside
         .by_flag
         .iter()

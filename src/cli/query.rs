@@ -54,7 +54,10 @@ pub async fn run(args: &Args) -> Result<()> {
         &folder::files(&args.with)?.run,
         &args.outside,
         &JobArgs::default(),
-        Given::default(),
+        Given {
+            declares_more: true,
+            ..Given::default()
+        },
     )?;
     let mut queries = folder::files(&args.files)?.run;
     queries.extend(
@@ -65,6 +68,7 @@ pub async fn run(args: &Args) -> Result<()> {
     for file in &queries {
         messages::say(&session.declare(file)?, output)?;
     }
+    args::tables_exist(&session, &args.outside)?;
     let mut stop = signals::stop_asked();
     let mut answers = Vec::new();
     for file in &queries {

@@ -66,6 +66,7 @@ pub async fn run(args: &Args) -> Result<()> {
             paths: &args.paths,
             checkpoints: Some(&args.checkpoints),
             replay: None,
+            declares_more: false,
         },
     )?;
     messages::say(&said, output)?;

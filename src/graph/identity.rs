@@ -53,7 +53,7 @@ impl Graph {
     }
 
     fn origins(&self) -> Vec<Origin> {
-        let names = names::raw(self);
+        let mut names = names::raw(self);
         let mut origins: Vec<Origin> = Vec::with_capacity(self.nodes.len());
         for (id, node) in self.nodes.iter().enumerate() {
             let origin = match &node.operation {
@@ -68,6 +68,12 @@ impl Graph {
                     self.of_operator(id, &names, inputs)
                 }
             };
+            // The optimiser's numbers change with whatever else the statement computes.
+            for (name, column) in names[id].iter_mut().zip(&origin.columns) {
+                if names::is_shared(name) {
+                    *name = format!("{column:x}");
+                }
+            }
             origins.push(origin);
         }
         origins

@@ -17,6 +17,14 @@ pub(super) fn raw(graph: &Graph) -> Names {
         .collect()
 }
 
+/// What the optimiser calls an expression that is evaluated once for several uses.
+const SHARED: &str = "__common_expr_";
+
+/// Whether a column is an expression that several use.
+pub(super) fn is_shared(name: &str) -> bool {
+    name.starts_with(SHARED)
+}
+
 /// A name that nobody gave: of a call, or one of the planner's.
 fn is_made_up(name: &str) -> bool {
     let name = name.strip_prefix("EXPR$").unwrap_or(name);
@@ -84,6 +92,16 @@ pub(super) fn readable(graph: &Graph) -> Names {
             for (i, call) in over.calls.iter().enumerate() {
                 if names[id].get(first + i) == as_declared[id].get(first + i) {
                     names[id][first + i] = over_call(call, &names[input]);
+                }
+            }
+        }
+    }
+    for columns in &mut names {
+        for at in 0..columns.len() {
+            if let Some(number) = columns[at].strip_prefix(SHARED) {
+                let name = format!("shared{number}");
+                if !columns.contains(&name) {
+                    columns[at] = name;
                 }
             }
         }

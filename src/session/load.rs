@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use sqlparser::tokenizer::Span;
+
 use super::{Message, Session};
 use crate::error::{Error, Result};
 use crate::planner::object_name;
@@ -44,7 +46,14 @@ impl Session {
         for statement in taken {
             match self.statement(&script, statement) {
                 Ok(said) => messages.extend(said),
-                Err(found) => {
+                Err(mut found) => {
+                    // What is about the statement as a whole is shown at its beginning.
+                    for mistake in &mut found {
+                        if mistake.span == Span::empty() {
+                            mistake.file = Arc::clone(file);
+                            mistake.span = Span::new(statement.span.start, statement.span.start);
+                        }
+                    }
                     let (known, new): (Vec<_>, Vec<_>) =
                         found.into_iter().partition(|d| self.is_told(d));
                     following.extend(known);

@@ -154,6 +154,13 @@ impl Dialect for FlinkDialect {
 /// True if the word just read can name a column or a table; sqlparser asks after it has read it.
 fn may_be_alias(parser: &Parser) -> bool {
     match &parser.get_current_token().token {
+        // Not the name of a table and its columns: it is refused by name.
+        Token::Word(word)
+            if matches!(word.keyword, Keyword::PIVOT | Keyword::UNPIVOT)
+                && parser.peek_token_ref().token == Token::LParen =>
+        {
+            false
+        }
         Token::Word(word) => word.quote_style.is_some() || !is_reserved(&word.value),
         _ => true,
     }

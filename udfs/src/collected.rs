@@ -22,7 +22,7 @@ use datafusion::physical_expr::expressions::Literal;
 use crate::aggregate::{argument, list_of, state_argument, state_field};
 use crate::distinct::Distinct;
 use crate::ordered::Ordered;
-use crate::texts::{MOST_BYTES, Texts};
+use crate::texts::{MOST_OF_ONE, Texts};
 
 /// The functions of this file.
 pub(crate) fn functions() -> Vec<Arc<AggregateUDF>> {
@@ -422,9 +422,9 @@ fn join(text: &mut Option<String>, separator: &str, more: &str) -> Result<()> {
     match text {
         None => *text = Some(more.to_string()),
         Some(text) => {
-            if text.len() + separator.len() + more.len() > MOST_BYTES {
+            if text.len() + separator.len() + more.len() > MOST_OF_ONE {
                 return exec_err!(
-                    "LISTAGG: the result takes more than {MOST_BYTES} bytes, which a STRING can take"
+                    "LISTAGG: the result takes more than {MOST_OF_ONE} bytes, which a STRING can take"
                 );
             }
             text.push_str(separator);

@@ -386,7 +386,7 @@ impl Call {
         let (array, constant) = &self.args[at];
         if *constant && self.rows != 1 {
             let bytes = crate::texts::text_bytes(array).saturating_mul(self.rows);
-            self.fits(bytes)?;
+            self.column_fits(bytes)?;
             return ScalarValue::try_from_array(array, 0)?.to_array_of_size(self.rows);
         }
         Ok(Arc::clone(array))

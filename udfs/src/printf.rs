@@ -6,7 +6,7 @@ use datafusion::common::{Result, plan_err};
 
 use crate::casts::print::printer_of;
 use crate::function::{BigInt, Call, Function, Nulls, Takes};
-use crate::texts::MOST_BYTES;
+use crate::texts::MOST_OF_ONE;
 
 /// The functions of this file.
 pub(crate) static FUNCTIONS: &[Function] = &[Function::new(
@@ -182,7 +182,7 @@ fn unsigned(value: i64, bits: usize) -> u64 {
 
 /// Adds so many of a character, but not many more than a text can have: that is refused when the row is done.
 fn fill(out: &mut String, with: char, count: usize) {
-    let room = (MOST_BYTES + 1).saturating_sub(out.len());
+    let room = (MOST_OF_ONE + 1).saturating_sub(out.len());
     out.extend(std::iter::repeat_n(with, count.min(room)));
 }
 

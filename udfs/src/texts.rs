@@ -12,13 +12,17 @@ use datafusion::common::{Result, exec_err};
 
 use crate::function::Call;
 
-/// The most bytes that a text can have, in Java too, and the most that all texts of a column can have in Arrow.
+/// The most bytes that all texts of a column can have in Arrow.
 pub(crate) const MOST_BYTES: usize = if cfg!(test) {
     // So that tests need no gigabytes.
     1 << 24
 } else {
     i32::MAX as usize
 };
+
+/// The most bytes of one text that a function makes: 256 MiB. Java's end at 2 GiB, and no sink takes the one or the other; so a
+/// slip such as `RPAD(s, 2000000000)` ends at once, not after minutes.
+pub(crate) const MOST_OF_ONE: usize = if cfg!(test) { MOST_BYTES } else { 1 << 28 };
 
 /// How many bytes of text an array holds.
 pub(crate) fn text_bytes(array: &ArrayRef) -> usize {
@@ -60,7 +64,8 @@ impl Texts {
             return Ok(());
         };
         let (before, rows) = (self.builder.values_slice().len(), self.builder.len());
-        if text.len() > MOST_BYTES - before || rows >= MOST_BYTES {
+        let room = MOST_OF_ONE.min(MOST_BYTES - before);
+        if text.len() > room || rows >= MOST_BYTES {
             return self.too_much(text.len());
         }
         self.builder.append_value(text);
@@ -71,10 +76,8 @@ impl Texts {
     fn too_much(&self, more: usize) -> Result<()> {
         let name = self.name.to_uppercase();
         let (before, rows) = (self.builder.values_slice().len(), self.builder.len());
-        if more > MOST_BYTES {
-            return exec_err!(
-                "{name}: the result takes {more} bytes, a STRING can take {MOST_BYTES}"
-            );
+        if more > MOST_OF_ONE {
+            return too_long(&name, more);
         }
         exec_err!(
             "{name}: the results of one batch take more than {MOST_BYTES} bytes: {rows} of them take {before}, the next one \
@@ -87,17 +90,17 @@ impl Texts {
     }
 }
 
+fn too_long<T>(function: &str, bytes: usize) -> Result<T> {
+    exec_err!("{function}: the result takes {bytes} bytes, a STRING can take {MOST_OF_ONE}")
+}
+
 impl Call {
-    /// Refuses texts that would take more bytes than a column of them can have. What makes texts longer than its arguments
-    /// asks before it makes them.
+    /// Refuses a text that is too long. What makes texts longer than its arguments asks before it makes them.
     pub fn fits(&self, bytes: usize) -> Result<()> {
-        if bytes <= MOST_BYTES {
+        if bytes <= MOST_OF_ONE {
             return Ok(());
         }
-        exec_err!(
-            "{}: the result takes {bytes} bytes, a STRING can take {MOST_BYTES}",
-            self.name()
-        )
+        too_long(&self.name(), bytes)
     }
 
     /// Asks this for what is chosen from arguments by the row: the result is no longer than all of them.
@@ -106,7 +109,19 @@ impl Call {
             let copies = if *constant { self.rows } else { 1 };
             text_bytes(array).saturating_mul(copies)
         });
-        self.fits(bytes.fold(0, usize::saturating_add))
+        self.column_fits(bytes.fold(0, usize::saturating_add))
+    }
+
+    /// Refuses a column of texts that is too long as a whole.
+    pub fn column_fits(&self, bytes: usize) -> Result<()> {
+        if bytes <= MOST_BYTES {
+            return Ok(());
+        }
+        exec_err!(
+            "{}: the results of one batch take {bytes} bytes, a column can take {MOST_BYTES}; make them shorter, or the batches \
+             smaller",
+            self.name()
+        )
     }
 
     /// An empty column of texts.
@@ -170,7 +185,8 @@ impl Call {
         for i in 0..self.rows {
             let bytes = row(i)?;
             let more = bytes.as_ref().map_or(0, Vec::len);
-            self.fits(builder.values_slice().len().saturating_add(more))?;
+            self.fits(more)?;
+            self.column_fits(builder.values_slice().len().saturating_add(more))?;
             builder.append_option(bytes);
         }
         let array: BinaryArray = builder.finish();
@@ -225,7 +241,7 @@ mod tests {
             let message = show(name, &args);
             assert!(message.contains(expected), "{message}");
             assert!(
-                message.contains(&format!("a STRING can take {MOST_BYTES}")),
+                message.contains(&format!("a STRING can take {MOST_OF_ONE}")),
                 "{message}"
             );
         }

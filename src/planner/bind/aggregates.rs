@@ -129,7 +129,11 @@ impl Binder<'_> {
         scope: &Scope<'_>,
     ) -> Bound<Groups> {
         let ast::GroupByExpr::Expressions(exprs, modifiers) = group_by else {
-            return Err(self.mistake(Span::empty(), "GROUP BY takes expressions, not ALL"));
+            return Err(self.mistake_with(
+                Span::empty(),
+                "Flink SQL has no GROUP BY ALL",
+                "name the columns: GROUP BY a, b",
+            ));
         };
         if !modifiers.is_empty() {
             return Err(self.mistake(

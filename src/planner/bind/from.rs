@@ -1,6 +1,5 @@
 //! FROM: tables, views, queries in parentheses, windows, joins.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use datafusion::common::{Column as PlanColumn, DFSchema, JoinType, TableReference};
@@ -11,9 +10,10 @@ use sqlparser::tokenizer::Span;
 use super::failures::can_fail;
 use super::scope::{Relation, Scope, ScopeColumn};
 use super::{Binder, Bound, PlanContext};
+use crate::catalog::options::OptionError;
 use crate::catalog::{ColumnKind, Relation as Declared, Table, View};
 use crate::planner::builtin;
-use crate::sql::{table_function_call, table_options_hint};
+use crate::sql::{is_reserved, table_function_call, table_options_hint};
 
 impl PlanContext<'_> {
     /// A computed column that can fail, over the stored ones: only rows that reach it are to fail, so it is computed in the
@@ -229,6 +229,11 @@ impl Binder<'_> {
             }
         };
         match self.context.catalog.get(bare) {
+            None if is_unquoted(name) && is_reserved(bare) => Err(self.mistake_with(
+                span,
+                format!("expected the name of a table, found the reserved word {bare}"),
+                format!("a table that is called so is written `{bare}`"),
+            )),
             None => {
                 let message = format!("table '{bare}' not found");
                 Err(match self.context.catalog.closest(bare) {
@@ -249,10 +254,32 @@ impl Binder<'_> {
             Some(Declared::Table(table)) => {
                 let mut table = Arc::clone(table);
                 if !options.is_empty() {
-                    let options: BTreeMap<String, String> = options.iter().cloned().collect();
-                    Arc::make_mut(&mut table).with.extend(options);
+                    let with = &mut Arc::make_mut(&mut table).with;
+                    with.extend(options.iter().cloned());
+                    self.check_hint(&table, options, span)?;
                 }
                 self.scan(&table, bare, span)
+            }
+        }
+    }
+
+    /// The options of a hint are those of a table that is read.
+    fn check_hint(&self, table: &Table, options: &[(String, String)], span: Span) -> Bound<()> {
+        let Err(wrong) = crate::connectors::source(table) else {
+            return Ok(());
+        };
+        let of_hint = |e: &&OptionError| {
+            let key = e.key.as_deref();
+            options.iter().any(|(hint, _)| Some(hint.as_str()) == key)
+        };
+        match wrong.iter().find(of_hint) {
+            None => Ok(()),
+            Some(e) => {
+                let message = format!("table '{}': {}", table.name, e.message);
+                Err(match &e.help {
+                    Some(help) => self.mistake_with(span, message, help),
+                    None => self.mistake(span, message),
+                })
             }
         }
     }
@@ -298,7 +325,10 @@ impl Binder<'_> {
         self.ctes = ctes;
         self.file = file;
         self.views.pop();
-        let mut relation = relation?;
+        let mut relation = relation.map_err(|mut mistake| {
+            mistake.message = format!("in view '{}': {}", view.name, mistake.message);
+            mistake
+        })?;
         let width = relation.columns.len();
         if !view.columns.is_empty() && view.columns.len() != width {
             return Err(self.mistake(
@@ -321,6 +351,11 @@ impl Binder<'_> {
         }
         Ok(relation)
     }
+}
+
+fn is_unquoted(name: &ObjectName) -> bool {
+    let parts = name.0.iter().filter_map(|p| p.as_ident());
+    parts.last().is_some_and(|i| i.quote_style.is_none())
 }
 
 /// Whether an expression names a column.
