@@ -613,6 +613,13 @@ fn what_is_huge_or_nested_gets_an_answer_or_an_error() {
             "{told}"
         );
     }
+    // Each NULLIF has its first part twice.
+    let doubled = format!(
+        "SELECT {}a{} FROM (VALUES (1)) AS v (a);",
+        "NULLIF(".repeat(20),
+        ", 1)".repeat(20)
+    );
+    assert!(script(&doubled, &[], 2).contains("the expression becomes too large: NULLIF"));
     let unions = vec!["SELECT 1 AS a"; 1000].join(" UNION ALL ") + ";";
     let found = rows(&flowline(&["run", "-", "--output", "jsonl"], &unions));
     assert_eq!(found.len(), 1000);

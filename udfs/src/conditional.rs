@@ -1,63 +1,23 @@
-//! IF, IFNULL, GREATEST and LEAST.
+//! COALESCE, GREATEST and LEAST.
 
-use datafusion::arrow::array::{ArrayRef, AsArray, BooleanArray};
+use datafusion::arrow::array::{ArrayRef, BooleanArray};
 use datafusion::arrow::compute::kernels::{boolean, cmp, zip::zip};
 use datafusion::arrow::datatypes::DataType;
-use datafusion::common::{Result, exec_err, plan_datafusion_err, plan_err};
-use datafusion::logical_expr::simplify::ExprSimplifyResult;
-use datafusion::logical_expr::{Expr, when};
+use datafusion::common::{Result, plan_datafusion_err, plan_err};
 use datafusion::logical_expr_common::type_coercion::binary::type_union_resolution;
 
 use crate::function::{Call, Function, Nulls, Takes};
 
 /// The functions of this file.
 pub(crate) static FUNCTIONS: &[Function] = &[
-    Function {
-        rewrite: Some(|args| match <[Expr; 3]>::try_from(args) {
-            Ok([condition, yes, no]) => Ok(ExprSimplifyResult::Simplified(
-                when(condition, yes).otherwise(no)?,
-            )),
-            Err(args) => Ok(ExprSimplifyResult::Original(args)),
-        }),
-        ..Function::new(
-            "if",
-            Takes::Own(|given| match given {
-                [condition, yes, no] => {
-                    if !matches!(condition, DataType::Boolean | DataType::Null) {
-                        return plan_err!("IF: argument 1 is {condition}, expected BOOLEAN");
-                    }
-                    let value = common("IF", &[yes.clone(), no.clone()])?;
-                    Ok(vec![DataType::Boolean, value.clone(), value])
-                }
-                _ => plan_err!("IF: {} arguments, expected 3", given.len()),
-            }),
-            |types, _| Ok(types[1].clone()),
-            Nulls::Maybe,
-            choose,
-        )
-    },
-    Function {
-        rewrite: Some(|args| {
-            Ok(ExprSimplifyResult::Simplified(
-                datafusion::functions::core::coalesce().call(args),
-            ))
-        }),
-        ..Function::new(
-            "ifnull",
-            Takes::Own(|given| match given {
-                [_, _] => Ok(vec![common("IFNULL", given)?; 2]),
-                _ => plan_err!("IFNULL: {} arguments, expected 2", given.len()),
-            }),
-            |types, _| Ok(types[0].clone()),
-            Nulls::Maybe,
-            |call| {
-                call.arguments_fit()?;
-                let first = call.full_array(0)?;
-                let given = boolean::is_not_null(&first)?;
-                Ok(zip(&given, &first, &call.full_array(1)?)?)
-            },
-        )
-    },
+    // All arguments are evaluated: for those that cannot fail.
+    Function::new(
+        "coalesce",
+        Takes::Own(|given| same("COALESCE", given)),
+        |types, _| Ok(types[0].clone()),
+        Nulls::All,
+        first_given,
+    ),
     Function::new(
         "greatest",
         Takes::Own(|given| same("GREATEST", given)),
@@ -88,14 +48,18 @@ fn same(function: &str, given: &[DataType]) -> Result<Vec<DataType>> {
     Ok(vec![common(function, given)?; given.len()])
 }
 
-fn choose(call: &Call) -> Result<ArrayRef> {
+/// The first value that is not NULL.
+fn first_given(call: &Call) -> Result<ArrayRef> {
     call.arguments_fit()?;
-    let condition = call.full_array(0)?;
-    let Some(condition) = condition.as_boolean_opt() else {
-        return exec_err!("IF: argument 1 is no BOOLEAN");
-    };
-    let condition = boolean::and(condition, &boolean::is_not_null(condition)?)?;
-    Ok(zip(&condition, &call.full_array(1)?, &call.full_array(2)?)?)
+    let mut found = call.full_array(0)?;
+    for at in 1..call.len() {
+        let given = boolean::is_not_null(&found)?;
+        if given.true_count() == given.len() {
+            break;
+        }
+        found = zip(&given, &found, &call.full_array(at)?)?;
+    }
+    Ok(found)
 }
 
 /// The value that stands before all others; NULL if one is NULL.
@@ -149,13 +113,12 @@ mod tests {
 
     #[test]
     fn choices() {
-        let (yes, no) = (ScalarValue::Boolean(Some(true)), ScalarValue::Boolean(None));
+        let null = || ScalarValue::Int32(None);
         let table = [
-            ("if", vec![yes, int(1), int(2)], "1"),
-            ("if", vec![no, text("a"), text("bcd")], "bcd"),
-            ("ifnull", vec![ScalarValue::Int32(None), int(5)], "5"),
-            ("ifnull", vec![int(1), bigint(5)], "1"),
-            ("ifnull", vec![no_text(), text("x")], "x"),
+            ("coalesce", vec![null(), int(5)], "5"),
+            ("coalesce", vec![int(1), bigint(5)], "1"),
+            ("coalesce", vec![no_text(), no_text(), text("x")], "x"),
+            ("coalesce", vec![null(), null()], "NULL"),
         ];
         for (name, args, expected) in table {
             assert_eq!(show(name, &args), expected, "{name} {args:?}");

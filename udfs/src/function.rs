@@ -15,9 +15,8 @@ use datafusion::arrow::datatypes::{
 use datafusion::common::{
     Result, ScalarValue, exec_datafusion_err, exec_err, plan_datafusion_err, plan_err,
 };
-use datafusion::logical_expr::simplify::{ExprSimplifyResult, SimplifyContext};
 use datafusion::logical_expr::{
-    ColumnarValue, Expr, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature,
+    ColumnarValue, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature,
     Volatility,
 };
 
@@ -111,6 +110,8 @@ pub(crate) enum Takes {
 pub(crate) enum Nulls {
     /// Exactly when an argument is.
     Strict,
+    /// Exactly when all arguments are.
+    All,
     /// Also for other reasons.
     Maybe,
     /// Never.
@@ -128,8 +129,6 @@ pub(crate) struct Function {
     pub nulls: Nulls,
     pub volatility: Volatility,
     pub eval: fn(&Call) -> Result<ArrayRef>,
-    /// The same as another expression.
-    pub rewrite: Option<fn(Vec<Expr>) -> Result<ExprSimplifyResult>>,
     /// Whether every row has a result of its own, though the arguments are constant.
     pub is_random: bool,
     /// Whether the result is JSON as such, which JSON_OBJECT and similar take in without quoting it.
@@ -158,7 +157,6 @@ impl Function {
             nulls,
             volatility: Volatility::Immutable,
             eval,
-            rewrite: None,
             is_random: false,
             makes_json: false,
             fails: false,
@@ -245,6 +243,7 @@ impl ScalarUDFImpl for Udf {
             .collect();
         let nullable = match self.function.nulls {
             Nulls::Strict => args.arg_fields.iter().any(|f| f.is_nullable()),
+            Nulls::All => args.arg_fields.iter().all(|f| f.is_nullable()),
             Nulls::Maybe => true,
             Nulls::Never => false,
         };
@@ -293,17 +292,6 @@ impl ScalarUDFImpl for Udf {
             }
             Takes::Own(own) => own(given),
         }
-    }
-
-    fn simplify(&self, args: Vec<Expr>, _: &SimplifyContext) -> Result<ExprSimplifyResult> {
-        match self.function.rewrite {
-            Some(rewrite) => rewrite(args),
-            None => Ok(ExprSimplifyResult::Original(args)),
-        }
-    }
-
-    fn short_circuits(&self) -> bool {
-        self.function.rewrite.is_some()
     }
 
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {

@@ -11,6 +11,7 @@ use sqlparser::ast::{self, FunctionArg, FunctionArgExpr, FunctionArguments, Span
 use sqlparser::tokenizer::Span;
 use std::sync::Arc;
 
+use super::failures::can_fail;
 use super::scope::Scope;
 use super::{Binder, Bound, Typed};
 use crate::planner::types::{arrow_type, plain_type, sql_type};
@@ -277,20 +278,39 @@ impl Binder<'_> {
     }
 
     /// The first that is not NULL; the later ones are evaluated only where they are needed.
-    fn coalesce(&self, mut args: Vec<Typed>, name: &str, span: Span) -> Bound<Typed> {
+    /// The first argument that is not NULL. Where a later one can fail it is evaluated only for the rows that come to it.
+    fn coalesce(&self, args: Vec<Typed>, name: &str, span: Span) -> Bound<Typed> {
         let nullable = args.iter().all(|a| a.ty.nullable);
+        let (mut args, kind) = match args.len() {
+            1 => (args, Kind::Null),
+            _ => self.in_common(args, name, span)?,
+        };
+        // What comes after a value that is never NULL is never taken.
+        if let Some(last) = args.iter().position(|a| !a.ty.nullable) {
+            args.truncate(last + 1);
+        }
         if args.len() == 1
             && let Some(only) = args.pop()
         {
             return Ok(only);
         }
-        let (args, _) = self.in_common(args, name, span)?;
-        let conditions = args
-            .iter()
-            .take(args.len().saturating_sub(1))
-            .map(|a| Typed::boolean(Expr::IsNotNull(Box::new(a.expr.clone())), false))
-            .collect();
-        let mut chosen = self.choose(conditions, args, name, span)?;
+        let mut chosen = match self.context.functions.scalar("COALESCE") {
+            Some(function)
+                if kind != Kind::Null && !args[1..].iter().any(|a| can_fail(&a.expr)) =>
+            {
+                let args = args.into_iter().map(|a| a.expr).collect();
+                Typed::new(function.call(args), kind, nullable)
+            }
+            _ => {
+                let mut conditions = Vec::new();
+                for arg in &args[..args.len() - 1] {
+                    self.may_repeat(arg, 2, name, span)?;
+                    let given = Expr::IsNotNull(Box::new(arg.expr.clone()));
+                    conditions.push(Typed::boolean(given, false));
+                }
+                self.choose(conditions, args, name, span)?
+            }
+        };
         chosen.ty.nullable = nullable;
         Ok(chosen)
     }
@@ -300,6 +320,7 @@ impl Binder<'_> {
             return Err(self.mistake(span, "NULLIF takes 2 arguments"));
         };
         let kind = a.ty.kind.clone();
+        self.may_repeat(&a, 2, "NULLIF", span)?;
         let same = self.equal(a.clone(), b, span)?;
         let null = self.null(&kind, span)?;
         self.choose(vec![same], vec![null, a], "NULLIF", span)

@@ -367,6 +367,9 @@ impl Binder<'_> {
         span: Span,
     ) -> Bound<Typed> {
         let operand = operand.map(|o| self.expr(o, scope)).transpose()?;
+        if let Some(value) = &operand {
+            self.may_repeat(value, conditions.len(), "CASE", span)?;
+        }
         let mut whens = Vec::new();
         let mut results = Vec::new();
         for branch in conditions {
@@ -390,6 +393,35 @@ impl Binder<'_> {
                 .collect::<Bound<_>>()?;
         }
         self.choose(whens, results, "CASE", span)
+    }
+
+    /// Refuses what would be written out so often, time and again within itself, that nobody can plan it.
+    pub(super) fn may_repeat(
+        &self,
+        value: &Typed,
+        times: usize,
+        what: &str,
+        span: Span,
+    ) -> Bound<()> {
+        /// Nodes of one expression.
+        const MOST: usize = 50_000;
+        let mut nodes = 0;
+        // The visitor itself never fails.
+        let _ = value.expr.apply(|_| {
+            nodes += 1;
+            Ok(match nodes > MOST {
+                true => TreeNodeRecursion::Stop,
+                false => TreeNodeRecursion::Continue,
+            })
+        });
+        if times <= 1 || nodes.saturating_mul(times) <= MOST {
+            return Ok(());
+        }
+        Err(self.mistake_with(
+            span,
+            format!("the expression becomes too large: {what} stands for one that has its first part {times} times"),
+            "compute that part in a subquery or a view and name it",
+        ))
     }
 
     /// The first of `results` whose condition holds, else the last: evaluated for the rows that come to it only.

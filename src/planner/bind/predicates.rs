@@ -237,6 +237,7 @@ impl Binder<'_> {
         negated: bool,
         span: Span,
     ) -> Bound<Typed> {
+        self.may_repeat(&value, 2, "BETWEEN", span)?;
         let above = self.compare(value.clone(), Operator::GtEq, low, span)?;
         let below = self.compare(value, Operator::LtEq, high, span)?;
         let within = all_or_any(true, vec![above, below]);
@@ -292,6 +293,7 @@ impl Binder<'_> {
             })
             .collect::<Bound<Vec<_>>>()?;
         if is_float(&kind) || is_nested(&kind) || as_they_are {
+            self.may_repeat(&value, items.len(), "IN", span)?;
             let parts = items
                 .into_iter()
                 .map(|item| self.equal(value.clone(), item, span))
