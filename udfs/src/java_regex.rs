@@ -161,6 +161,29 @@ impl JavaRegex {
         Ok(())
     }
 
+    /// The parts between the matches, at most `limit` where it is above 0, as Java's `split`: no empty part before an empty
+    /// match at the beginning, and without a limit no empty parts at the end.
+    pub fn split<'t>(&self, text: &'t str, limit: usize) -> Result<Vec<&'t str>> {
+        let mut parts = Vec::new();
+        let mut from = 0;
+        self.for_each(text, 0, |(start, end), _| {
+            let is_first_of_all = end == 0;
+            if !is_first_of_all && (limit == 0 || parts.len() + 1 < limit) {
+                parts.push(&text[from..start]);
+                from = end;
+            }
+            Ok(())
+        })?;
+        if parts.is_empty() {
+            return Ok(vec![text]);
+        }
+        parts.push(&text[from..]);
+        while limit == 0 && parts.last().is_some_and(|p| p.is_empty()) {
+            parts.pop();
+        }
+        Ok(parts)
+    }
+
     fn failed(
         &self,
         text: &str,

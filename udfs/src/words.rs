@@ -1,16 +1,17 @@
 //! Functions that take texts apart or ask what they are: ELT, SPLIT, STR_TO_MAP, OVERLAY, TRANSLATE, IS_ALPHA and similar,
 //! PARSE_URL.
 
+use std::rc::Rc;
 use std::sync::Arc;
 
 use datafusion::arrow::array::{ArrayRef, StringArray};
 use datafusion::arrow::datatypes::DataType;
 use datafusion::common::{Result, ScalarValue, exec_err, plan_err};
-use regex::Regex;
 
 use crate::aggregate::list_of;
 use crate::arrays::{map_of, maps};
 use crate::function::{Call, Function, Kind, Nulls, Takes};
+use crate::java_regex::JavaRegex;
 
 type Returns = fn(&[DataType], &[Option<&ScalarValue>]) -> Result<DataType>;
 const TEXT: Returns = |_, _| Ok(DataType::Utf8);
@@ -144,10 +145,10 @@ fn split(call: &Call) -> Result<ArrayRef> {
     })
 }
 
-fn pattern(call: &Call, text: &str) -> Result<Regex> {
-    match Regex::new(text) {
+fn pattern(call: &Call, text: &str) -> Result<Rc<JavaRegex>> {
+    match JavaRegex::new(text) {
         Ok(regex) => Ok(regex),
-        Err(_) => exec_err!("{}: '{text}' is no pattern", call.name()),
+        Err(why) => exec_err!("{}: the pattern '{text}' cannot be run: {why}", call.name()),
     }
 }
 
@@ -167,7 +168,7 @@ fn str_to_map(call: &Call) -> Result<ArrayRef> {
         })
     };
     let (pair_delimiters, value_delimiters) = (delimiter(1, ",")?, delimiter(2, "=")?);
-    let mut last: Option<(String, String, Regex, Regex)> = None;
+    let mut last: Option<(String, String, Rc<JavaRegex>, Rc<JavaRegex>)> = None;
     let (mut keys, mut values) = (call.texts(), call.texts());
     let mut lengths = Vec::with_capacity(call.rows);
     for row in 0..call.rows {
@@ -188,18 +189,13 @@ fn str_to_map(call: &Call) -> Result<ArrayRef> {
             continue;
         };
         let mut entries: Vec<(&str, Option<&str>)> = Vec::new();
-        let mut pairs: Vec<&str> = if text.is_empty() {
-            Vec::new()
-        } else {
-            pair.split(text).collect()
+        let pairs = match text.is_empty() {
+            true => Vec::new(),
+            false => pair.split(text, 0)?,
         };
-        // As Java splits: nothing at the end is left off.
-        while pairs.last().is_some_and(|p| p.is_empty()) {
-            pairs.pop();
-        }
         for pair in pairs {
-            let mut parts = value.splitn(pair, 2);
-            let (key, value) = (parts.next().unwrap_or_default(), parts.next());
+            let parts = value.split(pair, 2)?;
+            let (key, value) = (parts[0], parts.get(1).copied());
             match entries.iter_mut().find(|(k, _)| *k == key) {
                 Some(entry) => entry.1 = value,
                 None => entries.push((key, value)),
