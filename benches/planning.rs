@@ -2,7 +2,12 @@
 //!
 //! `cargo bench --bench planning`: takes a few seconds and writes the table of BENCHMARKS.md to stdout.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::disallowed_methods
+)]
 
 use std::path::Path;
 use std::time::{Duration, Instant};

@@ -4,19 +4,9 @@ use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field, Fields, TimeUnit};
 
-use flowline_udfs::casts;
+use flowline_udfs::casts::{self, time_unit};
 
 use crate::sql::ast::{SqlType, SqlTypeKind};
-
-/// The unit that holds a timestamp of precision `p`.
-pub fn time_unit(p: u8) -> TimeUnit {
-    match p {
-        0 => TimeUnit::Second,
-        1..=3 => TimeUnit::Millisecond,
-        4..=6 => TimeUnit::Microsecond,
-        _ => TimeUnit::Nanosecond,
-    }
-}
 
 /// The Arrow type of a Flink type.
 pub fn arrow_type(sql: &SqlType) -> DataType {

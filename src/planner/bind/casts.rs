@@ -125,7 +125,7 @@ fn is_wider(from: &Kind, to: &Kind) -> bool {
         (Kind::Binary(n) | Kind::Varbinary(n), Kind::Varbinary(m)) => n <= m,
         (Kind::Timestamp(p), Kind::Timestamp(q))
         | (Kind::TimestampLtz(p), Kind::TimestampLtz(q)) => {
-            p <= q && super::super::types::time_unit(*p) == super::super::types::time_unit(*q)
+            p <= q && casts::time_unit(*p) == casts::time_unit(*q)
         }
         (Kind::Array(a), Kind::Array(b)) => {
             (a.kind == b.kind || is_wider(&a.kind, &b.kind))

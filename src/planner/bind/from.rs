@@ -354,8 +354,8 @@ impl Binder<'_> {
 }
 
 fn is_unquoted(name: &ObjectName) -> bool {
-    let parts = name.0.iter().filter_map(|p| p.as_ident());
-    parts.last().is_some_and(|i| i.quote_style.is_none())
+    let last = name.0.last().and_then(|p| p.as_ident());
+    last.is_some_and(|i| i.quote_style.is_none())
 }
 
 /// Whether an expression names a column.

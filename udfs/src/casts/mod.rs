@@ -26,7 +26,7 @@ mod recorded_tests;
 mod tests;
 
 pub use rules::is_implicit;
-pub use types::Type;
+pub use types::{Type, time_unit};
 pub use udf::of;
 
 /// One CAST.

@@ -18,11 +18,15 @@ use crate::calendar::Moment;
 use crate::text_time::{date_of, time_of, timestamp_of};
 
 /// Text that has no cast, as messages show it.
-fn quoted(text: &str) -> String {
-    const SHOWN: usize = 100;
-    match text.char_indices().nth(SHOWN) {
-        Some((end, _)) => format!("'{}...'", &text[..end]),
-        None => format!("'{text}'"),
+struct Quoted<'a>(&'a str);
+
+impl std::fmt::Display for Quoted<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        const SHOWN: usize = 100;
+        match self.0.char_indices().nth(SHOWN) {
+            Some((end, _)) => write!(f, "'{}...'", &self.0[..end]),
+            None => write!(f, "'{}'", self.0),
+        }
     }
 }
 
@@ -38,7 +42,7 @@ fn each<T: ArrowPrimitiveType>(
     for (row, text) in array.iter().enumerate() {
         let value = text.and_then(&read);
         if let (Some(text), None) = (text, value) {
-            failures.add(row, quoted(text), to);
+            failures.add(row, Quoted(text), to);
         }
         builder.append_option(value);
     }
@@ -132,7 +136,7 @@ pub(super) fn booleans(array: &ArrayRef, to: &Type, failures: &mut Failures) -> 
     for (row, text) in array.iter().enumerate() {
         let value = text.and_then(boolean);
         if let (Some(text), None) = (text, value) {
-            failures.add(row, quoted(text), to);
+            failures.add(row, Quoted(text), to);
         }
         builder.append_option(value);
     }
@@ -162,7 +166,7 @@ pub(super) fn times(array: &ArrayRef, to: &Type, failures: &mut Failures) -> Res
     for (row, text) in array.iter().enumerate() {
         let value = text.and_then(read).and_then(|moment| number(moment, to));
         if let (Some(text), None) = (text, value) {
-            failures.add(row, quoted(text), to);
+            failures.add(row, Quoted(text), to);
         }
         builder.append_option(value);
     }

@@ -61,7 +61,7 @@ pub enum Type {
 }
 
 /// The unit that holds a timestamp of so many digits.
-pub(super) fn time_unit(precision: u8) -> TimeUnit {
+pub fn time_unit(precision: u8) -> TimeUnit {
     match precision {
         0 => TimeUnit::Second,
         1..=3 => TimeUnit::Millisecond,
