@@ -38,6 +38,7 @@ fn text() -> String {
         "02_events_aggregated_5min",
         "03_system_health_5min",
         "04_top_error_sources",
+        "05_correlated_incidents",
     ] {
         text += &read(&root.join("sql").join(file).with_extension("sql"));
     }

@@ -25,7 +25,7 @@ use crate::clock::SystemClock;
 use crate::connectors::capture::Capture;
 use crate::connectors::{self, Sink, Source};
 use crate::error::{Error, Result};
-use crate::graph::{Conflict, Graph};
+use crate::graph::{self, Conflict, Graph};
 use crate::planner::{
     self, BoundQuery, Functions, InsertPlan, Mistakes, PlanContext, StreamTable, diagnose,
     object_name, optimize,
@@ -144,6 +144,23 @@ impl Session {
     /// All mistakes of the queries.
     pub fn graph(&self) -> Result<Graph> {
         self.plan(&self.pending.iter().collect::<Vec<_>>())
+    }
+
+    /// Whether the tables of a graph can be read and written, as far as their options say.
+    ///
+    /// # Errors
+    /// Mistakes in the options; a connector that cannot be read, or not written.
+    pub fn check_ends(&self, graph: &Graph) -> Result<()> {
+        let nowhere = |_: &str, _: &Table| connectors::discard(connectors::SinkMode::Retract);
+        let ends = self.connect(&nowhere);
+        for node in &graph.nodes {
+            match &node.operation {
+                graph::Operation::Source(source) => drop(ends.source(source)?),
+                graph::Operation::Sink(sink) => drop(ends.sink(sink)?),
+                _ => {}
+            }
+        }
+        Ok(())
     }
 
     /// Starts everything loaded as one job.
@@ -356,8 +373,19 @@ impl Session {
                     Some(Relation::View(_)) => drop.kind == DropKind::View,
                     None => false,
                 };
+                let other = self.catalog.get(&name).map(|relation| match relation {
+                    Relation::Table(_) => "table",
+                    Relation::View(_) => "view",
+                });
                 if fits {
                     self.catalog.remove(&name);
+                } else if let Some(other) = other.filter(|_| !drop.if_exists) {
+                    let help = format!("DROP {} {name}", other.to_uppercase());
+                    return mistake(
+                        drop.name.span(),
+                        format!("'{name}' is a {other}"),
+                        Some(help),
+                    );
                 } else if !drop.if_exists {
                     let kind = if drop.kind == DropKind::Table {
                         "table"

@@ -84,10 +84,20 @@ impl Options {
     /// # Errors
     /// When it is missing.
     pub fn require(&self, key: &str) -> Result<&str, OptionError> {
-        self.get(key).ok_or_else(|| OptionError {
-            key: None,
-            message: format!("the option '{key}' is missing"),
-            help: Some(format!("add '{key}' = '...' to the WITH list")),
+        if let Some(value) = self.get(key) {
+            return Ok(value);
+        }
+        // A slip in the key is told as one.
+        let slip = closest(key, self.values.keys().map(String::as_str));
+        let message = format!("the option '{key}' is missing");
+        Err(match slip {
+            Some(slip) => OptionError::new(slip, format!("{message}; there is '{slip}'"))
+                .with_help(format!("did you mean '{key}'?")),
+            None => OptionError {
+                key: None,
+                message,
+                help: Some(format!("add '{key}' = '...' to the WITH list")),
+            },
         })
     }
 

@@ -323,7 +323,8 @@ pub fn load(
             &BTreeMap::from([(key, CHECKPOINT_INTERVAL.to_string())]),
         )?;
     }
-    if let Err(error) = session.graph() {
+    let planned = session.graph().and_then(|graph| session.check_ends(&graph));
+    if let Err(error) = planned {
         if error.diagnostics.is_empty() && mistakes.is_empty() {
             return Err(error);
         }

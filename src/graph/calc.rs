@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
+use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::physical_expr::expressions::{CastExpr, Column};
-use datafusion::physical_expr::utils::collect_columns;
 use datafusion::physical_expr::{PhysicalExpr, split_conjunction};
 
 use super::CalcStep;
@@ -106,15 +106,26 @@ fn column(expr: &Arc<dyn PhysicalExpr>) -> Option<&Column> {
     }
 }
 
-/// How many expressions use a column, up to the next projection.
+/// How often a column is mentioned, up to the next projection.
 fn uses(steps: &[CalcStep], column: usize) -> usize {
+    let mentions = |e: &Arc<dyn PhysicalExpr>| {
+        let mut count = 0;
+        // The visitor itself never fails.
+        let _ = e.apply(|e| {
+            let is_it = e
+                .downcast_ref::<Column>()
+                .is_some_and(|c| c.index() == column);
+            count += usize::from(is_it);
+            Ok(TreeNodeRecursion::Continue)
+        });
+        count
+    };
     let mut count = 0;
-    let uses = |e: &Arc<dyn PhysicalExpr>| collect_columns(e).iter().any(|c| c.index() == column);
     for step in steps {
         match step {
-            CalcStep::Filter(e) => count += usize::from(uses(e)),
+            CalcStep::Filter(e) => count += mentions(e),
             CalcStep::Project(exprs, _) => {
-                return count + exprs.iter().filter(|(e, _)| uses(e)).count();
+                return count + exprs.iter().map(|(e, _)| mentions(e)).sum::<usize>();
             }
         }
     }

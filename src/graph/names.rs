@@ -98,11 +98,16 @@ pub(super) fn readable(graph: &Graph) -> Names {
     }
     for columns in &mut names {
         for at in 0..columns.len() {
-            if let Some(number) = columns[at].strip_prefix(SHARED) {
-                let name = format!("shared{number}");
-                if !columns.contains(&name) {
-                    columns[at] = name;
-                }
+            let name = match columns[at].strip_prefix(SHARED) {
+                Some(number) => format!("shared{number}"),
+                None if columns[at] == "__grouping_id" => "grouping_set".to_string(),
+                None => match columns[at].strip_prefix('$') {
+                    Some(planners) => planners.to_string(),
+                    None => continue,
+                },
+            };
+            if !columns.contains(&name) {
+                columns[at] = name;
             }
         }
     }

@@ -203,7 +203,7 @@ impl Sql {
             )),
             ("ltrim", [text, what]) => Self::atom(format!("TRIM(LEADING {what} FROM {text})")),
             ("rtrim", [text, what]) => Self::atom(format!("TRIM(TRAILING {what} FROM {text})")),
-            ("strpos", [text, what]) => Self::atom(format!("POSITION({what} IN {text})")),
+            ("locate", [what, text]) => Self::atom(format!("POSITION({what} IN {text})")),
             ("extract", [unit, from]) => {
                 Self::atom(format!("EXTRACT({} FROM {from})", unquoted(unit)))
             }

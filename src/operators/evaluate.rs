@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, AsArray, BooleanArray, RecordBatch};
+use datafusion::error::DataFusionError;
 use datafusion::physical_expr::PhysicalExpr;
 
 use super::late::as_json;
@@ -25,22 +26,27 @@ pub fn values(expr: &Arc<dyn PhysicalExpr>, rows: &RecordBatch) -> Result<ArrayR
         for i in 0..rows.num_rows() {
             let row = rows.slice(i, 1);
             if let Err(own) = expr.evaluate(&row) {
-                let shown = as_json(&row).map(|json| json.value(0).to_string());
-                let shown = shown.unwrap_or_default();
-                let cut: String = shown.chars().take(SHOWN).collect();
-                let dots = if cut.len() < shown.len() { " ..." } else { "" };
-                let mut error = Error::from(own);
                 let text = Sql::physical(expr, &|column| Sql::atom(column.name()));
-                let text: String = text.text().chars().take(SHOWN).collect();
-                error.message = format!("{}, in {text}", error.message);
-                if !shown.is_empty() && shown != "{}" {
-                    error.message += &format!("; the row has {cut}{dots}");
-                }
-                return error;
+                return failed(own, &text, &row);
             }
         }
         Error::from(whole)
     })
+}
+
+/// An expression has failed on a row.
+pub fn failed(error: DataFusionError, text: &Sql, row: &RecordBatch) -> Error {
+    let shown = as_json(row).map(|json| json.value(0).to_string());
+    let shown = shown.unwrap_or_default();
+    let cut: String = shown.chars().take(SHOWN).collect();
+    let dots = if cut.len() < shown.len() { " ..." } else { "" };
+    let mut error = Error::from(error);
+    let text: String = text.text().chars().take(SHOWN).collect();
+    error.message = format!("{}, in {text}", error.message);
+    if !shown.is_empty() && shown != "{}" {
+        error.message += &format!("; the row has {cut}{dots}");
+    }
+    error
 }
 
 /// The rows for which a condition holds; `what` names it in an error.

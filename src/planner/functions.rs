@@ -7,7 +7,7 @@ use datafusion::execution::SessionStateDefaults;
 use datafusion::logical_expr::{AggregateUDF, Expr, ScalarUDF, WindowUDF};
 
 /// Scalar functions of DataFusion's that Flink has with the same meaning; all others are flowline's own.
-const SHARED: &[&str] = &["uuid", "strpos"];
+const SHARED: &[&str] = &["uuid"];
 
 /// Aggregate functions of DataFusion's that Flink has with the same meaning.
 const SHARED_AGGREGATES: &[&str] = &["count"];
@@ -27,9 +27,6 @@ const SHARED_WINDOWS: &[&str] = &[
 
 /// Functions that syntax stands for and no name calls.
 const INTERNAL: &[&str] = &["make_array", "map", "named_struct"];
-
-/// Scalar functions that only syntax calls: POSITION(x IN y).
-const UNNAMED: &[&str] = &["STRPOS"];
 
 /// The functions a query may call, by upper-case name.
 #[derive(Debug, Clone)]
@@ -98,8 +95,7 @@ impl Functions {
 
     /// Whether a query may call something by this name, which is neither an aggregate nor only for OVER.
     pub fn is_callable(&self, name: &str) -> bool {
-        let is_named = self.scalar.contains_key(name) && !UNNAMED.contains(&name);
-        is_named || SYNTAX.contains(&name)
+        self.scalar.contains_key(name) || SYNTAX.contains(&name)
     }
 
     /// An aggregate function; `checked`: one that fails where a whole number overflows.
@@ -134,8 +130,7 @@ impl Functions {
             .chain(self.aggregate.keys())
             .chain(self.window.keys())
             .map(String::as_str)
-            .chain(SYNTAX.iter().copied())
-            .filter(|name| !UNNAMED.contains(name));
+            .chain(SYNTAX.iter().copied());
         let mut names: Vec<String> = known.map(str::to_lowercase).collect();
         names.sort_unstable();
         names.dedup();

@@ -3,15 +3,16 @@
 //! A rule is here only if it can change neither an answer nor whether there is an error:
 //!
 //! * [`PushFilters`]: conditions that cannot fail are asked as early as they can be, and become keys of joins.
-//! * `EliminateOuterJoin`: an outer join whose missing rows a condition drops is an inner one, so no changes of it are retracted.
+//! * [`OuterJoins`]: an outer join whose missing rows a condition drops is an inner one, so no changes of it are retracted.
 //! * `OptimizeUnions`: a union within a union is one.
 //! * `CommonSubexprEliminate`: an expression that occurs twice is evaluated once, unless it is evaluated conditionally.
 //! * `OptimizeProjections`: sources decode only the columns that are asked for.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
-use datafusion::common::JoinType;
-use datafusion::common::tree_node::Transformed;
+use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
+use datafusion::common::{Column, JoinType};
 use datafusion::error::Result;
 use datafusion::logical_expr::utils::{conjunction, split_conjunction_owned};
 use datafusion::logical_expr::{Expr, Filter, Join, LogicalPlan, Projection};
@@ -29,7 +30,7 @@ use super::bind::{Matching, can_fail};
 pub fn rules() -> Vec<Arc<dyn OptimizerRule + Send + Sync>> {
     vec![
         Arc::new(OptimizeUnions::new()),
-        Arc::new(EliminateOuterJoin::new()),
+        Arc::new(OuterJoins),
         Arc::new(PushFilters),
         Arc::new(CommonSubexprEliminate::new()),
         Arc::new(OptimizeProjections::new()),
@@ -43,6 +44,74 @@ pub fn rules() -> Vec<Arc<dyn OptimizerRule + Send + Sync>> {
 pub fn optimize(plan: LogicalPlan) -> Result<LogicalPlan> {
     let context = OptimizerContext::new().with_skip_failing_rules(false);
     Optimizer::with_rules(rules()).optimize(plan, &context, |_, _| {})
+}
+
+/// DataFusion's `EliminateOuterJoin`, where it is worth it. To see whether a condition drops missing rows it writes the condition
+/// out over the columns of the join; through views over views that can double it with each of them.
+#[derive(Debug)]
+struct OuterJoins;
+
+impl OptimizerRule for OuterJoins {
+    fn name(&self) -> &str {
+        "outer_joins"
+    }
+
+    fn apply_order(&self) -> Option<ApplyOrder> {
+        EliminateOuterJoin::new().apply_order()
+    }
+
+    fn rewrite(
+        &self,
+        plan: LogicalPlan,
+        config: &dyn OptimizerConfig,
+    ) -> Result<Transformed<LogicalPlan>> {
+        match &plan {
+            LogicalPlan::Filter(filter) if is_short_over_join(filter) => {
+                EliminateOuterJoin::new().rewrite(plan, config)
+            }
+            _ => Ok(Transformed::no(plan)),
+        }
+    }
+}
+
+/// Whether there is an outer join under a filter and projections, and the condition written out over it has few columns.
+fn is_short_over_join(filter: &Filter) -> bool {
+    /// Mentions of columns.
+    const MOST: usize = 1000;
+    let mentions = |expr: &Expr, times: usize, out: &mut HashMap<Column, usize>| {
+        // The visitor itself never fails.
+        let _ = expr.apply(|e| {
+            if let Expr::Column(column) = e {
+                let count = out.entry(column.clone()).or_default();
+                *count = count.saturating_add(times);
+            }
+            Ok(TreeNodeRecursion::Continue)
+        });
+    };
+    let mut mentioned = HashMap::new();
+    mentions(&filter.predicate, 1, &mut mentioned);
+    let mut at = filter.input.as_ref();
+    loop {
+        let total = mentioned
+            .values()
+            .fold(0_usize, |sum, n| sum.saturating_add(*n));
+        match at {
+            _ if total > MOST => return false,
+            LogicalPlan::Projection(projection) => {
+                let mut below = HashMap::new();
+                for (column, times) in mentioned {
+                    let place = projection.schema.maybe_index_of_column(&column);
+                    if let Some(expr) = place.and_then(|i| projection.expr.get(i)) {
+                        mentions(expr, times, &mut below);
+                    }
+                }
+                mentioned = below;
+                at = &projection.input;
+            }
+            LogicalPlan::Join(join) => return join.join_type.is_outer(),
+            _ => return false,
+        }
+    }
 }
 
 /// Moves conditions that cannot fail towards the rows: through columns that are only passed on, and into joins.
@@ -96,7 +165,7 @@ fn push(filter: Filter) -> Result<Transformed<LogicalPlan>> {
         LogicalPlan::Projection(projection) => {
             // Through columns that are passed on as they are.
             let through = |condition: &Expr| -> Option<Expr> {
-                let mut renamed = std::collections::HashMap::new();
+                let mut renamed = HashMap::new();
                 for column in condition.column_refs() {
                     let at = projection.schema.maybe_index_of_column(column)?;
                     let source = projection.expr.get(at)?.clone().unalias();

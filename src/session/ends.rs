@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use super::{SelectSink, SessionConfig};
-use crate::catalog::Table;
 use crate::catalog::options::OptionError;
+use crate::catalog::{Table, closest};
 use crate::connectors::{self, Sink, SinkMode, Source};
 use crate::error::{Error, Result};
 use crate::graph;
@@ -100,11 +100,21 @@ pub(super) fn check_connector(
     from_file: bool,
 ) -> std::result::Result<(), Vec<Diagnostic>> {
     if table.connector().is_none() {
-        let unknown = table.options().finish();
-        if unknown.is_empty() || from_file {
+        if from_file {
             return Ok(());
         }
-        return Err(option_mistakes(table, &unknown));
+        let keys = || table.with.keys().map(String::as_str);
+        let mistake = match (closest("connector", keys()), keys().next()) {
+            (Some(slip), _) => OptionError::new(slip, format!("unknown option '{slip}'"))
+                .with_help("did you mean 'connector'?"),
+            (None, Some(key)) => OptionError::new(
+                key,
+                format!("'{key}' is an option of a connector, and the table names none"),
+            )
+            .with_help("add 'connector' = '...'; a table without one has no options"),
+            (None, None) => return Ok(()),
+        };
+        return Err(option_mistakes(table, &[mistake]));
     }
     match (connectors::source(table), connectors::sink(table)) {
         (Ok(_), _) | (_, Ok(_)) => Ok(()),

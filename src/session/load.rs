@@ -70,7 +70,9 @@ impl Session {
             mistakes = following;
         }
         mistakes.sort_by_key(|d| d.span.start);
-        mistakes.dedup();
+        // What else is wrong at the same place follows from the first.
+        mistakes
+            .dedup_by(|next, first| next.file == first.file && next.span.start == first.span.start);
         if mistakes.is_empty() {
             Ok(messages)
         } else {

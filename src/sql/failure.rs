@@ -121,6 +121,14 @@ fn explain(text: &str, tokens: &[TokenWithSpan], end: Span) -> Failure {
         failure.help = Some("remove the comma, or write what it should separate".into());
         return failure;
     }
+    if failure.message.starts_with("expected )")
+        && let Some(open) = unclosed(&significant)
+    {
+        failure.span = open;
+        failure.message = "this ( is never closed".into();
+        failure.help = Some("add the ) that belongs to it".into());
+        return failure;
+    }
     failure.help = match found {
         None if location.is_none() => unclosed(&significant).map(|open| {
             format!(
@@ -129,15 +137,7 @@ fn explain(text: &str, tokens: &[TokenWithSpan], end: Span) -> Failure {
             )
         }),
         None => None,
-        Some(token) => at
-            .filter(|_| failure.message.starts_with("expected )"))
-            .and_then(|i| unclosed(significant.get(..i)?))
-            .map(|open| {
-                let Location { line, column } = open.start;
-                let found = &token.token;
-                format!("close the ( of line {line}, column {column} before {found}, or is a comma missing?")
-            })
-            .or_else(|| advice(&failure.message, token, before.copied())),
+        Some(token) => advice(&failure.message, token, before.copied()),
     };
     failure
 }
@@ -219,7 +219,7 @@ fn advice(message: &str, found: &TokenWithSpan, before: Option<&TokenWithSpan>) 
         }
         let may_be_name = !is_clause_word(&first_word)
             || matches!(first_word.as_str(), "ORDER" | "GROUP" | "END" | "SET");
-        if may_be_name
+        if (may_be_name || message.contains("identifier after AS"))
             && is_reserved(&word.value)
             && (message.contains("identifier") || message.contains("an expression"))
         {

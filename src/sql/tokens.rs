@@ -247,9 +247,8 @@ fn check(tokens: &[TokenWithSpan], failures: &mut Vec<Failure>) {
     }
 }
 
-/// How deep queries and expressions may nest, in steps of the parser. The parser tries some
-/// readings of a parenthesis again at every level, so unclosed nesting costs exponential time.
-pub(super) const MAX_NESTING: usize = 50;
+/// How deep queries and expressions may nest, in steps of the parser.
+pub(super) const MAX_NESTING: usize = 128;
 
 /// How many operators one expression may chain: each makes the tree one level deeper.
 const MAX_CHAIN: usize = 2000;

@@ -24,7 +24,10 @@ pub(crate) static FUNCTIONS: &[Function] = &[
         "cardinality",
         Takes::Own(|given| match given {
             [DataType::List(_) | DataType::Map(..)] => Ok(given.to_vec()),
-            _ => plan_err!("CARDINALITY takes one ARRAY or MAP, not {given:?}"),
+            _ => plan_err!(
+                "CARDINALITY takes one ARRAY or MAP, not {}",
+                crate::exact_kinds::sql_names(given)
+            ),
         }),
         |_, _| Ok(DataType::Int32),
         Nulls::Strict,
@@ -97,7 +100,10 @@ pub(crate) static FUNCTIONS: &[Function] = &[
                 whole_numbers("ARRAY_SLICE", given)
             }
             _ => {
-                plan_err!("ARRAY_SLICE takes an ARRAY and one or two whole numbers, not {given:?}")
+                plan_err!(
+                    "ARRAY_SLICE takes an ARRAY and one or two whole numbers, not {}",
+                    crate::exact_kinds::sql_names(given)
+                )
             }
         }),
         FIRST,
@@ -119,7 +125,10 @@ pub(crate) static FUNCTIONS: &[Function] = &[
                 ]
                 .concat())
             }
-            _ => plan_err!("ARRAY_SORT takes an ARRAY and up to two BOOLEANs, not {given:?}"),
+            _ => plan_err!(
+                "ARRAY_SORT takes an ARRAY and up to two BOOLEANs, not {}",
+                crate::exact_kinds::sql_names(given)
+            ),
         }),
         FIRST,
         Nulls::Maybe,
@@ -150,7 +159,8 @@ pub(crate) static FUNCTIONS: &[Function] = &[
                     Ok([&[list], vec![DataType::Utf8; more.len()].as_slice()].concat())
                 }
                 _ => plan_err!(
-                    "ARRAY_JOIN takes an ARRAY<STRING> and one or two STRINGs, not {given:?}"
+                    "ARRAY_JOIN takes an ARRAY<STRING> and one or two STRINGs, not {}",
+                    crate::exact_kinds::sql_names(given)
                 ),
             }
         }),
@@ -193,7 +203,10 @@ pub(crate) static FUNCTIONS: &[Function] = &[
         "map_from_arrays",
         Takes::Own(|given| match given {
             [DataType::List(_), DataType::List(_)] => Ok(given.to_vec()),
-            _ => plan_err!("MAP_FROM_ARRAYS takes two ARRAYs, not {given:?}"),
+            _ => plan_err!(
+                "MAP_FROM_ARRAYS takes two ARRAYs, not {}",
+                crate::exact_kinds::sql_names(given)
+            ),
         }),
         |types, _| match types {
             [DataType::List(key), DataType::List(value)] => {
@@ -215,7 +228,10 @@ pub(crate) static FUNCTIONS: &[Function] = &[
                 values.push(value.clone());
             }
             if keys.is_empty() {
-                return plan_err!("MAP_UNION takes one MAP or more, not {given:?}");
+                return plan_err!(
+                    "MAP_UNION takes one MAP or more, not {}",
+                    crate::exact_kinds::sql_names(given)
+                );
             }
             Ok(vec![
                 map_of(&common(&keys)?, &common(&values)?);
@@ -276,14 +292,20 @@ const fn of_list(name: &'static str, eval: fn(&Call) -> Result<ArrayRef>) -> Fun
 fn one_list(given: &[DataType]) -> Result<Vec<DataType>> {
     match given {
         [DataType::List(of)] => Ok(vec![list_of(of.data_type())]),
-        _ => plan_err!("expected one ARRAY, not {given:?}"),
+        _ => plan_err!(
+            "expected one ARRAY, not {}",
+            crate::exact_kinds::sql_names(given)
+        ),
     }
 }
 
 fn two_lists(given: &[DataType]) -> Result<Vec<DataType>> {
     match given {
         [_, _] => lists(given),
-        _ => plan_err!("expected two ARRAYs, not {given:?}"),
+        _ => plan_err!(
+            "expected two ARRAYs, not {}",
+            crate::exact_kinds::sql_names(given)
+        ),
     }
 }
 
@@ -309,7 +331,10 @@ fn list_and_element(given: &[DataType]) -> Result<Vec<DataType>> {
             let element = common(&[of.data_type().clone(), element.clone()])?;
             Ok(vec![list_of(&element), element])
         }
-        _ => plan_err!("expected an ARRAY and an element, not {given:?}"),
+        _ => plan_err!(
+            "expected an ARRAY and an element, not {}",
+            crate::exact_kinds::sql_names(given)
+        ),
     }
 }
 
@@ -336,7 +361,10 @@ fn whole_numbers(function: &str, given: &[DataType]) -> Result<Vec<DataType>> {
 fn one_map(function: &str, given: &[DataType]) -> Result<Vec<DataType>> {
     match given {
         [DataType::Map(..)] => Ok(given.to_vec()),
-        _ => plan_err!("{function} takes one MAP, not {given:?}"),
+        _ => plan_err!(
+            "{function} takes one MAP, not {}",
+            crate::exact_kinds::sql_names(given)
+        ),
     }
 }
 

@@ -37,7 +37,10 @@ pub(crate) static FUNCTIONS: &[Function] = &[
 /// The type that all values have in common.
 fn common(function: &str, given: &[DataType]) -> Result<DataType> {
     type_union_resolution(given).ok_or_else(|| {
-        plan_datafusion_err!("{function}: the arguments {given:?} have no type in common")
+        plan_datafusion_err!(
+            "{function}: the arguments {} have no type in common",
+            crate::exact_kinds::sql_names(given)
+        )
     })
 }
 

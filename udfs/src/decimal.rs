@@ -20,7 +20,10 @@ pub(crate) static DIVIDE: Function = Function::new(
         [DataType::Null, right @ DataType::Decimal128(..)] => {
             Ok(vec![right.clone(), right.clone()])
         }
-        _ => plan_err!("DECIMAL_DIVIDE: the arguments are {given:?}, expected two DECIMALs"),
+        _ => plan_err!(
+            "DECIMAL_DIVIDE: the arguments are {}, expected two DECIMALs",
+            crate::exact_kinds::sql_names(given)
+        ),
     }),
     |types, _| quotient_type(types),
     Nulls::Strict,

@@ -50,6 +50,12 @@ pub(crate) fn sql_name(data_type: &DataType) -> String {
     }
 }
 
+/// The SQL names of types, for messages.
+pub(crate) fn sql_names(data_types: &[DataType]) -> String {
+    let names: Vec<String> = data_types.iter().map(sql_name).collect();
+    names.join(", ")
+}
+
 type Native<T> = <T as ArrowPrimitiveType>::Native;
 
 /// How one type of number is added up. The functions that add say whether the sum went out of range.

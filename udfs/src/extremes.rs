@@ -24,6 +24,7 @@ use datafusion::logical_expr::{
 };
 
 use crate::aggregate::{argument, state_argument, state_field};
+use crate::exact_kinds::sql_name;
 
 /// MIN and MAX.
 pub(crate) fn functions() -> Vec<Arc<AggregateUDF>> {
@@ -93,7 +94,7 @@ impl AggregateUDFImpl for Extreme {
         use DataType::{Binary, Interval, List, Map, Struct};
         match given {
             [Binary | List(_) | Map(..) | Struct(_) | Interval(_)] => {
-                plan_err!("{} does not take {}", self.end, given[0])
+                plan_err!("{} does not take {}", self.end, sql_name(&given[0]))
             }
             [_] => self.others.coerce_types(given),
             _ => plan_err!("{} takes one argument, not {}", self.end, given.len()),

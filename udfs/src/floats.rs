@@ -69,7 +69,8 @@ fn one_type(given: &[DataType]) -> Result<Vec<DataType>> {
         [Float32, Float32 | Null] | [Null, Float32] => Ok(vec![Float32; 2]),
         [Float64, Float64 | Null] | [Null, Float64] => Ok(vec![Float64; 2]),
         _ => plan_err!(
-            "a comparison of floating-point numbers takes two FLOATs or two DOUBLEs, not {given:?}"
+            "a comparison of floating-point numbers takes two FLOATs or two DOUBLEs, not {}",
+            crate::exact_kinds::sql_names(given)
         ),
     }
 }

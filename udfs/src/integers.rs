@@ -51,7 +51,10 @@ static NEGATE: Function = Function::new(
     "checked_negate",
     Takes::Own(|given| match given {
         [one] if is_whole(one) => Ok(given.to_vec()),
-        _ => plan_err!("- takes a whole number here, not {given:?}"),
+        _ => plan_err!(
+            "- takes a whole number here, not {}",
+            crate::exact_kinds::sql_names(given)
+        ),
     }),
     |types, _| Ok(types[0].clone()),
     Nulls::Strict,
@@ -96,7 +99,10 @@ fn one_type(given: &[DataType]) -> Result<Vec<DataType>> {
         [left, right] if left == right && is_whole(left) => Ok(given.to_vec()),
         [left, DataType::Null] if is_whole(left) => Ok(vec![left.clone(); 2]),
         [DataType::Null, right] if is_whole(right) => Ok(vec![right.clone(); 2]),
-        _ => plan_err!("arithmetic takes two whole numbers of one type here, not {given:?}"),
+        _ => plan_err!(
+            "arithmetic takes two whole numbers of one type here, not {}",
+            crate::exact_kinds::sql_names(given)
+        ),
     }
 }
 

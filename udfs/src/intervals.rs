@@ -24,7 +24,10 @@ pub(crate) static TIMES: Function = Function::new(
         ] if number.is_numeric() || number.is_null() => {
             Ok(vec![interval.clone(), DataType::Float64])
         }
-        _ => plan_err!("an interval is multiplied by a number, not {given:?}"),
+        _ => plan_err!(
+            "an interval is multiplied by a number, not {}",
+            crate::exact_kinds::sql_names(given)
+        ),
     }),
     |types, _| Ok(types[0].clone()),
     Nulls::Strict,
@@ -69,7 +72,10 @@ pub(crate) static TIME_PLUS: Function = Function::new(
             DataType::Time32(_),
             DataType::Interval(IntervalUnit::MonthDayNano),
         ] => Ok(given.to_vec()),
-        _ => plan_err!("an interval is added to a TIME here, not {given:?}"),
+        _ => plan_err!(
+            "an interval is added to a TIME here, not {}",
+            crate::exact_kinds::sql_names(given)
+        ),
     }),
     |types, _| Ok(types[0].clone()),
     Nulls::Strict,

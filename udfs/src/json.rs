@@ -37,7 +37,10 @@ pub(crate) static FUNCTIONS: &[Function] = &[
                         error.clone(),
                     ])
                 }
-                _ => plan_err!("JSON_VALUE takes a document and a path as STRING, not {given:?}"),
+                _ => plan_err!(
+                    "JSON_VALUE takes a document and a path as STRING, not {}",
+                    crate::exact_kinds::sql_names(given)
+                ),
             }
         }),
         |_, scalars| value_type(scalar_text(scalars, 2)),

@@ -16,7 +16,10 @@ pub(crate) static FUNCTIONS: &[Function] = &[Function::new(
             DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View | DataType::Null,
             values,
         )) => Ok([&[DataType::Utf8], values].concat()),
-        _ => plan_err!("PRINTF takes a format as STRING and values, not {given:?}"),
+        _ => plan_err!(
+            "PRINTF takes a format as STRING and values, not {}",
+            crate::exact_kinds::sql_names(given)
+        ),
     }),
     |_, _| Ok(DataType::Utf8),
     Nulls::Maybe,

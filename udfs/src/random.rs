@@ -51,7 +51,10 @@ fn bound(given: &[DataType]) -> Result<Vec<DataType>> {
     match given {
         [bound] if bound.is_integer() || bound.is_null() => Ok(vec![DataType::Int32]),
         [_, _] => plan_err!("RAND_INTEGER with a seed is not supported: write RAND_INTEGER(bound)"),
-        _ => plan_err!("RAND_INTEGER takes a bound, a whole number, not {given:?}"),
+        _ => plan_err!(
+            "RAND_INTEGER takes a bound, a whole number, not {}",
+            crate::exact_kinds::sql_names(given)
+        ),
     }
 }
 

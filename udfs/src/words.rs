@@ -26,7 +26,10 @@ pub(crate) static FUNCTIONS: &[Function] = &[
                 types[0] = DataType::Int64;
                 Ok(types)
             }
-            _ => plan_err!("ELT takes a whole number and one STRING or more, not {given:?}"),
+            _ => plan_err!(
+                "ELT takes a whole number and one STRING or more, not {}",
+                crate::exact_kinds::sql_names(given)
+            ),
         }),
         TEXT,
         Nulls::Maybe,

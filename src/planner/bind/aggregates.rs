@@ -410,8 +410,7 @@ impl Binder<'_> {
             };
             values.push(value.alias(&column.id));
         }
-        let plan = LogicalPlanBuilder::from(LogicalPlan::EmptyRelation(row)).project(values);
-        let plan = self.datafusion(span, plan.and_then(LogicalPlanBuilder::build))?;
+        let plan = self.projection(LogicalPlan::EmptyRelation(row), values, span)?;
         Ok(Relation { plan, columns })
     }
 

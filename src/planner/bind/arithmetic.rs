@@ -124,7 +124,11 @@ impl Binder<'_> {
         if !is_number(&x) || !is_number(&y) {
             let is_moment = matches!(x, Kind::Timestamp(_) | Kind::TimestampLtz(_) | Kind::Date);
             let mut refused = self.cannot_apply(&op.to_string(), &a, &b, span);
-            if is_moment && op == Operator::Minus {
+            let is_shift = matches!(op, Operator::Plus | Operator::Minus) && is_number(&y);
+            if is_moment && is_shift {
+                let help = format!("a duration is written INTERVAL '5' SECOND: {op} INTERVAL ...");
+                refused.help = Some(help);
+            } else if is_moment && op == Operator::Minus {
                 let help = "TIMESTAMPDIFF(SECOND, from, to) gives the time between two";
                 refused.help = Some(help.into());
             }

@@ -172,8 +172,10 @@ fn pair(a: Kind, b: &Kind) -> Option<Kind> {
             (Float, _) | (_, Float) => Float,
             (Decimal(..), _) | (_, Decimal(..)) => {
                 let ((p, s), (q, t)) = (as_decimal(x)?, as_decimal(y)?);
-                let scale = s.max(t);
-                Decimal((scale + (p - s).max(q - t)).min(38), scale)
+                // Of what does not fit, digits after the point go first.
+                let whole = (p - s).max(q - t);
+                let scale = s.max(t).min(38 - whole);
+                Decimal(whole + scale, scale)
             }
             _ if integer_rank(x)? >= integer_rank(y)? => x.clone(),
             _ => y.clone(),

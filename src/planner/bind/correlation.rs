@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use arrow::datatypes::DataType;
+use arrow::datatypes::{DataType, FieldRef};
 use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
 use datafusion::common::{Column, JoinType, ScalarValue};
 use datafusion::logical_expr::{
@@ -48,21 +48,9 @@ impl Binder<'_> {
                 .map(Expr::Column)
                 .collect();
             exprs.push(Expr::Literal(true.into(), None).alias(marker));
-            let marked = LogicalPlanBuilder::from(plan).project(exprs);
-            plan = self.datafusion(Span::empty(), marked.and_then(LogicalPlanBuilder::build))?;
+            plan = self.projection(plan, exprs, Span::empty())?;
         }
-        let columns: Vec<ScopeColumn> = plan
-            .schema()
-            .fields()
-            .iter()
-            .map(|f| {
-                let ty = SqlType {
-                    nullable: f.is_nullable(),
-                    ..crate::planner::types::sql_type(f.data_type())
-                };
-                ScopeColumn::unnamed(f.name(), ty)
-            })
-            .collect();
+        let columns = unnamed_columns(&plan);
         let before = Relation { plan, columns };
         let relation = self.apart(before.clone(), &around.columns)?;
         let conditions = renamed(pulled, &before, &relation);
@@ -126,8 +114,7 @@ impl Binder<'_> {
                 for condition in &mut pulled[before..] {
                     *condition = self.kept_columns(condition.clone(), &mut exprs, &mut kept);
                 }
-                let plan = LogicalPlanBuilder::from(input).project(exprs);
-                self.datafusion(span, plan.and_then(LogicalPlanBuilder::build))
+                self.projection(input, exprs, span)
             }
             LogicalPlan::Aggregate(aggregate) => {
                 let before = pulled.len();
@@ -234,6 +221,18 @@ impl Binder<'_> {
         });
         done.map_or(original, |t| t.data)
     }
+}
+
+/// The columns of a plan, which nobody has named.
+pub(super) fn unnamed_columns(plan: &LogicalPlan) -> Vec<ScopeColumn> {
+    let of_field = |f: &FieldRef| {
+        let ty = SqlType {
+            nullable: f.is_nullable(),
+            ..crate::planner::types::sql_type(f.data_type())
+        };
+        ScopeColumn::unnamed(f.name(), ty)
+    };
+    plan.schema().fields().iter().map(of_field).collect()
 }
 
 /// Of `own = around`, either way round: what is over the subquery's rows alone, and what is over the row around it alone.

@@ -138,8 +138,8 @@ impl Binder<'_> {
             E::Floor { expr: value, field } => self.rounded("FLOOR", value, field, scope, span()),
             E::Ceil { expr: value, field } => self.rounded("CEIL", value, field, scope, span()),
             E::Position { expr: value, r#in } => {
-                let args = vec![self.expr(r#in, scope)?, self.expr(value, scope)?];
-                self.scalar("STRPOS", args, scope, span())
+                let args = vec![self.expr(value, scope)?, self.expr(r#in, scope)?];
+                self.scalar("LOCATE", args, scope, span())
             }
             E::Substring {
                 expr: value,
@@ -339,8 +339,20 @@ impl Binder<'_> {
                 )
             }
             Kind::Map(key, element) => {
+                let (of, by) = (&key.kind, &at.ty.kind);
+                let fits = *by == Kind::Null
+                    || is_text(of) && is_text(by)
+                    || super::casts::is_number(of) && super::casts::is_number(by)
+                    || std::mem::discriminant(of) == std::mem::discriminant(by);
+                if !fits {
+                    return Err(self.mistake_with(
+                        span,
+                        format!("the keys of this MAP are {of}, and {by} is none of them"),
+                        format!("CAST(... AS {of})"),
+                    ));
+                }
                 // A key that is looked for keeps its length.
-                let is_text = is_text(&key.kind) && is_text(&at.ty.kind);
+                let is_text = is_text(of) && is_text(by);
                 let key = if is_text { &Kind::String } else { &key.kind };
                 (self.as_kind(at, key, span)?, element.as_ref().clone())
             }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use datafusion::common::{Column as PlanColumn, DFSchema, JoinType, TableReference};
+use datafusion::logical_expr::expr_rewriter::normalize_col;
 use datafusion::logical_expr::{EmptyRelation, Expr, LogicalPlan, LogicalPlanBuilder};
 use sqlparser::ast::{self, ObjectName, Spanned, TableFactor, TableWithJoins};
 use sqlparser::tokenizer::Span;
@@ -81,6 +82,14 @@ impl Binder<'_> {
                 J::CrossJoin(c) => (JoinType::Inner, c),
                 _ => return Err(self.mistake(span, "Flink SQL has no such join")),
             };
+            let is_cross = matches!(join.join_operator, J::CrossJoin(_));
+            if !is_cross && matches!(constraint, ast::JoinConstraint::None) {
+                return Err(self.mistake_with(
+                    join.relation.span(),
+                    "a JOIN needs a condition",
+                    "add ON a.x = b.x or USING (x); CROSS JOIN pairs all rows",
+                ));
+            }
             let right = self.factor(&join.relation, outer)?;
             relation = self.join(relation, right, kind, Some(constraint), outer, span)?;
         }
@@ -287,19 +296,19 @@ impl Binder<'_> {
     fn scan(&mut self, table: &Arc<Table>, name: &str, span: Span) -> Bound<Relation> {
         let source = self.datafusion(span, (self.context.tables)(table))?;
         let plan = LogicalPlanBuilder::scan(TableReference::bare(name), source, None);
+        let plan = self.datafusion(span, plan.and_then(LogicalPlanBuilder::build))?;
         let qualifier = TableReference::bare(name);
         let mut columns: Vec<ScopeColumn> =
             table.columns.iter().map(ScopeColumn::of_table).collect();
         let mut exprs = Vec::new();
         for (i, column) in columns.iter().enumerate() {
             let expr = match self.context.computed_late(table, i)? {
-                Some(computed) => computed,
+                Some(computed) => self.datafusion(span, normalize_col(computed, &plan))?,
                 None => Expr::Column(PlanColumn::new(Some(qualifier.clone()), &column.id)),
             };
             exprs.push(expr.alias(&column.id));
         }
-        let plan = plan.and_then(|p| p.project(exprs));
-        let plan = self.datafusion(span, plan.and_then(LogicalPlanBuilder::build))?;
+        let plan = self.projection(plan, exprs, span)?;
         for column in &mut columns {
             column.qualifier = Some(name.to_string());
         }

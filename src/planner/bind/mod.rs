@@ -32,7 +32,7 @@ use std::sync::Arc;
 
 use datafusion::common::DFSchema;
 use datafusion::error::DataFusionError;
-use datafusion::logical_expr::{Expr, LogicalPlan, TableSource};
+use datafusion::logical_expr::{Expr, LogicalPlan, Projection, TableSource};
 use sqlparser::ast::{self, Query};
 use sqlparser::tokenizer::Span;
 
@@ -234,6 +234,13 @@ impl<'a> Binder<'a> {
 
     fn datafusion<T>(&self, span: Span, result: datafusion::error::Result<T>) -> Bound<T> {
         result.map_err(|e| self.internal(span, &e))
+    }
+
+    /// Other columns over a plan. The expressions are bound: no name in them is looked up again, which takes long where there
+    /// are many.
+    fn projection(&self, input: LogicalPlan, exprs: Vec<Expr>, span: Span) -> Bound<LogicalPlan> {
+        let made = Projection::try_new(exprs, Arc::new(input));
+        self.datafusion(span, made.map(LogicalPlan::Projection))
     }
 
     /// A column name that no statement can contain.

@@ -1,7 +1,7 @@
 //! Which names are known at a place of a query, and what they stand for.
 
 use datafusion::common::{Column, DFSchema};
-use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder};
+use datafusion::logical_expr::{Expr, LogicalPlan};
 use sqlparser::ast::Ident;
 use sqlparser::tokenizer::Span;
 
@@ -309,8 +309,7 @@ impl Binder<'_> {
                 is_hidden: name.is_hidden,
             });
         }
-        let plan = LogicalPlanBuilder::from(relation.plan).project(projection);
-        let plan = self.datafusion(span, plan.and_then(LogicalPlanBuilder::build))?;
+        let plan = self.projection(relation.plan, projection, span)?;
         Ok(Relation { plan, columns })
     }
 
@@ -333,8 +332,7 @@ impl Binder<'_> {
             });
             column.id = id;
         }
-        let plan = LogicalPlanBuilder::from(relation.plan).project(projection);
-        let plan = self.datafusion(Span::empty(), plan.and_then(LogicalPlanBuilder::build))?;
+        let plan = self.projection(relation.plan, projection, Span::empty())?;
         Ok(Relation { plan, columns })
     }
 }

@@ -14,7 +14,7 @@ use sqlparser::tokenizer::Span;
 use std::sync::Arc;
 
 use super::arithmetic::binary;
-use super::correlation::{Inner, gives_one_row, renamed, whole_aggregate};
+use super::correlation::{Inner, gives_one_row, renamed, unnamed_columns, whole_aggregate};
 use super::expressions::{has_subquery, innermost};
 use super::joins::{JoinHow, Matching};
 use super::scope::{Relation, Scope, ScopeColumn};
@@ -79,13 +79,9 @@ impl Binder<'_> {
             left.push(a.expr);
             columns.push(b.expr);
         }
-        let plan = LogicalPlanBuilder::from(relation.plan).project(
-            columns
-                .into_iter()
-                .enumerate()
-                .map(|(i, c)| c.alias(format!("$in{i}"))),
-        );
-        let plan = self.datafusion(span, plan.and_then(LogicalPlanBuilder::build))?;
+        let columns = columns.into_iter().enumerate();
+        let columns = columns.map(|(i, c)| c.alias(format!("$in{i}")));
+        let plan = self.projection(relation.plan, columns.collect(), span)?;
         let value = match <[Expr; 1]>::try_from(left) {
             Ok([one]) => one,
             Err(many) => {
@@ -357,12 +353,65 @@ impl Binder<'_> {
             .iter()
             .map(ScopeColumn::expr)
             .chain([mark.alias(&id)]);
-        let plan = LogicalPlanBuilder::from(plan).project(exprs.collect::<Vec<_>>());
-        let plan = self.datafusion(Span::empty(), plan.and_then(LogicalPlanBuilder::build))?;
+        let plan = self.projection(plan, exprs.collect(), Span::empty())?;
         let column = ScopeColumn::unnamed(&id, SqlType::not_null(Kind::Boolean));
         let expr = column.expr();
         columns.push(column);
         Ok((Relation { plan, columns }, expr))
+    }
+
+    /// Makes sure that there is one row at most, for each value of what ties it to the rows around it: more than one is an error
+    /// when it is there, as with Flink's SINGLE_VALUE.
+    fn only_row(&mut self, inner: &mut Inner, span: Span) -> Bound<()> {
+        let Some(column) = inner.relation.columns.first().cloned() else {
+            return Ok(());
+        };
+        let is_own = |e: &Expr| {
+            let columns = &inner.relation.columns;
+            e.column_refs()
+                .iter()
+                .all(|c| columns.iter().any(|own| own.id == c.name))
+        };
+        let mut keys = Vec::new();
+        let mut conditions = Vec::new();
+        for condition in &inner.conditions {
+            let (own, around) = match condition {
+                Expr::BinaryExpr(e) if e.op == Operator::Eq && is_own(&e.left) => {
+                    (&e.left, &e.right)
+                }
+                Expr::BinaryExpr(e) if e.op == Operator::Eq && is_own(&e.right) => {
+                    (&e.right, &e.left)
+                }
+                _ => {
+                    return Err(self.unsupported(
+                        span,
+                        "a subquery that stands for a value and depends on the row around it other than by =",
+                        "take MAX(x) of it, or join its table",
+                    ));
+                }
+            };
+            self.fresh += 1;
+            let id = format!("$key{}", self.fresh);
+            let key = Expr::Column(Column::new_unqualified(&id));
+            conditions.push(binary(key, Operator::Eq, around.as_ref().clone()));
+            keys.push(own.as_ref().clone().alias(&id));
+        }
+        let only = flowline_udfs::single_value().call(vec![column.expr()]);
+        let mut order = vec![column.expr()];
+        order.extend(keys.iter().map(|k| {
+            let name = k.schema_name().to_string();
+            Expr::Column(Column::new_unqualified(name))
+        }));
+        let plan = LogicalPlanBuilder::from(inner.relation.plan.clone())
+            .aggregate(keys, vec![only.alias(&column.id)]);
+        let plan = self.datafusion(span, plan.and_then(LogicalPlanBuilder::build))?;
+        let plan = self.projection(plan, order, span)?;
+        inner.relation = Relation {
+            columns: unnamed_columns(&plan),
+            plan,
+        };
+        inner.conditions = conditions;
+        Ok(())
     }
 
     /// The relation with the value of a scalar subquery.
@@ -374,22 +423,8 @@ impl Binder<'_> {
     ) -> Bound<(Relation, Expr)> {
         let is_single = gives_one_row(&query.subquery);
         let mut inner = self.inner(query, &relation)?;
-        if !is_single && !inner.conditions.is_empty() {
-            return Err(self.mistake_with(
-                span,
-                "a subquery that stands for a value and depends on the row around it must aggregate",
-                "take MAX(x), or join its table",
-            ));
-        }
-        if !is_single && let Some(column) = inner.relation.columns.first().cloned() {
-            // More than one row is an error when it is there.
-            let only = flowline_udfs::single_value().call(vec![column.expr()]);
-            let plan = LogicalPlanBuilder::from(inner.relation.plan)
-                .aggregate(Vec::<Expr>::new(), vec![only.alias(&column.id)]);
-            inner.relation = Relation {
-                plan: self.datafusion(span, plan.and_then(LogicalPlanBuilder::build))?,
-                columns: vec![column],
-            };
+        if !is_single {
+            self.only_row(&mut inner, span)?;
         }
         let id = inner.relation.columns.first().map(|c| c.id.clone());
         let Some(id) = id else {

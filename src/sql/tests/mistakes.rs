@@ -35,7 +35,7 @@ fn mistakes_are_told() {
     );
     told(
         "SELECT COUNT(* FROM t",
-        &[&["1:16 ", "found FROM", "close the ( of line 1, column 13"]],
+        &[&["1:13 ", "this ( is never closed"]],
     );
     told(
         "SELECT a.b.timestamp FROM t",

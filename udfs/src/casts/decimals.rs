@@ -67,7 +67,8 @@ pub(super) fn of_number(
             if drop == 0 && always {
                 all::<Decimal128Type, Decimal128Type>(array, to, |v| v)
             } else if drop <= 0 && always {
-                all::<Decimal128Type, Decimal128Type>(array, to, |v| v * up)
+                // What lies under a NULL may be anything.
+                all::<Decimal128Type, Decimal128Type>(array, to, |v| v.wrapping_mul(up))
             } else {
                 each::<Decimal128Type, Decimal128Type>(array, to, |_, v| {
                     drop_digits(v, drop, Rounding::HalfUp)

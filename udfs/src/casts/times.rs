@@ -77,13 +77,20 @@ pub(super) fn between(
     let sign = i64::from(zoned(from)) - i64::from(zoned(to));
     // In units of the source.
     let second = (per_from / SECONDS_PER_DAY).max(1);
-    let local = |v: i64| v + sign * ahead(v.div_euclid(second)) * second;
+    // What lies under a NULL may be anything.
+    let local = |v: i64| v.wrapping_add(sign * ahead(v.div_euclid(second)) * second);
     let of_day = |v: i64| match to {
         Type::Time(_) => v.rem_euclid(per_from),
         _ => v,
     };
     let step = step(to);
-    let cut = |v: i64| if step == 1 { v } else { v - v.rem_euclid(step) };
+    let cut = |v: i64| {
+        if step == 1 {
+            v
+        } else {
+            v.wrapping_sub(v.rem_euclid(step))
+        }
+    };
     let values = numbers(array, from)?;
     if per_to <= per_from {
         let ratio = per_from / per_to;
