@@ -629,6 +629,18 @@ fn what_is_huge_or_nested_gets_an_answer_or_an_error() {
         rows(&flowline(&["run", "-", "--output", "jsonl"], &wide)).len(),
         1
     );
+    // Views over views that mention a column several times each.
+    let mut views = "CREATE VIEW w0 AS SELECT id AS x FROM (VALUES (1)) AS v (id);\n".to_string();
+    for i in 1..40 {
+        views += &format!(
+            "CREATE VIEW w{i} AS SELECT CASE WHEN x > {i} THEN x + 1 WHEN x < 3 THEN x - 1 ELSE x END AS x FROM w{};\n",
+            i - 1
+        );
+    }
+    let text = views + "SELECT x FROM w39 WHERE x < 2;";
+    let found = rows(&flowline(&["run", "-", "--output", "jsonl"], &text));
+    assert_eq!(found.len(), 1);
+    assert!(said(&flowline(&["explain", "-"], &text)).is_empty());
     // A view that has come to read itself.
     let circle = "CREATE VIEW b AS SELECT 1 AS x;\nCREATE VIEW a AS SELECT * FROM b;\nDROP VIEW b;\n\
         CREATE VIEW b AS SELECT * FROM a;\nSELECT * FROM a;\n";
