@@ -38,7 +38,7 @@ impl Binder<'_> {
         } else {
             None
         };
-        let mut plan = self.pulled_up(plan, &mut pulled)?;
+        let mut plan = self.pulled_up(plan, &mut pulled, around)?;
         if empty.is_some() {
             let marker = self.fresh_name("there");
             let mut exprs: Vec<Expr> = plan
@@ -75,6 +75,7 @@ impl Binder<'_> {
         &mut self,
         plan: LogicalPlan,
         pulled: &mut Vec<Expr>,
+        around: &Relation,
     ) -> Bound<LogicalPlan> {
         if !has_outer(&plan) {
             return Ok(plan);
@@ -83,7 +84,7 @@ impl Binder<'_> {
         match plan {
             LogicalPlan::Filter(filter) => {
                 let input = Arc::unwrap_or_clone(filter.input);
-                let input = self.pulled_up(input, pulled)?;
+                let input = self.pulled_up(input, pulled, around)?;
                 let mut own = Vec::new();
                 for part in
                     datafusion::logical_expr::utils::split_conjunction_owned(filter.predicate)
@@ -108,7 +109,7 @@ impl Binder<'_> {
                 }
                 let before = pulled.len();
                 let input = Arc::unwrap_or_clone(projection.input);
-                let input = self.pulled_up(input, pulled)?;
+                let input = self.pulled_up(input, pulled, around)?;
                 let mut exprs = projection.expr;
                 let mut kept = Vec::new();
                 for condition in &mut pulled[before..] {
@@ -119,16 +120,24 @@ impl Binder<'_> {
             LogicalPlan::Aggregate(aggregate) => {
                 let before = pulled.len();
                 let input = Arc::unwrap_or_clone(aggregate.input);
-                let input = self.pulled_up(input, pulled)?;
+                let input = self.pulled_up(input, pulled, around)?;
                 let mut keys = aggregate.group_expr;
                 if keys.iter().any(|k| matches!(k, Expr::GroupingSet(_))) {
                     return Err(self.correlated("GROUPING SETS"));
                 }
+                if pulled[before..].iter().any(|c| sides(c).is_none()) {
+                    let conditions = pulled.split_off(before);
+                    let (input, each) = self.for_each_of(around, input, conditions)?;
+                    for (own, outer) in each {
+                        keys.push(own.clone());
+                        pulled.push(binary(own, Operator::IsNotDistinctFrom, outer));
+                    }
+                    let plan = LogicalPlanBuilder::from(input).aggregate(keys, aggregate.aggr_expr);
+                    return self.datafusion(span, plan.and_then(LogicalPlanBuilder::build));
+                }
                 for condition in &mut pulled[before..] {
                     let Some((own, around)) = sides(condition) else {
-                        return Err(
-                            self.correlated("an aggregation over a comparison other than =")
-                        );
+                        continue;
                     };
                     // Rows are grouped by what is compared, not by the columns that it is made of.
                     let (key, own) = match own {
@@ -149,8 +158,8 @@ impl Binder<'_> {
             }
             LogicalPlan::Join(join) if join.join_type == JoinType::Inner => {
                 let how = JoinHow::of(&join);
-                let left = self.pulled_up(Arc::unwrap_or_clone(join.left), pulled)?;
-                let right = self.pulled_up(Arc::unwrap_or_clone(join.right), pulled)?;
+                let left = self.pulled_up(Arc::unwrap_or_clone(join.left), pulled, around)?;
+                let right = self.pulled_up(Arc::unwrap_or_clone(join.right), pulled, around)?;
                 let on_outer = |e: &(Expr, Expr)| e.0.contains_outer() || e.1.contains_outer();
                 if join.on.iter().any(on_outer) {
                     return Err(self.correlated("ON"));
@@ -177,16 +186,73 @@ impl Binder<'_> {
                         .any(|(a, b)| a.contains_outer() || b.contains_outer()) =>
             {
                 let how = JoinHow::of(&join);
-                let left = self.pulled_up(Arc::unwrap_or_clone(join.left), pulled)?;
+                let left = self.pulled_up(Arc::unwrap_or_clone(join.left), pulled, around)?;
                 let right = Arc::unwrap_or_clone(join.right);
                 self.join_plan(left, right, join.on, join.filter, how, span)
             }
             LogicalPlan::Window(_) => Err(self.correlated("OVER")),
             LogicalPlan::Limit(_) => Err(self.correlated("LIMIT")),
             LogicalPlan::Union(_) => Err(self.correlated("UNION")),
-            LogicalPlan::Sort(sort) => self.pulled_up(Arc::unwrap_or_clone(sort.input), pulled),
+            LogicalPlan::Sort(sort) => {
+                self.pulled_up(Arc::unwrap_or_clone(sort.input), pulled, around)
+            }
             _ => Err(self.correlated("this")),
         }
+    }
+
+    /// The rows of a subquery beside the different values that its conditions ask of the rows around it: each pair that meets the
+    /// conditions. Gives the columns of these values, each with what it is of the row around it.
+    fn for_each_of(
+        &mut self,
+        around: &Relation,
+        input: LogicalPlan,
+        conditions: Vec<Expr>,
+    ) -> Bound<(LogicalPlan, Vec<(Expr, Expr)>)> {
+        let mut asked: Vec<(Expr, String)> = Vec::new();
+        let mut over_both = Vec::new();
+        for condition in conditions {
+            let original = condition.clone();
+            let done = condition.transform_up(|e| {
+                if !matches!(e, Expr::OuterReferenceColumn(..)) {
+                    return Ok(Transformed::no(e));
+                }
+                let name = match asked.iter().find(|(outer, _)| *outer == e) {
+                    Some((_, name)) => name.clone(),
+                    None => {
+                        let name = self.fresh_name("each");
+                        asked.push((e, name.clone()));
+                        name
+                    }
+                };
+                let column = Column::new_unqualified(name);
+                Ok(Transformed::yes(Expr::Column(column)))
+            });
+            over_both.push(done.map_or(original, |t| t.data));
+        }
+        let is_known = |outer: &Expr| {
+            let Expr::OuterReferenceColumn(_, column) = outer else {
+                return false;
+            };
+            around.columns.iter().any(|c| c.id == column.name)
+        };
+        if has_outer(&around.plan) || !asked.iter().all(|(outer, _)| is_known(outer)) {
+            return Err(self.correlated("an aggregation over a comparison other than ="));
+        }
+        let span = Span::empty();
+        let values = asked
+            .iter()
+            .map(|(outer, name)| joined_columns(outer.clone()).alias(name));
+        let each = self.projection(around.plan.clone(), values.collect(), span)?;
+        let columns = || {
+            asked
+                .iter()
+                .map(|(_, name)| Expr::Column(Column::new_unqualified(name)))
+        };
+        let each = LogicalPlanBuilder::from(each).aggregate(columns(), Vec::<Expr>::new());
+        let each = self.datafusion(span, each.and_then(LogicalPlanBuilder::build))?;
+        let plan = self.join_on(input, each, over_both, JoinType::Inner, span)?;
+        let outer = asked.iter().map(|(outer, _)| outer.clone());
+        Ok((plan, columns().zip(outer).collect()))
     }
 
     /// A condition over columns that a projection lets through, some of them only for it.
