@@ -100,7 +100,7 @@ fn functions() {
     let mut called = 0;
     for udf in &all {
         for a in &types {
-            called += usize::from(call(udf, &[a.clone()]));
+            called += usize::from(call(udf, std::slice::from_ref(a)));
             for b in &types {
                 called += usize::from(call(udf, &[a.clone(), b.clone()]));
                 called += usize::from(call(udf, &[a.clone(), b.clone(), b.clone()]));
