@@ -323,8 +323,7 @@ pub fn load(
             &BTreeMap::from([(key, CHECKPOINT_INTERVAL.to_string())]),
         )?;
     }
-    let planned = session.graph().and_then(|graph| session.check_ends(&graph));
-    if let Err(error) = planned {
+    if let Err(error) = session.graph() {
         if error.diagnostics.is_empty() && mistakes.is_empty() {
             return Err(error);
         }

@@ -29,6 +29,7 @@ pub fn run(args: &Args) -> Result<()> {
     }
     let files = args::sql_files(&args.paths, &args.execute)?;
     let loaded = args::load(&files, &args.outside, &JobArgs::default(), Given::default())?;
+    loaded.session.check_ends(&loaded.session.graph()?)?;
     print(&format!(
         "ok: {}\n",
         args::inventory(files.len(), &loaded.session)

@@ -647,6 +647,18 @@ fn what_is_huge_or_nested_gets_an_answer_or_an_error() {
     assert!(script(circle, &[], 2).contains("'b' not found"));
 }
 
+#[test]
+fn check_finds_what_cannot_be_read() {
+    let text = "CREATE TABLE p (id INT) WITH ('connector' = 'print');\nSELECT * FROM p;";
+    let output = flowline(&["check", "-"], text);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(
+        said(&output).contains("cannot be read"),
+        "{}",
+        said(&output)
+    );
+}
+
 /// A pager that was closed, a log collector that died: the job goes on, and its rows are whole.
 #[test]
 fn a_stderr_that_nobody_reads_ends_nothing() {

@@ -303,7 +303,10 @@ fn errors() {
             "encode('a', 'nope')",
             "ENCODE: unknown character set 'nope'",
         ),
-        ("str_to_map('a', '(')", "STR_TO_MAP: '(' is no pattern"),
+        (
+            "str_to_map('a', '(')",
+            "STR_TO_MAP: the pattern '(' cannot be run",
+        ),
     ] {
         let error = value_of(sql);
         assert!(error.contains(expected), "{sql}: {error}");

@@ -9,8 +9,10 @@ use sqlparser::ast::{self, Spanned, WindowType};
 use sqlparser::tokenizer::Span;
 
 use super::calls::Extras;
+use super::casts::is_text;
 use super::scope::Scope;
 use super::{Binder, Bound, Typed};
+use crate::sql::ast::SqlTypeKind as Kind;
 
 impl Binder<'_> {
     pub(super) fn over(
@@ -100,6 +102,14 @@ impl Binder<'_> {
         let mut args = args;
         if let [value, _, default] = args.as_mut_slice() {
             let kind = value.ty.kind.clone();
+            let given = &default.ty.kind;
+            if *given != Kind::Null && is_text(given) != is_text(&kind) {
+                return Err(self.mistake_with(
+                    span,
+                    format!("the default of {name} is {given}, and its value {kind}"),
+                    format!("CAST(... AS {kind})"),
+                ));
+            }
             *default = self.as_kind(default.clone(), &kind, span)?;
         }
         Ok(args)
