@@ -73,10 +73,7 @@ fn mistakes_are_told() {
         "SELECT (a + 1 FROM t",
         &[&["1:8 ", "this ( is never closed"]],
     );
-    told(
-        "SELECT f(a, b",
-        &[&["1:9 ", "this ( is never closed"]],
-    );
+    told("SELECT f(a, b", &[&["1:9 ", "this ( is never closed"]]);
     told(
         "SELECT a b c FROM t;\nSELECT 1 +;\nSELECT x FROM (SELECT y z w FROM t);\nSELECT 1",
         &[
