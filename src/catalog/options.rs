@@ -87,7 +87,7 @@ impl Options {
         if let Some(value) = self.get(key) {
             return Ok(value);
         }
-        // A slip in the key is told as one.
+        // A misspelled key is reported as such.
         let slip = closest(key, self.values.keys().map(String::as_str));
         let message = format!("the option '{key}' is missing");
         Err(match slip {

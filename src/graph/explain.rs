@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-use super::describe::{Part, parts, span};
+use super::describe::{Part, parts};
+use super::lengths::span;
 use super::names::{Names, exchange, listed, readable};
 use super::{Exchange, Graph, NodeId, Operation};
 

@@ -2,7 +2,7 @@
 
 use super::calc::plain;
 use super::calls::call_text;
-use super::describe::span;
+use super::lengths::span;
 use super::names::{Names, listed};
 use super::{
     Aggregate, Frame, Graph, JoinTime, NodeId, Operation, Over, OverTime, Rank, RankTime, StateTtl,

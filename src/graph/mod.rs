@@ -6,6 +6,7 @@ mod describe;
 mod explain;
 mod identity;
 mod keeps;
+mod lengths;
 mod names;
 mod ranks;
 pub mod sql;

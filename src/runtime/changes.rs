@@ -104,7 +104,7 @@ impl Changes {
             self.lost.join("\n  ")
         ))
         .with_help(
-            "run the SQL as it was; or --drop-state gives up this state and goes on with the rest; or --fresh starts from nothing",
+            "run the SQL as it was; or discard this state and keep the rest with --drop-state; or start from nothing with --fresh",
         ))
     }
 }

@@ -9,7 +9,7 @@ use super::ast::{
     LikeFeature, LikeStrategy, PrimaryKey, Spanned, StatementKind, TableOption, Watermark,
 };
 use super::failure::{fail, nearest};
-use super::parser::query;
+use super::query::query;
 use super::types::parse_data_type;
 use super::utility::unsupported;
 use super::words::{

@@ -7,7 +7,7 @@ use sqlparser::parser::{Parser, ParserError};
 use sqlparser::tokenizer::Token;
 
 use super::reserved::is_reserved;
-use super::special;
+use super::{precedence, special};
 
 /// Flink SQL for sqlparser's tokenizer and parser.
 ///
@@ -116,25 +116,7 @@ impl Dialect for FlinkDialect {
     }
 
     fn prec_value(&self, prec: Precedence) -> u8 {
-        // As Calcite: BETWEEN, IN and LIKE bind tighter than comparisons, these tighter than IS, NOT, AND, OR.
-        match prec {
-            Precedence::Period => 100,
-            Precedence::DoubleColon => 50,
-            Precedence::AtTz => 41,
-            Precedence::MulDivModOp => 40,
-            Precedence::PlusMinus => 30,
-            Precedence::Xor => 27,
-            Precedence::Ampersand => 26,
-            Precedence::Caret => 25,
-            Precedence::Pipe | Precedence::Colon => 24,
-            Precedence::Between | Precedence::Like => 22,
-            Precedence::Eq => 20,
-            Precedence::Is => 17,
-            Precedence::PgOther => 16,
-            Precedence::UnaryNot => 15,
-            Precedence::And => 10,
-            Precedence::Or => 5,
-        }
+        precedence::of(prec)
     }
 
     fn parse_prefix(&self, parser: &mut Parser) -> Option<Result<Expr, ParserError>> {

@@ -8,10 +8,13 @@ mod dialect;
 mod failure;
 mod interval;
 mod parser;
+mod precedence;
+mod query;
 mod reserved;
 mod special;
 mod table_function;
 mod tokens;
+mod type_text;
 mod types;
 mod utility;
 mod words;
@@ -28,4 +31,5 @@ pub use table_function::{
     TableArgument, TableFunctionCall, descriptor_columns, match_within, table_argument,
     table_function_call, table_options_hint,
 };
-pub use types::{parse_data_type, parse_type_text, sql_type_of};
+pub use type_text::{parse_type_text, sql_type_of};
+pub use types::parse_data_type;

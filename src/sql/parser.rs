@@ -3,7 +3,6 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use sqlparser::ast::{Query, SetExpr};
 use sqlparser::parser::{Parser, ParserError};
 use sqlparser::tokenizer::{Span, Token, TokenWithSpan};
 
@@ -14,6 +13,7 @@ use super::ddl;
 use super::depth::deep;
 use super::dialect::FlinkDialect;
 use super::failure::{Failure, fail, unpack};
+use super::query::query;
 use super::tokens::{MAX_NESTING, Segment, is_solid, segments};
 use super::utility::{describe, explain_details, refused, show, unsupported};
 use super::words::{
@@ -413,31 +413,6 @@ fn joined(tokens: &[&TokenWithSpan]) -> Option<Spanned<String>> {
 
 fn leftover<T>(parser: &Parser) -> Parsed<T> {
     expected(parser, "the end of the statement")
-}
-
-/// A query, and nothing that sqlparser also takes for one.
-pub(super) fn query(parser: &mut Parser) -> Parsed<Box<Query>> {
-    let span = here(parser);
-    if !starts_query(&parser.peek_token_ref().token) {
-        return expected(parser, "SELECT, WITH, VALUES or TABLE");
-    }
-    let query = parser.parse_query()?;
-    match query.body.as_ref() {
-        SetExpr::Insert(_) | SetExpr::Update(_) | SetExpr::Delete(_) | SetExpr::Merge(_) => {
-            let help = "write INSERT INTO first and the WITH behind it";
-            Err(fail(
-                span,
-                "WITH does not stand before a change of a table",
-                help,
-            ))
-        }
-        _ if !query.locks.is_empty() || query.for_clause.is_some() => Err(fail(
-            span,
-            "Flink SQL queries have no FOR clause at the end",
-            "remove it",
-        )),
-        _ => Ok(query),
-    }
 }
 
 /// One member of a statement set.

@@ -1,4 +1,4 @@
-//! Flink's own expressions, parsed in the dialect's hooks; their encodings are listed at `FlinkDialect`.
+//! Flink's own expressions, parsed in the dialect's hooks; their encodings are listed at `super::FlinkDialect`.
 
 use sqlparser::ast::helpers::attached_token::AttachedToken;
 use sqlparser::ast::{
@@ -7,13 +7,13 @@ use sqlparser::ast::{
     SelectItem, SetExpr, TableFactor, TableWithJoins, UnaryOperator, Value, ValueWithSpan,
     WildcardAdditionalOptions, WindowType,
 };
-use sqlparser::dialect::{Dialect as _, Precedence};
+use sqlparser::dialect::Precedence;
 use sqlparser::parser::{Parser, ParserError};
 use sqlparser::tokenizer::{Span, Token, TokenWithSpan};
 
-use super::dialect::FlinkDialect;
 use super::failure::{fail, reserved_name};
 use super::interval::{interval, time_unit};
+use super::precedence;
 use super::reserved::is_reserved;
 use super::types::{data_type_of, parse_data_type};
 use super::words::{
@@ -148,7 +148,7 @@ pub(super) fn infix(parser: &mut Parser, left: &Expr) -> Parsed<Option<Expr>> {
         ["IS", "NOT", "DISTINCT", "FROM"].iter().for_each(|w| {
             eat(parser, &[w]);
         });
-        let right = Box::new(parser.parse_subexpr(FlinkDialect.prec_value(Precedence::Is))?);
+        let right = Box::new(parser.parse_subexpr(precedence::of(Precedence::Is))?);
         let left = Box::new(left.clone());
         return Ok(Some(if distinct {
             Expr::IsDistinctFrom(left, right)
@@ -164,9 +164,9 @@ pub(super) fn infix(parser: &mut Parser, left: &Expr) -> Parsed<Option<Expr>> {
         eat(parser, &["NOT"]);
         eat(parser, &["BETWEEN"]);
         let symmetric = eat(parser, &["SYMMETRIC"]) || !eat(parser, &["ASYMMETRIC"]);
-        let low = parser.parse_subexpr(FlinkDialect.prec_value(between))?;
+        let low = parser.parse_subexpr(precedence::of(between))?;
         expect(parser, &["AND"])?;
-        let high = parser.parse_subexpr(FlinkDialect.prec_value(between))?;
+        let high = parser.parse_subexpr(precedence::of(between))?;
         let range = |low: &Expr, high: &Expr, negated: bool| Expr::Between {
             expr: Box::new(left.clone()),
             negated,
@@ -268,7 +268,7 @@ fn cast(parser: &mut Parser, kind: CastKind) -> Parsed<Expr> {
 
 fn position(parser: &mut Parser) -> Parsed<Expr> {
     open_call(parser)?;
-    let expr = parser.parse_subexpr(FlinkDialect.prec_value(Precedence::Between))?;
+    let expr = parser.parse_subexpr(precedence::of(Precedence::Between))?;
     expect(parser, &["IN"])?;
     let within = parser.parse_expr()?;
     close(parser)?;

@@ -3,23 +3,20 @@
 //! In a CAST, a type that sqlparser has a node for becomes that node (`DataType::Int(None)`, `DataType::Timestamp(Some(3),
 //! TimezoneInfo::None)`, `DataType::Interval`). Every other type (TIMESTAMP_LTZ, ARRAY, MAP, MULTISET, ROW, or one with
 //! NOT NULL) becomes `DataType::Custom(name, [text])`, where `name` is its first word and `text` the whole type as Flink
-//! writes it; [`sql_type_of`] reads both.
+//! writes it; [`super::sql_type_of`] reads both.
 
 use std::fmt;
 
 use sqlparser::ast::{
-    ArrayElemTypeDef, BinaryLength, CharacterLength, DataType, ExactNumberInfo, Ident,
-    IntervalFields, ObjectName, TimezoneInfo,
+    BinaryLength, CharacterLength, DataType, ExactNumberInfo, Ident, IntervalFields, ObjectName,
+    TimezoneInfo,
 };
 use sqlparser::parser::{Parser, ParserError};
 use sqlparser::tokenizer::{Span, Token};
 
 use super::ast::{SqlType, SqlTypeKind};
-use super::dialect::FlinkDialect;
-use super::failure::{fail, nearest, unpack};
-use super::words::{
-    at_end, eat, eat_one_of, expect, expected, here, identifier, peek_words, upper,
-};
+use super::failure::{fail, nearest};
+use super::words::{eat, eat_one_of, expect, expected, here, identifier, peek_words, upper};
 
 /// How deep types may nest.
 const MAX_DEPTH: usize = 32;
@@ -70,117 +67,10 @@ pub fn parse_data_type(parser: &mut Parser) -> Result<SqlType, ParserError> {
     Ok(data_type)
 }
 
-/// Reads a data type that is the whole of a text.
-pub fn parse_type_text(text: &str) -> Result<SqlType, String> {
-    let mut parser = Parser::new(&FlinkDialect)
-        .try_with_sql(text)
-        .map_err(|error| unpack(&error, &[], Span::empty()).message)?;
-    let data_type =
-        parse_data_type(&mut parser).map_err(|error| unpack(&error, &[], Span::empty()).message)?;
-    if at_end(&parser) {
-        Ok(data_type)
-    } else {
-        Err(format!(
-            "{} after the type in `{text}`",
-            parser.peek_token_ref().token
-        ))
-    }
-}
+pub(super) const NO_ZONED: &str =
+    "Flink SQL has no TIMESTAMP WITH TIME ZONE; write TIMESTAMP_LTZ(3)";
 
-/// The Flink type that a type of a parsed query (of a CAST or of a literal such as `DATE '2020-01-01'`) stands for.
-pub fn sql_type_of(data_type: &DataType) -> Result<SqlType, String> {
-    use SqlTypeKind as Kind;
-    let kind = match data_type {
-        DataType::Custom(name, modifiers) => return custom(name, modifiers),
-        DataType::Char(length) | DataType::Character(length) => {
-            Kind::Char(characters(length.as_ref())?)
-        }
-        DataType::Varchar(length)
-        | DataType::CharVarying(length)
-        | DataType::CharacterVarying(length) => match length {
-            None => Kind::String,
-            Some(_) => Kind::Varchar(characters(length.as_ref())?),
-        },
-        DataType::String(None) => Kind::String,
-        DataType::Boolean => Kind::Boolean,
-        DataType::Binary(length) => Kind::Binary(small(length.unwrap_or(1))?),
-        DataType::Varbinary(None) => Kind::Bytes,
-        DataType::Varbinary(Some(BinaryLength::IntegerLength { length })) => {
-            Kind::Varbinary(small(*length)?)
-        }
-        DataType::Varbinary(Some(BinaryLength::Max)) | DataType::Bytes(None) => Kind::Bytes,
-        DataType::Decimal(info) | DataType::Dec(info) | DataType::Numeric(info) => decimal(info)?,
-        DataType::TinyInt(None) => Kind::TinyInt,
-        DataType::SmallInt(None) => Kind::SmallInt,
-        DataType::Int(None) | DataType::Integer(None) => Kind::Int,
-        DataType::BigInt(None) => Kind::BigInt,
-        DataType::Float(ExactNumberInfo::None) => Kind::Float,
-        DataType::Double(ExactNumberInfo::None) | DataType::DoublePrecision => Kind::Double,
-        DataType::Date => Kind::Date,
-        DataType::Time(precision, TimezoneInfo::None | TimezoneInfo::WithoutTimeZone) => {
-            Kind::Time(fraction(precision.unwrap_or(0))?)
-        }
-        DataType::Timestamp(precision, TimezoneInfo::None | TimezoneInfo::WithoutTimeZone) => {
-            Kind::Timestamp(fraction(precision.unwrap_or(6))?)
-        }
-        DataType::Timestamp(..) => return Err(NO_ZONED.into()),
-        DataType::Interval { fields, .. } => match fields {
-            Some(IntervalFields::Year | IntervalFields::Month | IntervalFields::YearToMonth) => {
-                Kind::IntervalYearMonth
-            }
-            _ => Kind::IntervalDaySecond,
-        },
-        DataType::Array(
-            ArrayElemTypeDef::AngleBracket(element)
-            | ArrayElemTypeDef::Parenthesis(element)
-            | ArrayElemTypeDef::SquareBracket(element, _),
-        ) => Kind::Array(Box::new(sql_type_of(element)?)),
-        DataType::Map(key, value) => {
-            Kind::Map(Box::new(sql_type_of(key)?), Box::new(sql_type_of(value)?))
-        }
-        DataType::Struct(fields, _) => Kind::Row(
-            fields
-                .iter()
-                .enumerate()
-                .map(|(i, field)| {
-                    let name = field
-                        .field_name
-                        .clone()
-                        .unwrap_or_else(|| Ident::new(format!("f{i}")));
-                    Ok((name, sql_type_of(&field.field_type)?))
-                })
-                .collect::<Result<_, String>>()?,
-        ),
-        other => return Err(format!("Flink SQL has no type {other}")),
-    };
-    Ok(SqlType {
-        kind,
-        nullable: true,
-    })
-}
-
-const NO_ZONED: &str = "Flink SQL has no TIMESTAMP WITH TIME ZONE; write TIMESTAMP_LTZ(3)";
-
-fn custom(name: &ObjectName, modifiers: &[String]) -> Result<SqlType, String> {
-    match modifiers {
-        [] => parse_type_text(&name.to_string()),
-        [text] if text.chars().all(|c| c.is_ascii_digit()) => {
-            parse_type_text(&format!("{name}({text})"))
-        }
-        [text] => parse_type_text(text),
-        many => parse_type_text(&format!("{name}({})", many.join(", "))),
-    }
-}
-
-fn characters(length: Option<&CharacterLength>) -> Result<u32, String> {
-    match length {
-        None => Ok(1),
-        Some(CharacterLength::IntegerLength { length, .. }) => small(*length),
-        Some(CharacterLength::Max) => Ok(i32::MAX as u32),
-    }
-}
-
-fn small(length: u64) -> Result<u32, String> {
+pub(super) fn small(length: u64) -> Result<u32, String> {
     match u32::try_from(length) {
         Ok(length) if (1..=i32::MAX as u32).contains(&length) => Ok(length),
         _ => Err(format!(
@@ -190,7 +80,7 @@ fn small(length: u64) -> Result<u32, String> {
     }
 }
 
-fn fraction(precision: u64) -> Result<u8, String> {
+pub(super) fn fraction(precision: u64) -> Result<u8, String> {
     match u8::try_from(precision) {
         Ok(precision) if precision <= 9 => Ok(precision),
         _ => Err(format!(
@@ -199,19 +89,7 @@ fn fraction(precision: u64) -> Result<u8, String> {
     }
 }
 
-fn decimal(info: &ExactNumberInfo) -> Result<SqlTypeKind, String> {
-    let (precision, scale) = match info {
-        ExactNumberInfo::None => (10, 0),
-        ExactNumberInfo::Precision(precision) => (*precision, 0),
-        ExactNumberInfo::PrecisionAndScale(precision, scale) => (
-            *precision,
-            u64::try_from(*scale).map_err(|_| "the scale of a DECIMAL cannot be negative")?,
-        ),
-    };
-    decimal_of(precision, scale)
-}
-
-fn decimal_of(precision: u64, scale: u64) -> Result<SqlTypeKind, String> {
+pub(super) fn decimal_of(precision: u64, scale: u64) -> Result<SqlTypeKind, String> {
     if !(1..=MAX_DECIMAL).contains(&precision) {
         return Err(format!(
             "the precision of a DECIMAL must be between 1 and {MAX_DECIMAL}, not {precision}"
@@ -225,7 +103,7 @@ fn decimal_of(precision: u64, scale: u64) -> Result<SqlTypeKind, String> {
     }
 }
 
-/// The node with which a CAST carries a type; [`sql_type_of`] is its inverse.
+/// The node with which a CAST carries a type; [`super::sql_type_of`] is its inverse.
 pub(super) fn data_type_of(sql_type: &SqlType) -> DataType {
     use SqlTypeKind as Kind;
     let length = |n: &u32| {
@@ -277,7 +155,7 @@ pub(super) fn data_type_of(sql_type: &SqlType) -> DataType {
 }
 
 impl fmt::Display for SqlType {
-    /// As Flink writes it, with every parameter; [`parse_type_text`] reads it back.
+    /// As Flink writes it, with every parameter; [`super::parse_type_text`] reads it back.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.kind)?;
         if self.nullable {

@@ -236,7 +236,7 @@ impl Spec {
         Some(())
     }
 
-    /// Digits with their sign, grouped and filled up; `after` comes behind them, such as an exponent.
+    /// Digits with their sign, grouped and filled up; `after` is appended, such as an exponent.
     fn number(&self, negative: bool, digits: &str, after: &str, out: &mut String) {
         let digits = if self.group {
             grouped(digits)

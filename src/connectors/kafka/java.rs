@@ -52,7 +52,7 @@ const WITHOUT_EFFECT: &[(&str, &str)] = &[
     ("max.block.ms", JAVA_ONLY),
     (
         "max.poll.records",
-        "--batch-rows sets how many rows a batch has",
+        "--batch-rows sets the number of rows per batch",
     ),
     ("metadata.max.idle.ms", JAVA_ONLY),
     ("metadata.recovery.rebootstrap.trigger.ms", JAVA_ONLY),

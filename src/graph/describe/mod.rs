@@ -6,6 +6,7 @@ use ranks::{is_limit, order, over_parts, rank_parts};
 
 use super::calc::{Steps, conjuncts, named, over, plain};
 use super::calls::call_text;
+use super::lengths::duration;
 use super::names::{self, Names, listed};
 use super::sql::{Sql, comma_separated, interval_of};
 use super::{
@@ -286,25 +287,6 @@ fn watermark_parts(rule: &WatermarkRule, names: &[String]) -> Vec<Part> {
         ));
     }
     vec![Part::list("watermark", items)]
-}
-
-fn duration(length: std::time::Duration) -> String {
-    span(i64::try_from(length.as_millis()).unwrap_or(i64::MAX))
-}
-
-/// A length of time in words, such as `5 min`.
-pub(super) fn span(millis: i64) -> String {
-    for (size, unit) in [
-        (86_400_000, "d"),
-        (3_600_000, "h"),
-        (60_000, "min"),
-        (1000, "s"),
-    ] {
-        if millis != 0 && millis % size == 0 {
-            return format!("{} {unit}", millis / size);
-        }
-    }
-    format!("{millis} ms")
 }
 
 fn window(windows: &WindowSpec, time: &str) -> String {

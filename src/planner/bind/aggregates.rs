@@ -52,7 +52,7 @@ impl Binder<'_> {
             return Err(self.unsupported(
                 span,
                 "a subquery within an aggregate function",
-                "select its value in a query beneath, and aggregate that",
+                "select its value in a subquery, and aggregate that",
             ));
         }
         if args.iter().any(has_aggregate) {
@@ -237,7 +237,7 @@ impl Binder<'_> {
             return Err(self.unsupported(
                 expr.span(),
                 "a subquery in GROUP BY",
-                "select its value in a query beneath, and group by that",
+                "select its value in a subquery, and group by that",
             ));
         }
         if let Some(i) = groups.keys.iter().position(|k| k.expr == bound.expr) {

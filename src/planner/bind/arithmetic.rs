@@ -6,9 +6,8 @@ use datafusion::logical_expr::{BinaryExpr, Cast, Expr, Operator, TryCast};
 use sqlparser::ast::{self, BinaryOperator, Spanned};
 use sqlparser::tokenizer::Span;
 
-use super::casts::{
-    as_decimal, common_kind, first_float, is_float, is_integer, is_interval, is_number, is_text,
-};
+use super::casts::{common_kind, first_float};
+use super::kinds::{as_decimal, is_float, is_integer, is_interval, is_number, is_text};
 use super::scope::Scope;
 use super::{Binder, Bound, Typed};
 use crate::sql::ast::SqlTypeKind as Kind;
@@ -47,11 +46,11 @@ impl Binder<'_> {
     }
 
     fn concat(&self, a: Typed, b: Typed, span: Span) -> Bound<Typed> {
-        let bytes = super::casts::is_bytes;
+        let bytes = super::kinds::is_bytes;
         let nullable = a.ty.nullable || b.ty.nullable;
         let kind = match (&a.ty.kind, &b.ty.kind) {
             (x, y) if (is_text(x) || *x == Kind::Null) && (is_text(y) || *y == Kind::Null) => {
-                match (super::casts::length(x), super::casts::length(y)) {
+                match (super::kinds::length(x), super::kinds::length(y)) {
                     (Some(n), Some(m)) => Kind::Varchar(n.saturating_add(m)),
                     _ => Kind::String,
                 }

@@ -88,10 +88,7 @@ impl Binder<'_> {
                 };
                 let condition = self.condition(condition, "IF", span)?;
                 let yes_no: Vec<Typed> = yes_no;
-                if let Some(nested) = yes_no
-                    .iter()
-                    .find(|v| super::predicates::is_nested(&v.ty.kind))
-                {
+                if let Some(nested) = yes_no.iter().find(|v| super::kinds::is_nested(&v.ty.kind)) {
                     return Err(self.mistake_with(
                         span,
                         format!("IF takes no values of type {}", nested.ty.kind),

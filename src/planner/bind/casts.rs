@@ -5,7 +5,7 @@ use datafusion::logical_expr::Expr;
 use flowline_udfs::casts::{self, Cast, Failure, Overflow};
 use sqlparser::tokenizer::Span;
 
-use super::predicates::is_nested;
+use super::kinds::{as_decimal, integer_rank, is_float, is_nested, is_number, length};
 use super::{Binder, Bound, Typed};
 use crate::planner::types::{arrow_type, cast_type};
 use crate::sql::ast::{SqlType, SqlTypeKind as Kind};
@@ -210,67 +210,6 @@ pub(super) fn first_float(kinds: &[&Kind]) -> Option<Kind> {
     let first = given.next()?;
     let all = is_float(first) && given.all(|k| is_float(k));
     all.then(|| (*first).clone())
-}
-
-/// The declared length of text or bytes; `None` for any length.
-pub(super) fn length(kind: &Kind) -> Option<u32> {
-    match kind {
-        Kind::Char(n) | Kind::Varchar(n) | Kind::Binary(n) | Kind::Varbinary(n) => Some(*n),
-        _ => None,
-    }
-}
-
-pub(super) fn is_text(kind: &Kind) -> bool {
-    matches!(kind, Kind::Char(_) | Kind::Varchar(_) | Kind::String)
-}
-
-pub(super) fn is_bytes(kind: &Kind) -> bool {
-    matches!(kind, Kind::Binary(_) | Kind::Varbinary(_) | Kind::Bytes)
-}
-
-pub(super) fn is_integer(kind: &Kind) -> bool {
-    integer_rank(kind).is_some()
-}
-
-pub(super) fn is_float(kind: &Kind) -> bool {
-    matches!(kind, Kind::Float | Kind::Double)
-}
-
-pub(super) fn is_number(kind: &Kind) -> bool {
-    is_integer(kind) || is_float(kind) || matches!(kind, Kind::Decimal(..))
-}
-
-pub(super) fn is_time(kind: &Kind) -> bool {
-    matches!(
-        kind,
-        Kind::Date | Kind::Time(_) | Kind::Timestamp(_) | Kind::TimestampLtz(_)
-    )
-}
-
-pub(super) fn is_interval(kind: &Kind) -> bool {
-    matches!(kind, Kind::IntervalYearMonth | Kind::IntervalDaySecond)
-}
-
-fn integer_rank(kind: &Kind) -> Option<u8> {
-    Some(match kind {
-        Kind::TinyInt => 0,
-        Kind::SmallInt => 1,
-        Kind::Int => 2,
-        Kind::BigInt => 3,
-        _ => return None,
-    })
-}
-
-/// The precision and scale of an exact number as a DECIMAL.
-pub(super) fn as_decimal(kind: &Kind) -> Option<(u8, u8)> {
-    Some(match kind {
-        Kind::TinyInt => (3, 0),
-        Kind::SmallInt => (5, 0),
-        Kind::Int => (10, 0),
-        Kind::BigInt => (19, 0),
-        Kind::Decimal(p, s) => (*p, *s),
-        _ => return None,
-    })
 }
 
 /// Whether a value of one type goes into a column of the other without a CAST.

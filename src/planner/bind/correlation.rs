@@ -289,7 +289,7 @@ impl Binder<'_> {
     }
 }
 
-/// The columns of a plan, which nobody has named.
+/// The columns of a plan, without names.
 pub(super) fn unnamed_columns(plan: &LogicalPlan) -> Vec<ScopeColumn> {
     let of_field = |f: &FieldRef| {
         let ty = SqlType {

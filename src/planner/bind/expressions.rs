@@ -9,7 +9,8 @@ use sqlparser::ast::{
 };
 use sqlparser::tokenizer::Span;
 
-use super::casts::{first_float, is_integer, is_text};
+use super::casts::first_float;
+use super::kinds::{is_integer, is_text};
 use super::scope::Scope;
 use super::{Binder, Bound, Typed, nested};
 use crate::sql::ast::{SqlType, SqlTypeKind as Kind};
@@ -342,7 +343,7 @@ impl Binder<'_> {
                 let (of, by) = (&key.kind, &at.ty.kind);
                 let fits = *by == Kind::Null
                     || is_text(of) && is_text(by)
-                    || super::casts::is_number(of) && super::casts::is_number(by)
+                    || super::kinds::is_number(of) && super::kinds::is_number(by)
                     || std::mem::discriminant(of) == std::mem::discriminant(by);
                 if !fits {
                     return Err(self.mistake_with(
@@ -407,7 +408,7 @@ impl Binder<'_> {
         self.choose(whens, results, "CASE", span)
     }
 
-    /// Refuses what would be written out so often, time and again within itself, that nobody can plan it.
+    /// Refuses an expression that would be duplicated at every level of nesting until it is too large to plan.
     pub(super) fn may_repeat(
         &self,
         value: &Typed,

@@ -2,7 +2,7 @@
 
 use sqlparser::ast::{self, SelectItem, Spanned};
 
-use super::scope::{Scope, ScopeColumn, nearest};
+use super::scope::{Scope, ScopeColumn};
 use super::{Binder, Bound, Typed};
 
 /// One column of a SELECT list.
@@ -109,18 +109,8 @@ impl Binder<'_> {
                 })
                 .collect();
         }
-        let mut tables: Vec<&str> = scope
-            .columns
-            .iter()
-            .filter_map(|c| c.qualifier.as_deref())
-            .collect();
-        tables.dedup();
         let shown = parts.last().map_or("", |p| p.value.as_str());
-        Err(self.mistake_with(
-            name.span(),
-            format!("Table '{shown}' not found"),
-            nearest(shown, &tables).replace("the columns are", "the tables are"),
-        ))
+        Err(self.no_table(shown, name.span(), scope))
     }
 }
 

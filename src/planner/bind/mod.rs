@@ -18,6 +18,7 @@ mod failures;
 mod from;
 mod items;
 mod joins;
+mod kinds;
 mod literals;
 mod over;
 mod predicates;
@@ -129,7 +130,7 @@ impl<'a> PlanContext<'a> {
         if let Some(column) = relation
             .columns
             .iter()
-            .find(|c| casts::is_interval(&c.ty.kind))
+            .find(|c| kinds::is_interval(&c.ty.kind))
         {
             return Err(binder.unsupported(
                 sqlparser::ast::Spanned::span(query),

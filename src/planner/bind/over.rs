@@ -9,7 +9,7 @@ use sqlparser::ast::{self, Spanned, WindowType};
 use sqlparser::tokenizer::Span;
 
 use super::calls::Extras;
-use super::casts::is_text;
+use super::kinds::is_text;
 use super::scope::Scope;
 use super::{Binder, Bound, Typed};
 use crate::sql::ast::SqlTypeKind as Kind;

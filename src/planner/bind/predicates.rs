@@ -9,8 +9,9 @@ use sqlparser::ast::{self, BinaryOperator, Spanned, ValueWithSpan};
 use sqlparser::tokenizer::Span;
 
 use super::arithmetic::binary;
-use super::casts::{common_kind, first_float, is_bytes, is_float, is_number, is_text, is_time};
+use super::casts::{common_kind, first_float};
 use super::failures::can_fail;
+use super::kinds::{is_bytes, is_float, is_nested, is_number, is_text, is_time};
 use super::scope::Scope;
 use super::{Binder, Bound, Typed};
 use crate::sql::ast::{SqlType, SqlTypeKind as Kind};
@@ -457,13 +458,6 @@ fn negated(condition: Expr) -> Expr {
 fn is_float_test(expr: &Expr) -> datafusion::error::Result<bool> {
     Ok(
         matches!(expr, Expr::ScalarFunction(call) if super::failures::opposite(&call.func).is_some()),
-    )
-}
-
-pub(super) fn is_nested(kind: &Kind) -> bool {
-    matches!(
-        kind,
-        Kind::Array(_) | Kind::Map(..) | Kind::Multiset(_) | Kind::Row(_)
     )
 }
 

@@ -232,17 +232,7 @@ impl Binder<'_> {
                 );
                 return self.mistake_with(column.span, message, nearest(&column.value, &names));
             }
-            let mut tables: Vec<&str> = scope
-                .columns
-                .iter()
-                .filter_map(|c| c.qualifier.as_deref())
-                .collect();
-            tables.dedup();
-            let message = format!("Table '{}' not found", table.value);
-            return match crate::catalog::closest(&table.value, tables.iter().copied()) {
-                Some(near) => self.mistake_with(span, message, format!("did you mean `{near}`?")),
-                None => self.mistake(span, message),
-            };
+            return self.no_table(&table.value, span, scope);
         }
         let name = parts.first().map_or("", |p| p.value.as_str());
         let names: Vec<&str> = scope
@@ -373,6 +363,26 @@ fn unique(name: &str, taken: &mut std::collections::HashSet<String>) -> String {
         n += 1;
     }
     id
+}
+
+impl Binder<'_> {
+    /// A table that is not in FROM.
+    pub(super) fn no_table(
+        &self,
+        name: &str,
+        span: Span,
+        scope: &Scope<'_>,
+    ) -> Box<crate::sql::Diagnostic> {
+        let mut tables: Vec<&str> = scope
+            .columns
+            .iter()
+            .filter_map(|c| c.qualifier.as_deref())
+            .collect();
+        tables.dedup();
+        let message = format!("Table '{name}' not found");
+        let help = nearest(name, &tables).replace("the columns are", "the tables are");
+        self.mistake_with(span, message, help)
+    }
 }
 
 /// What to write instead of a name that is not there.

@@ -49,7 +49,7 @@ impl Lowering<'_> {
         Lowered { node, ..input }
     }
 
-    /// The rows with `exprs` as columns: where they are, or computed behind the others. Returns their places.
+    /// The rows with `exprs` as columns: where they are, or computed after the others. Returns their places.
     pub(super) fn with_columns(
         &mut self,
         input: Lowered,
@@ -169,7 +169,7 @@ impl Lowering<'_> {
         Ok(Lowered { node, roles })
     }
 
-    /// Adds a step to the Calc that `input` is, or a Calc behind it.
+    /// Adds a step to the Calc that `input` is, or a new Calc after it.
     pub(super) fn calc(
         &mut self,
         input: NodeId,

@@ -11,9 +11,8 @@ use datafusion::logical_expr::{
     AggregateUDF, Expr, WindowFrame, WindowFrameBound, WindowFrameUnits, WindowFunctionDefinition,
 };
 
-use super::rank::rank_function;
 use super::*;
-use crate::graph::{Frame, Over, OverFunction, OverTime, SortColumn};
+use crate::graph::{Frame, Over, OverFunction, OverTime, RankFunction, SortColumn};
 use crate::planner::bind::interval_millis;
 
 impl Lowering<'_> {
@@ -304,4 +303,13 @@ pub(super) fn sort_columns(columns: &[usize], sorts: &[SortExpr]) -> Vec<SortCol
             nulls_first: sort.nulls_first,
         })
         .collect()
+}
+
+pub(super) fn rank_function(call: &WindowFunction) -> Option<RankFunction> {
+    match call.fun.name() {
+        "row_number" => Some(RankFunction::RowNumber),
+        "rank" => Some(RankFunction::Rank),
+        "dense_rank" => Some(RankFunction::DenseRank),
+        _ => None,
+    }
 }

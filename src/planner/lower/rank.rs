@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use datafusion::common::ScalarValue;
-use datafusion::logical_expr::expr::{WindowFunction, WindowFunctionParams};
+use datafusion::logical_expr::expr::WindowFunctionParams;
 use datafusion::logical_expr::utils::split_conjunction;
 use datafusion::logical_expr::{BinaryExpr, Expr, Operator};
 
-use super::over::sort_columns;
+use super::over::{rank_function, sort_columns};
 use super::*;
 use crate::graph::{Rank, RankFunction, RankTime, SortColumn};
 
@@ -377,15 +377,6 @@ fn strip_cast(expr: &Expr) -> &Expr {
     match expr {
         Expr::Cast(cast) => strip_cast(&cast.expr),
         other => other,
-    }
-}
-
-pub(super) fn rank_function(call: &WindowFunction) -> Option<RankFunction> {
-    match call.fun.name() {
-        "row_number" => Some(RankFunction::RowNumber),
-        "rank" => Some(RankFunction::Rank),
-        "dense_rank" => Some(RankFunction::DenseRank),
-        _ => None,
     }
 }
 
