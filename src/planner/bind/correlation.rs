@@ -125,8 +125,9 @@ impl Binder<'_> {
                 if keys.iter().any(|k| matches!(k, Expr::GroupingSet(_))) {
                     return Err(self.correlated("GROUPING SETS"));
                 }
-                if pulled[before..].iter().any(|c| sides(c).is_none()) {
-                    let conditions = pulled.split_off(before);
+                let conditions = pulled.split_off(before);
+                let split: Option<Vec<(Expr, Expr)>> = conditions.iter().map(sides).collect();
+                let Some(split) = split else {
                     let (input, each) = self.for_each_of(around, input, conditions)?;
                     for (own, outer) in each {
                         keys.push(own.clone());
@@ -134,11 +135,8 @@ impl Binder<'_> {
                     }
                     let plan = LogicalPlanBuilder::from(input).aggregate(keys, aggregate.aggr_expr);
                     return self.datafusion(span, plan.and_then(LogicalPlanBuilder::build));
-                }
-                for condition in &mut pulled[before..] {
-                    let Some((own, around)) = sides(condition) else {
-                        continue;
-                    };
+                };
+                for (own, around) in split {
                     // Rows are grouped by what is compared, not by the columns that it is made of.
                     let (key, own) = match own {
                         Expr::Column(_) => (own.clone(), own),
@@ -151,7 +149,7 @@ impl Binder<'_> {
                     if !keys.contains(&key) {
                         keys.push(key);
                     }
-                    *condition = binary(own, Operator::Eq, around);
+                    pulled.push(binary(own, Operator::Eq, around));
                 }
                 let plan = LogicalPlanBuilder::from(input).aggregate(keys, aggregate.aggr_expr);
                 self.datafusion(span, plan.and_then(LogicalPlanBuilder::build))

@@ -390,8 +390,7 @@ impl Binder<'_> {
                     ));
                 }
             };
-            self.fresh += 1;
-            let id = format!("$key{}", self.fresh);
+            let id = self.fresh_name("key");
             let key = Expr::Column(Column::new_unqualified(&id));
             conditions.push(binary(key, Operator::Eq, around.as_ref().clone()));
             keys.push(own.as_ref().clone().alias(&id));
