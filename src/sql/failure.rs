@@ -4,7 +4,7 @@ use sqlparser::parser::ParserError;
 use sqlparser::tokenizer::{Location, Span, Token, TokenWithSpan};
 
 use super::reserved::is_reserved;
-use super::words::{is_clause_word, is_word, upper};
+use super::reserved::{is_clause_word, is_word, upper};
 
 /// Separates the parts of an error text made by [`fail`]; no SQL error message has it otherwise.
 const SEPARATOR: char = '\u{1}';

@@ -9,7 +9,8 @@ use sqlparser::parser::{Parser, ParserError};
 use sqlparser::tokenizer::{Span, Token};
 
 use super::failure::fail;
-use super::words::{eat, expected, here, last, upper};
+use super::reserved::upper;
+use super::words::{eat, expected, here, last};
 
 /// Units of an interval, from the largest to the smallest, in two families.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

@@ -14,11 +14,12 @@ use super::depth::deep;
 use super::dialect::FlinkDialect;
 use super::failure::{Failure, fail, unpack};
 use super::query::query;
+use super::reserved::{is_word, upper};
 use super::tokens::{MAX_NESTING, Segment, is_solid, segments};
 use super::utility::{describe, explain_details, refused, show, unsupported};
 use super::words::{
-    at_end, eat, eat_one_of, expect, expected, here, identifier_list, is_word, last, object_name,
-    peek_parenthesised_query, peek_words, starts_query, string_literal, upper, upper_at,
+    at_end, eat, eat_one_of, expect, expected, here, identifier_list, last, object_name,
+    peek_parenthesised_query, peek_words, starts_query, string_literal, upper_at,
 };
 use super::{Diagnostic, SourceFile};
 

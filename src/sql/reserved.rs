@@ -1,9 +1,65 @@
-//! The words Flink SQL reserves: as names they need backticks.
+//! Words as tokens, and those that Flink SQL reserves: as names they need backticks.
+
+use sqlparser::tokenizer::Token;
 
 /// True for a word that Flink SQL reserves, in any case: as a name it must stand in backticks.
 pub fn is_reserved(word: &str) -> bool {
     let upper = word.to_ascii_uppercase();
     RESERVED.binary_search(&upper.as_str()).is_ok()
+}
+
+/// True if the token is this unquoted word, in any case.
+pub(super) fn is_word(token: &Token, word: &str) -> bool {
+    matches!(token, Token::Word(w) if w.quote_style.is_none() && w.value.eq_ignore_ascii_case(word))
+}
+
+/// The unquoted word of a token in upper case.
+pub(super) fn upper(token: &Token) -> Option<String> {
+    match token {
+        Token::Word(w) if w.quote_style.is_none() => Some(w.value.to_ascii_uppercase()),
+        _ => None,
+    }
+}
+
+/// True for the reserved words that hold a statement together and hardly ever stand for a name.
+pub(super) fn is_clause_word(upper: &str) -> bool {
+    matches!(
+        upper,
+        "FROM"
+            | "WHERE"
+            | "GROUP"
+            | "HAVING"
+            | "ORDER"
+            | "LIMIT"
+            | "UNION"
+            | "EXCEPT"
+            | "INTERSECT"
+            | "ON"
+            | "AS"
+            | "THEN"
+            | "ELSE"
+            | "END"
+            | "WHEN"
+            | "AND"
+            | "OR"
+            | "IN"
+            | "IS"
+            | "LIKE"
+            | "BETWEEN"
+            | "SELECT"
+            | "JOIN"
+            | "SET"
+            | "INTO"
+            | "BY"
+            | "USING"
+            | "OVER"
+            | "FOR"
+            | "WITH"
+            | "CREATE"
+            | "INSERT"
+            | "DROP"
+            | "TO"
+    )
 }
 
 /// In order, for the binary search.

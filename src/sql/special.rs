@@ -15,10 +15,11 @@ use super::failure::{fail, reserved_name};
 use super::interval::{interval, time_unit};
 use super::precedence;
 use super::reserved::is_reserved;
+use super::reserved::{is_clause_word, upper};
 use super::types::{data_type_of, parse_data_type};
 use super::words::{
-    eat, eat_one_of, expect, expected, here, identifier, is_clause_word, last, object_name,
-    peek_words, starts_query, upper, upper_at,
+    eat, eat_one_of, expect, expected, here, identifier, last, object_name, peek_words,
+    starts_query, upper_at,
 };
 
 type Parsed<T> = Result<T, ParserError>;

@@ -10,8 +10,8 @@ use sqlparser::tokenizer::{Location, Span, Token, TokenWithSpan, Tokenizer, Whit
 use super::dialect::FlinkDialect;
 use super::failure::Failure;
 use super::reserved::is_reserved;
+use super::reserved::{is_word, upper};
 use super::table_function::WITHIN_SYMBOL;
-use super::words::{is_word, upper};
 use super::{Diagnostic, SourceFile};
 
 /// One statement's tokens.

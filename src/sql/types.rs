@@ -16,7 +16,8 @@ use sqlparser::tokenizer::{Span, Token};
 
 use super::ast::{SqlType, SqlTypeKind};
 use super::failure::{fail, nearest};
-use super::words::{eat, eat_one_of, expect, expected, here, identifier, peek_words, upper};
+use super::reserved::upper;
+use super::words::{eat, eat_one_of, expect, expected, here, identifier, peek_words};
 
 /// How deep types may nest.
 const MAX_DEPTH: usize = 32;

@@ -5,20 +5,7 @@ use sqlparser::parser::{Parser, ParserError};
 use sqlparser::tokenizer::{Span, Token, TokenWithSpan, Word};
 
 use super::failure::{fail, reserved_name};
-use super::reserved::is_reserved;
-
-/// True if the token is this unquoted word, in any case.
-pub(super) fn is_word(token: &Token, word: &str) -> bool {
-    matches!(token, Token::Word(w) if w.quote_style.is_none() && w.value.eq_ignore_ascii_case(word))
-}
-
-/// The unquoted word of a token in upper case.
-pub(super) fn upper(token: &Token) -> Option<String> {
-    match token {
-        Token::Word(w) if w.quote_style.is_none() => Some(w.value.to_ascii_uppercase()),
-        _ => None,
-    }
-}
+use super::reserved::{is_reserved, is_word, upper};
 
 /// The unquoted word `n` tokens ahead, in upper case.
 pub(super) fn upper_at(parser: &Parser, n: usize) -> Option<String> {
@@ -92,47 +79,6 @@ pub(super) fn starts_query(token: &Token) -> bool {
             upper(token).as_deref(),
             Some("SELECT" | "WITH" | "VALUES" | "TABLE")
         )
-}
-
-/// True for the reserved words that hold a statement together and hardly ever stand for a name.
-pub(super) fn is_clause_word(upper: &str) -> bool {
-    matches!(
-        upper,
-        "FROM"
-            | "WHERE"
-            | "GROUP"
-            | "HAVING"
-            | "ORDER"
-            | "LIMIT"
-            | "UNION"
-            | "EXCEPT"
-            | "INTERSECT"
-            | "ON"
-            | "AS"
-            | "THEN"
-            | "ELSE"
-            | "END"
-            | "WHEN"
-            | "AND"
-            | "OR"
-            | "IN"
-            | "IS"
-            | "LIKE"
-            | "BETWEEN"
-            | "SELECT"
-            | "JOIN"
-            | "SET"
-            | "INTO"
-            | "BY"
-            | "USING"
-            | "OVER"
-            | "FOR"
-            | "WITH"
-            | "CREATE"
-            | "INSERT"
-            | "DROP"
-            | "TO"
-    )
 }
 
 /// A name as an identifier; a reserved word without backticks is an error.

@@ -26,7 +26,7 @@ pub(crate) static FUNCTIONS: &[Function] = &[
             [DataType::List(_) | DataType::Map(..)] => Ok(given.to_vec()),
             _ => plan_err!(
                 "CARDINALITY takes one ARRAY or MAP, not {}",
-                crate::exact_kinds::sql_names(given)
+                crate::casts::sql_names(given)
             ),
         }),
         |_, _| Ok(DataType::Int32),
@@ -102,7 +102,7 @@ pub(crate) static FUNCTIONS: &[Function] = &[
             _ => {
                 plan_err!(
                     "ARRAY_SLICE takes an ARRAY and one or two whole numbers, not {}",
-                    crate::exact_kinds::sql_names(given)
+                    crate::casts::sql_names(given)
                 )
             }
         }),
@@ -127,7 +127,7 @@ pub(crate) static FUNCTIONS: &[Function] = &[
             }
             _ => plan_err!(
                 "ARRAY_SORT takes an ARRAY and up to two BOOLEANs, not {}",
-                crate::exact_kinds::sql_names(given)
+                crate::casts::sql_names(given)
             ),
         }),
         FIRST,
@@ -160,7 +160,7 @@ pub(crate) static FUNCTIONS: &[Function] = &[
                 }
                 _ => plan_err!(
                     "ARRAY_JOIN takes an ARRAY<STRING> and one or two STRINGs, not {}",
-                    crate::exact_kinds::sql_names(given)
+                    crate::casts::sql_names(given)
                 ),
             }
         }),
@@ -205,7 +205,7 @@ pub(crate) static FUNCTIONS: &[Function] = &[
             [DataType::List(_), DataType::List(_)] => Ok(given.to_vec()),
             _ => plan_err!(
                 "MAP_FROM_ARRAYS takes two ARRAYs, not {}",
-                crate::exact_kinds::sql_names(given)
+                crate::casts::sql_names(given)
             ),
         }),
         |types, _| match types {
@@ -230,7 +230,7 @@ pub(crate) static FUNCTIONS: &[Function] = &[
             if keys.is_empty() {
                 return plan_err!(
                     "MAP_UNION takes one MAP or more, not {}",
-                    crate::exact_kinds::sql_names(given)
+                    crate::casts::sql_names(given)
                 );
             }
             Ok(vec![
@@ -292,10 +292,7 @@ const fn of_list(name: &'static str, eval: fn(&Call) -> Result<ArrayRef>) -> Fun
 fn one_list(given: &[DataType]) -> Result<Vec<DataType>> {
     match given {
         [DataType::List(of)] => Ok(vec![list_of(of.data_type())]),
-        _ => plan_err!(
-            "expected one ARRAY, not {}",
-            crate::exact_kinds::sql_names(given)
-        ),
+        _ => plan_err!("expected one ARRAY, not {}", crate::casts::sql_names(given)),
     }
 }
 
@@ -304,7 +301,7 @@ fn two_lists(given: &[DataType]) -> Result<Vec<DataType>> {
         [_, _] => lists(given),
         _ => plan_err!(
             "expected two ARRAYs, not {}",
-            crate::exact_kinds::sql_names(given)
+            crate::casts::sql_names(given)
         ),
     }
 }
@@ -333,7 +330,7 @@ fn list_and_element(given: &[DataType]) -> Result<Vec<DataType>> {
         }
         _ => plan_err!(
             "expected an ARRAY and an element, not {}",
-            crate::exact_kinds::sql_names(given)
+            crate::casts::sql_names(given)
         ),
     }
 }
@@ -363,7 +360,7 @@ fn one_map(function: &str, given: &[DataType]) -> Result<Vec<DataType>> {
         [DataType::Map(..)] => Ok(given.to_vec()),
         _ => plan_err!(
             "{function} takes one MAP, not {}",
-            crate::exact_kinds::sql_names(given)
+            crate::casts::sql_names(given)
         ),
     }
 }

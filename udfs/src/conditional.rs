@@ -39,7 +39,7 @@ fn common(function: &str, given: &[DataType]) -> Result<DataType> {
     type_union_resolution(given).ok_or_else(|| {
         plan_datafusion_err!(
             "{function}: the arguments {} have no type in common",
-            crate::exact_kinds::sql_names(given)
+            crate::casts::sql_names(given)
         )
     })
 }

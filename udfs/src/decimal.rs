@@ -22,7 +22,7 @@ pub(crate) static DIVIDE: Function = Function::new(
         }
         _ => plan_err!(
             "DECIMAL_DIVIDE: the arguments are {}, expected two DECIMALs",
-            crate::exact_kinds::sql_names(given)
+            crate::casts::sql_names(given)
         ),
     }),
     |types, _| quotient_type(types),

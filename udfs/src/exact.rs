@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use datafusion::arrow::array::{Array, ArrayRef, BooleanArray, Int64Array, PrimitiveArray};
 use datafusion::arrow::datatypes::{ArrowPrimitiveType, DataType, Field, FieldRef, Int64Type};
-use datafusion::common::{Result, ScalarValue, exec_err, internal_datafusion_err, plan_err};
+use datafusion::common::{Result, ScalarValue, plan_err};
 use datafusion::logical_expr::function::{AccumulatorArgs, StateFieldsArgs};
 use datafusion::logical_expr::utils::format_state_name;
 use datafusion::logical_expr::{
@@ -15,7 +15,9 @@ use datafusion::logical_expr::{
 };
 
 use crate::exact_distinct::DistinctTotal;
-use crate::exact_kinds::{self as kinds, Kind, Which};
+use crate::exact_kinds::{
+    self as kinds, Finish, Kind, Slot, SlotOf, Which, column, input_of, overflow, results,
+};
 
 /// SUM and AVG.
 pub(crate) fn functions() -> Vec<Arc<AggregateUDF>> {
@@ -211,59 +213,7 @@ impl Exact {
     }
 }
 
-/// The types around a sum.
-#[derive(Debug, Clone)]
-pub(crate) struct Finish {
-    pub which: Which,
-    pub input: DataType,
-    pub state: DataType,
-    pub output: DataType,
-}
-
-/// A sum so far, and how many values are in it: 0 means that the result is NULL.
-#[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Slot<S> {
-    pub sum: S,
-    pub count: i64,
-}
-
 type Native<T> = <T as ArrowPrimitiveType>::Native;
-type SlotOf<K> = Slot<Native<<K as Kind>::State>>;
-
-pub(crate) fn input_of<K: Kind>(values: &[ArrayRef]) -> Result<&PrimitiveArray<K::In>> {
-    column::<K::In>(values, 0)
-}
-
-fn column<T: ArrowPrimitiveType>(values: &[ArrayRef], at: usize) -> Result<&PrimitiveArray<T>> {
-    let found = values.get(at).and_then(|v| v.as_any().downcast_ref());
-    found.ok_or_else(|| {
-        internal_datafusion_err!(
-            "SUM or AVG got {:?} in column {at}, expected {}",
-            values.get(at).map(|v| v.data_type().clone()),
-            T::DATA_TYPE
-        )
-    })
-}
-
-pub(crate) fn overflow<T>(which: Which, finish: &Finish) -> Result<T> {
-    exec_err!("{which} overflows {}", kinds::sql_name(&finish.state))
-}
-
-/// The results of slots.
-pub(crate) fn results<K: Kind>(finish: &Finish, slots: &[SlotOf<K>]) -> Result<ArrayRef> {
-    let mut builder =
-        datafusion::arrow::array::PrimitiveBuilder::<K::Out>::with_capacity(slots.len());
-    for slot in slots {
-        if slot.count == 0 {
-            builder.append_null();
-        } else {
-            builder.append_option(K::finish(finish, slot.sum, slot.count)?);
-        }
-    }
-    Ok(Arc::new(
-        builder.finish().with_data_type(finish.output.clone()),
-    ))
-}
 
 fn states<K: Kind>(finish: &Finish, slots: &[SlotOf<K>]) -> Vec<ArrayRef> {
     let sums = PrimitiveArray::<K::State>::from_iter_values(slots.iter().map(|s| s.sum));

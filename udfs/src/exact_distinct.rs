@@ -9,8 +9,7 @@ use datafusion::common::utils::SingleRowListArrayBuilder;
 use datafusion::common::{Result, ScalarValue, internal_datafusion_err};
 use datafusion::logical_expr::Accumulator;
 
-use crate::exact::{Finish, Slot, input_of, overflow, results};
-use crate::exact_kinds::{Key, Kind};
+use crate::exact_kinds::{Finish, Key, Kind, Slot, input_of, overflow, results};
 
 type KeyOf<K> = <<<K as Kind>::In as ArrowPrimitiveType>::Native as Key>::Key;
 

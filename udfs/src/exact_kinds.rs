@@ -3,15 +3,17 @@
 use std::fmt::{self, Debug, Display};
 use std::hash::Hash;
 use std::marker::PhantomData;
+use std::sync::Arc;
 
+use datafusion::arrow::array::{ArrayRef, PrimitiveArray};
 use datafusion::arrow::datatypes::{
     ArrowPrimitiveType, DataType, Decimal128Type, Decimal256Type, Float32Type, Float64Type,
     Int64Type, i256,
 };
-use datafusion::common::{Result, exec_err};
+use datafusion::common::{Result, exec_err, internal_datafusion_err};
 
+use crate::casts::sql_name;
 use crate::decimal::{self, MAX_DECIMAL};
-use crate::exact::Finish;
 
 /// The aggregate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -42,21 +44,63 @@ pub(crate) fn is_summable(data_type: &DataType) -> bool {
     )
 }
 
-/// The type as SQL spells it.
-pub(crate) fn sql_name(data_type: &DataType) -> String {
-    match crate::casts::Type::of(data_type) {
-        Some(known) => known.to_string(),
-        None => data_type.to_string(),
-    }
-}
-
-/// The SQL names of types, for messages.
-pub(crate) fn sql_names(data_types: &[DataType]) -> String {
-    let names: Vec<String> = data_types.iter().map(sql_name).collect();
-    names.join(", ")
-}
-
 type Native<T> = <T as ArrowPrimitiveType>::Native;
+
+/// The types around a sum.
+#[derive(Debug, Clone)]
+pub(crate) struct Finish {
+    pub which: Which,
+    pub input: DataType,
+    pub state: DataType,
+    pub output: DataType,
+}
+
+/// A sum so far, and how many values are in it: 0 means that the result is NULL.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Slot<S> {
+    pub sum: S,
+    pub count: i64,
+}
+
+pub(crate) type SlotOf<K> = Slot<Native<<K as Kind>::State>>;
+
+pub(crate) fn input_of<K: Kind>(values: &[ArrayRef]) -> Result<&PrimitiveArray<K::In>> {
+    column::<K::In>(values, 0)
+}
+
+pub(crate) fn column<T: ArrowPrimitiveType>(
+    values: &[ArrayRef],
+    at: usize,
+) -> Result<&PrimitiveArray<T>> {
+    let found = values.get(at).and_then(|v| v.as_any().downcast_ref());
+    found.ok_or_else(|| {
+        internal_datafusion_err!(
+            "SUM or AVG got {:?} in column {at}, expected {}",
+            values.get(at).map(|v| v.data_type().clone()),
+            T::DATA_TYPE
+        )
+    })
+}
+
+pub(crate) fn overflow<T>(which: Which, finish: &Finish) -> Result<T> {
+    exec_err!("{which} overflows {}", sql_name(&finish.state))
+}
+
+/// The results of slots.
+pub(crate) fn results<K: Kind>(finish: &Finish, slots: &[SlotOf<K>]) -> Result<ArrayRef> {
+    let mut builder =
+        datafusion::arrow::array::PrimitiveBuilder::<K::Out>::with_capacity(slots.len());
+    for slot in slots {
+        if slot.count == 0 {
+            builder.append_null();
+        } else {
+            builder.append_option(K::finish(finish, slot.sum, slot.count)?);
+        }
+    }
+    Ok(Arc::new(
+        builder.finish().with_data_type(finish.output.clone()),
+    ))
+}
 
 /// How one type of number is added up. The functions that add say whether the sum went out of range.
 pub(crate) trait Kind: Debug + Send + Sync + 'static {

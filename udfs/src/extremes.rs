@@ -24,7 +24,7 @@ use datafusion::logical_expr::{
 };
 
 use crate::aggregate::{argument, state_argument, state_field};
-use crate::exact_kinds::sql_name;
+use crate::casts::sql_name;
 
 /// MIN and MAX.
 pub(crate) fn functions() -> Vec<Arc<AggregateUDF>> {

@@ -70,7 +70,7 @@ fn one_type(given: &[DataType]) -> Result<Vec<DataType>> {
         [Float64, Float64 | Null] | [Null, Float64] => Ok(vec![Float64; 2]),
         _ => plan_err!(
             "a comparison of floating-point numbers takes two FLOATs or two DOUBLEs, not {}",
-            crate::exact_kinds::sql_names(given)
+            crate::casts::sql_names(given)
         ),
     }
 }

@@ -373,7 +373,7 @@ impl Call {
     pub fn full_array(&self, at: usize) -> Result<ArrayRef> {
         let (array, constant) = &self.args[at];
         if *constant && self.rows != 1 {
-            let bytes = crate::texts::text_bytes(array).saturating_mul(self.rows);
+            let bytes = text_bytes(array).saturating_mul(self.rows);
             self.column_fits(bytes)?;
             return ScalarValue::try_from_array(array, 0)?.to_array_of_size(self.rows);
         }
@@ -535,4 +535,17 @@ impl<'a> Column<'a, BinaryArray> {
     pub fn get(&self, row: usize) -> Option<&'a [u8]> {
         self.at(row).map(|at| self.array.value(at))
     }
+}
+
+/// How many bytes of text an array holds.
+pub(crate) fn text_bytes(array: &ArrayRef) -> usize {
+    let ends = |texts: &StringArray| {
+        let ends = texts.value_offsets();
+        let taken = ends
+            .last()
+            .zip(ends.first())
+            .map(|(end, start)| end - start);
+        usize::try_from(taken.unwrap_or(0)).unwrap_or(0)
+    };
+    array.as_string_opt::<i32>().map_or(0, ends)
 }

@@ -10,7 +10,7 @@ use datafusion::arrow::datatypes::{
 use datafusion::common::{Result, exec_err, plan_err};
 use datafusion::logical_expr::ScalarUDF;
 
-use crate::exact_kinds::sql_name;
+use crate::casts::sql_name;
 use crate::function::{self, Call, Function, Nulls, Takes};
 
 /// Arithmetic that fails where the result does not fit its type.
@@ -53,7 +53,7 @@ static NEGATE: Function = Function::new(
         [one] if is_whole(one) => Ok(given.to_vec()),
         _ => plan_err!(
             "- takes a whole number here, not {}",
-            crate::exact_kinds::sql_names(given)
+            crate::casts::sql_names(given)
         ),
     }),
     |types, _| Ok(types[0].clone()),
@@ -101,7 +101,7 @@ fn one_type(given: &[DataType]) -> Result<Vec<DataType>> {
         [DataType::Null, right] if is_whole(right) => Ok(vec![right.clone(); 2]),
         _ => plan_err!(
             "arithmetic takes two whole numbers of one type here, not {}",
-            crate::exact_kinds::sql_names(given)
+            crate::casts::sql_names(given)
         ),
     }
 }

@@ -26,7 +26,7 @@ pub(crate) static TIMES: Function = Function::new(
         }
         _ => plan_err!(
             "an interval is multiplied by a number, not {}",
-            crate::exact_kinds::sql_names(given)
+            crate::casts::sql_names(given)
         ),
     }),
     |types, _| Ok(types[0].clone()),
@@ -74,7 +74,7 @@ pub(crate) static TIME_PLUS: Function = Function::new(
         ] => Ok(given.to_vec()),
         _ => plan_err!(
             "an interval is added to a TIME here, not {}",
-            crate::exact_kinds::sql_names(given)
+            crate::casts::sql_names(given)
         ),
     }),
     |types, _| Ok(types[0].clone()),

@@ -1,6 +1,38 @@
 //! The classes of characters of Java's regular expressions, in the syntax of the `regex` crate.
 
-use crate::java_syntax::Flags;
+/// The flags that are on.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Flags {
+    pub ignore_case: bool,
+    pub unicode_case: bool,
+    pub unicode_classes: bool,
+    pub comments: bool,
+    pub multi_line: bool,
+    pub dot_all: bool,
+    pub unix_lines: bool,
+}
+
+impl Flags {
+    pub fn set(&mut self, flag: char, on: bool) -> Result<(), String> {
+        match flag {
+            'i' => self.ignore_case = on,
+            'u' => self.unicode_case = on,
+            'U' => (self.unicode_classes, self.unicode_case) = (on, on),
+            'x' => self.comments = on,
+            'm' => self.multi_line = on,
+            's' => self.dot_all = on,
+            'd' => self.unix_lines = on,
+            other => return Err(format!("there is no flag '{other}'")),
+        }
+        Ok(())
+    }
+}
+
+/// What an escape stands for.
+pub(crate) enum Escaped {
+    Char(char),
+    Class(String),
+}
 
 /// What ends a line.
 pub(crate) const TERMINATORS: [char; 5] = ['\n', '\r', '\u{85}', '\u{2028}', '\u{2029}'];

@@ -1,13 +1,7 @@
 //! The parts of Java's regular expressions that stand for characters: escapes and classes.
 
-use crate::java_classes as classes;
+use crate::java_classes::{self as classes, Escaped};
 use crate::java_syntax::{Parsed, Parser};
-
-/// What an escape stands for.
-pub(crate) enum Escaped {
-    Char(char),
-    Class(String),
-}
 
 impl Parser<'_> {
     /// What follows a backslash in a class, or outside of one where it means the same.

@@ -4,8 +4,7 @@
 use std::iter::Peekable;
 use std::str::Chars;
 
-use crate::java_classes::{self as classes, TERMINATORS};
-use crate::java_escapes::Escaped;
+use crate::java_classes::{self as classes, Escaped, Flags, TERMINATORS};
 
 /// A pattern in the syntax of the crates.
 #[derive(Debug)]
@@ -48,34 +47,6 @@ pub(crate) fn translate(pattern: &str, ends: Ends) -> Result<Translated, String>
         is_fancy: parser.is_fancy,
         has_ends: parser.has_ends,
     })
-}
-
-/// The flags that are on.
-#[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Flags {
-    pub ignore_case: bool,
-    pub unicode_case: bool,
-    pub unicode_classes: bool,
-    comments: bool,
-    multi_line: bool,
-    dot_all: bool,
-    unix_lines: bool,
-}
-
-impl Flags {
-    fn set(&mut self, flag: char, on: bool) -> Result<(), String> {
-        match flag {
-            'i' => self.ignore_case = on,
-            'u' => self.unicode_case = on,
-            'U' => (self.unicode_classes, self.unicode_case) = (on, on),
-            'x' => self.comments = on,
-            'm' => self.multi_line = on,
-            's' => self.dot_all = on,
-            'd' => self.unix_lines = on,
-            other => return Err(format!("there is no flag '{other}'")),
-        }
-        Ok(())
-    }
 }
 
 pub(crate) type Parsed = Result<(), String>;

@@ -39,7 +39,7 @@ pub(crate) static FUNCTIONS: &[Function] = &[
                 }
                 _ => plan_err!(
                     "JSON_VALUE takes a document and a path as STRING, not {}",
-                    crate::exact_kinds::sql_names(given)
+                    crate::casts::sql_names(given)
                 ),
             }
         }),

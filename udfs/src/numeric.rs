@@ -185,7 +185,7 @@ where
                 Err(_) => exec_err!(
                     "{}({value}) overflows {}: {result}",
                     call.name(),
-                    crate::exact_kinds::sql_name(&T::DATA_TYPE)
+                    crate::casts::sql_name(&T::DATA_TYPE)
                 ),
             },
         }

@@ -18,7 +18,7 @@ pub(crate) static FUNCTIONS: &[Function] = &[Function::new(
         )) => Ok([&[DataType::Utf8], values].concat()),
         _ => plan_err!(
             "PRINTF takes a format as STRING and values, not {}",
-            crate::exact_kinds::sql_names(given)
+            crate::casts::sql_names(given)
         ),
     }),
     |_, _| Ok(DataType::Utf8),

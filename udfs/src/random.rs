@@ -53,7 +53,7 @@ fn bound(given: &[DataType]) -> Result<Vec<DataType>> {
         [_, _] => plan_err!("RAND_INTEGER with a seed is not supported: write RAND_INTEGER(bound)"),
         _ => plan_err!(
             "RAND_INTEGER takes a bound, a whole number, not {}",
-            crate::exact_kinds::sql_names(given)
+            crate::casts::sql_names(given)
         ),
     }
 }

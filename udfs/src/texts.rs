@@ -3,14 +3,13 @@
 use std::sync::Arc;
 
 use datafusion::arrow::array::{
-    ArrayBuilder, ArrayRef, AsArray, BinaryArray, BinaryBuilder, ListArray, StringArray,
-    StringBuilder,
+    ArrayBuilder, ArrayRef, BinaryArray, BinaryBuilder, ListArray, StringArray, StringBuilder,
 };
 use datafusion::arrow::buffer::OffsetBuffer;
 use datafusion::arrow::datatypes::{DataType, Field};
 use datafusion::common::{Result, exec_err};
 
-use crate::function::Call;
+use crate::function::{Call, text_bytes};
 
 /// The most bytes that all texts of a column can have in Arrow.
 pub(crate) const MOST_BYTES: usize = if cfg!(test) {
@@ -23,19 +22,6 @@ pub(crate) const MOST_BYTES: usize = if cfg!(test) {
 /// The most bytes of one text that a function makes: 256 MiB. Java's end at 2 GiB, and no sink takes the one or the other; so a
 /// slip such as `RPAD(s, 2000000000)` ends at once, not after minutes.
 pub(crate) const MOST_OF_ONE: usize = if cfg!(test) { MOST_BYTES } else { 1 << 28 };
-
-/// How many bytes of text an array holds.
-pub(crate) fn text_bytes(array: &ArrayRef) -> usize {
-    let ends = |texts: &StringArray| {
-        let ends = texts.value_offsets();
-        let taken = ends
-            .last()
-            .zip(ends.first())
-            .map(|(end, start)| end - start);
-        usize::try_from(taken.unwrap_or(0)).unwrap_or(0)
-    };
-    array.as_string_opt::<i32>().map_or(0, ends)
-}
 
 /// A column of texts being made. It refuses to grow beyond what a column can hold.
 #[derive(Debug)]

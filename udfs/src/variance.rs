@@ -12,9 +12,10 @@ use datafusion::logical_expr::{
 };
 
 use crate::aggregate::{argument, list_of, state_field};
+use crate::casts::sql_name;
 use crate::decimal::MAX_DECIMAL;
 use crate::distinct::Distinct;
-use crate::exact_kinds::{is_summable, sql_name};
+use crate::exact_kinds::is_summable;
 use crate::moments::{Moments, each_number};
 use crate::twofold::Twofold;
 

@@ -28,7 +28,7 @@ pub(crate) static FUNCTIONS: &[Function] = &[
             }
             _ => plan_err!(
                 "ELT takes a whole number and one STRING or more, not {}",
-                crate::exact_kinds::sql_names(given)
+                crate::casts::sql_names(given)
             ),
         }),
         TEXT,

@@ -14,6 +14,7 @@ mod texts;
 mod times;
 mod types;
 mod udf;
+mod zone;
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
@@ -27,6 +28,7 @@ mod tests;
 
 pub use rules::is_implicit;
 pub use types::{Type, time_unit};
+pub(crate) use types::{sql_name, sql_names};
 pub use udf::of;
 
 /// One CAST.

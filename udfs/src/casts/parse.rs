@@ -12,8 +12,9 @@ use datafusion::common::{Result, exec_err};
 
 use super::convert::{Failures, typed};
 use super::decimals::Number;
-use super::times::{instant, number, of_numbers};
+use super::times::{number, of_numbers};
 use super::types::Type;
+use super::zone::instant;
 use crate::calendar::Moment;
 use crate::text_time::{date_of, time_of, timestamp_of};
 

@@ -12,8 +12,8 @@ use datafusion::arrow::datatypes::{
 use datafusion::common::{Result, exec_err};
 
 use super::texts::Texts;
-use super::times::local;
 use super::types::Type;
+use super::zone::local;
 use crate::calendar::{Civil, Moment, NANOS_PER_MILLI, NANOS_PER_SECOND, moment};
 use crate::java::{write_decimal, write_double, write_float};
 

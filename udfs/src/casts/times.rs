@@ -13,31 +13,8 @@ use datafusion::common::{Result, exec_err};
 use super::convert::{Failures, typed};
 use super::print::printer;
 use super::types::{Type, time_unit};
+use super::zone::{SECONDS_PER_DAY, ahead};
 use crate::calendar::{Moment, NANOS_PER_SECOND, per_second};
-
-const SECONDS_PER_DAY: i64 = 86_400;
-
-/// The seconds by which the session's time is ahead of UTC at a moment. The session's time zone is UTC: only here.
-const fn ahead(_seconds: i64) -> i64 {
-    0
-}
-
-/// The session's date and time at a moment of a TIMESTAMP_LTZ.
-pub(super) fn local(moment: Moment) -> Moment {
-    shifted(moment, 1)
-}
-
-/// The moment of a date and time of the session.
-pub(super) fn instant(moment: Moment) -> Moment {
-    shifted(moment, -1)
-}
-
-fn shifted(moment: Moment, sign: i64) -> Moment {
-    let ahead = ahead(moment.days * SECONDS_PER_DAY + moment.seconds());
-    let nanos = moment.nanos + sign * ahead * NANOS_PER_SECOND;
-    let Moment { days, .. } = moment;
-    Moment { days, nanos }.checked().unwrap_or(moment)
-}
 
 pub(super) const fn is_time(kind: &Type) -> bool {
     matches!(kind, Type::Date | Type::Time(_)) || kind.is_timestamp()

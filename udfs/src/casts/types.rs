@@ -224,3 +224,17 @@ impl fmt::Display for Type {
         }
     }
 }
+
+/// The type as SQL spells it.
+pub(crate) fn sql_name(data_type: &DataType) -> String {
+    match Type::of(data_type) {
+        Some(known) => known.to_string(),
+        None => data_type.to_string(),
+    }
+}
+
+/// The SQL names of types, for messages.
+pub(crate) fn sql_names(data_types: &[DataType]) -> String {
+    let names: Vec<String> = data_types.iter().map(sql_name).collect();
+    names.join(", ")
+}
