@@ -41,7 +41,7 @@ pub async fn run(session: &Session, file: &Arc<SourceFile>) -> Result<Vec<Answer
             StatementKind::Query(query) => queries.push((query, statement.span)),
             StatementKind::Insert(_) | StatementKind::StatementSet(_) => mistakes.push(
                 Diagnostic::new(file, statement.span, "a snapshot query is a SELECT").with_help(
-                    "name the files that declare tables behind --with; `flowline run` runs INSERTs",
+                    "name the files that declare tables after --with; `flowline run` runs INSERTs",
                 ),
             ),
             _ => {}

@@ -6,14 +6,14 @@ use crate::checkpoint::{Manifest, OperatorState};
 use crate::error::{Error, Result};
 use crate::graph::{Graph, NodeId};
 
-/// For each source and operator with state: whether it goes on, begins anew, or is no longer there.
+/// For each source and operator with state: whether its state is kept, starts empty, or is no longer needed.
 #[derive(Debug, Default)]
 pub struct Changes {
     /// The checkpoint.
     pub epoch: u64,
-    /// State that goes on, as text.
+    /// State that is kept, as text.
     pub kept: Vec<String>,
-    /// What begins without state.
+    /// What starts without state.
     pub new: Vec<String>,
     /// State of statements and tables that are no longer there.
     pub gone: Vec<String>,

@@ -41,7 +41,7 @@ fn committers(
 }
 
 /// Shuts out earlier runs, finds the checkpoint that the sinks' epochs name, ends what they left open, and reads the state.
-/// Where the SQL is not that of the checkpoint, `told` hears first what becomes of its state.
+/// Where the SQL is not that of the checkpoint, `told` is called first with what becomes of its state.
 ///
 /// # Errors
 /// Where a store or a sink fails; a checkpoint that is needed and damaged; state that fits no operator.

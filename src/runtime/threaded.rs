@@ -68,8 +68,8 @@ impl Job {
     }
 }
 
-/// Starts a job on the current tokio runtime: from its last checkpoint, where it takes any. `told` hears first what becomes of
-/// the state there, where the SQL has changed.
+/// Starts a job on the current tokio runtime: from its last checkpoint, where it takes any. Where the SQL has
+/// changed, `told` is called first with what becomes of the state there.
 ///
 /// # Errors
 /// Sources and sinks that cannot be opened; a checkpoint that cannot be restored.

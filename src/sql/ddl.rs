@@ -229,7 +229,7 @@ fn table_elements(
             return Ok(());
         }
         if at_end(parser) {
-            return expected(parser, ", or ) behind the last column");
+            return expected(parser, ", or ) after the last column");
         }
         let found = parser.peek_token();
         let help = match found.token {
@@ -489,7 +489,7 @@ pub(super) fn option_list(
         }
         let found = parser.peek_token();
         if !matches!(found.token, Token::SingleQuotedString(_)) {
-            return expected(parser, ", or ) behind an option");
+            return expected(parser, ", or ) after an option");
         }
         let help = format!("is a comma missing before {}?", found.token);
         errors.push(fail(

@@ -74,7 +74,7 @@ pub(super) fn interval(parser: &mut Parser) -> Result<Expr, ParserError> {
     };
     let minus = outer_minus != inner_minus;
     let Some(first) = unit(parser)? else {
-        let help = "write the number in quotes and the unit behind it: INTERVAL '5' MINUTE";
+        let help = "write the number in quotes and the unit after it: INTERVAL '5' MINUTE";
         return Err(fail(
             start.union(&literal.span),
             "the unit of the interval is missing",

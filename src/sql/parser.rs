@@ -97,7 +97,7 @@ impl Reader<'_> {
             if !at_end(&parser) {
                 let error = fail(
                     here(&parser),
-                    "a semicolon is missing behind BEGIN STATEMENT SET",
+                    "a semicolon is missing after BEGIN STATEMENT SET",
                     "write BEGIN STATEMENT SET; INSERT INTO ...; END;",
                 );
                 self.report(segment, &error);
@@ -221,7 +221,7 @@ impl Reader<'_> {
                 if !at_end(&parser) {
                     let error = fail(
                         here(&parser),
-                        "a semicolon is missing behind END",
+                        "a semicolon is missing after END",
                         "write END;",
                     );
                     self.report(&segment, &error);
@@ -251,7 +251,7 @@ impl Reader<'_> {
             let error = fail(
                 begin,
                 "this statement set is never closed",
-                "write END; behind its last INSERT",
+                "write END; after its last INSERT",
             );
             self.report(first, &error);
             return None;
@@ -529,7 +529,7 @@ fn execute(parser: &mut Parser) -> Parsed<StatementKind> {
             "run the statements themselves",
         ));
     }
-    expected(parser, "STATEMENT SET, INSERT or a query behind EXECUTE")
+    expected(parser, "STATEMENT SET, INSERT or a query after EXECUTE")
 }
 
 /// The mistake of the innermost subquery or named argument that does not parse by itself. sqlparser tries several

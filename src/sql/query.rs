@@ -15,7 +15,7 @@ pub(super) fn query(parser: &mut Parser) -> Result<Box<Query>, ParserError> {
     let query = parser.parse_query()?;
     match query.body.as_ref() {
         SetExpr::Insert(_) | SetExpr::Update(_) | SetExpr::Delete(_) | SetExpr::Merge(_) => {
-            let help = "write INSERT INTO first and the WITH behind it";
+            let help = "write INSERT INTO first and the WITH after it";
             Err(fail(
                 span,
                 "WITH does not stand before a change of a table",

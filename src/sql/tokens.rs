@@ -485,7 +485,11 @@ fn hints(tokens: Vec<TokenWithSpan>, failures: &mut Vec<Failure>) -> Vec<TokenWi
         };
         let Some(place) = hint_place(&out, i) else {
             let help = "write it as t /*+ OPTIONS('key' = 'value') */";
-            failures.push(failure(span, "OPTIONS stands behind a table's name", help));
+            failures.push(failure(
+                span,
+                "OPTIONS goes after the name of a table",
+                help,
+            ));
             continue;
         };
         if place == HintPlace::Sink {

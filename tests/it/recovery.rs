@@ -104,6 +104,24 @@ fn a_killed_job_goes_on_where_it_was() {
     assert!(words(&damaged.stderr).contains("is no manifest"));
 }
 
+/// A job that is killed before its first checkpoint starts again as it did, and nobody has changed its SQL.
+#[test]
+fn a_job_without_a_checkpoint_starts_again() {
+    let case = Case::new("early", 1);
+    let out = created("early_out");
+    let sql = counts(&case, &out, "").replace("'200 ms'", "'1 h'");
+    let mut job = start(&case, &sql, &[]);
+    eventually("it runs", 120, || case.log().contains("running"));
+    job.kill().unwrap();
+    job.wait().unwrap();
+    let job = start(&case, &sql, &[]);
+    eventually("it runs again", 120, || {
+        case.log().matches("running").count() == 2
+    });
+    stop(job);
+    assert!(!case.log().contains("changed"), "{}", case.log());
+}
+
 #[test]
 fn of_two_runs_of_a_job_one_lives_on() {
     let case = Case::new("fenced", 1);

@@ -209,7 +209,7 @@ impl Layout {
                             .is_some_and(|v| v.eq_ignore_ascii_case("true"))
                     })
                     .unwrap_or_else(|| format!("{prefix}{name}.header"));
-                let message = "a record has no first line that is no row";
+                let message = "a Kafka record has no header line";
                 return Err(
                     OptionError::new(&key, message).with_help("the option is for files: remove it")
                 );

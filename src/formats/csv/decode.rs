@@ -198,7 +198,7 @@ impl Splitter {
         if !ends_line(payload.get(at)) && !is_at(payload, at, &self.delimiter) {
             let found = text::excerpt(payload.get(at..).unwrap_or_default());
             return Err(format!(
-                "expected the field delimiter behind a quoted value, found '{found}'"
+                "expected the field delimiter after a quoted value, found '{found}'"
             ));
         }
         Ok((cell, at))

@@ -168,7 +168,7 @@ fn number(doc: &[u8], mut at: usize) -> Result<(usize, bool), Syntax> {
     let mut whole = true;
     if byte(doc, at) == b'.' {
         whole = false;
-        at = some_digits(doc, at + 1, "a digit behind the decimal point")?;
+        at = some_digits(doc, at + 1, "a digit after the decimal point")?;
     }
     if matches!(byte(doc, at), b'e' | b'E') {
         whole = false;
@@ -233,7 +233,7 @@ pub(super) fn value(doc: &[u8], at: usize, depth: usize) -> Result<(Slot, usize)
 pub(super) fn colon(doc: &[u8], at: usize) -> Result<usize, Syntax> {
     let at = space(doc, at);
     if byte(doc, at) != b':' {
-        return Err(Syntax::new(at, "':' behind a key"));
+        return Err(Syntax::new(at, "':' after a key"));
     }
     Ok(space(doc, at + 1))
 }

@@ -147,7 +147,7 @@ fn mistakes_are_told() {
     );
     told(
         "SELECT /*+ OPTIONS('a'='b') */ 1",
-        &[&["1:8 ", "behind a table's name"]],
+        &[&["1:8 ", "after the name of a table"]],
     );
     told(
         "SELECT * FROM t /*+ OPTIONS(a = b) */",
