@@ -102,7 +102,8 @@ pub async fn recover(
     let changes = restored.as_ref().map(|m| Changes::between(m, graph));
     if let Some(changes) = &changes {
         changes.check(options.drop_state)?;
-        if changes.is_any() {
+        // A run that ended before its first checkpoint has left nothing that could be kept.
+        if changes.is_any() && !restored.as_ref().is_some_and(Manifest::is_empty) {
             told(changes);
         }
     }

@@ -63,12 +63,18 @@ impl Session {
             let Err(mut error) = result else {
                 return Ok(());
             };
-            // Being shut out shows in many ways; this one says what happened.
-            if let Some(checkpoints) = &options.checkpoints
-                && let Err(taken) = checkpoints.check_owner().await
-                && taken.kind == ErrorKind::Fenced
-            {
-                error = taken.caused_by(error);
+            // Being shut out shows in many ways. The store of the checkpoints decides whose the job is.
+            if let Some(checkpoints) = &options.checkpoints {
+                match checkpoints.check_owner().await {
+                    Err(taken) if taken.kind == ErrorKind::Fenced => error = taken.caused_by(error),
+                    // An earlier run set its sinks up late, and will find that the job is not its own any more; or the brokers
+                    // ended a transaction that was open for too long.
+                    Ok(()) if error.kind == ErrorKind::Fenced => {
+                        error.kind = ErrorKind::External;
+                        has_started.store(true, Ordering::Relaxed);
+                    }
+                    _ => {}
+                }
             }
             let completed = metrics.checkpoints.completed.load(Ordering::Relaxed);
             let earlier = restarts.count();

@@ -168,6 +168,15 @@ impl Case {
         );
     }
 
+    /// Shuts out whoever writes with a transactional id, again and again for some seconds.
+    pub fn fence(&self, id: &str, seconds: u32) -> Child {
+        Command::new(python())
+            .arg(script("client.py"))
+            .args([&self.bootstrap, "fence", id, &seconds.to_string()])
+            .spawn()
+            .unwrap()
+    }
+
     /// All records of a topic, by partition and offset.
     pub fn consume(&self, topic: &str) -> Vec<Value> {
         let lines = client(&self.bootstrap, &["consume", topic], "");

@@ -140,6 +140,20 @@ fn of_two_runs_of_a_job_one_lives_on() {
     stop(second);
 }
 
+/// An earlier run that sets its transactions up late shuts the later one out of Kafka, though not of the job: that one goes on.
+#[test]
+fn a_run_that_a_late_one_shuts_out_goes_on() {
+    let case = Case::new("late", 1);
+    let out = created("late_out");
+    case.produce(&[json!({"value": {"a": 1, "b": "x"}})]);
+    let mut late = case.fence(&format!("{out}-{}", case.topic), 3);
+    let job = start(&case, &counts(&case, &out, ""), &[]);
+    assert!(late.wait().unwrap().success());
+    eventually("it counts", 120, || total(&case, &out) == 1);
+    assert!(case.log().contains("fenced"), "{}", case.log());
+    stop(job);
+}
+
 #[test]
 fn a_savepoint_and_changed_sql() {
     let case = Case::new("savepoint", 1);

@@ -6,10 +6,12 @@
                                                a value that is no string is sent as JSON, null as a tombstone
   client.py BROKERS consume TOPIC              all records as lines of JSON, by partition and offset
   client.py BROKERS commit TOPIC GROUP OFFSET...   commits an offset for partition 0, 1, ...
+  client.py BROKERS fence ID SECONDS           shuts out whoever writes with this transactional id, again and again
   client.py BROKERS partition KEY PARTITIONS   where Java's client puts a key
 """
 import json
 import sys
+import time
 
 from confluent_kafka import Consumer, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
@@ -83,6 +85,12 @@ def commit(brokers, topic, group, *offsets):
     consumer.close()
 
 
+def fence(brokers, transactional_id, seconds):
+    deadline = time.monotonic() + float(seconds)
+    while time.monotonic() < deadline:
+        Producer({"bootstrap.servers": brokers, "transactional.id": transactional_id}).init_transactions(10)
+
+
 def murmur2(data):
     mask = 0xFFFFFFFF
     h = (0x9747B28C ^ len(data)) & mask
@@ -104,5 +112,6 @@ def partition(_brokers, key, partitions):
 
 if __name__ == "__main__":
     brokers, command, *arguments = sys.argv[1:]
-    {"create": create, "produce": produce, "consume": consume, "commit": commit, "partition": partition}[command](
+    {"create": create, "produce": produce, "consume": consume, "commit": commit, "fence": fence,
+     "partition": partition}[command](
         brokers, *arguments)

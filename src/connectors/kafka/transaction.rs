@@ -18,7 +18,7 @@ use super::client::{self, Listener, PATIENCE, is_passing};
 use super::producer::Outbox;
 use super::properties::Properties;
 use crate::connectors::{Committer, JobContext};
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 
 /// What stands before the epoch in the metadata of the mark.
 const MARK: &str = "flowline epoch ";
@@ -121,7 +121,14 @@ impl Transaction {
             KafkaError::Transaction(e) => e.to_string(),
             other => other.to_string(),
         };
-        let help = match error.rdkafka_error_code() {
+        let code = error.rdkafka_error_code();
+        let kind = match code {
+            Some(Code::Fenced | Code::ProducerFenced | Code::InvalidProducerEpoch) => {
+                ErrorKind::Fenced
+            }
+            _ => ErrorKind::External,
+        };
+        let help = match code {
             Some(Code::TransactionalIdAuthorizationFailed | Code::ClusterAuthorizationFailed) => {
                 "let the user of 'properties.sasl.*' write with this transactional id, or set \
                  'sink.delivery-guarantee' = 'at-least-once'"
@@ -145,7 +152,8 @@ impl Transaction {
                 "if the brokers do not take transactions, set 'sink.delivery-guarantee' = 'at-least-once'"
             }
         };
-        Error::external(format!("{}: cannot {what}: {reason}", self.place())).with_help(help)
+        let message = format!("{}: cannot {what}: {reason}", self.place());
+        Error::new(kind, message).with_help(help)
     }
 
     /// Asks again while the answer is one that passes.
