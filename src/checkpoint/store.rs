@@ -255,7 +255,13 @@ impl Checkpoints {
         before: Option<&Manifest>,
     ) -> Result<Manifest> {
         let folder = &self.location;
-        let operators = write_operators(folder, owner.files(epoch), epoch, state, before).await?;
+        let written = write_operators(folder, owner.files(epoch), epoch, state, before).await;
+        let operators = match written {
+            Ok(operators) => operators,
+            // A later run may have removed what this one needs: trying again would not help.
+            Err(_) if self.newest_owner().await? > owner.generation => return Err(self.fenced()),
+            Err(error) => return Err(error),
+        };
         let manifest = self.describe(epoch, state, operators);
         self.publish(owner, &manifest).await?;
         Ok(manifest)

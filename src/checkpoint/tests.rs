@@ -271,6 +271,23 @@ async fn a_later_run_shuts_out_an_earlier_one() {
 }
 
 #[tokio::test]
+async fn a_run_whose_files_a_later_one_has_removed_is_shut_out() {
+    let mut store = Store::new().await;
+    store.save(1, vec![whole(&[("a", 1)])]).await;
+    // The next one reads all files, to make one of them.
+    for epoch in 2..=64 {
+        store.save(epoch, vec![changes(&[("a", 2)], &[])]).await;
+    }
+    store.checkpoints.own("later", false).await.unwrap();
+    store.checkpoints.roll_back(1).await.unwrap();
+    store.checkpoints.sweep().await.unwrap();
+    let changed = state(vec![changes(&[("a", 3)], &[])]);
+    let last = store.last.as_ref();
+    let saved = store.checkpoints.save(&store.owner, 65, &changed, last);
+    assert_eq!(saved.await.unwrap_err().kind, ErrorKind::Fenced);
+}
+
+#[tokio::test]
 async fn a_savepoint_stands_by_itself() {
     let mut store = Store::new().await;
     store.save(1, vec![whole(&[("a", 1), ("b", 2)])]).await;
