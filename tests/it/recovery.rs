@@ -150,7 +150,7 @@ fn a_run_that_a_late_one_shuts_out_goes_on() {
     let job = start(&case, &counts(&case, &out, ""), &[]);
     assert!(late.wait().unwrap().success());
     eventually("it counts", 120, || total(&case, &out) == 1);
-    assert!(case.log().contains("fenced"), "{}", case.log());
+    assert!(case.log().contains("restart  1 in"), "{}", case.log());
     stop(job);
 }
 
