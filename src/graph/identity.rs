@@ -13,7 +13,7 @@ use twox_hash::XxHash3_64;
 
 use super::names::{self, Names};
 use super::sql::Sql;
-use super::{CalcStep, Graph, NamedExpr, NodeId, Operation, Source};
+use super::{AggregateInput, CalcStep, Graph, NamedExpr, NodeId, Operation, Source};
 use crate::catalog::ColumnKind;
 
 /// What the rows of a node come from: which rows there are, and each of their columns.
@@ -94,7 +94,11 @@ impl Graph {
         match &node.operation {
             Operation::LocalAggregate(a)
             | Operation::WindowAggregate(a)
-            | Operation::GroupAggregate(a) => text += &shown(&a.partial_schema),
+            | Operation::GroupAggregate(a)
+                if a.input == AggregateInput::Partials =>
+            {
+                text += &shown(&a.partial_schema);
+            }
             Operation::Values(rows) => text += &format!("{rows:?}"),
             _ => {}
         }

@@ -5,7 +5,8 @@ use super::calls::call_text;
 use super::lengths::span;
 use super::names::{Names, listed};
 use super::{
-    Aggregate, Frame, Graph, JoinTime, NodeId, Operation, Over, OverTime, Rank, RankTime, StateTtl,
+    Aggregate, AggregateInput, Frame, Graph, JoinTime, NodeId, Operation, Over, OverTime, Rank,
+    RankTime, StateTtl,
 };
 
 /// The state of a node, if it keeps any.
@@ -20,9 +21,9 @@ pub(super) fn state(graph: &Graph, id: NodeId, names: &Names) -> Option<String> 
             "the rows of open sessions{}, until the watermark passes their end",
             per(input, keys)
         ),
-        Operation::WindowAggregate(a) => aggregate(a, own, accumulators(a)),
-        Operation::GroupAggregate(a) => aggregate(a, own, accumulators(a)),
-        Operation::RetractAggregate(a) => aggregate(a, own, retracting(a, input)),
+        Operation::WindowAggregate(a) | Operation::GroupAggregate(a) => {
+            aggregate(a, own, accumulators(a, input))
+        }
         Operation::EventTimeSort { column, .. } => format!(
             "rows, until the watermark passes their {}",
             plain(input, *column)
@@ -110,28 +111,23 @@ fn aggregate(aggregate: &Aggregate, own: &[String], what: String) -> String {
     }
 }
 
-fn accumulators(aggregate: &Aggregate) -> String {
-    match aggregate.calls.as_slice() {
-        [] => "whether there are rows".into(),
-        _ => "accumulators".into(),
-    }
-}
-
-/// What an aggregation keeps whose rows may be taken back: not every function can take a value back.
-fn retracting(aggregate: &Aggregate, input: &[String]) -> String {
+/// What an aggregation keeps: of rows that may be taken back the values too, because not every function can take one back.
+fn accumulators(aggregate: &Aggregate, input: &[String]) -> String {
     let takes_back = |name: &str| {
         matches!(name, "count" | "sum" | "avg")
             || name.starts_with("stddev")
             || name.starts_with("var")
     };
+    let changes = aggregate.input == AggregateInput::Changes;
     let calls = aggregate.calls.iter();
-    let calls = calls.filter(|c| c.distinct || !takes_back(c.function.fun().name()));
-    let calls: Vec<String> = calls
-        .map(|c| call_text(c, input).text().to_string())
-        .collect();
-    match calls.as_slice() {
-        [] => accumulators(aggregate),
-        calls => format!("accumulators, and every value of {},", calls.join(", ")),
+    let keeps = calls
+        .filter(|c| c.distinct || (changes && !takes_back(c.function.fun().name())))
+        .map(|c| call_text(c, input).text().to_string());
+    let keeps: Vec<String> = keeps.collect();
+    match (aggregate.calls.as_slice(), keeps.as_slice()) {
+        ([], _) => "whether there are rows".into(),
+        (_, []) => "accumulators".into(),
+        (_, keeps) => format!("accumulators, and every value of {},", keeps.join(", ")),
     }
 }
 

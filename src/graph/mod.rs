@@ -162,12 +162,10 @@ pub enum Operation {
     },
     /// Aggregates rows into partial results before they are shuffled.
     LocalAggregate(Arc<Aggregate>),
-    /// Merges partial results per key and window and emits a window when the watermark passes it.
+    /// Aggregates per key and window and emits a window when the watermark passes it.
     WindowAggregate(Arc<Aggregate>),
-    /// Merges partial results per key for ever and emits what changes.
+    /// Aggregates per key for ever and emits what changes.
     GroupAggregate(Arc<Aggregate>),
-    /// Aggregates rows that come and go, per key for ever or per key and window.
-    RetractAggregate(Arc<Aggregate>),
     /// All rows of all inputs.
     Union,
     /// Puts rows in the order of a column as the watermark passes them.
@@ -258,6 +256,19 @@ pub struct Aggregate {
     pub ttl: Option<StateTtl>,
     /// How long partial results without a window are held back; `None`: until the batch is over.
     pub mini_batch: Option<MiniBatch>,
+    /// What the node that keeps the groups is given.
+    pub input: AggregateInput,
+}
+
+/// What comes to an aggregation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AggregateInput {
+    /// Partial results of a first phase.
+    Partials,
+    /// Rows that only come.
+    Rows,
+    /// Rows that come and go.
+    Changes,
 }
 
 /// Rows aggregated together before their result goes on (Flink: `table.exec.mini-batch`).
@@ -276,7 +287,7 @@ pub struct AggregateCall {
     pub function: Arc<AggregateFunctionExpr>,
     /// FILTER (WHERE ...).
     pub filter: Option<Arc<dyn PhysicalExpr>>,
-    /// The function must be given each value once: over updating input, where it cannot know itself which are new.
+    /// The function is to be given each value once, and is not itself told that it is DISTINCT.
     pub distinct: bool,
 }
 

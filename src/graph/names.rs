@@ -4,7 +4,7 @@ use datafusion::physical_expr::expressions::Column;
 
 use super::calc::{Steps, plain};
 use super::calls::over_call;
-use super::{Aside, Exchange, Graph, JoinKind, NodeId, Operation};
+use super::{AggregateInput, Aside, Exchange, Graph, JoinKind, NodeId, Operation};
 
 /// The names of the columns of each node, by node.
 pub(super) type Names = Vec<Vec<String>>;
@@ -135,14 +135,13 @@ fn later_name(
                 .find(|name| !is_made_up(name));
         }
         Operation::WindowAggregate(a) | Operation::GroupAggregate(a)
-            if matches!(graph.nodes[id].operation, Operation::LocalAggregate(_)) =>
+            if a.input == AggregateInput::Partials =>
         {
             (column < a.group.len()).then_some(column)
         }
         Operation::LocalAggregate(a)
         | Operation::WindowAggregate(a)
-        | Operation::GroupAggregate(a)
-        | Operation::RetractAggregate(a) => {
+        | Operation::GroupAggregate(a) => {
             let mut groups = a.group.iter();
             groups.position(|(e, _)| e.downcast_ref::<Column>().map(Column::index) == Some(column))
         }

@@ -1,4 +1,4 @@
-//! Groups and their accumulators: DataFusion's vectorised machinery, used for partial and final results alike.
+//! The groups of the first phase of an aggregation and their accumulators: DataFusion's vectorised machinery.
 
 use std::sync::Arc;
 
@@ -98,30 +98,6 @@ impl Aggregator {
         Ok(())
     }
 
-    /// Adds partial results: rows of the aggregate's partial schema.
-    ///
-    /// # Errors
-    /// Where an accumulator fails.
-    pub fn merge(&mut self, partials: &RecordBatch) -> Result<()> {
-        let n = partials.num_rows();
-        if n == 0 {
-            return Ok(());
-        }
-        let keys = self.aggregate.group.len();
-        let total = self.intern(&partials.columns()[..keys], n)?;
-        let mut from = keys;
-        for (call, accumulator) in self.aggregate.calls.iter().zip(&mut self.accumulators) {
-            let width = call.function.state_fields()?.len();
-            accumulator.merge_batch(
-                &partials.columns()[from..from + width],
-                &self.indices,
-                total,
-            )?;
-            from += width;
-        }
-        Ok(())
-    }
-
     /// Takes everything out as partial results.
     ///
     /// # Errors
@@ -139,25 +115,6 @@ impl Aggregator {
         }
         self.any = false;
         batch(&self.aggregate.partial_schema, columns, n)
-    }
-
-    /// Takes everything out as results.
-    ///
-    /// # Errors
-    /// Where a result cannot be had, such as a sum out of range.
-    pub fn take_results(&mut self) -> Result<RecordBatch> {
-        let n = self.len();
-        if n == 0 {
-            return Ok(RecordBatch::new_empty(Arc::clone(
-                &self.aggregate.result_schema,
-            )));
-        }
-        let mut columns = self.take_keys()?;
-        for accumulator in &mut self.accumulators {
-            columns.push(accumulator.evaluate(EmitTo::All)?);
-        }
-        self.any = false;
-        batch(&self.aggregate.result_schema, columns, n)
     }
 
     fn take_keys(&mut self) -> Result<Vec<ArrayRef>> {
@@ -228,7 +185,11 @@ impl Aggregate {
     }
 }
 
-fn accumulator(call: &AggregateCall) -> Result<Box<dyn GroupsAccumulator>> {
+/// An accumulator of many groups.
+///
+/// # Errors
+/// Where the function cannot be set up.
+pub fn accumulator(call: &AggregateCall) -> Result<Box<dyn GroupsAccumulator>> {
     if call.function.groups_accumulator_supported() {
         return Ok(call.function.create_groups_accumulator()?);
     }

@@ -2,12 +2,15 @@
 
 mod aggregator;
 mod calc;
+mod call_rows;
 mod changed;
+mod distinct;
 mod evaluate;
 mod event_time_sort;
 mod expand;
 mod first_row;
 mod group_aggregate;
+mod groups;
 mod interval_join;
 mod join;
 mod join_core;
@@ -23,13 +26,12 @@ mod rank;
 mod ranking;
 #[cfg(test)]
 mod resumed;
-mod retract_aggregate;
-mod retract_groups;
 mod session_assign;
 mod sort_order;
 #[cfg(test)]
 mod testing;
 mod updating_over;
+mod values;
 mod watermark_assign;
 mod window_aggregate;
 mod window_assign;
@@ -225,11 +227,13 @@ pub fn operator(
         )?),
         Operation::WindowAggregate(aggregate) => Box::new(window_aggregate::WindowAggregate::new(
             Arc::clone(aggregate),
+            input,
             metrics(),
         )?),
-        Operation::GroupAggregate(aggregate) => {
-            Box::new(group_aggregate::GroupAggregate::new(Arc::clone(aggregate))?)
-        }
+        Operation::GroupAggregate(aggregate) => Box::new(group_aggregate::GroupAggregate::new(
+            Arc::clone(aggregate),
+            input,
+        )?),
         Operation::EventTimeSort {
             column,
             complete_after,
@@ -275,14 +279,6 @@ pub fn operator(
                 Box::new(first_row::FirstRow::new(rank, input, schema, metrics())?)
             }
         },
-        Operation::RetractAggregate(aggregate) => {
-            let aggregate = Arc::clone(aggregate);
-            Box::new(retract_aggregate::RetractAggregate::new(
-                aggregate,
-                input,
-                metrics(),
-            )?)
-        }
         Operation::Over(over) => match over.time {
             OverTime::Updating(_) => {
                 Box::new(updating_over::UpdatingOver::new(over, input, schema)?)

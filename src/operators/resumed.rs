@@ -65,8 +65,6 @@ struct Feed<'a> {
     retracts: bool,
     /// Any row may go: it names a key.
     upserts: bool,
-    /// Several rows of a snapshot may stand for what is one.
-    several: bool,
 }
 
 impl Feed<'_> {
@@ -75,7 +73,6 @@ impl Feed<'_> {
         ports: 1,
         retracts: false,
         upserts: false,
-        several: false,
     };
     const UPDATING: Feed<'static> = Feed {
         retracts: true,
@@ -144,8 +141,7 @@ fn compare(make: &dyn Fn() -> Boxed, feed: &Feed, steps: Vec<Step>) -> Tested {
     }
     instances.snapshot();
     let sizes = |parts: Vec<StatePart>| -> BTreeMap<String, usize> {
-        let most = if feed.several { 1 } else { usize::MAX };
-        let size = |p: StatePart| (p.name, p.rows.num_rows().min(most));
+        let size = |p: StatePart| (p.name, p.rows.num_rows());
         parts.into_iter().map(size).collect()
     };
     let whole = once.snapshot().unwrap();
@@ -193,38 +189,41 @@ fn column(name: &str, at: usize) -> Arc<dyn PhysicalExpr> {
     Arc::new(Column::new(name, at))
 }
 
-fn call(function: Arc<AggregateUDF>, distinct: bool, retracts: bool) -> AggregateCall {
+fn call(function: Arc<AggregateUDF>, distinct: bool) -> AggregateCall {
     let function = AggregateExprBuilder::new(function, vec![column("v", 1)])
         .schema(input())
         .alias("c")
-        .with_distinct(distinct && !retracts)
         .build()
         .unwrap();
     AggregateCall {
         function: Arc::new(function),
         filter: None,
-        distinct: distinct && retracts,
+        distinct,
     }
 }
 
 /// Calls that keep their values in every way: accumulated, counted, listed, and each once.
-fn calls(retracts: bool) -> Vec<AggregateCall> {
+fn calls(distinct: bool) -> Vec<AggregateCall> {
     vec![
-        call(sum::sum_udaf(), false, retracts),
-        call(min_max::min_udaf(), false, retracts),
-        call(min_max::max_udaf(), false, retracts),
-        call(count::count_udaf(), true, retracts),
-        call(first_last::last_value_udaf(), false, retracts),
+        call(sum::sum_udaf(), false),
+        call(min_max::min_udaf(), false),
+        call(min_max::max_udaf(), false),
+        AggregateCall {
+            filter: distinct.then(|| less_than(1, 0)),
+            ..call(count::count_udaf(), distinct)
+        },
+        call(sum::sum_udaf(), distinct),
+        call(first_last::last_value_udaf(), false),
     ]
 }
 
 /// Grouped by the key, and by the time too where there is a window (of no length, that ends at the time).
-fn aggregate(has_window: bool, retracts: bool, ttl: Option<StateTtl>) -> Aggregate {
+fn aggregate(has_window: bool, given: AggregateInput, ttl: Option<StateTtl>) -> Aggregate {
     let group: &[(&str, usize)] = match has_window {
         true => &[("k", 0), ("t", 2), ("t", 2)],
         false => &[("k", 0)],
     };
-    let calls = calls(retracts);
+    let calls = calls(given != AggregateInput::Partials);
     let time = input().field(2).data_type().clone();
     let mut keys = vec![Field::new("k", DataType::Int64, true)];
     if has_window {
@@ -253,6 +252,7 @@ fn aggregate(has_window: bool, retracts: bool, ttl: Option<StateTtl>) -> Aggrega
         result_schema: Arc::new(Schema::new(results)),
         ttl,
         mini_batch: None,
+        input: given,
     }
 }
 
@@ -342,59 +342,45 @@ fn join(time: JoinTime, kind: JoinKind, ttl: Option<StateTtl>) -> Operation {
     }))
 }
 
-fn window_aggregate_of(steps: Vec<Step>) -> Tested {
-    let aggregate = Arc::new(aggregate(true, false, None));
-    let make = || {
-        let operation = Operation::WindowAggregate(Arc::clone(&aggregate));
-        let second = make(&operation, &aggregate.result_schema);
-        Boxed(Box::new(TwoPhases(Arc::clone(&aggregate), second)))
-    };
-    let feed = Feed {
-        several: true,
-        ..Feed::APPEND
-    };
-    compare(&make, &feed, steps)
+/// What comes to an aggregation.
+fn given() -> impl Strategy<Value = AggregateInput> {
+    use AggregateInput::{Changes, Partials, Rows};
+    prop_oneof![Just(Partials), Just(Rows), Just(Changes)]
 }
 
-#[test]
-fn a_window_that_snapshots_hold_many_rows_of_is_given_anew() {
-    let row = |k: i64| (k, Some(k), 10, false);
-    let rows = (0..20).map(|i| Step::Rows(0, vec![row(0), row(i % 3)]));
-    let mut steps: Vec<Step> = rows.flat_map(|rows| [rows, Step::Snapshot]).collect();
-    for at in [35, 20, 8] {
-        steps.insert(at, Step::Restart(2));
-    }
-    steps.extend([Step::Restart(1), Step::Time(30)]);
-    window_aggregate_of(steps).unwrap();
+fn aggregate_of(
+    operation: &dyn Fn(Arc<Aggregate>) -> Operation,
+    of: Aggregate,
+    steps: Vec<Step>,
+) -> Tested {
+    let aggregate = Arc::new(of);
+    let make = || {
+        let operation = operation(Arc::clone(&aggregate));
+        let one = make(&operation, &aggregate.result_schema);
+        match aggregate.input {
+            AggregateInput::Partials => Boxed(Box::new(TwoPhases(Arc::clone(&aggregate), one))),
+            _ => one,
+        }
+    };
+    let feed = match (aggregate.input, aggregate.window) {
+        (AggregateInput::Changes, None) => Feed::UPDATING,
+        // What goes from a window after it has fired is late, here as there.
+        _ => Feed::APPEND,
+    };
+    compare(&make, &feed, steps)
 }
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(150))]
 
     #[test]
-    fn group_aggregate(steps in steps(), expires: bool) {
-        let aggregate = Arc::new(aggregate(false, false, ttl(expires)));
-        let make = || {
-            let operation = Operation::GroupAggregate(Arc::clone(&aggregate));
-            let second = make(&operation, &aggregate.result_schema);
-            Boxed(Box::new(TwoPhases(Arc::clone(&aggregate), second)))
-        };
-        compare(&make, &Feed::APPEND, steps)?;
+    fn group_aggregate(steps in steps(), given in given(), expires: bool) {
+        aggregate_of(&Operation::GroupAggregate, aggregate(false, given, ttl(expires)), steps)?;
     }
 
     #[test]
-    fn window_aggregate(steps in steps()) {
-        window_aggregate_of(steps)?;
-    }
-
-    #[test]
-    fn retract_aggregate(steps in steps(), expires: bool, has_window: bool) {
-        let aggregate = Arc::new(aggregate(has_window, true, ttl(expires && !has_window)));
-        let operation = Operation::RetractAggregate(Arc::clone(&aggregate));
-        let make = || make(&operation, &aggregate.result_schema);
-        // What goes from a window after it has fired is late, here as there.
-        let feed = if has_window { Feed::APPEND } else { Feed::UPDATING };
-        compare(&make, &feed, steps)?;
+    fn window_aggregate(steps in steps(), given in given()) {
+        aggregate_of(&Operation::WindowAggregate, aggregate(true, given, None), steps)?;
     }
 
     #[test]

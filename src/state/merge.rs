@@ -115,13 +115,10 @@ impl Encoder {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
-    use super::super::{KEY_GROUPS, KeyedState, RowCodec, instance_of};
+    use super::super::KEY_GROUPS;
     use super::*;
-    use arrow::array::{AsArray, Int64Array, RecordBatchOptions};
-    use arrow::datatypes::{DataType, Field, Int64Type, Schema, SchemaRef};
-    use arrow::row::OwnedRow;
-    use proptest::prelude::*;
-    use std::collections::BTreeMap;
+    use arrow::array::{Int64Array, RecordBatchOptions};
+    use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 
     fn schema() -> SchemaRef {
         let field = |name| Field::new(name, DataType::Int64, true);
@@ -135,137 +132,6 @@ mod tests {
             Arc::new(Int64Array::from_iter_values(rows.iter().map(|r| r.2))),
         ];
         RecordBatch::try_new(schema(), columns).unwrap()
-    }
-
-    /// Keeps several values of each key, in order, as an operator would.
-    struct Kept {
-        keys: RowCodec,
-        state: KeyedState<Vec<i64>>,
-    }
-
-    type Key = (i64, Option<i64>);
-
-    impl Kept {
-        fn new() -> Self {
-            Self {
-                keys: RowCodec::of_columns(&schema(), &[0, 1]).unwrap(),
-                state: KeyedState::new(None),
-            }
-        }
-
-        fn key(&self, (k, l): Key) -> OwnedRow {
-            let rows = batch(&[(k, l, 0)]);
-            self.keys.encode_columns(&rows, &[0, 1]).unwrap().remove(0)
-        }
-
-        fn snapshot(&mut self) -> StatePart {
-            let changed = self.state.take_changes();
-            let mut rows = Vec::new();
-            for key in changed.there() {
-                let own = self.keys.decode([key]).unwrap();
-                let cell = |c: usize| own.column(c).as_primitive::<Int64Type>().iter().next();
-                let (k, l) = (cell(0).unwrap().unwrap(), cell(1).unwrap());
-                let values = self.state.get(key).unwrap();
-                rows.extend(values.iter().map(|v| (k, l, *v)));
-            }
-            let part = StatePart::keyed("t", batch(&rows), &[0]).unwrap();
-            part.replacing(vec![0, 1], changed.gone(&self.keys).unwrap())
-        }
-
-        fn restore(&mut self, part: &StatePart) {
-            for (key, values) in by_key(part) {
-                self.state.restore(self.key(key), values, None);
-            }
-            self.state.restored();
-        }
-    }
-
-    fn by_key(part: &StatePart) -> BTreeMap<Key, Vec<i64>> {
-        assert!(part.changes.is_none());
-        assert_eq!(part.key_groups.len(), part.rows.num_rows());
-        let expected = StatePart::keyed("t", part.rows.clone(), &[0]).unwrap();
-        assert_eq!(part.key_groups, expected.key_groups);
-        let column = |c: usize| part.rows.column(c).as_primitive::<Int64Type>();
-        let mut all: BTreeMap<Key, Vec<i64>> = BTreeMap::new();
-        for ((k, l), v) in column(0).iter().zip(column(1)).zip(column(2)) {
-            all.entry((k.unwrap(), l)).or_default().push(v.unwrap());
-        }
-        all
-    }
-
-    #[derive(Debug, Clone)]
-    enum Step {
-        Write(Key, Vec<i64>),
-        Remove(Key),
-        Snapshot,
-        /// Everything so far becomes one file.
-        Compact,
-        Rescale(usize),
-    }
-
-    fn steps() -> impl Strategy<Value = Vec<Step>> {
-        let key = || (0i64..4, proptest::option::weighted(0.8, 0i64..2));
-        let step = prop_oneof![
-            8 => (key(), proptest::collection::vec(0i64..100, 1..3))
-                .prop_map(|(k, v)| Step::Write(k, v)),
-            4 => key().prop_map(Step::Remove),
-            4 => Just(Step::Snapshot),
-            1 => Just(Step::Compact),
-            1 => (1usize..4).prop_map(Step::Rescale),
-        ];
-        proptest::collection::vec(step, 0..60)
-    }
-
-    proptest! {
-        /// However the state is written and removed, cut, compacted and spread anew: the parts add up to it.
-        #[test]
-        fn parts_add_up_to_the_state(steps in steps(), instances in 1usize..3) {
-            let mut all: Vec<Kept> = (0..instances).map(|_| Kept::new()).collect();
-            let mut log: Vec<StatePart> = Vec::new();
-            let mut model: BTreeMap<Key, Vec<i64>> = BTreeMap::new();
-            let group = |key: Key| {
-                let part = StatePart::keyed("t", batch(&[(key.0, key.1, 0)]), &[0]).unwrap();
-                part.key_groups.value(0)
-            };
-            for step in steps.into_iter().chain([Step::Snapshot]) {
-                let n = all.len();
-                let owner = |key: Key| instance_of(group(key), n);
-                match step {
-                    Step::Write(key, values) => {
-                        let kept = &mut all[owner(key)];
-                        let id = kept.key(key);
-                        if values.len() == 1 {
-                            let writing = kept.state.write(&id, || Ok(Vec::new())).unwrap();
-                            writing.value.extend(&values);
-                            model.entry(key).or_default().extend(&values);
-                        } else {
-                            kept.state.insert(id, values.clone());
-                            model.insert(key, values);
-                        }
-                    }
-                    Step::Remove(key) => {
-                        let kept = &mut all[owner(key)];
-                        let id = kept.key(key);
-                        prop_assert_eq!(kept.state.remove(&id), model.remove(&key));
-                    }
-                    Step::Snapshot => {
-                        log.extend(all.iter_mut().map(Kept::snapshot));
-                        let whole = merge(log.clone()).unwrap();
-                        prop_assert_eq!(&by_key(&whole), &model);
-                    }
-                    Step::Compact if !log.is_empty() => log = vec![merge(log).unwrap()],
-                    Step::Compact => {}
-                    Step::Rescale(n) => {
-                        log.extend(all.iter_mut().map(Kept::snapshot));
-                        let whole = merge(log.clone()).unwrap();
-                        all = (0..n).map(|_| Kept::new()).collect();
-                        for (i, kept) in all.iter_mut().enumerate() {
-                            kept.restore(&whole.of_instance(i, n).unwrap());
-                        }
-                    }
-                }
-            }
-        }
     }
 
     #[test]

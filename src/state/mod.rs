@@ -4,10 +4,12 @@
 //! follows on those of the same table in earlier snapshots; [`merge`] makes one table of them again.
 
 mod arrivals;
+mod columns;
 mod keyed;
 mod marks;
 mod merge;
 mod rows;
+mod table;
 mod ttl;
 
 use arrow::array::{ArrayRef, RecordBatch, UInt16Array, UInt32Array};
@@ -22,6 +24,7 @@ pub use keyed::{ChangedKeys, Detail, KeyedState, Writing};
 pub use marks::Marks;
 pub use merge::merge;
 pub use rows::{RowCodec, with_numbers, without_numbers};
+pub use table::{Keys, NO_SLOT, Slot, Table, Touched};
 pub use ttl::{Expiry, Passed, StateTtl};
 
 /// Number of key groups: hash ranges of keys that move as a whole when parallelism changes. Also the highest parallelism

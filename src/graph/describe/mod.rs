@@ -10,8 +10,8 @@ use super::lengths::duration;
 use super::names::{self, Names, listed};
 use super::sql::{Sql, comma_separated, interval_of};
 use super::{
-    Aggregate, Conflict, Graph, Join, JoinKind, JoinTime, Node, NodeId, Operation, RankTime,
-    Source, WatermarkRule,
+    Aggregate, AggregateInput, Conflict, Graph, Join, JoinKind, JoinTime, Node, NodeId, Operation,
+    RankTime, Source, WatermarkRule,
 };
 use crate::catalog::ColumnKind;
 use crate::time::{WindowKind, WindowSpec};
@@ -66,9 +66,11 @@ impl Node {
             }
             Operation::LocalAggregate(a) if a.window.is_some() => "LocalWindowAggregate",
             Operation::LocalAggregate(_) => "LocalGroupAggregate",
-            Operation::WindowAggregate(_) => "GlobalWindowAggregate",
-            Operation::RetractAggregate(a) if a.window.is_some() => "WindowAggregate",
-            Operation::GroupAggregate(_) | Operation::RetractAggregate(_) => "GroupAggregate",
+            Operation::WindowAggregate(a) if a.input == AggregateInput::Partials => {
+                "GlobalWindowAggregate"
+            }
+            Operation::WindowAggregate(_) => "WindowAggregate",
+            Operation::GroupAggregate(_) => "GroupAggregate",
             Operation::Union => "Union",
             Operation::EventTimeSort { .. } => "TemporalSort",
             Operation::WatermarkAssign(_) => "WatermarkAssigner",
@@ -177,8 +179,7 @@ pub(super) fn parts(graph: &Graph, id: NodeId, names: &Names) -> Vec<Part> {
         }
         Operation::LocalAggregate(a)
         | Operation::WindowAggregate(a)
-        | Operation::GroupAggregate(a)
-        | Operation::RetractAggregate(a) => {
+        | Operation::GroupAggregate(a) => {
             let local = node.inputs.first().map(|i| &graph.nodes[i.from]);
             let over = match local {
                 Some(local) if matches!(local.operation, Operation::LocalAggregate(_)) => {
@@ -186,10 +187,8 @@ pub(super) fn parts(graph: &Graph, id: NodeId, names: &Names) -> Vec<Part> {
                 }
                 _ => input,
             };
-            let merges = matches!(
-                node.operation,
-                Operation::WindowAggregate(_) | Operation::GroupAggregate(_)
-            );
+            let merges = a.input == AggregateInput::Partials
+                && !matches!(node.operation, Operation::LocalAggregate(_));
             aggregate_parts(a, over, own, !merges)
         }
         Operation::Union => Vec::new(),

@@ -14,7 +14,7 @@ use datafusion::physical_expr::aggregate::LoweredAggregateBuilder;
 use datafusion::physical_expr::expressions::Column as PhysicalColumn;
 
 use crate::graph::{
-    Aggregate, AggregateCall, Changes, Exchange, Input, NamedExpr, Node, Operation,
+    Aggregate, AggregateCall, AggregateInput, Changes, Exchange, Input, NamedExpr, Node, Operation,
 };
 use crate::planner::bind::WindowTvf;
 use crate::planner::types::flink_name;
@@ -140,10 +140,12 @@ impl Lowering<'_> {
                 .collect::<Planned<Vec<_>>>()?,
         };
         let physical_input = Arc::clone(&self.graph.nodes[input.node].schema);
+        let is_distinct = |e: &Expr| matches!(e, Expr::AggregateFunction(f) if f.params.distinct);
+        let has_distinct = plan.aggr_expr.iter().any(is_distinct);
         let calls = plan
             .aggr_expr
             .iter()
-            .map(|e| self.call(e, input_schema, &physical_input, updating))
+            .map(|e| self.call(e, input_schema, &physical_input, updating || has_distinct))
             .collect::<Planned<Vec<_>>>()?;
         let mut fields: Vec<Arc<Field>> = result_schema
             .fields()
@@ -194,9 +196,15 @@ impl Lowering<'_> {
             result_schema: Arc::clone(&result_schema),
             ttl: self.ttl(&[input.node]).filter(|_| window.is_none()),
             mini_batch: self.options.mini_batch.filter(|_| window.is_none()),
+            input: match (updating, has_distinct) {
+                (true, _) => AggregateInput::Changes,
+                // Which values are new is known to those who keep them.
+                (_, true) => AggregateInput::Rows,
+                _ => AggregateInput::Partials,
+            },
         });
-        if updating {
-            return self.retract_aggregate(input, aggregate, group_roles, order_dependent);
+        if aggregate.input != AggregateInput::Partials {
+            return self.one_phase(input, aggregate, group_roles, order_dependent);
         }
         let (exchange, parallelism) = if key.is_empty() {
             (Exchange::Gather, 1)
@@ -243,8 +251,8 @@ impl Lowering<'_> {
         })
     }
 
-    /// An aggregation over updating input: rows meet by key at once.
-    fn retract_aggregate(
+    /// An aggregation whose rows meet by key at once.
+    fn one_phase(
         &mut self,
         input: Lowered,
         aggregate: Arc<Aggregate>,
@@ -287,7 +295,10 @@ impl Lowering<'_> {
         let schema = Arc::clone(&aggregate.result_schema);
         group_roles.resize(schema.fields().len(), Role::Plain);
         let node = self.graph.add(Node {
-            operation: Operation::RetractAggregate(Arc::new(aggregate)),
+            operation: match aggregate.window {
+                Some(_) => Operation::WindowAggregate(Arc::new(aggregate)),
+                None => Operation::GroupAggregate(Arc::new(aggregate)),
+            },
             inputs: vec![Input {
                 from: rows,
                 exchange,
@@ -302,17 +313,17 @@ impl Lowering<'_> {
         })
     }
 
-    /// One call of an aggregate function. `retracts`: over rows that come and go.
+    /// One call of an aggregate function. `takes_distinct`: who calls it sees to DISTINCT.
     pub(super) fn call(
         &self,
         expr: &Expr,
         logical: &DFSchema,
         physical: &Schema,
-        retracts: bool,
+        takes_distinct: bool,
     ) -> Planned<AggregateCall> {
         let mut expr = expr.clone();
         let mut distinct = false;
-        if retracts {
+        if takes_distinct {
             let plain = expr.transform(|e| {
                 Ok(match e {
                     Expr::AggregateFunction(mut function) if function.params.distinct => {

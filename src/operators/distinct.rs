@@ -1,0 +1,239 @@
+//! The values of DISTINCT arguments: how many rows of each group have each, for every FILTER. Calls with the same arguments share
+//! one table; a call is given a value when the first row comes that has it, and gives it back with the last.
+
+use std::sync::Arc;
+
+use arrow::array::{Array, ArrayRef};
+use arrow::datatypes::{DataType, Field, FieldRef, Schema};
+use datafusion::physical_expr::PhysicalExpr;
+
+use super::call_rows::CallRows;
+use super::evaluate;
+use crate::changelog::Batch;
+use crate::error::{Error, Result};
+use crate::graph::AggregateCall;
+use crate::state::{NO_SLOT, Slot, Table, Touched};
+
+type Expression = Arc<dyn PhysicalExpr>;
+
+/// What calls share: their arguments, and the filters that there are.
+pub struct Shared {
+    arguments: Vec<Expression>,
+    filters: Vec<Option<Expression>>,
+}
+
+impl Shared {
+    /// Where a DISTINCT call finds its values: which of `all`, and which filter of it. Adds what is missing.
+    pub fn of(all: &mut Vec<Self>, call: &AggregateCall) -> (usize, usize) {
+        let arguments = call.function.expressions();
+        let known = all.iter().position(|s| s.arguments == arguments);
+        let at = known.unwrap_or_else(|| {
+            all.push(Self {
+                arguments,
+                filters: Vec::new(),
+            });
+            all.len() - 1
+        });
+        let filters = &mut all[at].filters;
+        let known = filters.iter().position(|f| *f == call.filter);
+        let filter = known.unwrap_or_else(|| {
+            filters.push(call.filter.clone());
+            filters.len() - 1
+        });
+        (at, filter)
+    }
+}
+
+/// The values of one list of arguments.
+pub struct Distinct {
+    shared: Shared,
+    /// By group and value: a number of rows for each filter.
+    table: Table,
+    /// The values of a group are a list: its first one by group, and its neighbours by value.
+    first: Vec<Slot>,
+    links: Vec<Links>,
+}
+
+#[derive(Clone, Copy)]
+struct Links {
+    group: Slot,
+    before: Slot,
+    after: Slot,
+}
+
+/// The rows with which values came or went.
+pub struct Crossed {
+    arguments: Vec<ArrayRef>,
+    /// For each filter the rows, and 1 or -1 for each.
+    rows: Vec<(Vec<u32>, Vec<i64>)>,
+}
+
+impl Crossed {
+    /// The rows for a call with one of the filters.
+    ///
+    /// # Errors
+    /// Where a row is not there (a bug).
+    pub fn rows(&self, filter: usize, touched: &Touched) -> Result<CallRows> {
+        let (rows, weights) = &self.rows[filter];
+        CallRows::some(&self.arguments, rows, weights, touched)
+    }
+}
+
+impl Distinct {
+    /// No values yet. `keys`: the grouping columns, which are spread by those at `spread`.
+    ///
+    /// # Errors
+    /// Where a column type cannot be kept as state.
+    pub fn new(
+        name: &str,
+        shared: Shared,
+        keys: &[FieldRef],
+        spread: &[usize],
+        input: &Schema,
+    ) -> Result<Self> {
+        let mut fields = keys.to_vec();
+        for (i, argument) in shared.arguments.iter().enumerate() {
+            let data_type = argument.data_type(input)?;
+            fields.push(Arc::new(Field::new(format!("__arg{i}"), data_type, true)));
+        }
+        let width = fields.len();
+        for i in 0..shared.filters.len() {
+            let name = format!("__rows{i}");
+            fields.push(Arc::new(Field::new(name, DataType::Int64, true)));
+        }
+        Ok(Self {
+            shared,
+            table: Table::new(name, Arc::new(Schema::new(fields)), width, spread, None)?,
+            first: Vec::new(),
+            links: Vec::new(),
+        })
+    }
+
+    /// The table, for snapshots.
+    pub fn table(&mut self) -> &mut Table {
+        &mut self.table
+    }
+
+    /// Counts the rows of a batch; `keys` are their grouping columns.
+    ///
+    /// # Errors
+    /// Where an expression fails on a row.
+    pub fn apply(
+        &mut self,
+        batch: &Batch,
+        keys: &[ArrayRef],
+        touched: &Touched,
+    ) -> Result<Crossed> {
+        let rows = &batch.rows;
+        let arguments = self.shared.arguments.iter();
+        let arguments = arguments.map(|a| evaluate::values(a, rows));
+        let arguments: Vec<ArrayRef> = arguments.collect::<Result<_>>()?;
+        let filters = self.shared.filters.iter();
+        let filters = filters.map(|f| f.as_ref().map(|f| evaluate::mask(f, rows, "FILTER")));
+        let filters: Vec<_> = filters.map(Option::transpose).collect::<Result<_>>()?;
+        let columns: Vec<ArrayRef> = keys.iter().chain(&arguments).cloned().collect();
+        let encoded = self.table.keys_of(&columns, rows.num_rows())?;
+        let mut crossed = vec![(Vec::new(), Vec::new()); filters.len()];
+        let mut passed = Vec::with_capacity(filters.len());
+        for row in 0..encoded.count() {
+            let passes = |f: &Option<arrow::array::BooleanArray>| {
+                f.as_ref().is_none_or(|f| f.is_valid(row) && f.value(row))
+            };
+            passed.clear();
+            passed.extend((0..filters.len()).filter(|f| passes(&filters[*f])));
+            if passed.is_empty() {
+                continue;
+            }
+            let (slot, is_new) = self.table.write(&encoded, row)?;
+            if is_new {
+                self.link(touched.slots[touched.rows[row]], slot);
+            }
+            for filter in &passed {
+                let before = self.table.int(*filter, slot);
+                let after = before + batch.weight(row);
+                self.table.set_int(*filter, slot, after)?;
+                if (before > 0) != (after > 0) {
+                    let (rows, weights): &mut (Vec<u32>, Vec<i64>) = &mut crossed[*filter];
+                    rows.push(row as u32);
+                    weights.push(if after > 0 { 1 } else { -1 });
+                }
+            }
+            if (0..filters.len()).all(|filter| self.table.int(filter, slot) == 0) {
+                self.unlink(slot);
+                self.table.remove(slot)?;
+            }
+        }
+        Ok(Crossed {
+            arguments,
+            rows: crossed,
+        })
+    }
+
+    fn link(&mut self, group: Slot, value: Slot) {
+        let nobody = Links {
+            group,
+            before: NO_SLOT,
+            after: NO_SLOT,
+        };
+        let groups = self.first.len().max(group as usize + 1);
+        self.first.resize(groups, NO_SLOT);
+        self.links.resize(self.table.slots(), nobody);
+        let first = std::mem::replace(&mut self.first[group as usize], value);
+        if first != NO_SLOT {
+            self.links[first as usize].before = value;
+        }
+        self.links[value as usize] = Links {
+            after: first,
+            ..nobody
+        };
+    }
+
+    fn unlink(&mut self, value: Slot) {
+        let Links {
+            group,
+            before,
+            after,
+        } = self.links[value as usize];
+        match before {
+            NO_SLOT => self.first[group as usize] = after,
+            before => self.links[before as usize].after = after,
+        }
+        if after != NO_SLOT {
+            self.links[after as usize].before = before;
+        }
+    }
+
+    /// Forgets the values of a group.
+    ///
+    /// # Errors
+    /// Where their keys cannot be remembered.
+    pub fn remove(&mut self, group: Slot) -> Result<()> {
+        let Some(first) = self.first.get_mut(group as usize) else {
+            return Ok(());
+        };
+        let mut value = std::mem::replace(first, NO_SLOT);
+        while value != NO_SLOT {
+            self.table.remove(value)?;
+            value = self.links[value as usize].after;
+        }
+        Ok(())
+    }
+
+    /// The table is restored, and so is that of the groups, of which `width` columns are the key.
+    ///
+    /// # Errors
+    /// Values of a group that is not there.
+    pub fn restored(&mut self, groups: &Table, width: usize) -> Result<()> {
+        let slots = self.table.all();
+        let mut keys = self.table.keys(&slots)?;
+        keys.truncate(width);
+        let keys = groups.keys_of(&keys, slots.len())?;
+        for (i, slot) in slots.into_iter().enumerate() {
+            match groups.find(&keys, i) {
+                NO_SLOT => return Err(Error::internal("values of a group that is not there")),
+                group => self.link(group, slot),
+            }
+        }
+        Ok(())
+    }
+}

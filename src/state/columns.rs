@@ -1,0 +1,349 @@
+//! Columns that are changed in place: those of one page of a table.
+
+use std::sync::Arc;
+
+use arrow::array::{Array, ArrayData, ArrayRef, AsArray, BooleanArray, make_array};
+use arrow::buffer::{BooleanBuffer, Buffer, MutableBuffer, NullBuffer};
+use arrow::datatypes::DataType;
+use arrow::row::{RowConverter, SortField};
+
+use crate::error::{Error, Result};
+
+/// Values of many lengths, each found by its place: changed in place where the length allows it.
+#[derive(Debug, Clone, Default)]
+pub struct Bytes {
+    places: Vec<(u32, u32)>,
+    data: Vec<u8>,
+    /// Bytes of `data` that no place needs any more.
+    unused: usize,
+}
+
+impl Bytes {
+    /// The value at `at`.
+    pub fn get(&self, at: usize) -> &[u8] {
+        let (from, length) = self.places[at];
+        &self.data[from as usize..from as usize + length as usize]
+    }
+
+    /// Number of places.
+    pub fn len(&self) -> usize {
+        self.places.len()
+    }
+
+    /// One more value.
+    ///
+    /// # Errors
+    /// Where a page would hold more than 4 GiB.
+    pub fn push(&mut self, value: &[u8]) -> Result<()> {
+        let place = self.append(value)?;
+        self.places.push(place);
+        Ok(())
+    }
+
+    /// Another value at `at`.
+    ///
+    /// # Errors
+    /// Where a page would hold more than 4 GiB.
+    pub fn set(&mut self, at: usize, value: &[u8]) -> Result<()> {
+        let (from, length) = self.places[at];
+        if length as usize == value.len() {
+            self.data[from as usize..from as usize + value.len()].copy_from_slice(value);
+            return Ok(());
+        }
+        self.unused += length as usize;
+        self.places[at] = (0, 0);
+        self.tidy();
+        self.places[at] = self.append(value)?;
+        Ok(())
+    }
+
+    fn append(&mut self, value: &[u8]) -> Result<(u32, u32)> {
+        let too_long = |_| {
+            Error::data("a page of state is over 4 GiB")
+                .with_help("values of several MiB cannot be kept for thousands of keys")
+        };
+        let from = u32::try_from(self.data.len()).map_err(too_long)?;
+        let length = u32::try_from(value.len()).map_err(too_long)?;
+        self.data.extend_from_slice(value);
+        Ok((from, length))
+    }
+
+    /// Gives back what is unused once it is the larger part.
+    fn tidy(&mut self) {
+        if self.unused <= self.data.len() / 2 || self.unused < 4096 {
+            return;
+        }
+        let mut data = Vec::with_capacity(self.data.len() - self.unused);
+        for (from, length) in &mut self.places {
+            let at = data.len();
+            data.extend_from_slice(&self.data[*from as usize..(*from + *length) as usize]);
+            *from = at as u32;
+        }
+        self.data = data;
+        self.unused = 0;
+    }
+}
+
+/// How the values of an Arrow type are kept.
+#[derive(Debug)]
+pub struct ColumnType {
+    data_type: DataType,
+    kept: Kept,
+}
+
+#[derive(Debug)]
+enum Kept {
+    /// Of so many bytes each.
+    Fixed(usize),
+    /// As a byte.
+    Boolean,
+    /// In Arrow's row format.
+    Rows(RowConverter),
+}
+
+/// The values of one column in a page.
+#[derive(Debug, Clone)]
+pub struct Column {
+    valid: Vec<bool>,
+    values: Values,
+}
+
+#[derive(Debug, Clone)]
+enum Values {
+    Fixed { width: usize, data: Vec<u8> },
+    Rows(Bytes),
+}
+
+impl ColumnType {
+    /// How values of `data_type` are kept.
+    ///
+    /// # Errors
+    /// Where they cannot be.
+    pub fn new(data_type: &DataType) -> Result<Self> {
+        let kept = match (data_type, data_type.primitive_width()) {
+            (_, Some(width)) => Kept::Fixed(width),
+            (DataType::Boolean, _) => Kept::Boolean,
+            _ => Kept::Rows(RowConverter::new(vec![SortField::new(data_type.clone())])?),
+        };
+        Ok(Self {
+            data_type: data_type.clone(),
+            kept,
+        })
+    }
+
+    /// A column without places.
+    pub fn column(&self) -> Column {
+        let fixed = |width| Values::Fixed {
+            width,
+            data: Vec::new(),
+        };
+        Column {
+            valid: Vec::new(),
+            values: match &self.kept {
+                Kept::Fixed(width) => fixed(*width),
+                Kept::Boolean => fixed(1),
+                Kept::Rows(_) => Values::Rows(Bytes::default()),
+            },
+        }
+    }
+
+    /// Calls `put` with every value of an array: its index and its bytes, `None` for NULL.
+    ///
+    /// # Errors
+    /// An array of another type, or as `put`.
+    pub fn each(
+        &self,
+        array: &ArrayRef,
+        mut put: impl FnMut(usize, Option<&[u8]>) -> Result<()>,
+    ) -> Result<()> {
+        if *array.data_type() != self.data_type {
+            return Err(Error::internal(format!(
+                "state of type {} was given {}",
+                self.data_type,
+                array.data_type()
+            )));
+        }
+        match &self.kept {
+            Kept::Fixed(width) => {
+                let data = array.to_data();
+                let bytes = data.buffers().first().map_or(&[][..], Buffer::as_slice);
+                let bytes = &bytes[data.offset() * width..];
+                for (i, value) in bytes.chunks_exact(*width).take(array.len()).enumerate() {
+                    put(i, array.is_valid(i).then_some(value))?;
+                }
+            }
+            Kept::Boolean => {
+                let values = array.as_boolean();
+                for i in 0..array.len() {
+                    let value = [u8::from(values.value(i))];
+                    put(i, array.is_valid(i).then_some(&value))?;
+                }
+            }
+            Kept::Rows(converter) => {
+                let rows = converter.convert_columns(std::slice::from_ref(array))?;
+                for (i, row) in rows.iter().enumerate() {
+                    put(i, array.is_valid(i).then_some(row.as_ref()))?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The array of values of columns of this type, each at a place of one.
+    ///
+    /// # Errors
+    /// Where Arrow refuses them (a bug).
+    pub fn array<'a>(
+        &self,
+        values: impl ExactSizeIterator<Item = (&'a Column, usize)> + Clone,
+    ) -> Result<ArrayRef> {
+        let n = values.len();
+        let valid: Vec<bool> = values.clone().map(|(c, at)| c.valid[at]).collect();
+        match &self.kept {
+            Kept::Fixed(width) => {
+                let mut buffer = MutableBuffer::with_capacity(n * width);
+                values.for_each(|(c, at)| buffer.extend_from_slice(c.bytes(at)));
+                let data = ArrayData::builder(self.data_type.clone())
+                    .len(n)
+                    .add_buffer(buffer.into())
+                    .nulls(Some(NullBuffer::from(valid)))
+                    .build()?;
+                Ok(make_array(data))
+            }
+            Kept::Boolean => {
+                let bits = BooleanBuffer::from_iter(values.map(|(c, at)| c.bytes(at) == [1]));
+                Ok(Arc::new(BooleanArray::new(
+                    bits,
+                    Some(NullBuffer::from(valid)),
+                )))
+            }
+            Kept::Rows(converter) => {
+                let null = arrow::array::new_null_array(&self.data_type, 1);
+                let null = converter.convert_columns(&[null])?;
+                let parser = converter.parser();
+                let rows = values.zip(valid).map(|((c, at), valid)| match valid {
+                    true => parser.parse(c.bytes(at)),
+                    false => null.row(0),
+                });
+                let mut columns = converter.convert_rows(rows)?;
+                Ok(columns.remove(0))
+            }
+        }
+    }
+}
+
+impl Column {
+    /// One more place, NULL.
+    ///
+    /// # Errors
+    /// Where a page would hold more than 4 GiB.
+    pub fn push_null(&mut self) -> Result<()> {
+        self.valid.push(false);
+        match &mut self.values {
+            Values::Fixed { width, data } => data.resize(data.len() + *width, 0),
+            Values::Rows(rows) => rows.push(&[])?,
+        }
+        Ok(())
+    }
+
+    /// Another value at `at`.
+    ///
+    /// # Errors
+    /// Where a page would hold more than 4 GiB.
+    pub fn set(&mut self, at: usize, value: Option<&[u8]>) -> Result<()> {
+        self.valid[at] = value.is_some();
+        match &mut self.values {
+            Values::Fixed { width, data } => {
+                let place = &mut data[at * *width..(at + 1) * *width];
+                match value {
+                    Some(value) => place.copy_from_slice(value),
+                    None => place.fill(0),
+                }
+            }
+            Values::Rows(rows) => rows.set(at, value.unwrap_or_default())?,
+        }
+        Ok(())
+    }
+
+    fn bytes(&self, at: usize) -> &[u8] {
+        match &self.values {
+            Values::Fixed { width, data } => &data[at * width..(at + 1) * width],
+            Values::Rows(rows) => rows.get(at),
+        }
+    }
+
+    /// A BIGINT; NULL is 0.
+    pub fn int(&self, at: usize) -> i64 {
+        let bytes = self.bytes(at).try_into().unwrap_or_default();
+        i64::from_ne_bytes(bytes)
+    }
+
+    /// Another BIGINT at `at`.
+    ///
+    /// # Errors
+    /// Where the column is of another type.
+    pub fn set_int(&mut self, at: usize, value: i64) -> Result<()> {
+        match &self.values {
+            Values::Fixed { width: 8, .. } => self.set(at, Some(&value.to_ne_bytes())),
+            _ => Err(Error::internal("a column of state is no BIGINT")),
+        }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use arrow::array::{
+        Decimal128Array, Float64Array, Int32Array, ListArray, StringArray, new_null_array,
+    };
+    use arrow::datatypes::Int32Type;
+
+    #[test]
+    fn values_of_any_type_come_back() {
+        let arrays: Vec<ArrayRef> = vec![
+            Arc::new(Int32Array::from(vec![Some(1), None, Some(-3)])),
+            Arc::new(Float64Array::from(vec![Some(-0.0), None, Some(1.5)])),
+            Arc::new(BooleanArray::from(vec![Some(true), None, Some(false)])),
+            Arc::new(StringArray::from(vec![Some("a"), None, Some("")])),
+            Arc::new(
+                Decimal128Array::from(vec![Some(7), None, Some(i128::MAX / 5)])
+                    .with_precision_and_scale(38, 3)
+                    .unwrap(),
+            ),
+            Arc::new(ListArray::from_iter_primitive::<Int32Type, _, _>(vec![
+                Some(vec![Some(1), None]),
+                None,
+                Some(vec![]),
+            ])),
+            new_null_array(&DataType::Null, 3),
+        ];
+        for array in arrays {
+            let kind = ColumnType::new(array.data_type()).unwrap();
+            let mut column = kind.column();
+            (0..3).for_each(|_| column.push_null().unwrap());
+            let slice = array.slice(1, 2);
+            kind.each(&slice, |i, v| column.set(i + 1, v)).unwrap();
+            kind.each(&array.slice(0, 1), |_, v| column.set(0, v))
+                .unwrap();
+            let back = kind.array((0..3).map(|at| (&column, at))).unwrap();
+            assert_eq!(back.as_ref(), array.as_ref());
+            let other = new_null_array(&DataType::Date32, 1);
+            assert!(kind.each(&other, |_, _| Ok(())).is_err());
+        }
+    }
+
+    #[test]
+    fn what_is_no_longer_needed_is_given_back() {
+        let mut bytes = Bytes::default();
+        (0..100).for_each(|_| bytes.push(&[0; 100]).unwrap());
+        for round in 1..50u8 {
+            for at in 0..100 {
+                bytes.set(at, &vec![round; 100 + at % 7]).unwrap();
+            }
+        }
+        assert!(bytes.data.len() < 40_000, "{}", bytes.data.len());
+        let whole = (0..bytes.len()).all(|at| bytes.get(at) == vec![49; 100 + at % 7]);
+        assert!(whole);
+    }
+}

@@ -1,0 +1,603 @@
+//! Rows by key, in columns that are changed in place.
+//!
+//! A row has a slot, which it keeps as long as it is there. Slots lie in pages; an index finds the slot of a key. The table knows
+//! which rows changed since the last snapshot, and with a TTL when each was last written.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use arrow::array::{Array, ArrayRef, AsArray, Int64Array, RecordBatch, RecordBatchOptions};
+use arrow::datatypes::{DataType, Field, Int64Type, Schema, SchemaRef};
+use arrow::row::{RowConverter, Rows, SortField};
+use hashbrown::{HashMap, HashTable};
+use twox_hash::XxHash3_64;
+
+use super::columns::{Bytes, Column, ColumnType};
+use super::{StatePart, StateTtl};
+use crate::error::{Error, Result};
+
+/// Where a row of a table is.
+pub type Slot = u32;
+
+/// No row.
+pub const NO_SLOT: Slot = Slot::MAX;
+
+/// Slots of a page.
+const PAGE: usize = 4096;
+
+/// The column of a snapshot that says when a row was last written. No column of a query can have such a name before it.
+const WRITTEN: &str = "__written";
+
+const LIVE: u8 = 1;
+/// It changed since the last snapshot.
+const CHANGED: u8 = 2;
+/// Its key is in a snapshot.
+const KNOWN: u8 = 4;
+/// It has a place among what may expire.
+const WAITS: u8 = 8;
+
+/// Rows by key.
+pub struct Table {
+    // Properties.
+    name: String,
+    schema: SchemaRef,
+    width: usize,
+    /// `None` where the key has no columns: then there is one row at most.
+    keys: Option<RowConverter>,
+    types: Vec<ColumnType>,
+    spread: Vec<usize>,
+    // State.
+    pages: Vec<Page>,
+    flags: Vec<u8>,
+    index: HashTable<Slot>,
+    free: Vec<Slot>,
+    changed: Vec<Slot>,
+    /// The keys that went since the last snapshot, of those that it has; `None` before the first one.
+    gone: Option<Bytes>,
+    expiry: Option<Expiry>,
+}
+
+struct Page {
+    keys: Bytes,
+    columns: Vec<Column>,
+    /// When each row was last written, with a TTL.
+    written: Vec<i64>,
+}
+
+/// What may expire: each row once, at a time when or before which it was written.
+struct Expiry {
+    ttl: StateTtl,
+    now: Option<i64>,
+    by_time: BTreeMap<i64, Vec<Slot>>,
+}
+
+/// Keys in the form in which a table compares them.
+pub struct Keys {
+    rows: Option<Rows>,
+    hashes: Vec<u64>,
+}
+
+impl Keys {
+    /// Number of keys.
+    pub fn count(&self) -> usize {
+        self.hashes.len()
+    }
+
+    fn bytes(&self, at: usize) -> &[u8] {
+        match &self.rows {
+            Some(rows) => rows.row(at).data(),
+            None => &[],
+        }
+    }
+}
+
+fn hash(key: &[u8]) -> u64 {
+    XxHash3_64::oneshot(key)
+}
+
+fn key_of(pages: &[Page], slot: Slot) -> &[u8] {
+    let (page, at) = place(slot);
+    pages[page].keys.get(at)
+}
+
+fn place(slot: Slot) -> (usize, usize) {
+    let slot = slot as usize;
+    (slot / PAGE, slot % PAGE)
+}
+
+impl Table {
+    /// Without rows. The first `width` columns of `schema` are the key; rows are spread over instances by the key columns
+    /// `spread`.
+    ///
+    /// # Errors
+    /// Where a column type cannot be kept as state.
+    pub fn new(
+        name: &str,
+        schema: SchemaRef,
+        width: usize,
+        spread: &[usize],
+        ttl: Option<StateTtl>,
+    ) -> Result<Self> {
+        let fields = schema.fields().iter();
+        let keys = fields.clone().take(width);
+        let keys: Vec<SortField> = keys
+            .map(|f| SortField::new(f.data_type().clone()))
+            .collect();
+        let types = fields.skip(width).map(|f| ColumnType::new(f.data_type()));
+        Ok(Self {
+            name: name.to_string(),
+            width,
+            keys: match keys.is_empty() {
+                true => None,
+                false => Some(RowConverter::new(keys)?),
+            },
+            types: types.collect::<Result<_>>()?,
+            spread: spread.to_vec(),
+            pages: Vec::new(),
+            flags: Vec::new(),
+            index: HashTable::new(),
+            free: Vec::new(),
+            changed: Vec::new(),
+            gone: None,
+            expiry: ttl.map(|ttl| Expiry {
+                ttl,
+                now: None,
+                by_time: BTreeMap::new(),
+            }),
+            schema,
+        })
+    }
+
+    /// Its name in snapshots.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Number of slots that there are or were: all slots are below it.
+    pub fn slots(&self) -> usize {
+        self.flags.len()
+    }
+
+    /// The slots of all rows.
+    pub fn all(&self) -> Vec<Slot> {
+        let flags = (0..).zip(&self.flags);
+        let live = flags.filter(|(_, flags)| **flags & LIVE != 0);
+        live.map(|(slot, _)| slot).collect()
+    }
+
+    // Finding.
+
+    /// Keys given as columns.
+    ///
+    /// # Errors
+    /// Columns of other types than the key's.
+    pub fn keys_of(&self, columns: &[ArrayRef], rows: usize) -> Result<Keys> {
+        Ok(match &self.keys {
+            None => Keys {
+                rows: None,
+                hashes: vec![hash(&[]); rows],
+            },
+            Some(converter) => {
+                let rows = converter.convert_columns(columns)?;
+                Keys {
+                    hashes: rows.iter().map(|row| hash(row.data())).collect(),
+                    rows: Some(rows),
+                }
+            }
+        })
+    }
+
+    /// The slot of a key; [`NO_SLOT`] where it has no row.
+    pub fn find(&self, keys: &Keys, at: usize) -> Slot {
+        let key = keys.bytes(at);
+        let found = self
+            .index
+            .find(keys.hashes[at], |slot| key_of(&self.pages, *slot) == key);
+        found.copied().unwrap_or(NO_SLOT)
+    }
+
+    /// The slot of a key, and whether it has a new row, all NULL. The row counts as written now.
+    ///
+    /// # Errors
+    /// Where there is no room for one more.
+    pub fn write(&mut self, keys: &Keys, at: usize) -> Result<(Slot, bool)> {
+        let found = self.find(keys, at);
+        if found != NO_SLOT {
+            self.touch(found);
+            return Ok((found, false));
+        }
+        let slot = self.room(keys.bytes(at))?;
+        let pages = &self.pages;
+        let rehash = |slot: &Slot| hash(key_of(pages, *slot));
+        self.index.insert_unique(keys.hashes[at], slot, rehash);
+        self.touch(slot);
+        Ok((slot, true))
+    }
+
+    /// The slots of all rows of a batch, new where there is none, as [`Table::write`].
+    ///
+    /// # Errors
+    /// Where there is no room for one more.
+    pub fn write_all(&mut self, keys: &Keys) -> Result<Touched> {
+        let (mut slots, mut new) = (Vec::with_capacity(keys.count()), Vec::new());
+        for i in 0..keys.count() {
+            let (slot, is_new) = self.write(keys, i)?;
+            slots.push(slot);
+            if is_new {
+                new.push(slot);
+            }
+        }
+        Ok(Touched::of(&slots, new))
+    }
+
+    /// An unused slot, which gets the key and a row of NULLs.
+    fn room(&mut self, key: &[u8]) -> Result<Slot> {
+        if let Some(slot) = self.free.pop() {
+            let (page, at) = place(slot);
+            let page = &mut self.pages[page];
+            page.keys.set(at, key)?;
+            for column in &mut page.columns {
+                column.set(at, None)?;
+            }
+            self.flags[slot as usize] = LIVE | (self.flags[slot as usize] & (WAITS | CHANGED));
+            return Ok(slot);
+        }
+        let slot = Slot::try_from(self.flags.len()).unwrap_or(NO_SLOT);
+        if slot == NO_SLOT {
+            return Err(Error::data(format!(
+                "the state '{}' has over 4 billion rows in one instance",
+                self.name
+            ))
+            .with_help("give 'table.exec.state.ttl', or a higher parallelism"));
+        }
+        if self.flags.len().is_multiple_of(PAGE) {
+            self.pages.push(Page {
+                keys: Bytes::default(),
+                columns: self.types.iter().map(ColumnType::column).collect(),
+                written: Vec::new(),
+            });
+        }
+        if let Some(page) = self.pages.last_mut() {
+            page.keys.push(key)?;
+            for column in &mut page.columns {
+                column.push_null()?;
+            }
+            if self.expiry.is_some() {
+                page.written.push(i64::MIN);
+            }
+        }
+        self.flags.push(LIVE);
+        Ok(slot)
+    }
+
+    // Reading and changing.
+
+    /// The key columns of rows.
+    ///
+    /// # Errors
+    /// Where Arrow refuses them (a bug).
+    pub fn keys(&self, slots: &[Slot]) -> Result<Vec<ArrayRef>> {
+        self.decoded(slots.iter().map(|slot| key_of(&self.pages, *slot)))
+    }
+
+    fn decoded<'a>(&self, keys: impl Iterator<Item = &'a [u8]>) -> Result<Vec<ArrayRef>> {
+        let Some(converter) = &self.keys else {
+            return Ok(Vec::new());
+        };
+        let parser = converter.parser();
+        Ok(converter.convert_rows(keys.map(|key| parser.parse(key)))?)
+    }
+
+    /// The values of a column behind the key.
+    ///
+    /// # Errors
+    /// Where Arrow refuses them (a bug).
+    pub fn values(&self, column: usize, slots: &[Slot]) -> Result<ArrayRef> {
+        self.types[column].array(slots.iter().map(|slot| {
+            let (page, at) = place(*slot);
+            (&self.pages[page].columns[column], at)
+        }))
+    }
+
+    /// Other values of a column behind the key, one for each slot.
+    ///
+    /// # Errors
+    /// Values of another type.
+    pub fn set(&mut self, column: usize, slots: &[Slot], values: &ArrayRef) -> Result<()> {
+        let pages = &mut self.pages;
+        self.types[column].each(values, |i, value| {
+            let (page, at) = place(slots[i]);
+            pages[page].columns[column].set(at, value)
+        })
+    }
+
+    /// A value of a BIGINT column behind the key; NULL is 0.
+    pub fn int(&self, column: usize, slot: Slot) -> i64 {
+        let (page, at) = place(slot);
+        self.pages[page].columns[column].int(at)
+    }
+
+    /// Another value of a BIGINT column behind the key.
+    ///
+    /// # Errors
+    /// A column of another type.
+    pub fn set_int(&mut self, column: usize, slot: Slot, value: i64) -> Result<()> {
+        let (page, at) = place(slot);
+        self.pages[page].columns[column].set_int(at, value)
+    }
+
+    /// A row is written now.
+    pub fn touch(&mut self, slot: Slot) {
+        self.mark(slot);
+        if let Some(expiry) = &mut self.expiry {
+            let now = expiry.now.unwrap_or(i64::MIN);
+            let (page, at) = place(slot);
+            self.pages[page].written[at] = now;
+            expiry.wait(&mut self.flags[slot as usize], slot, now);
+        }
+    }
+
+    fn mark(&mut self, slot: Slot) {
+        let flags = &mut self.flags[slot as usize];
+        if self.gone.is_some() && *flags & CHANGED == 0 {
+            *flags |= CHANGED;
+            self.changed.push(slot);
+        }
+    }
+
+    /// Takes a row away.
+    ///
+    /// # Errors
+    /// Where its key cannot be remembered.
+    pub fn remove(&mut self, slot: Slot) -> Result<()> {
+        let key = key_of(&self.pages, slot);
+        if let Ok(entry) = self.index.find_entry(hash(key), |s| *s == slot) {
+            entry.remove();
+        }
+        let flags = &mut self.flags[slot as usize];
+        if let Some(gone) = &mut self.gone
+            && *flags & KNOWN != 0
+        {
+            gone.push(key)?;
+        }
+        *flags &= !(LIVE | KNOWN);
+        self.free.push(slot);
+        Ok(())
+    }
+
+    // Time.
+
+    /// How often the clock must be told, in milliseconds; `None` where it plays no part.
+    pub fn clock_period(&self) -> Option<u64> {
+        let ttl = self.expiry.as_ref()?.ttl;
+        (!ttl.by_event_time).then(|| (ttl.after.unsigned_abs() / 4).clamp(10, 1000))
+    }
+
+    /// The watermark moved to `time`: the rows that expire by it, which are still there.
+    pub fn on_watermark(&mut self, time: i64) -> Vec<Slot> {
+        self.advance(time, true)
+    }
+
+    /// The clock is at `time`: the rows that expire by it, which are still there.
+    pub fn on_clock(&mut self, time: i64) -> Vec<Slot> {
+        self.advance(time, false)
+    }
+
+    fn advance(&mut self, time: i64, is_event_time: bool) -> Vec<Slot> {
+        let mut expired = Vec::new();
+        let Some(expiry) = &mut self.expiry else {
+            return expired;
+        };
+        // The end of input is no time at which anything could still be written.
+        if expiry.ttl.by_event_time != is_event_time || time == i64::MAX {
+            return expired;
+        }
+        // What was written before the time was known counts as written now.
+        let mut dated = Vec::new();
+        if expiry.now.is_none() {
+            dated = expiry.by_time.remove(&i64::MIN).unwrap_or_default();
+            for slot in &dated {
+                let (page, at) = place(*slot);
+                self.pages[page].written[at] = time;
+            }
+            expiry.by_time.entry(time).or_default().extend(&dated);
+        }
+        let now = expiry.now.map_or(time, |now| now.max(time));
+        expiry.now = Some(now);
+        let after = expiry.ttl.after;
+        while let Some(first) = expiry.by_time.first_entry()
+            && first.key().saturating_add(after) <= now
+        {
+            for slot in first.remove() {
+                let flags = &mut self.flags[slot as usize];
+                *flags &= !WAITS;
+                if *flags & LIVE == 0 {
+                    continue;
+                }
+                let (page, at) = place(slot);
+                let written = self.pages[page].written[at];
+                if written.saturating_add(after) <= now {
+                    expired.push(slot);
+                } else {
+                    expiry.wait(flags, slot, written);
+                }
+            }
+        }
+        let is_live = |slot: &Slot| self.flags[*slot as usize] & LIVE != 0;
+        dated.retain(is_live);
+        dated.into_iter().for_each(|slot| self.mark(slot));
+        expired
+    }
+
+    // Snapshots.
+
+    /// The rows that changed since the last snapshot, and the keys that went; the first time all rows. What follows counts from
+    /// here.
+    ///
+    /// # Errors
+    /// Where rows cannot be given as columns (a bug).
+    pub fn snapshot(&mut self) -> Result<StatePart> {
+        let gone = self.gone.replace(Bytes::default());
+        let mut slots = match gone {
+            Some(_) => std::mem::take(&mut self.changed),
+            None => self.all(),
+        };
+        slots.iter().for_each(|slot| {
+            let flags = &mut self.flags[*slot as usize];
+            *flags &= !CHANGED;
+            *flags |= if *flags & LIVE != 0 { KNOWN } else { 0 };
+        });
+        slots.retain(|slot| self.flags[*slot as usize] & LIVE != 0);
+        slots.sort_unstable();
+        let part = StatePart::keyed(&self.name, self.rows(&slots)?, &self.spread)?;
+        let gone = match gone {
+            Some(gone) => Some(self.key_rows(&gone)?),
+            None => None,
+        };
+        Ok(part.replacing((0..self.width).collect(), gone))
+    }
+
+    fn key_rows(&self, keys: &Bytes) -> Result<RecordBatch> {
+        let n = keys.len();
+        let columns = self.decoded((0..n).map(|i| keys.get(i)))?;
+        let all: Vec<usize> = (0..self.width).collect();
+        let options = RecordBatchOptions::new().with_row_count(Some(n));
+        let schema = Arc::new(self.schema.project(&all)?);
+        Ok(RecordBatch::try_new_with_options(
+            schema, columns, &options,
+        )?)
+    }
+
+    fn rows(&self, slots: &[Slot]) -> Result<RecordBatch> {
+        let mut columns = self.keys(slots)?;
+        for column in 0..self.types.len() {
+            columns.push(self.values(column, slots)?);
+        }
+        let mut schema = Arc::clone(&self.schema);
+        if self.expiry.is_some() {
+            let written = slots.iter().map(|slot| {
+                let (page, at) = place(*slot);
+                self.pages[page].written[at]
+            });
+            columns.push(Arc::new(Int64Array::from_iter_values(written)));
+            let mut fields = schema.fields().to_vec();
+            fields.push(Arc::new(Field::new(WRITTEN, DataType::Int64, true)));
+            schema = Arc::new(Schema::new(fields));
+        }
+        let options = RecordBatchOptions::new().with_row_count(Some(slots.len()));
+        Ok(RecordBatch::try_new_with_options(
+            schema, columns, &options,
+        )?)
+    }
+
+    /// Takes rows that snapshots gave; returns their slots. What is written from here on are changes.
+    ///
+    /// # Errors
+    /// Rows of another table.
+    pub fn restore(&mut self, part: &StatePart) -> Result<Vec<Slot>> {
+        let rows = &part.rows;
+        if rows.num_columns() < self.schema.fields().len() {
+            return Err(Error::internal(format!(
+                "the state '{}' has other columns than it should",
+                self.name
+            )));
+        }
+        let (keys, values) = rows.columns().split_at(self.width);
+        let keys = self.keys_of(keys, rows.num_rows())?;
+        let written = rows.column_by_name(WRITTEN);
+        let written = written.and_then(|w| w.as_primitive_opt::<Int64Type>());
+        let mut slots = Vec::with_capacity(keys.count());
+        for i in 0..keys.count() {
+            let (slot, _) = self.write(&keys, i)?;
+            slots.push(slot);
+            if let Some(written) = written.filter(|w| w.is_valid(i))
+                && self.expiry.is_some()
+            {
+                let (page, at) = place(slot);
+                self.pages[page].written[at] = written.value(i);
+            }
+        }
+        for (column, values) in values.iter().take(self.types.len()).enumerate() {
+            self.set(column, &slots, values)?;
+        }
+        if let Some(expiry) = &mut self.expiry {
+            expiry.by_time.clear();
+            for slot in (0..).take(self.flags.len()) {
+                let flags = &mut self.flags[slot as usize];
+                *flags &= !WAITS;
+                let (page, at) = place(slot);
+                expiry.wait(flags, slot, self.pages[page].written[at]);
+            }
+        }
+        slots
+            .iter()
+            .for_each(|slot| self.flags[*slot as usize] |= KNOWN);
+        Ok(slots)
+    }
+
+    /// All of the snapshot is there: what follows are changes.
+    pub fn restored(&mut self) {
+        self.gone = Some(Bytes::default());
+    }
+}
+
+impl Expiry {
+    /// A row that was written at `time` waits to expire, where it does not already.
+    fn wait(&mut self, flags: &mut u8, slot: Slot, time: i64) {
+        if *flags & WAITS == 0 {
+            *flags |= WAITS;
+            self.by_time.entry(time).or_default().push(slot);
+        }
+    }
+}
+
+/// The slots of a batch, each once, and which of them each row has.
+pub struct Touched {
+    /// The slots: first those that were there before.
+    pub slots: Vec<Slot>,
+    /// How many were there before.
+    pub known: usize,
+    /// For each row the position of its slot in `slots`.
+    pub rows: Vec<usize>,
+}
+
+impl Touched {
+    /// Of the slot of each row, and those among them that are new.
+    fn of(slots: &[Slot], new: Vec<Slot>) -> Self {
+        let mut positions: HashMap<Slot, usize> = HashMap::with_capacity(slots.len());
+        // A new slot is told apart by a position from the end.
+        for (i, slot) in new.iter().enumerate() {
+            positions.insert(*slot, usize::MAX - i);
+        }
+        let mut touched = Self {
+            slots: Vec::with_capacity(slots.len()),
+            known: 0,
+            rows: Vec::with_capacity(slots.len()),
+        };
+        for slot in slots {
+            let next = touched.slots.len();
+            let position = *positions.entry(*slot).or_insert(next);
+            if position == next {
+                touched.slots.push(*slot);
+            }
+            touched.rows.push(position);
+        }
+        touched.known = touched.slots.len();
+        let first_new = usize::MAX - new.len();
+        for row in touched.rows.iter_mut().filter(|row| **row > first_new) {
+            *row = touched.known + (usize::MAX - *row);
+        }
+        touched.slots.extend(new);
+        touched
+    }
+
+    /// Those that are new.
+    pub fn new_slots(&self) -> &[Slot] {
+        &self.slots[self.known..]
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+#[path = "table_tests.rs"]
+mod tests;

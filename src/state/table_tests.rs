@@ -1,0 +1,216 @@
+//! A table against a model of it, however it is written, cut, put together and spread anew.
+
+use std::collections::BTreeMap;
+
+use arrow::array::StringArray;
+use proptest::prelude::*;
+
+use super::super::{KEY_GROUPS, instance_of, merge};
+use super::*;
+
+fn schema() -> SchemaRef {
+    let field = |name, data_type| Field::new(name, data_type, true);
+    Arc::new(Schema::new(vec![
+        field("k", DataType::Int64),
+        field("l", DataType::Int64),
+        field("text", DataType::Utf8),
+        field("number", DataType::Int64),
+    ]))
+}
+
+type Key = (i64, Option<i64>);
+
+fn key_columns(keys: &[Key]) -> Vec<ArrayRef> {
+    vec![
+        Arc::new(Int64Array::from_iter_values(keys.iter().map(|k| k.0))),
+        Arc::new(keys.iter().map(|k| k.1).collect::<Int64Array>()),
+    ]
+}
+
+fn text(number: i64) -> Option<String> {
+    (number % 3 != 0).then(|| "x".repeat(number as usize))
+}
+
+const AFTER: i64 = 20;
+
+fn table(expires: bool) -> Table {
+    let ttl = expires.then_some(StateTtl {
+        after: AFTER,
+        by_event_time: true,
+    });
+    Table::new("t", schema(), 2, &[0], ttl).unwrap()
+}
+
+fn write(table: &mut Table, rows: &[(Key, i64)]) {
+    let keys: Vec<Key> = rows.iter().map(|row| row.0).collect();
+    let keys = table.keys_of(&key_columns(&keys), rows.len()).unwrap();
+    let touched = table.write_all(&keys).unwrap();
+    assert!(
+        touched
+            .new_slots()
+            .iter()
+            .all(|slot| table.int(1, *slot) == 0)
+    );
+    let slots: Vec<Slot> = touched.rows.iter().map(|at| touched.slots[*at]).collect();
+    let texts: ArrayRef = Arc::new(StringArray::from_iter(rows.iter().map(|row| text(row.1))));
+    table.set(0, &slots, &texts).unwrap();
+    for (slot, (_, number)) in slots.into_iter().zip(rows) {
+        table.set_int(1, slot, *number).unwrap();
+    }
+}
+
+fn remove(table: &mut Table, key: Key) -> bool {
+    let keys = table.keys_of(&key_columns(&[key]), 1).unwrap();
+    let slot = table.find(&keys, 0);
+    if slot != NO_SLOT {
+        table.remove(slot).unwrap();
+    }
+    slot != NO_SLOT
+}
+
+fn rows(rows: &RecordBatch) -> BTreeMap<Key, i64> {
+    let ints = |c: usize| rows.column(c).as_primitive::<Int64Type>();
+    let texts = rows.column(2).as_string::<i32>();
+    let mut all = BTreeMap::new();
+    for i in 0..rows.num_rows() {
+        let l = ints(1).is_valid(i).then(|| ints(1).value(i));
+        let number = ints(3).value(i);
+        let shown = texts.is_valid(i).then(|| texts.value(i).to_string());
+        assert_eq!(shown, text(number));
+        assert!(all.insert((ints(0).value(i), l), number).is_none());
+    }
+    all
+}
+
+#[derive(Debug, Clone)]
+enum Step {
+    Write(Vec<(Key, i64)>),
+    Remove(Key),
+    Time(i64),
+    Snapshot,
+    /// Everything so far becomes one file.
+    Compact,
+    Rescale(usize),
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let key = || (0i64..6, proptest::option::weighted(0.8, 0i64..2));
+    let written = (key(), 1i64..40);
+    let step = prop_oneof![
+        8 => proptest::collection::vec(written, 1..4).prop_map(Step::Write),
+        4 => key().prop_map(Step::Remove),
+        3 => (0i64..15).prop_map(Step::Time),
+        4 => Just(Step::Snapshot),
+        1 => Just(Step::Compact),
+        1 => (1usize..4).prop_map(Step::Rescale),
+    ];
+    proptest::collection::vec(step, 0..60)
+}
+
+proptest! {
+    #[test]
+    fn snapshots_add_up_to_the_table(steps in steps(), expires: bool, instances in 1usize..3) {
+        let mut all: Vec<Table> = (0..instances).map(|_| table(expires)).collect();
+        let mut log: Vec<StatePart> = Vec::new();
+        // The number of each key, and when it was written.
+        let mut model: BTreeMap<Key, (i64, Option<i64>)> = BTreeMap::new();
+        let mut now = None;
+        let group = |key: Key| {
+            let keys = RecordBatch::try_from_iter([("k", key_columns(&[key]).remove(0))]);
+            StatePart::keyed("t", keys.unwrap(), &[0]).unwrap().key_groups.value(0)
+        };
+        for step in steps.into_iter().chain([Step::Snapshot]) {
+            let n = all.len();
+            let owner = |key: Key| instance_of(group(key), n);
+            match step {
+                Step::Write(written) => {
+                    for i in 0..n {
+                        let own: Vec<(Key, i64)> =
+                            written.iter().filter(|row| owner(row.0) == i).copied().collect();
+                        write(&mut all[i], &own);
+                    }
+                    model.extend(written.into_iter().map(|(key, number)| (key, (number, now))));
+                }
+                Step::Remove(key) => {
+                    prop_assert_eq!(remove(&mut all[owner(key)], key), model.remove(&key).is_some());
+                }
+                Step::Time(by) => {
+                    let time = now.unwrap_or(100) + by;
+                    now = Some(time);
+                    for table in &mut all {
+                        for slot in table.on_watermark(time) {
+                            table.remove(slot).unwrap();
+                        }
+                    }
+                    model.values_mut().for_each(|(_, at)| *at = at.or(now));
+                    model.retain(|_, (_, at)| !expires || at.unwrap() + AFTER > time);
+                }
+                Step::Snapshot => {
+                    log.extend(all.iter_mut().map(|table| table.snapshot().unwrap()));
+                    let whole = merge(log.clone()).unwrap();
+                    let expected = model.iter().map(|(key, (number, _))| (*key, *number));
+                    prop_assert_eq!(rows(&whole.rows), expected.collect::<BTreeMap<_, _>>());
+                    prop_assert!(whole.key_groups.iter().all(|g| g.unwrap() < KEY_GROUPS));
+                }
+                Step::Compact if !log.is_empty() => log = vec![merge(log).unwrap()],
+                Step::Compact => {}
+                Step::Rescale(n) => {
+                    log.extend(all.iter_mut().map(|table| table.snapshot().unwrap()));
+                    let whole = merge(log.clone()).unwrap();
+                    all = (0..n).map(|_| table(expires)).collect();
+                    for (i, table) in all.iter_mut().enumerate() {
+                        table.restore(&whole.of_instance(i, n).unwrap()).unwrap();
+                        table.restored();
+                        // The watermark comes again before any row.
+                        if let Some(now) = now {
+                            prop_assert!(table.on_watermark(now).is_empty());
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_table_without_a_key_has_one_row() {
+    let number = Field::new("n", DataType::Int64, true);
+    let make = || {
+        Table::new(
+            "t",
+            Arc::new(Schema::new(vec![number.clone()])),
+            0,
+            &[],
+            None,
+        )
+    };
+    let mut table = make().unwrap();
+    let keys = table.keys_of(&[], 2).unwrap();
+    let touched = table.write_all(&keys).unwrap();
+    assert_eq!(
+        (touched.slots.as_slice(), touched.rows.as_slice()),
+        (&[0][..], &[0, 0][..])
+    );
+    table.set_int(0, 0, 7).unwrap();
+    let first = table.snapshot().unwrap();
+    table.remove(0).unwrap();
+    let second = table.snapshot().unwrap();
+    let mut other = make().unwrap();
+    assert_eq!(other.restore(&first).unwrap(), [0]);
+    assert_eq!(other.int(0, 0), 7);
+    let nothing = merge(vec![first, second]).unwrap();
+    assert_eq!(nothing.rows.num_rows(), 0);
+}
+
+#[test]
+fn a_slot_is_used_again_with_nothing_left_in_it() {
+    let mut table = table(true);
+    write(&mut table, &[((1, None), 5), ((2, None), 8)]);
+    assert!(remove(&mut table, (1, None)));
+    let keys = table.keys_of(&key_columns(&[(3, Some(1))]), 1).unwrap();
+    assert_eq!(table.write(&keys, 0).unwrap(), (0, true));
+    assert_eq!(table.int(1, 0), 0);
+    assert!(table.values(0, &[0]).unwrap().is_null(0));
+    assert_eq!(table.all(), [0, 1]);
+    assert_eq!(table.slots(), 2);
+}
