@@ -4,7 +4,9 @@ mod zset;
 
 use std::collections::HashMap;
 
-use arrow::array::{Array, ArrayRef, BooleanArray, Int64Array, RecordBatch, UInt32Array};
+use arrow::array::{
+    Array, ArrayRef, BooleanArray, Int64Array, RecordBatch, RecordBatchOptions, UInt32Array,
+};
 use arrow::compute::{filter, filter_record_batch, take, take_record_batch};
 use arrow::row::{OwnedRow, RowConverter, SortField};
 
@@ -86,7 +88,7 @@ impl Batch {
     /// Where an index is out of range.
     pub fn take(&self, indices: &UInt32Array) -> Result<Self> {
         Ok(Self {
-            rows: take_record_batch(&self.rows, indices)?,
+            rows: take_rows(&self.rows, indices)?,
             weights: self
                 .weights
                 .as_ref()
@@ -113,6 +115,22 @@ impl Batch {
             .filter(|b| b.is_valid(i))
             .map(|b| b.value(i))
     }
+}
+
+/// The rows at `indices`, in that order; also of rows without columns.
+///
+/// # Errors
+/// Where an index is out of range.
+pub fn take_rows(rows: &RecordBatch, indices: &UInt32Array) -> Result<RecordBatch> {
+    if rows.num_columns() > 0 {
+        return Ok(take_record_batch(rows, indices)?);
+    }
+    let options = RecordBatchOptions::new().with_row_count(Some(indices.len()));
+    Ok(RecordBatch::try_new_with_options(
+        rows.schema(),
+        Vec::new(),
+        &options,
+    )?)
 }
 
 fn none_if_all_null(array: Option<Int64Array>) -> Option<Int64Array> {

@@ -2,8 +2,10 @@
 //! order (a commutative group), which is why a changelog may be cut into batches anywhere (Budiu et al., "DBSP: Automatic
 //! Incremental View Maintenance", VLDB 2023).
 
-use std::collections::HashMap;
 use std::hash::Hash;
+
+use hashbrown::HashMap;
+use hashbrown::hash_map::Entry;
 
 /// Elements with their weights, in the order in which they were first mentioned. No element has weight 0.
 #[derive(Debug, Clone)]
@@ -24,7 +26,6 @@ impl<T> Default for ZSet<T> {
 impl<T: Clone + Eq + Hash> ZSet<T> {
     /// Adds `weight` to that of `element`.
     pub fn add(&mut self, element: T, weight: i64) {
-        use std::collections::hash_map::Entry;
         if weight == 0 {
             return;
         }

@@ -11,7 +11,7 @@ use super::call_rows::CallRows;
 use super::evaluate;
 use crate::changelog::Batch;
 use crate::error::{Error, Result};
-use crate::graph::AggregateCall;
+use crate::graph::{AggregateCall, AggregateInput};
 use crate::state::{NO_SLOT, Slot, Table, Touched};
 
 type Expression = Arc<dyn PhysicalExpr>;
@@ -47,8 +47,12 @@ impl Shared {
 /// The values of one list of arguments.
 pub struct Distinct {
     shared: Shared,
-    /// By group and value: a number of rows for each filter.
+    /// By group and value what is known of its rows, from the column `counts` on.
     table: Table,
+    counts: usize,
+    /// Rows only come: it is enough to know, in one column with a bit for each filter, whether there was one. Else there is a
+    /// column for each filter with their number.
+    only_adds: bool,
     /// The values of a group are a list: its first one by group, and its neighbours by value.
     first: Vec<Slot>,
     links: Vec<Links>,
@@ -89,21 +93,27 @@ impl Distinct {
         shared: Shared,
         keys: &[FieldRef],
         spread: &[usize],
-        input: &Schema,
+        input: (&Schema, AggregateInput),
     ) -> Result<Self> {
+        let (input, comes) = input;
         let mut fields = keys.to_vec();
         for (i, argument) in shared.arguments.iter().enumerate() {
             let data_type = argument.data_type(input)?;
             fields.push(Arc::new(Field::new(format!("__arg{i}"), data_type, true)));
         }
         let width = fields.len();
-        for i in 0..shared.filters.len() {
+        let only_adds = comes != AggregateInput::Changes && shared.filters.len() < 64;
+        let columns = if only_adds { 1 } else { shared.filters.len() };
+        for i in 0..columns {
             let name = format!("__rows{i}");
             fields.push(Arc::new(Field::new(name, DataType::Int64, true)));
         }
+        let key: Vec<usize> = (0..width).collect();
         Ok(Self {
             shared,
-            table: Table::new(name, Arc::new(Schema::new(fields)), width, spread, None)?,
+            table: Table::new(name, Arc::new(Schema::new(fields)), &key, spread, None)?,
+            counts: width,
+            only_adds,
             first: Vec::new(),
             links: Vec::new(),
         })
@@ -133,7 +143,7 @@ impl Distinct {
         let filters: Vec<_> = filters.map(Option::transpose).collect::<Result<_>>()?;
         let columns: Vec<ArrayRef> = keys.iter().chain(&arguments).cloned().collect();
         let encoded = self.table.keys_of(&columns, rows.num_rows())?;
-        let mut crossed = vec![(Vec::new(), Vec::new()); filters.len()];
+        let mut crossed: Vec<(Vec<u32>, Vec<i64>)> = vec![Default::default(); filters.len()];
         let mut passed = Vec::with_capacity(filters.len());
         for row in 0..encoded.count() {
             let passes = |f: &Option<arrow::array::BooleanArray>| {
@@ -148,17 +158,31 @@ impl Distinct {
             if is_new {
                 self.link(touched.slots[touched.rows[row]], slot);
             }
+            if self.only_adds {
+                let before = self.table.int(self.counts, slot);
+                let after = passed
+                    .iter()
+                    .fold(before, |bits, filter| bits | 1 << filter);
+                if before != after {
+                    self.table.set_int(self.counts, slot, after)?;
+                    let is_first = |filter: &&usize| before & (1 << **filter) == 0;
+                    for filter in passed.iter().filter(is_first) {
+                        crossed[*filter].0.push(row as u32);
+                        crossed[*filter].1.push(1);
+                    }
+                }
+                continue;
+            }
             for filter in &passed {
-                let before = self.table.int(*filter, slot);
+                let before = self.table.int(self.counts + filter, slot);
                 let after = before + batch.weight(row);
-                self.table.set_int(*filter, slot, after)?;
+                self.table.set_int(self.counts + filter, slot, after)?;
                 if (before > 0) != (after > 0) {
-                    let (rows, weights): &mut (Vec<u32>, Vec<i64>) = &mut crossed[*filter];
-                    rows.push(row as u32);
-                    weights.push(if after > 0 { 1 } else { -1 });
+                    crossed[*filter].0.push(row as u32);
+                    crossed[*filter].1.push(if after > 0 { 1 } else { -1 });
                 }
             }
-            if (0..filters.len()).all(|filter| self.table.int(filter, slot) == 0) {
+            if (0..filters.len()).all(|filter| self.table.int(self.counts + filter, slot) == 0) {
                 self.unlink(slot);
                 self.table.remove(slot)?;
             }

@@ -3,51 +3,45 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use arrow::array::{Array, BooleanArray, Int64Array, RecordBatch, RecordBatchOptions};
-use arrow::datatypes::SchemaRef;
-use arrow::row::OwnedRow;
+use arrow::array::{
+    Array, ArrayRef, BooleanArray, Int64Array, RecordBatch, RecordBatchOptions, UInt32Array,
+};
+use arrow::compute::take;
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 
 use super::late::{LateRows, Reason, too_late};
 use super::{Metrics, Operator, Output, event_times};
 use crate::changelog::Batch;
 use crate::error::{Error, Result};
 use crate::graph::{Rank, RankTime};
-use crate::state::{KeyedState, RowCodec, StatePart, with_numbers, without_numbers};
+use crate::state::{Keys, NO_SLOT, Slot, StatePart, Table, without_numbers};
 use crate::time::{Millis, Watermark};
 
 /// Where a row waits: its time, then the number of its arrival.
 type Place = (Millis, u64);
-
-/// A row that waits for the watermark.
-struct Waiting {
-    place: Place,
-    row: OwnedRow,
-    /// The watermark of its source partition, where it was at it.
-    behind: Option<Millis>,
-}
 
 /// The first row of each partition (Flink: Deduplicate that keeps the first row). By time a row is emitted when the watermark
 /// reaches it, and one behind the watermark is dropped (one at it is not: it goes with the next watermark, unless its key is
 /// done); by arrival it is emitted at once. Afterwards it is only known that the key is done.
 pub struct FirstRow {
     rank: Arc<Rank>,
-    keys: RowCodec,
-    rows: RowCodec,
     output: SchemaRef,
     /// The time column; `None`: by arrival.
     time: Option<usize>,
-    /// The first row so far of each key that is not done, by its place.
-    waiting: KeyedState<Waiting>,
-    order: BTreeMap<Place, OwnedRow>,
-    done: KeyedState<()>,
+    /// The first row so far of each key that is not done, and the watermark of its source partition, where it was at it.
+    waiting: Table,
+    /// Where the rows of these slots wait.
+    places: Vec<Place>,
+    order: BTreeMap<Place, Slot>,
+    /// The keys that are done.
+    done: Table,
     watermark: Millis,
     arrived: u64,
     metrics: Arc<Metrics>,
 }
 
-/// State columns of our own. No column of a query can have such a name before it.
+/// A state column of our own. No column of a query can have such a name before it.
 const BEHIND: &str = "__behind";
-const WRITTEN: &str = "__written";
 
 impl FirstRow {
     /// Nothing kept yet.
@@ -67,19 +61,31 @@ impl FirstRow {
                 return Err(Error::internal("a first row by neither time nor arrival"));
             }
         };
+        let key = &rank.partition;
+        let mut fields = input.fields().to_vec();
+        fields.push(Arc::new(Field::new(BEHIND, DataType::Int64, true)));
+        let rows = Arc::new(Schema::new(fields));
+        let keys: Vec<usize> = (0..key.len()).collect();
+        let done = Arc::new(input.project(key)?);
         Ok(Self {
-            keys: RowCodec::of_columns(input, &rank.partition)?,
-            rows: RowCodec::new(Arc::clone(input))?,
+            waiting: Table::new("waiting", rows, key, key, None)?,
+            places: Vec::new(),
+            order: BTreeMap::new(),
+            done: Table::new("done", done, &keys, &keys, rank.ttl)?,
             output: Arc::clone(output),
             rank: Arc::clone(rank),
             time,
-            waiting: KeyedState::new(None),
-            order: BTreeMap::new(),
-            done: KeyedState::new(rank.ttl),
             watermark: Millis::MIN,
             arrived: 0,
             metrics,
         })
+    }
+
+    fn keys_of(&self, rows: &RecordBatch) -> Result<Keys> {
+        let keys = self.rank.partition.iter();
+        let keys: Vec<ArrayRef> = keys.map(|k| Arc::clone(rows.column(*k))).collect();
+        // Both tables have the same key.
+        self.done.keys_of(&keys, rows.num_rows())
     }
 
     fn add_by_time(&mut self, batch: &Batch, column: usize) -> Result<LateRows> {
@@ -88,45 +94,63 @@ impl FirstRow {
             return Err(Error::data("the time attribute of a deduplication is NULL")
                 .with_help("RowTime field should not be null: filter such rows away before it"));
         }
-        let keys = self
-            .keys
-            .encode_columns(&batch.rows, &self.rank.partition)?;
-        let rows = self.rows.encode_rows(&batch.rows)?;
+        let keys = self.keys_of(&batch.rows)?;
         let mut late = LateRows::default();
-        for (i, (key, row)) in keys.into_iter().zip(rows).enumerate() {
+        let (mut slots, mut rows) = (Vec::new(), Vec::new());
+        for i in 0..keys.count() {
             let (time, behind) = (times.value(i), batch.behind(i));
             if let Some(watermark) = too_late(time.saturating_add(1), behind, self.watermark) {
                 late.add(i, watermark, Reason::Time(time));
                 continue;
             }
-            if self.done.contains(&key) {
+            if self.done.find(&keys, i) != NO_SLOT {
                 continue;
             }
-            let place = (time, self.arrived);
-            self.arrived += 1;
-            match self.waiting.get(&key).map(|first| first.place) {
+            let first = self.waiting.find(&keys, i);
+            if first != NO_SLOT {
                 // Of rows of the same time the earlier one stays.
-                Some(first) if first.0 <= time => continue,
-                Some(first) => {
-                    self.order.remove(&first);
+                let place = self.places[first as usize];
+                if place.0 <= time {
+                    continue;
                 }
-                None => {}
+                self.order.remove(&place);
             }
-            self.order.insert(place, key.clone());
-            self.waiting.insert(key, Waiting { place, row, behind });
+            let (slot, _) = self.waiting.write(&keys, i)?;
+            self.wait(slot, time);
+            slots.push(slot);
+            rows.push(i as u32);
         }
+        if slots.is_empty() {
+            return Ok(late);
+        }
+        let indices = UInt32Array::from(rows);
+        let mut columns = Vec::with_capacity(batch.rows.num_columns() + 1);
+        for column in batch.rows.columns() {
+            columns.push(take(column, &indices, None)?);
+        }
+        let behind = indices.values().iter().map(|i| batch.behind(*i as usize));
+        columns.push(Arc::new(behind.collect::<Int64Array>()));
+        self.waiting.set_rows(&slots, &columns)?;
         Ok(late)
     }
 
+    /// The row of a slot waits for the watermark to come to `time`.
+    fn wait(&mut self, slot: Slot, time: Millis) {
+        let place = (time, self.arrived);
+        self.arrived += 1;
+        let slots = self.waiting.slots();
+        self.places.resize(slots, (Millis::MIN, 0));
+        self.places[slot as usize] = place;
+        self.order.insert(place, slot);
+    }
+
     fn first_by_arrival(&mut self, batch: &Batch) -> Result<Batch> {
-        let keys = self
-            .keys
-            .encode_columns(&batch.rows, &self.rank.partition)?;
-        let mut keep = Vec::with_capacity(keys.len());
-        for key in keys {
-            let is_first = !self.done.contains(&key);
+        let keys = self.keys_of(&batch.rows)?;
+        let mut keep = Vec::with_capacity(keys.count());
+        for i in 0..keys.count() {
+            let is_first = self.done.find(&keys, i) == NO_SLOT;
             if is_first {
-                self.done.insert(key, ());
+                self.done.write(&keys, i)?;
             }
             keep.push(is_first);
         }
@@ -147,6 +171,32 @@ impl FirstRow {
             &options,
         )?)
     }
+
+    /// The rows that the watermark has come to.
+    fn fire(&mut self, time: Millis) -> Result<Batch> {
+        let mut first = Vec::new();
+        while let Some(entry) = self.order.first_entry()
+            && entry.key().0 <= time
+        {
+            first.push(entry.remove());
+        }
+        let rows = self.waiting.rows(&first)?;
+        let (rows, behind) = without_numbers(&rows)?;
+        let keys = self.keys_of(&rows)?;
+        for (i, slot) in first.into_iter().enumerate() {
+            self.done.write(&keys, i)?;
+            self.waiting.remove(slot)?;
+        }
+        let mut batch = Batch::append(self.with_rank(rows)?);
+        batch.behind = (behind.null_count() < behind.len()).then_some(behind);
+        Ok(batch)
+    }
+
+    fn give_up(&mut self, expired: Vec<Slot>) -> Result<()> {
+        expired
+            .into_iter()
+            .try_for_each(|slot| self.done.remove(slot))
+    }
 }
 
 impl Operator for FirstRow {
@@ -166,21 +216,9 @@ impl Operator for FirstRow {
     fn on_watermark(&mut self, watermark: Watermark, out: &mut Output) -> Result<()> {
         if let Watermark::At(time) = watermark {
             self.watermark = time;
-            self.done.on_watermark(time);
-            let mut first = Vec::new();
-            while let Some(entry) = self.order.first_entry()
-                && entry.key().0 <= time
-            {
-                let key = entry.remove();
-                first.extend(self.waiting.remove(&key));
-                self.done.insert(key, ());
-            }
-            let rows = self.rows.decode(first.iter().map(|w| &w.row))?;
-            let mut batch = Batch::append(self.with_rank(rows)?);
-            if first.iter().any(|w| w.behind.is_some()) {
-                batch.behind = Some(first.iter().map(|w| w.behind).collect());
-            }
-            out.batch(batch);
+            let expired = self.done.on_watermark(time);
+            self.give_up(expired)?;
+            out.batch(self.fire(time)?);
         }
         out.watermark(watermark);
         Ok(())
@@ -191,56 +229,27 @@ impl Operator for FirstRow {
     }
 
     fn on_clock(&mut self, now: i64, _out: &mut Output) -> Result<()> {
-        self.done.on_clock(now);
-        Ok(())
+        let expired = self.done.on_clock(now);
+        self.give_up(expired)
     }
 
-    /// Parts "waiting", the rows in order of time and arrival and `__behind`, and "done", the keys and `__written`.
+    /// Parts "waiting", the rows and `__behind`, and "done", the keys.
     fn snapshot(&mut self) -> Result<Vec<StatePart>> {
-        let mut parts = Vec::new();
-        if self.time.is_some() {
-            let changed = self.waiting.take_changes();
-            let waiting = changed.there().filter_map(|key| self.waiting.get(key));
-            let mut waiting: Vec<&Waiting> = waiting.collect();
-            waiting.sort_unstable_by_key(|w| w.place);
-            let rows = self.rows.decode(waiting.iter().map(|w| &w.row))?;
-            let behind = waiting.iter().map(|w| w.behind).collect();
-            let rows = with_numbers(&rows, BEHIND, behind)?;
-            let part = StatePart::keyed("waiting", rows, &self.rank.partition)?;
-            let key = self.rank.partition.clone();
-            parts.push(part.replacing(key, changed.gone(&self.keys)?));
-        }
-        let changed = self.done.take_changes();
-        let rows = self.keys.decode(changed.there())?;
-        let columns: Vec<usize> = (0..rows.num_columns()).collect();
-        let rows = with_numbers(&rows, WRITTEN, self.done.written(changed.there()))?;
-        let part = StatePart::keyed("done", rows, &columns)?;
-        parts.push(part.replacing(columns, changed.gone(&self.keys)?));
-        Ok(parts)
+        Ok(vec![self.waiting.snapshot()?, self.done.snapshot()?])
     }
 
     fn restore(&mut self, parts: Vec<StatePart>) -> Result<()> {
-        for part in parts {
-            let (rows, numbers) = without_numbers(&part.rows)?;
-            match (part.name.as_str(), self.time) {
-                ("waiting", Some(column)) => {
-                    let mut batch = Batch::append(rows);
-                    batch.behind = Some(numbers);
-                    self.add_by_time(&batch, column)?;
-                }
-                ("done", _) => {
-                    for (key, written) in self.keys.encode_rows(&rows)?.into_iter().zip(&numbers) {
-                        self.done.restore(key, (), written);
-                    }
-                }
-                (name, _) => {
-                    let message = format!("state '{name}' is not a first row's");
-                    return Err(Error::internal(message));
-                }
-            }
+        self.waiting.restore_all(&parts)?;
+        self.done.restore_all(&parts)?;
+        let Some(column) = self.time else {
+            return Ok(());
+        };
+        let slots = self.waiting.all();
+        let rows = self.waiting.rows(&slots)?;
+        let times = event_times(rows.column(column))?;
+        for (slot, time) in slots.into_iter().zip(times.values()) {
+            self.wait(slot, *time);
         }
-        self.waiting.restored();
-        self.done.restored();
         Ok(())
     }
 }

@@ -9,6 +9,7 @@ use datafusion::logical_expr::EmitTo;
 
 use super::aggregator::accumulator;
 use super::call_rows::CallRows;
+use super::changed::Shown;
 use super::distinct::{Distinct, Shared};
 use super::values::{Keeping, Values};
 use crate::changelog::Batch;
@@ -24,6 +25,8 @@ const CALL: &str = "__call";
 pub struct Groups {
     aggregate: Arc<Aggregate>,
     table: Table,
+    /// The column of how many rows a group has.
+    rows: usize,
     calls: Vec<Call>,
     distinct: Vec<Distinct>,
 }
@@ -42,14 +45,6 @@ enum Kept {
     Accumulated(usize, usize),
     /// The values: the function cannot take one back.
     Values(Box<Values>),
-}
-
-/// Result rows of those of some groups that have rows.
-pub struct Results {
-    /// The rows, in the order of the groups.
-    pub rows: RecordBatch,
-    /// Which of the groups have one.
-    pub there: Vec<bool>,
 }
 
 /// What some groups have accumulated: the columns of each call, none where its values are kept.
@@ -72,7 +67,7 @@ impl Groups {
             let kept = match Keeping::of(plan, aggregate.input)? {
                 Keeping::Accumulated => {
                     let states = plan.function.state_fields()?;
-                    let kept = Kept::Accumulated(fields.len() - width, states.len());
+                    let kept = Kept::Accumulated(fields.len(), states.len());
                     for (i, field) in states.iter().enumerate() {
                         let name = format!("{CALL}{c}_{i}");
                         fields.push(Arc::new(Field::new(name, field.data_type().clone(), true)));
@@ -93,12 +88,15 @@ impl Groups {
         }
         let distinct = shared.into_iter().enumerate().map(|(d, shared)| {
             let name = format!("distinct{d}");
+            let input = (input, aggregate.input);
             Distinct::new(&name, shared, &keys, &aggregate.key, input)
         });
         let distinct = distinct.collect::<Result<_>>()?;
         let schema = Arc::new(Schema::new(fields));
+        let key: Vec<usize> = (0..width).collect();
         Ok(Self {
-            table: Table::new("groups", schema, width, &aggregate.key, aggregate.ttl)?,
+            table: Table::new("groups", schema, &key, &aggregate.key, aggregate.ttl)?,
+            rows: width,
             aggregate,
             calls,
             distinct,
@@ -144,7 +142,7 @@ impl Groups {
         &mut self,
         batch: &Batch,
         keys: &[ArrayRef],
-    ) -> Result<(Results, Results)> {
+    ) -> Result<(Shown, Shown)> {
         let encoded = self.table.keys_of(keys, batch.num_rows())?;
         let touched = self.table.write_all(&encoded)?;
         let states = self.states(&touched.slots[..touched.known])?;
@@ -163,28 +161,25 @@ impl Groups {
     ///
     /// # Errors
     /// Where a result cannot be had, such as a sum out of range.
-    pub fn results(&self, slots: &[Slot]) -> Result<Results> {
+    pub fn results(&self, slots: &[Slot]) -> Result<Shown> {
         let there: Vec<bool> = slots.iter().map(|s| self.rows(*s) > 0).collect();
         let slots = slots.iter().zip(&there).filter(|(_, there)| **there);
         let slots: Vec<Slot> = slots.map(|(slot, _)| *slot).collect();
         let rows = self.rows_of(&slots, &self.states(&slots)?)?;
-        Ok(Results { rows, there })
+        Ok(Shown { rows, there })
     }
 
     /// The result rows of groups that have accumulated this.
-    fn results_with(&self, slots: &[Slot], states: &States) -> Result<Results> {
+    fn results_with(&self, slots: &[Slot], states: &States) -> Result<Shown> {
         if slots.iter().any(|slot| self.rows(*slot) <= 0) {
             return self.results(slots);
         }
-        Ok(Results {
-            rows: self.rows_of(slots, states)?,
-            there: vec![true; slots.len()],
-        })
+        Ok(Shown::all(self.rows_of(slots, states)?))
     }
 
     /// The number of rows of a group.
     fn rows(&self, slot: Slot) -> i64 {
-        self.table.int(0, slot)
+        self.table.int(self.rows, slot)
     }
 
     fn states(&self, slots: &[Slot]) -> Result<States> {
@@ -208,8 +203,8 @@ impl Groups {
     ) -> Result<States> {
         for (row, position) in touched.rows.iter().enumerate() {
             let slot = touched.slots[*position];
-            let rows = self.table.int(0, slot) + batch.weight(row);
-            self.table.set_int(0, slot, rows)?;
+            let rows = self.table.int(self.rows, slot) + batch.weight(row);
+            self.table.set_int(self.rows, slot, rows)?;
         }
         let crossed = self.distinct.iter_mut();
         let crossed = crossed.map(|distinct| distinct.apply(batch, keys, touched));
@@ -339,12 +334,7 @@ impl Groups {
     /// Where the state is of another aggregate.
     pub fn restore(&mut self, parts: &[StatePart]) -> Result<Vec<Slot>> {
         for table in self.tables() {
-            for part in parts {
-                if part.name == table.name() {
-                    table.restore(part)?;
-                }
-            }
-            table.restored();
+            table.restore_all(parts)?;
         }
         let width = self.aggregate.group.len();
         for distinct in &mut self.distinct {

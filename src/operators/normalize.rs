@@ -1,23 +1,19 @@
 //! Upserts and deletes by key, as a changelog: what they replace is retracted (Flink: ChangelogNormalize).
 
-use std::sync::Arc;
-
+use arrow::array::{ArrayRef, UInt32Array};
 use arrow::datatypes::SchemaRef;
-use arrow::row::OwnedRow;
 
-use super::changed::Changed;
+use super::changed::{Shown, difference};
 use super::{Operator, Output};
-use crate::changelog::Batch;
+use crate::changelog::{Batch, take_rows};
 use crate::error::Result;
-use crate::state::{KeyedState, RowCodec, StatePart, StateTtl, with_numbers, without_numbers};
+use crate::state::{Slot, StatePart, StateTtl, Table};
 use crate::time::Watermark;
 
 /// Keeps the last row of every key. A positive weight sets it; a negative one deletes it, whatever the other columns say.
 pub struct ChangelogNormalize {
     key: Vec<usize>,
-    keys: RowCodec,
-    rows: RowCodec,
-    last: KeyedState<OwnedRow>,
+    rows: Table,
 }
 
 impl ChangelogNormalize {
@@ -27,70 +23,76 @@ impl ChangelogNormalize {
     /// Where a column type cannot be kept as state.
     pub fn new(key: Vec<usize>, ttl: Option<StateTtl>, schema: &SchemaRef) -> Result<Self> {
         Ok(Self {
-            keys: RowCodec::of_columns(schema, &key)?,
-            rows: RowCodec::new(Arc::clone(schema))?,
+            rows: Table::new("rows", SchemaRef::clone(schema), &key, &key, ttl)?,
             key,
-            last: KeyedState::new(ttl),
         })
+    }
+
+    fn give_up(&mut self, expired: Vec<Slot>) -> Result<()> {
+        expired
+            .into_iter()
+            .try_for_each(|slot| self.rows.remove(slot))
     }
 }
 
 impl Operator for ChangelogNormalize {
     fn on_batch(&mut self, _port: usize, batch: Batch, out: &mut Output) -> Result<()> {
-        let keys = self.keys.encode_columns(&batch.rows, &self.key)?;
-        let rows = self.rows.encode_rows(&batch.rows)?;
-        let mut changed = Changed::default();
-        for (i, (key, row)) in keys.into_iter().zip(rows).enumerate() {
-            let before = if batch.weight(i) > 0 {
-                changed.add(row.clone(), 1);
-                self.last.insert(key, row)
-            } else {
-                self.last.remove(&key)
-            };
-            before.into_iter().for_each(|row| changed.add(row, -1));
+        let keys = self
+            .key
+            .iter()
+            .map(|k| ArrayRef::clone(batch.rows.column(*k)));
+        let keys = self
+            .rows
+            .keys_of(&keys.collect::<Vec<_>>(), batch.num_rows())?;
+        let touched = self.rows.write_all(&keys)?;
+        let before = Shown::all(self.rows.rows(&touched.slots[..touched.known])?);
+        // Of several changes of a key the last counts.
+        let mut last = vec![0u32; touched.slots.len()];
+        for (row, position) in (0u32..).zip(&touched.rows) {
+            last[*position] = row;
         }
-        out.batch(changed.take(&self.rows)?);
+        let there: Vec<bool> = last
+            .iter()
+            .map(|row| batch.weight(*row as usize) > 0)
+            .collect();
+        let (mut set, mut rows) = (Vec::new(), Vec::new());
+        for ((slot, row), is_there) in touched.slots.iter().zip(last).zip(&there) {
+            if *is_there {
+                set.push(*slot);
+                rows.push(row);
+            } else {
+                self.rows.remove(*slot)?;
+            }
+        }
+        let rows = take_rows(&batch.rows, &UInt32Array::from(rows))?;
+        self.rows.set_rows(&set, rows.columns())?;
+        out.batch(difference(&before, &Shown { rows, there }, 0)?);
         Ok(())
     }
 
     fn on_watermark(&mut self, watermark: Watermark, out: &mut Output) -> Result<()> {
         if let Watermark::At(t) = watermark {
-            self.last.on_watermark(t);
+            let expired = self.rows.on_watermark(t);
+            self.give_up(expired)?;
         }
         out.watermark(watermark);
         Ok(())
     }
 
     fn clock_period(&self) -> Option<u64> {
-        self.last.clock_period()
+        self.rows.clock_period()
     }
 
     fn on_clock(&mut self, now: i64, _out: &mut Output) -> Result<()> {
-        self.last.on_clock(now);
-        Ok(())
+        let expired = self.rows.on_clock(now);
+        self.give_up(expired)
     }
 
     fn snapshot(&mut self) -> Result<Vec<StatePart>> {
-        let changed = self.last.take_changes();
-        let rows = changed.there().filter_map(|key| self.last.get(key));
-        let rows = self.rows.decode(rows)?;
-        let rows = with_numbers(&rows, "__written", self.last.written(changed.there()))?;
-        let part = StatePart::keyed("rows", rows, &self.key)?;
-        Ok(vec![
-            part.replacing(self.key.clone(), changed.gone(&self.keys)?),
-        ])
+        Ok(vec![self.rows.snapshot()?])
     }
 
     fn restore(&mut self, parts: Vec<StatePart>) -> Result<()> {
-        for part in parts {
-            let (rows, written) = without_numbers(&part.rows)?;
-            let keys = self.keys.encode_columns(&rows, &self.key)?;
-            let rows = self.rows.encode_rows(&rows)?;
-            for ((key, row), written) in keys.into_iter().zip(rows).zip(&written) {
-                self.last.restore(key, row, written);
-            }
-        }
-        self.last.restored();
-        Ok(())
+        self.rows.restore_all(&parts)
     }
 }

@@ -1,25 +1,21 @@
 //! Top-N and deduplication over rows that come and go: what is shown changes at once.
 
-use std::collections::HashSet;
 use std::sync::Arc;
 
 use arrow::datatypes::SchemaRef;
-use arrow::row::OwnedRow;
 
-use super::ranking::{Partition, Places, Ranking, Row};
+use super::ranking::Ranking;
 use super::{Operator, Output};
-use crate::changelog::{Batch, ZSet};
+use crate::changelog::Batch;
 use crate::error::Result;
 use crate::graph::Rank;
-use crate::state::{KeyedState, StatePart};
+use crate::state::StatePart;
 use crate::time::Watermark;
 
 /// Keeps the rows of each partition in order and shows those that rank within the limits (Flink: Rank, Deduplicate that keeps
 /// the last row, Limit). What a batch changes is emitted as the difference of what was shown before and after it.
 pub struct TopN {
     ranking: Ranking,
-    with_rank: bool,
-    partitions: KeyedState<Partition, Places>,
 }
 
 impl TopN {
@@ -30,130 +26,41 @@ impl TopN {
     pub fn new(rank: &Arc<Rank>, input: &SchemaRef, output: &SchemaRef) -> Result<Self> {
         Ok(Self {
             ranking: Ranking::new(rank, input, output)?,
-            with_rank: rank.with_rank,
-            partitions: KeyedState::new(rank.ttl),
         })
-    }
-
-    /// Adds what is shown now and takes away what was shown before.
-    fn add_difference(
-        &self,
-        before: &[(Row, u64)],
-        after: &[(Row, u64)],
-        changes: &mut ZSet<(Row, u64)>,
-    ) {
-        // Nearly always the first ranks stay as they are.
-        let is_same = |(b, a): &(&(Row, u64), &(Row, u64))| b == a;
-        let same = before.iter().zip(after).take_while(is_same).count();
-        let rank = |rank: &u64| if self.with_rank { *rank } else { 0 };
-        let item = |(row, r): &(Row, u64)| (Arc::clone(row), rank(r));
-        changes.extend(before.iter().skip(same).map(|shown| (item(shown), -1)));
-        changes.extend(after.iter().skip(same).map(|shown| (item(shown), 1)));
     }
 }
 
 impl Operator for TopN {
     fn on_batch(&mut self, _port: usize, batch: Batch, out: &mut Output) -> Result<()> {
-        // What was shown of each partition before its first change, in the order of these changes.
-        let mut before: Vec<(OwnedRow, Vec<(Row, u64)>)> = Vec::new();
-        let mut touched: HashSet<OwnedRow> = HashSet::new();
-        for (i, entry) in self.ranking.entries(&batch.rows)?.into_iter().enumerate() {
-            let weight = batch.weight(i);
-            // One at a time and in order: rows that are equal in order rank by arrival.
-            for _ in 0..weight.unsigned_abs() {
-                let none = Partition::default();
-                let partition = self.partitions.get(&entry.key).unwrap_or(&none);
-                let is_taken = if weight < 0 {
-                    !partition.is_empty()
-                } else {
-                    self.ranking.admits(partition, &entry)
-                };
-                if !is_taken {
-                    continue;
-                }
-                if !touched.contains(&entry.key) {
-                    touched.insert(entry.key.clone());
-                    before.push((entry.key.clone(), self.ranking.shown(partition)));
-                }
-                let writing = self
-                    .partitions
-                    .write(&entry.key, || Ok(Partition::default()))?;
-                let (partition, changed) = (writing.value, writing.detail);
-                if weight > 0 {
-                    self.ranking.insert(partition, &entry, changed);
-                } else {
-                    self.ranking.remove(partition, &entry, changed);
-                }
-                if partition.is_empty() {
-                    self.partitions.remove(&entry.key);
-                }
-            }
+        let changed = self.ranking.apply(&batch)?;
+        if !changed.is_empty() {
+            out.batch(self.ranking.difference(&changed)?);
         }
-        let mut changes = ZSet::default();
-        for (key, before) in before {
-            let after = match self.partitions.get(&key) {
-                Some(partition) => self.ranking.shown(partition),
-                None => Vec::new(),
-            };
-            self.add_difference(&before, &after, &mut changes);
-        }
-        let mut changes = changes.into_entries();
-        // What goes before what comes.
-        changes.sort_by_key(|(_, weight)| *weight > 0);
-        let (rows, weights): (Vec<_>, Vec<i64>) = changes.into_iter().unzip();
-        out.batch(Batch::changes(self.ranking.result(&rows)?, weights));
-        Ok(())
+        self.ranking.tidy(&changed)
     }
 
     fn on_watermark(&mut self, watermark: Watermark, out: &mut Output) -> Result<()> {
         if let Watermark::At(time) = watermark {
-            self.partitions.on_watermark(time);
+            self.ranking.on_watermark(time)?;
         }
         out.watermark(watermark);
         Ok(())
     }
 
     fn clock_period(&self) -> Option<u64> {
-        self.partitions.clock_period()
+        self.ranking.clock_period()
     }
 
     fn on_clock(&mut self, now: i64, _out: &mut Output) -> Result<()> {
-        self.partitions.on_clock(now);
-        Ok(())
+        self.ranking.on_clock(now)
     }
 
     fn snapshot(&mut self) -> Result<Vec<StatePart>> {
-        let changed = self.partitions.take_changes();
-        let (mut rows, mut gone) = (Vec::new(), Vec::new());
-        for (key, places) in changed.there.iter().chain(&changed.gone) {
-            let partition = self.partitions.get(key);
-            let written = self.partitions.written_at(key);
-            if let Some(partition) = partition {
-                if changed.is_whole {
-                    rows.extend(self.ranking.rows(partition, written));
-                } else {
-                    rows.extend(self.ranking.new_rows(partition, places, written));
-                }
-            }
-            let gone_rows = self.ranking.gone_rows(partition, places);
-            gone.extend(gone_rows.map(|sequence| (key, sequence)));
-        }
-        let gone = (!changed.is_whole).then_some(gone);
-        Ok(vec![self.ranking.snapshot(&rows, gone)?])
+        self.ranking.snapshot()
     }
 
     fn restore(&mut self, parts: Vec<StatePart>) -> Result<()> {
-        for part in parts {
-            for (entry, sequence, written) in self.ranking.stored(&part)? {
-                let key = &entry.key;
-                let partition = self.partitions.write(key, || Ok(Partition::default()))?;
-                self.ranking
-                    .insert_at(partition.value, &entry, sequence, None);
-                self.partitions.restore_written(key, written);
-            }
-        }
-        self.partitions.restored();
-        Ok(())
+        self.ranking.restore(&parts)
     }
 }
 
@@ -200,8 +107,7 @@ mod tests {
     }
 
     fn kept(op: &TopN) -> usize {
-        let rows = op.partitions.iter().map(|(_, p)| op.ranking.rows(p, None));
-        rows.map(Iterator::count).sum()
+        op.ranking.kept()
     }
 
     #[test]
@@ -260,7 +166,7 @@ mod tests {
         );
         let unknown = weighted(rows(&input(), &[[1, 9, 9], [3, 0, 0]]), &[-1, -1]);
         assert_eq!(feed(&mut op, 0, unknown), []);
-        assert_eq!(op.partitions.len(), 1);
+        assert_eq!(op.ranking.partitions().len(), 1);
     }
 
     #[test]

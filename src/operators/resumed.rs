@@ -471,8 +471,13 @@ proptest! {
 
     #[test]
     fn window_rank(steps in steps(), to in 1u64..3) {
-        let operation = rank(RankTime::Window(2), false, to, None);
-        compare(&|| make(&operation, &input()), &Feed::APPEND, steps)?;
+        let Operation::Rank(plan) = rank(RankTime::Window(2), false, to, None) else {
+            return Err(TestCaseError::fail("no rank"));
+        };
+        let plan = Rank { partition: vec![0, 2], ..plan.as_ref().clone() };
+        let operation = Operation::Rank(Arc::new(plan));
+        let feed = Feed { keys: &[0, 2], ..Feed::APPEND };
+        compare(&|| make(&operation, &input()), &feed, steps)?;
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! The values of a call whose function cannot take one back: with their number in order of value, or in the order in which they
 //! came.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, AsArray, BooleanArray, Int64Array, UInt32Array};
@@ -9,6 +9,7 @@ use arrow::compute::take;
 use arrow::datatypes::{DataType, Field, FieldRef, Int64Type, Schema};
 use arrow::row::{RowConverter, SortField};
 use datafusion::logical_expr::EmitTo;
+use hashbrown::HashMap;
 
 use super::aggregator::accumulator;
 use super::call_rows::CallRows;
@@ -69,8 +70,9 @@ type Place = Box<[u8]>;
 pub struct Values {
     plan: AggregateCall,
     needs: Needs,
-    /// Number of grouping columns.
+    /// Number of grouping columns, and of those of the table's key.
     width: usize,
+    after_key: usize,
     arguments: RowConverter,
     /// By group and value its number; or by group and number the value.
     table: Table,
@@ -112,12 +114,14 @@ impl Values {
             fields.extend(arguments);
             fields.push(number);
         }
+        let key: Vec<usize> = (0..width).collect();
         Ok(Self {
             plan: plan.clone(),
             needs,
             width: keys.len(),
             arguments: converter,
-            table: Table::new(name, Arc::new(Schema::new(fields)), width, spread, None)?,
+            table: Table::new(name, Arc::new(Schema::new(fields)), &key, spread, None)?,
+            after_key: width,
             order: BTreeMap::new(),
             places: HashMap::new(),
         })
@@ -159,8 +163,8 @@ impl Values {
         let values = self.arguments.convert_columns(&arguments)?;
         for (i, (group, weight)) in changes.into_iter().enumerate() {
             let (slot, is_new) = self.table.write(&encoded, i)?;
-            let number = self.table.int(0, slot) + weight;
-            self.table.set_int(0, slot, number)?;
+            let number = self.table.int(self.after_key, slot) + weight;
+            self.table.set_int(self.after_key, slot, number)?;
             if number != 0 && !is_new {
                 continue;
             }
@@ -230,7 +234,7 @@ impl Values {
         }
         for (column, argument) in arguments.iter().enumerate() {
             let values = take(argument, &indices, None)?;
-            self.table.set(column, &added, &values)?;
+            self.table.set(self.after_key + column, &added, &values)?;
         }
         Ok(())
     }
@@ -256,23 +260,21 @@ impl Values {
         let (mut slots, mut positions) = (Vec::new(), Vec::new());
         for (position, group) in groups.iter().enumerate() {
             let values = self.of_group(*group).map(|(_, slot)| *slot);
-            let is_there = |slot: &Slot| self.table.int(0, *slot) > 0;
+            let is_there = |slot: &Slot| self.table.int(self.after_key, *slot) > 0;
             match self.needs {
                 // NULL, which orders first, takes no part in MIN and MAX.
                 Needs::First => slots.extend(values.filter(is_there).take(2)),
                 Needs::Last => slots.extend(values.rev().find(is_there)),
-                Needs::All => {
-                    slots.extend(values.filter(is_there).flat_map(|slot| {
-                        std::iter::repeat_n(slot, self.table.int(0, slot) as usize)
-                    }))
-                }
+                Needs::All => slots.extend(values.filter(is_there).flat_map(|slot| {
+                    std::iter::repeat_n(slot, self.table.int(self.after_key, slot) as usize)
+                })),
                 Needs::AsTheyCame => slots.extend(values),
             }
             positions.resize(slots.len(), position);
         }
         let arguments = self.plan.function.expressions().len();
         let columns = if self.needs == Needs::AsTheyCame {
-            let columns = (0..arguments).map(|c| self.table.values(c, &slots));
+            let columns = (0..arguments).map(|c| self.table.values(self.after_key + c, &slots));
             columns.collect::<Result<Vec<_>>>()?
         } else {
             self.table.keys(&slots)?.split_off(self.width)
@@ -307,7 +309,7 @@ impl Values {
     /// Values that are kept as they came.
     fn listed(&self, slots: &[Slot]) -> Result<Vec<Place>> {
         let arguments = self.plan.function.expressions().len();
-        let columns = (0..arguments).map(|c| self.table.values(c, slots));
+        let columns = (0..arguments).map(|c| self.table.values(self.after_key + c, slots));
         let columns = columns.collect::<Result<Vec<_>>>()?;
         let rows = self.arguments.convert_columns(&columns)?;
         Ok(rows.iter().map(|row| Place::from(row.data())).collect())

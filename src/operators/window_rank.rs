@@ -1,19 +1,18 @@
 //! Window Top-N and window deduplication: the first rows of each window, once it is over.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
+use arrow::array::BooleanArray;
 use arrow::datatypes::SchemaRef;
-use arrow::row::OwnedRow;
 
 use super::late::{LateRows, Reason};
 use super::open_windows::{OpenWindows, window_ends};
-use super::ranking::{Partition, Ranking};
-use super::{Metrics, Operator, Output};
+use super::ranking::Ranking;
+use super::{Metrics, Operator, Output, event_times};
 use crate::changelog::Batch;
 use crate::error::{Error, Result};
 use crate::graph::{Rank, RankTime};
-use crate::state::StatePart;
+use crate::state::{Slot, StatePart};
 use crate::time::Watermark;
 
 /// Keeps the first rows of each partition of a window and emits them when the watermark passes it (Flink: WindowRank,
@@ -21,7 +20,8 @@ use crate::time::Watermark;
 pub struct WindowRank {
     ranking: Ranking,
     end: usize,
-    windows: OpenWindows<HashMap<OwnedRow, Partition>>,
+    /// The partitions of each window.
+    windows: OpenWindows<Vec<Slot>>,
     metrics: Arc<Metrics>,
 }
 
@@ -46,37 +46,49 @@ impl WindowRank {
             metrics,
         })
     }
+
+    fn open(&mut self, partitions: &[Slot]) -> Result<()> {
+        let ends = self.ranking.partition_values(self.end, partitions)?;
+        for (end, partition) in event_times(&ends)?.values().iter().zip(partitions) {
+            self.windows.open(*end).push(*partition);
+        }
+        Ok(())
+    }
 }
 
 impl Operator for WindowRank {
     fn on_batch(&mut self, _port: usize, batch: Batch, out: &mut Output) -> Result<()> {
         let ends = window_ends(&batch.rows, self.end)?;
         let mut late = LateRows::default();
-        for (i, entry) in self.ranking.entries(&batch.rows)?.into_iter().enumerate() {
-            let end = ends.value(i);
-            if let Some(watermark) = self.windows.is_over(end, batch.behind(i)) {
-                late.add(i, watermark, Reason::Window(end));
-                continue;
-            }
-            let partition = self.windows.open(end).entry(entry.key.clone());
-            let partition = partition.or_default();
-            if self.ranking.admits(partition, &entry) {
-                self.ranking.insert(partition, &entry, None);
+        let mut keep = Vec::with_capacity(batch.num_rows());
+        for (i, end) in ends.values().iter().enumerate() {
+            let watermark = self.windows.is_over(*end, batch.behind(i));
+            keep.push(watermark.is_none());
+            if let Some(watermark) = watermark {
+                late.add(i, watermark, Reason::Window(*end));
             }
         }
+        let changed = match late.is_empty() {
+            true => self.ranking.apply(&batch)?,
+            false => self
+                .ranking
+                .apply(&batch.filter(&BooleanArray::from(keep))?)?,
+        };
+        let new = changed.iter().filter(|changed| changed.is_new);
+        let new: Vec<Slot> = new.map(|changed| changed.partition).collect();
+        self.open(&new)?;
+        self.ranking.tidy(&changed)?;
         late.hand_out("WindowRank", &batch, &self.metrics, out)
     }
 
     fn on_watermark(&mut self, watermark: Watermark, out: &mut Output) -> Result<()> {
         if let Watermark::At(time) = watermark {
             self.windows.on_watermark(time);
-            while let Some(window) = self.windows.fire() {
-                // By partition: the order of a hash map would differ from run to run.
-                let mut partitions: Vec<_> = window.into_iter().collect();
-                partitions.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
-                let shown = partitions.iter().flat_map(|(_, p)| self.ranking.shown(p));
-                let rows = self.ranking.result(&shown.collect::<Vec<_>>())?;
-                out.batch(Batch::append(rows));
+            while let Some(partitions) = self.windows.fire() {
+                out.batch(Batch::append(self.ranking.result_of(&partitions)?));
+                for partition in partitions {
+                    self.ranking.forget(partition)?;
+                }
             }
         }
         out.watermark(watermark);
@@ -84,24 +96,13 @@ impl Operator for WindowRank {
     }
 
     fn snapshot(&mut self) -> Result<Vec<StatePart>> {
-        let partitions = self.windows.values().flat_map(HashMap::values);
-        let rows: Vec<_> = partitions
-            .flat_map(|p| self.ranking.rows(p, None))
-            .collect();
-        Ok(vec![self.ranking.snapshot(&rows, None)?])
+        self.ranking.snapshot()
     }
 
     fn restore(&mut self, parts: Vec<StatePart>) -> Result<()> {
-        for part in parts {
-            let ends = window_ends(&part.rows, self.end)?;
-            let stored = self.ranking.stored(&part)?;
-            for (end, (entry, sequence, _)) in ends.values().iter().zip(stored) {
-                let partition = self.windows.open(*end).entry(entry.key.clone());
-                self.ranking
-                    .insert_at(partition.or_default(), &entry, sequence, None);
-            }
-        }
-        Ok(())
+        self.ranking.restore(&parts)?;
+        let partitions = self.ranking.partitions();
+        self.open(&partitions)
     }
 }
 

@@ -3,31 +3,59 @@
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayData, ArrayRef, AsArray, BooleanArray, make_array};
-use arrow::buffer::{BooleanBuffer, Buffer, MutableBuffer, NullBuffer};
+use arrow::buffer::{BooleanBuffer, Buffer, MutableBuffer, NullBuffer, OffsetBuffer};
 use arrow::datatypes::DataType;
 use arrow::row::{RowConverter, SortField};
 
 use crate::error::{Error, Result};
 
-/// Values of many lengths, each found by its place: changed in place where the length allows it.
+/// Values in bytes: changed in place where their length allows it.
 #[derive(Debug, Clone, Default)]
 pub struct Bytes {
-    places: Vec<(u32, u32)>,
+    places: Places,
     data: Vec<u8>,
-    /// Bytes of `data` that no place needs any more.
+    /// Bytes of `data` that no value needs any more.
     unused: usize,
 }
 
+/// Where values are.
+#[derive(Debug, Clone)]
+enum Places {
+    /// One after another: so many, all of this length.
+    Even { count: usize, length: usize },
+    /// From where and how long each is.
+    Each(Vec<(u32, u32)>),
+}
+
+impl Default for Places {
+    fn default() -> Self {
+        Self::Even {
+            count: 0,
+            length: 0,
+        }
+    }
+}
+
 impl Bytes {
-    /// The value at `at`.
-    pub fn get(&self, at: usize) -> &[u8] {
-        let (from, length) = self.places[at];
-        &self.data[from as usize..from as usize + length as usize]
+    fn range(&self, at: usize) -> std::ops::Range<usize> {
+        let (from, length) = match &self.places {
+            Places::Even { length, .. } => (at * length, *length),
+            Places::Each(places) => (places[at].0 as usize, places[at].1 as usize),
+        };
+        from..from + length
     }
 
-    /// Number of places.
+    /// The value at `at`.
+    pub fn get(&self, at: usize) -> &[u8] {
+        &self.data[self.range(at)]
+    }
+
+    /// Number of values.
     pub fn len(&self) -> usize {
-        self.places.len()
+        match &self.places {
+            Places::Even { count, .. } => *count,
+            Places::Each(places) => places.len(),
+        }
     }
 
     /// One more value.
@@ -36,7 +64,16 @@ impl Bytes {
     /// Where a page would hold more than 4 GiB.
     pub fn push(&mut self, value: &[u8]) -> Result<()> {
         let place = self.append(value)?;
-        self.places.push(place);
+        match &mut self.places {
+            Places::Even { count: 0, .. } => {
+                self.places = Places::Even {
+                    count: 1,
+                    length: value.len(),
+                };
+            }
+            Places::Even { count, length } if *length == value.len() => *count += 1,
+            _ => self.each()?.push(place),
+        }
         Ok(())
     }
 
@@ -45,43 +82,65 @@ impl Bytes {
     /// # Errors
     /// Where a page would hold more than 4 GiB.
     pub fn set(&mut self, at: usize, value: &[u8]) -> Result<()> {
-        let (from, length) = self.places[at];
-        if length as usize == value.len() {
-            self.data[from as usize..from as usize + value.len()].copy_from_slice(value);
+        let range = self.range(at);
+        if range.len() == value.len() {
+            self.data[range].copy_from_slice(value);
             return Ok(());
         }
-        self.unused += length as usize;
-        self.places[at] = (0, 0);
-        self.tidy();
-        self.places[at] = self.append(value)?;
+        self.unused += range.len();
+        self.each()?[at] = (0, 0);
+        self.tidy()?;
+        let place = self.append(value)?;
+        self.each()?[at] = place;
         Ok(())
     }
 
     fn append(&mut self, value: &[u8]) -> Result<(u32, u32)> {
-        let too_long = |_| {
-            Error::data("a page of state is over 4 GiB")
-                .with_help("values of several MiB cannot be kept for thousands of keys")
-        };
-        let from = u32::try_from(self.data.len()).map_err(too_long)?;
-        let length = u32::try_from(value.len()).map_err(too_long)?;
+        let place = (length(self.data.len())?, length(value.len())?);
         self.data.extend_from_slice(value);
-        Ok((from, length))
+        Ok(place)
+    }
+
+    /// The place of each value, which may be of different lengths from here on.
+    fn each(&mut self) -> Result<&mut Vec<(u32, u32)>> {
+        if let Places::Even {
+            count,
+            length: each,
+        } = self.places
+        {
+            let each = length(each)?;
+            let all = (0..count).map(|at| Ok((length(at * each as usize)?, each)));
+            self.places = Places::Each(all.collect::<Result<_>>()?);
+        }
+        match &mut self.places {
+            Places::Each(places) => Ok(places),
+            Places::Even { .. } => Err(Error::internal("values without places")),
+        }
     }
 
     /// Gives back what is unused once it is the larger part.
-    fn tidy(&mut self) {
+    fn tidy(&mut self) -> Result<()> {
         if self.unused <= self.data.len() / 2 || self.unused < 4096 {
-            return;
+            return Ok(());
         }
-        let mut data = Vec::with_capacity(self.data.len() - self.unused);
-        for (from, length) in &mut self.places {
+        let old = std::mem::take(&mut self.data);
+        let mut data = Vec::with_capacity(old.len() - self.unused);
+        for (from, length) in self.each()? {
             let at = data.len();
-            data.extend_from_slice(&self.data[*from as usize..(*from + *length) as usize]);
+            data.extend_from_slice(&old[*from as usize..(*from + *length) as usize]);
             *from = at as u32;
         }
         self.data = data;
         self.unused = 0;
+        Ok(())
     }
+}
+
+fn length(bytes: usize) -> Result<u32> {
+    u32::try_from(bytes).map_err(|_| {
+        Error::data("a page of state is over 4 GiB")
+            .with_help("values of several MiB cannot be kept for thousands of keys")
+    })
 }
 
 /// How the values of an Arrow type are kept.
@@ -97,6 +156,8 @@ enum Kept {
     Fixed(usize),
     /// As a byte.
     Boolean,
+    /// As they are: text in UTF-8, and bytes.
+    Text,
     /// In Arrow's row format.
     Rows(RowConverter),
 }
@@ -111,7 +172,7 @@ pub struct Column {
 #[derive(Debug, Clone)]
 enum Values {
     Fixed { width: usize, data: Vec<u8> },
-    Rows(Bytes),
+    Bytes(Bytes),
 }
 
 impl ColumnType {
@@ -123,6 +184,7 @@ impl ColumnType {
         let kept = match (data_type, data_type.primitive_width()) {
             (_, Some(width)) => Kept::Fixed(width),
             (DataType::Boolean, _) => Kept::Boolean,
+            (DataType::Utf8 | DataType::Binary, _) => Kept::Text,
             _ => Kept::Rows(RowConverter::new(vec![SortField::new(data_type.clone())])?),
         };
         Ok(Self {
@@ -142,7 +204,7 @@ impl ColumnType {
             values: match &self.kept {
                 Kept::Fixed(width) => fixed(*width),
                 Kept::Boolean => fixed(1),
-                Kept::Rows(_) => Values::Rows(Bytes::default()),
+                Kept::Text | Kept::Rows(_) => Values::Bytes(Bytes::default()),
             },
         }
     }
@@ -177,6 +239,17 @@ impl ColumnType {
                 for i in 0..array.len() {
                     let value = [u8::from(values.value(i))];
                     put(i, array.is_valid(i).then_some(&value))?;
+                }
+            }
+            Kept::Text => {
+                let data = array.to_data();
+                let [offsets, bytes] = data.buffers() else {
+                    return Err(Error::internal("text without its two buffers"));
+                };
+                let offsets = &offsets.typed_data::<i32>()[data.offset()..];
+                for (i, ends) in offsets.windows(2).take(array.len()).enumerate() {
+                    let value = &bytes[ends[0] as usize..ends[1] as usize];
+                    put(i, array.is_valid(i).then_some(value))?;
                 }
             }
             Kept::Rows(converter) => {
@@ -217,6 +290,24 @@ impl ColumnType {
                     Some(NullBuffer::from(valid)),
                 )))
             }
+            Kept::Text => {
+                let lengths = values.clone().map(|(c, at)| c.bytes(at).len());
+                let bytes: usize = lengths.clone().sum();
+                if i32::try_from(bytes).is_err() {
+                    return Err(Error::data("over 2 GiB of text in one batch of state")
+                        .with_help("texts of several MiB cannot be kept for thousands of keys"));
+                }
+                let offsets = OffsetBuffer::<i32>::from_lengths(lengths);
+                let mut buffer = MutableBuffer::with_capacity(bytes);
+                values.for_each(|(c, at)| buffer.extend_from_slice(c.bytes(at)));
+                let data = ArrayData::builder(self.data_type.clone())
+                    .len(n)
+                    .add_buffer(offsets.into_inner().into_inner())
+                    .add_buffer(buffer.into())
+                    .nulls(Some(NullBuffer::from(valid)))
+                    .build()?;
+                Ok(make_array(data))
+            }
             Kept::Rows(converter) => {
                 let null = arrow::array::new_null_array(&self.data_type, 1);
                 let null = converter.convert_columns(&[null])?;
@@ -241,7 +332,7 @@ impl Column {
         self.valid.push(false);
         match &mut self.values {
             Values::Fixed { width, data } => data.resize(data.len() + *width, 0),
-            Values::Rows(rows) => rows.push(&[])?,
+            Values::Bytes(rows) => rows.push(&[])?,
         }
         Ok(())
     }
@@ -260,7 +351,7 @@ impl Column {
                     None => place.fill(0),
                 }
             }
-            Values::Rows(rows) => rows.set(at, value.unwrap_or_default())?,
+            Values::Bytes(rows) => rows.set(at, value.unwrap_or_default())?,
         }
         Ok(())
     }
@@ -268,7 +359,7 @@ impl Column {
     fn bytes(&self, at: usize) -> &[u8] {
         match &self.values {
             Values::Fixed { width, data } => &data[at * width..(at + 1) * width],
-            Values::Rows(rows) => rows.get(at),
+            Values::Bytes(rows) => rows.get(at),
         }
     }
 

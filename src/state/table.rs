@@ -6,14 +6,14 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, Int64Array, RecordBatch, RecordBatchOptions};
-use arrow::datatypes::{DataType, Field, Int64Type, Schema, SchemaRef};
+use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, RecordBatchOptions};
+use arrow::datatypes::{Int64Type, SchemaRef};
 use arrow::row::{RowConverter, Rows, SortField};
 use hashbrown::{HashMap, HashTable};
 use twox_hash::XxHash3_64;
 
 use super::columns::{Bytes, Column, ColumnType};
-use super::{StatePart, StateTtl};
+use super::{StatePart, StateTtl, with_numbers};
 use crate::error::{Error, Result};
 
 /// Where a row of a table is.
@@ -41,7 +41,11 @@ pub struct Table {
     // Properties.
     name: String,
     schema: SchemaRef,
-    width: usize,
+    /// The columns of the schema that are the key, and the others.
+    key: Vec<usize>,
+    rest: Vec<usize>,
+    /// For each column of the schema its place among the others.
+    places: Vec<usize>,
     /// `None` where the key has no columns: then there is one row at most.
     keys: Option<RowConverter>,
     types: Vec<ColumnType>,
@@ -106,32 +110,37 @@ fn place(slot: Slot) -> (usize, usize) {
 }
 
 impl Table {
-    /// Without rows. The first `width` columns of `schema` are the key; rows are spread over instances by the key columns
-    /// `spread`.
+    /// Without rows. The columns `key` of `schema` are the key; rows are spread over instances by those of them in `spread`.
     ///
     /// # Errors
     /// Where a column type cannot be kept as state.
     pub fn new(
         name: &str,
         schema: SchemaRef,
-        width: usize,
+        key: &[usize],
         spread: &[usize],
         ttl: Option<StateTtl>,
     ) -> Result<Self> {
-        let fields = schema.fields().iter();
-        let keys = fields.clone().take(width);
-        let keys: Vec<SortField> = keys
-            .map(|f| SortField::new(f.data_type().clone()))
-            .collect();
-        let types = fields.skip(width).map(|f| ColumnType::new(f.data_type()));
+        let width = schema.fields().len();
+        let (mut rest, mut places) = (Vec::new(), vec![usize::MAX; width]);
+        for column in (0..width).filter(|column| !key.contains(column)) {
+            places[column] = rest.len();
+            rest.push(column);
+        }
+        let data_type = |column: &usize| schema.field(*column).data_type();
+        let keys = key.iter().map(|c| SortField::new(data_type(c).clone()));
+        let keys: Vec<SortField> = keys.collect();
+        let types = rest.iter().map(|c| ColumnType::new(data_type(c)));
         Ok(Self {
             name: name.to_string(),
-            width,
+            key: key.to_vec(),
+            places,
             keys: match keys.is_empty() {
                 true => None,
                 false => Some(RowConverter::new(keys)?),
             },
             types: types.collect::<Result<_>>()?,
+            rest,
             spread: spread.to_vec(),
             pages: Vec::new(),
             flags: Vec::new(),
@@ -151,6 +160,11 @@ impl Table {
     /// Its name in snapshots.
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// Whether it has no rows.
+    pub fn is_empty(&self) -> bool {
+        self.index.is_empty()
     }
 
     /// Number of slots that there are or were: all slots are below it.
@@ -288,22 +302,59 @@ impl Table {
         Ok(converter.convert_rows(keys.map(|key| parser.parse(key)))?)
     }
 
-    /// The values of a column behind the key.
+    /// The values of a column that is not of the key.
     ///
     /// # Errors
     /// Where Arrow refuses them (a bug).
     pub fn values(&self, column: usize, slots: &[Slot]) -> Result<ArrayRef> {
+        let column = self.places[column];
         self.types[column].array(slots.iter().map(|slot| {
             let (page, at) = place(*slot);
             (&self.pages[page].columns[column], at)
         }))
     }
 
-    /// Other values of a column behind the key, one for each slot.
+    /// Rows as they are.
+    ///
+    /// # Errors
+    /// Where Arrow refuses them (a bug).
+    pub fn rows(&self, slots: &[Slot]) -> Result<RecordBatch> {
+        let mut keys = self.keys(slots)?.into_iter();
+        let mut columns: Vec<Option<ArrayRef>> = vec![None; self.places.len()];
+        for column in &self.key {
+            columns[*column] = keys.next();
+        }
+        for column in &self.rest {
+            columns[*column] = Some(self.values(*column, slots)?);
+        }
+        let columns = columns.into_iter().flatten().collect();
+        let options = RecordBatchOptions::new().with_row_count(Some(slots.len()));
+        Ok(RecordBatch::try_new_with_options(
+            Arc::clone(&self.schema),
+            columns,
+            &options,
+        )?)
+    }
+
+    /// Other values of all columns that are not of the key, one for each slot; of the same slot the last counts. `columns` are as
+    /// in the schema.
+    ///
+    /// # Errors
+    /// Values of another type.
+    pub fn set_rows(&mut self, slots: &[Slot], columns: &[ArrayRef]) -> Result<()> {
+        for at in 0..self.rest.len() {
+            let column = self.rest[at];
+            self.set(column, slots, &columns[column])?;
+        }
+        Ok(())
+    }
+
+    /// Other values of a column that is not of the key, one for each slot; of the same slot the last counts.
     ///
     /// # Errors
     /// Values of another type.
     pub fn set(&mut self, column: usize, slots: &[Slot], values: &ArrayRef) -> Result<()> {
+        let column = self.places[column];
         let pages = &mut self.pages;
         self.types[column].each(values, |i, value| {
             let (page, at) = place(slots[i]);
@@ -311,19 +362,19 @@ impl Table {
         })
     }
 
-    /// A value of a BIGINT column behind the key; NULL is 0.
+    /// A value of a BIGINT column that is not of the key; NULL is 0.
     pub fn int(&self, column: usize, slot: Slot) -> i64 {
         let (page, at) = place(slot);
-        self.pages[page].columns[column].int(at)
+        self.pages[page].columns[self.places[column]].int(at)
     }
 
-    /// Another value of a BIGINT column behind the key.
+    /// Another value of a BIGINT column that is not of the key.
     ///
     /// # Errors
     /// A column of another type.
     pub fn set_int(&mut self, column: usize, slot: Slot, value: i64) -> Result<()> {
         let (page, at) = place(slot);
-        self.pages[page].columns[column].set_int(at, value)
+        self.pages[page].columns[self.places[column]].set_int(at, value)
     }
 
     /// A row is written now.
@@ -449,52 +500,39 @@ impl Table {
         });
         slots.retain(|slot| self.flags[*slot as usize] & LIVE != 0);
         slots.sort_unstable();
-        let part = StatePart::keyed(&self.name, self.rows(&slots)?, &self.spread)?;
+        let part = StatePart::keyed(&self.name, self.written_rows(&slots)?, &self.spread)?;
         let gone = match gone {
             Some(gone) => Some(self.key_rows(&gone)?),
             None => None,
         };
-        Ok(part.replacing((0..self.width).collect(), gone))
+        Ok(part.replacing(self.key.clone(), gone))
     }
 
     fn key_rows(&self, keys: &Bytes) -> Result<RecordBatch> {
         let n = keys.len();
         let columns = self.decoded((0..n).map(|i| keys.get(i)))?;
-        let all: Vec<usize> = (0..self.width).collect();
         let options = RecordBatchOptions::new().with_row_count(Some(n));
-        let schema = Arc::new(self.schema.project(&all)?);
+        let schema = Arc::new(self.schema.project(&self.key)?);
         Ok(RecordBatch::try_new_with_options(
             schema, columns, &options,
         )?)
     }
 
-    fn rows(&self, slots: &[Slot]) -> Result<RecordBatch> {
-        let mut columns = self.keys(slots)?;
-        for column in 0..self.types.len() {
-            columns.push(self.values(column, slots)?);
+    /// Rows for a snapshot: with a TTL, when each was written comes after its columns.
+    fn written_rows(&self, slots: &[Slot]) -> Result<RecordBatch> {
+        let rows = self.rows(slots)?;
+        // Rows of no columns at all could not be told from no rows.
+        if self.expiry.is_none() && rows.num_columns() > 0 {
+            return Ok(rows);
         }
-        let mut schema = Arc::clone(&self.schema);
-        if self.expiry.is_some() {
-            let written = slots.iter().map(|slot| {
-                let (page, at) = place(*slot);
-                self.pages[page].written[at]
-            });
-            columns.push(Arc::new(Int64Array::from_iter_values(written)));
-            let mut fields = schema.fields().to_vec();
-            fields.push(Arc::new(Field::new(WRITTEN, DataType::Int64, true)));
-            schema = Arc::new(Schema::new(fields));
-        }
-        let options = RecordBatchOptions::new().with_row_count(Some(slots.len()));
-        Ok(RecordBatch::try_new_with_options(
-            schema, columns, &options,
-        )?)
+        let written = slots.iter().map(|slot| {
+            let (page, at) = place(*slot);
+            self.pages[page].written.get(at).copied()
+        });
+        with_numbers(&rows, WRITTEN, written.collect())
     }
 
-    /// Takes rows that snapshots gave; returns their slots. What is written from here on are changes.
-    ///
-    /// # Errors
-    /// Rows of another table.
-    pub fn restore(&mut self, part: &StatePart) -> Result<Vec<Slot>> {
+    fn restore(&mut self, part: &StatePart) -> Result<()> {
         let rows = &part.rows;
         if rows.num_columns() < self.schema.fields().len() {
             return Err(Error::internal(format!(
@@ -502,8 +540,8 @@ impl Table {
                 self.name
             )));
         }
-        let (keys, values) = rows.columns().split_at(self.width);
-        let keys = self.keys_of(keys, rows.num_rows())?;
+        let keys = self.key.iter().map(|c| Arc::clone(rows.column(*c)));
+        let keys = self.keys_of(&keys.collect::<Vec<_>>(), rows.num_rows())?;
         let written = rows.column_by_name(WRITTEN);
         let written = written.and_then(|w| w.as_primitive_opt::<Int64Type>());
         let mut slots = Vec::with_capacity(keys.count());
@@ -517,9 +555,7 @@ impl Table {
                 self.pages[page].written[at] = written.value(i);
             }
         }
-        for (column, values) in values.iter().take(self.types.len()).enumerate() {
-            self.set(column, &slots, values)?;
-        }
+        self.set_rows(&slots, rows.columns())?;
         if let Some(expiry) = &mut self.expiry {
             expiry.by_time.clear();
             for slot in (0..).take(self.flags.len()) {
@@ -532,12 +568,21 @@ impl Table {
         slots
             .iter()
             .for_each(|slot| self.flags[*slot as usize] |= KNOWN);
-        Ok(slots)
+        Ok(())
     }
 
-    /// All of the snapshot is there: what follows are changes.
-    pub fn restored(&mut self) {
+    /// Takes what snapshots gave of this table, and only that; what is written from here on are changes.
+    ///
+    /// # Errors
+    /// Rows of another table.
+    pub fn restore_all(&mut self, parts: &[StatePart]) -> Result<()> {
+        for part in parts {
+            if part.name == self.name {
+                self.restore(part)?;
+            }
+        }
         self.gone = Some(Bytes::default());
+        Ok(())
     }
 }
 

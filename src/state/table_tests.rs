@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use arrow::array::StringArray;
+use arrow::array::{Int64Array, StringArray};
+use arrow::datatypes::{DataType, Field, Schema};
 use proptest::prelude::*;
 
 use super::super::{KEY_GROUPS, instance_of, merge};
@@ -38,7 +39,7 @@ fn table(expires: bool) -> Table {
         after: AFTER,
         by_event_time: true,
     });
-    Table::new("t", schema(), 2, &[0], ttl).unwrap()
+    Table::new("t", schema(), &[0, 1], &[0], ttl).unwrap()
 }
 
 fn write(table: &mut Table, rows: &[(Key, i64)]) {
@@ -49,13 +50,13 @@ fn write(table: &mut Table, rows: &[(Key, i64)]) {
         touched
             .new_slots()
             .iter()
-            .all(|slot| table.int(1, *slot) == 0)
+            .all(|slot| table.int(3, *slot) == 0)
     );
     let slots: Vec<Slot> = touched.rows.iter().map(|at| touched.slots[*at]).collect();
     let texts: ArrayRef = Arc::new(StringArray::from_iter(rows.iter().map(|row| text(row.1))));
-    table.set(0, &slots, &texts).unwrap();
+    table.set(2, &slots, &texts).unwrap();
     for (slot, (_, number)) in slots.into_iter().zip(rows) {
-        table.set_int(1, slot, *number).unwrap();
+        table.set_int(3, slot, *number).unwrap();
     }
 }
 
@@ -124,10 +125,10 @@ proptest! {
             let owner = |key: Key| instance_of(group(key), n);
             match step {
                 Step::Write(written) => {
-                    for i in 0..n {
+                    for (i, table) in all.iter_mut().enumerate() {
                         let own: Vec<(Key, i64)> =
                             written.iter().filter(|row| owner(row.0) == i).copied().collect();
-                        write(&mut all[i], &own);
+                        write(table, &own);
                     }
                     model.extend(written.into_iter().map(|(key, number)| (key, (number, now))));
                 }
@@ -159,8 +160,7 @@ proptest! {
                     let whole = merge(log.clone()).unwrap();
                     all = (0..n).map(|_| table(expires)).collect();
                     for (i, table) in all.iter_mut().enumerate() {
-                        table.restore(&whole.of_instance(i, n).unwrap()).unwrap();
-                        table.restored();
+                        table.restore_all(&[whole.of_instance(i, n).unwrap()]).unwrap();
                         // The watermark comes again before any row.
                         if let Some(now) = now {
                             prop_assert!(table.on_watermark(now).is_empty());
@@ -179,7 +179,7 @@ fn a_table_without_a_key_has_one_row() {
         Table::new(
             "t",
             Arc::new(Schema::new(vec![number.clone()])),
-            0,
+            &[],
             &[],
             None,
         )
@@ -196,7 +196,7 @@ fn a_table_without_a_key_has_one_row() {
     table.remove(0).unwrap();
     let second = table.snapshot().unwrap();
     let mut other = make().unwrap();
-    assert_eq!(other.restore(&first).unwrap(), [0]);
+    other.restore_all(std::slice::from_ref(&first)).unwrap();
     assert_eq!(other.int(0, 0), 7);
     let nothing = merge(vec![first, second]).unwrap();
     assert_eq!(nothing.rows.num_rows(), 0);
@@ -209,8 +209,8 @@ fn a_slot_is_used_again_with_nothing_left_in_it() {
     assert!(remove(&mut table, (1, None)));
     let keys = table.keys_of(&key_columns(&[(3, Some(1))]), 1).unwrap();
     assert_eq!(table.write(&keys, 0).unwrap(), (0, true));
-    assert_eq!(table.int(1, 0), 0);
-    assert!(table.values(0, &[0]).unwrap().is_null(0));
+    assert_eq!(table.int(3, 0), 0);
+    assert!(table.values(2, &[0]).unwrap().is_null(0));
     assert_eq!(table.all(), [0, 1]);
     assert_eq!(table.slots(), 2);
 }

@@ -140,7 +140,6 @@ impl Lowering<'_> {
                 .collect::<Planned<Vec<_>>>()?,
         };
         let physical_input = Arc::clone(&self.graph.nodes[input.node].schema);
-        let is_distinct = |e: &Expr| matches!(e, Expr::AggregateFunction(f) if f.params.distinct);
         let has_distinct = plan.aggr_expr.iter().any(is_distinct);
         let calls = plan
             .aggr_expr
@@ -434,6 +433,15 @@ fn keys_of_groups(roles: &[Role], groups: Vec<usize>) -> Vec<Vec<usize>> {
         keys.push(groups.into_iter().filter(|c| !is_end(c)).collect());
     }
     keys
+}
+
+/// Whether a call says DISTINCT.
+fn is_distinct(call: &Expr) -> bool {
+    match call {
+        Expr::Alias(alias) => is_distinct(&alias.expr),
+        Expr::AggregateFunction(function) => function.params.distinct,
+        _ => false,
+    }
 }
 
 fn is_order_dependent(function: &str) -> bool {
