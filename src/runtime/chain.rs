@@ -1,4 +1,4 @@
-//! One task instance without its channels: merges watermarks, aligns barriers, drives the operators. Synchronous.
+//! The operators of one task instance: merges watermarks, aligns barriers, drives the operators. Synchronous.
 
 use super::topology::Task;
 use crate::error::{Error, ErrorKind, Result};
@@ -26,8 +26,8 @@ pub struct Chain {
 pub struct Step {
     /// What goes on to the next task, in order.
     pub out: Vec<Element>,
-    /// The operators' state, where a barrier was aligned.
-    pub snapshot: Option<Vec<(NodeId, Vec<StatePart>)>>,
+    /// Where a barrier was aligned: its epoch and the operators' state.
+    pub snapshot: Option<(u64, Vec<(NodeId, Vec<StatePart>)>)>,
 }
 
 impl Chain {
@@ -196,7 +196,7 @@ impl Chain {
         for (id, operator) in &mut self.operators {
             parts.push((*id, operator.snapshot()?));
         }
-        step.snapshot = Some(parts);
+        step.snapshot = Some((epoch, parts));
         Ok(())
     }
 

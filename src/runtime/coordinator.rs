@@ -8,7 +8,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
 use super::CheckpointOptions;
-use super::epochs::{Epochs, InstanceId, InstanceState};
+use super::epochs::{Epochs, Order, Report};
 use crate::checkpoint::{Answer, Checkpoints, JobState, Location, Manifest, Owner, Request};
 use crate::clock::Clock;
 use crate::connectors::Committer;
@@ -35,24 +35,6 @@ pub struct CheckpointMetrics {
     pub millis: AtomicU64,
     /// How often storing one had to be tried again.
     pub retries: AtomicU64,
-}
-
-/// What an instance tells.
-#[derive(Debug)]
-pub enum Report {
-    /// The barrier of this epoch has come through.
-    Barrier(u64, InstanceId, Box<InstanceState>),
-    /// It has ended.
-    End(InstanceId, Box<InstanceState>),
-}
-
-/// What sources are told: to send this barrier, and whether nothing is to follow it.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Order {
-    /// The epoch that ends; 0: none yet.
-    pub epoch: u64,
-    /// Read no further.
-    pub is_last: bool,
 }
 
 /// Stores checkpoints and makes their output visible. Without clock or timers: both runtimes use it.

@@ -1,4 +1,4 @@
-//! Which instances a checkpoint still waits for, and what they have said. Pure: both runtimes use it.
+//! What instances and the coordinator tell each other: which barrier is to be sent, and who has seen it come through.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -19,6 +19,24 @@ pub struct InstanceState {
     pub operators: Vec<(NodeId, Vec<StatePart>)>,
     /// Its sink and what that has prepared.
     pub prepared: Option<(NodeId, String)>,
+}
+
+/// What an instance tells.
+#[derive(Debug)]
+pub enum Report {
+    /// The barrier of this epoch has come through.
+    Barrier(u64, InstanceId, Box<InstanceState>),
+    /// It has ended.
+    End(InstanceId, Box<InstanceState>),
+}
+
+/// What sources are told: to send this barrier, and whether nothing is to follow it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Order {
+    /// The epoch that ends; 0: none yet.
+    pub epoch: u64,
+    /// Read no further.
+    pub is_last: bool,
 }
 
 /// The checkpoint that is being taken, and what is known of instances that have ended.

@@ -8,6 +8,8 @@ mod changes;
 )]
 mod coordinator;
 mod epochs;
+mod instance;
+mod opening;
 mod recovery;
 mod router;
 mod simulated;

@@ -3,27 +3,22 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use fastrand::Rng;
 
-use super::chain::Chain;
 use super::coordinator::Committing;
-use super::epochs::{Epochs, InstanceId, InstanceState};
+use super::epochs::{Epochs, InstanceId, Order, Report};
+use super::instance::{Effect, Event, Instance};
+use super::opening::{Opening, open_sinks};
 use super::recovery::recover;
-use super::router::Router;
-use super::sink::SinkTail;
-use super::source::SourceHead;
-use super::threaded::{SinkParts, SourceParts, open_sink, open_sinks, open_source};
-use super::topology::{self, Task};
-use super::{Connect, JobMetrics, JobOptions, Snapshot};
+use super::source::Standing;
+use super::{Connect, JobMetrics, JobOptions, Snapshot, topology};
 use crate::checkpoint::{JobState, Manifest};
-use crate::connectors::{JobContext, Sink};
+use crate::connectors::{JobContext, SinkWriter, SourceReader};
 use crate::error::{Error, Result};
-use crate::graph::{Graph, NodeId};
+use crate::graph::Graph;
 use crate::operators::Element;
-use crate::time::Watermark;
 
 /// How a simulated run goes.
 #[derive(Debug, Clone, Default)]
@@ -45,262 +40,140 @@ pub enum Attempt {
     Crashed(usize),
 }
 
-struct Instance {
-    head: Option<SourceHead>,
-    source: Option<NodeId>,
-    sink: Option<NodeId>,
-    chain: Chain,
+/// An instance and its ends, in memory.
+struct Running {
+    instance: Instance,
+    reader: Option<Box<dyn SourceReader>>,
+    writer: Option<Box<dyn SinkWriter>>,
     channels: Vec<VecDeque<Element>>,
-    router: Router,
-    tail: Option<SinkTail>,
-    /// A source that has been cut: it reads no more.
-    is_cut: bool,
-    has_ended: bool,
 }
 
-/// What an instance does next: reads, or takes from a channel.
-type Step = (InstanceId, Option<usize>);
-
-/// What has become of an instance.
-enum Happened {
-    Barrier(InstanceId, InstanceState),
-    End(InstanceId, InstanceState),
+/// What an instance may do next.
+#[derive(Debug, Clone, Copy)]
+enum Step {
+    Read,
+    Take(usize),
+    Tick,
 }
 
 /// The instances of a job and the channels between them.
 struct Machine {
-    instances: BTreeMap<InstanceId, Instance>,
-    metrics: JobMetrics,
-}
-
-struct Opened<'a> {
-    graph: &'a Graph,
-    tasks: &'a [Task],
-    connect: &'a dyn Connect,
-    options: &'a JobOptions,
-    sinks: &'a BTreeMap<NodeId, Arc<dyn Sink>>,
-    /// The sinks whose rows become visible epoch by epoch.
-    committing: &'a BTreeMap<NodeId, String>,
-    context: &'a Arc<JobContext>,
-    snapshot: Option<&'a Snapshot>,
+    instances: BTreeMap<InstanceId, Running>,
+    reports: Vec<Report>,
 }
 
 impl Machine {
-    async fn open(of: &Opened<'_>) -> Result<Self> {
-        let metrics = JobMetrics::of(of.graph);
-        let mut instances = BTreeMap::new();
-        for (t, task) in of.tasks.iter().enumerate() {
-            for i in 0..task.parallelism {
-                let sink = task.sink(of.graph);
-                let parts = SinkParts {
-                    graph: of.graph,
-                    sinks: of.sinks,
-                    commits: sink.is_some_and(|s| of.committing.contains_key(&s)),
-                    instance: i,
-                    job: of.context,
-                };
-                let tail = open_sink(&parts, task, &metrics).await?;
-                let source = task.source(of.graph);
-                let head = match source {
-                    Some(node) => {
-                        let parts = SourceParts {
-                            graph: of.graph,
-                            node,
-                            instance: i,
-                            snapshot: of.snapshot,
-                        };
-                        Some(open_source(&parts, of.connect, of.options, &metrics).await?)
-                    }
-                    None => None,
-                };
-                let operators = task.operators(of.graph, &metrics)?;
-                let mut chain =
-                    Chain::new(operators, task, of.tasks, of.options.stays_open, of.graph);
-                if let Some(snapshot) = of.snapshot {
-                    chain.restore(|node| snapshot.of_instance(node, i, task.parallelism))?;
-                }
-                let instance = Instance {
-                    head,
-                    source,
-                    sink,
-                    chain,
-                    channels: vec![VecDeque::new(); task.channels(of.tasks)],
-                    router: Router::new(of.graph, of.tasks, t, i)?,
-                    tail,
-                    is_cut: false,
-                    has_ended: false,
-                };
-                instances.insert((t, i), instance);
-            }
-        }
-        Ok(Self { instances, metrics })
+    async fn open(opening: &Opening<'_>, now: i64) -> Result<Self> {
+        let opened = opening.instances(now).await?.into_iter();
+        let running = opened.map(|(id, one)| {
+            let running = Running {
+                instance: one.instance,
+                reader: one.reader,
+                writer: one.writer,
+                channels: vec![VecDeque::new(); one.channels],
+            };
+            (id, running)
+        });
+        Ok(Self {
+            instances: running.collect(),
+            reports: Vec::new(),
+        })
     }
 
     /// What may be done next.
-    fn steps(&self) -> Vec<Step> {
+    fn steps(&self, now: i64) -> Vec<(InstanceId, Step)> {
         let mut steps = Vec::new();
-        for (id, instance) in &self.instances {
-            let is_full = instance.tail.as_ref().is_some_and(SinkTail::is_full);
-            if is_full {
-                continue;
+        for (id, running) in &self.instances {
+            let instance = &running.instance;
+            if instance.until_tick(now) == Some(0) {
+                steps.push((*id, Step::Tick));
             }
             if instance.reads() {
-                steps.push((*id, None));
+                steps.push((*id, Step::Read));
             }
-            let ready =
-                |c: &usize| !instance.channels[*c].is_empty() && !instance.chain.is_blocked(*c);
-            let channels = (0..instance.channels.len()).filter(ready);
-            steps.extend(channels.map(|c| (*id, Some(c))));
+            let ready = |c: &usize| instance.takes(*c) && !running.channels[*c].is_empty();
+            let channels = (0..running.channels.len()).filter(ready);
+            steps.extend(channels.map(|c| (*id, Step::Take(c))));
         }
         steps
     }
 
-    async fn take(&mut self, (id, channel): Step, now: i64) -> Result<Vec<Happened>> {
-        let Some(instance) = self.instances.get_mut(&id) else {
-            return Ok(Vec::new());
+    /// The sources that can send a barrier.
+    fn sources(&self) -> Vec<InstanceId> {
+        let reads = |(_, r): &(_, &Running)| r.instance.reads();
+        let sources = self.instances.iter().filter(reads);
+        sources.map(|(id, _)| *id).collect()
+    }
+
+    async fn step(&mut self, (id, step): (InstanceId, Step), now: i64) -> Result<()> {
+        let Some(running) = self.instances.get_mut(&id) else {
+            return Ok(());
         };
-        let mut elements = Vec::new();
-        match (channel, &mut instance.head) {
-            (Some(channel), _) => {
-                let element = instance.channels[channel].pop_front();
-                elements.extend(element.map(|e| (channel, e)));
+        let event = match (step, &mut running.reader) {
+            (Step::Read, Some(reader)) => {
+                let event = reader.next().await?;
+                let standing = Standing::after(&mut **reader, &event);
+                Event::Read(event, standing)
             }
-            (None, Some(head)) => {
-                let mut out = Vec::new();
-                let event = head.next().await?;
-                head.on_event(event, now, &mut out)?;
-                elements.extend(out.into_iter().map(|e| (0, e)));
-            }
-            (None, None) => {}
-        }
-        self.feed(id, elements).await
+            (Step::Take(channel), _) => match running.channels[channel].pop_front() {
+                Some(element) => Event::Element(channel, element),
+                None => return Ok(()),
+            },
+            _ => Event::Tick,
+        };
+        self.give(id, event, now).await
     }
 
-    /// Sends a barrier from a source; `is_cut`: nothing follows it.
-    async fn barrier(&mut self, id: InstanceId, epoch: u64, is_cut: bool) -> Result<Vec<Happened>> {
-        let mut elements = Vec::new();
-        if let Some(instance) = self.instances.get_mut(&id) {
-            instance.is_cut = is_cut;
-            if let Some(head) = &mut instance.head {
-                head.take_bad_rows(&mut elements);
-            }
-        }
-        elements.push(Element::Barrier(epoch));
-        let elements = elements.into_iter().map(|e| (0, e)).collect();
-        self.feed(id, elements).await
+    /// Gives a source an order.
+    async fn order(&mut self, id: InstanceId, order: Order, now: i64) -> Result<()> {
+        let reader = self.instances.get_mut(&id).and_then(|r| r.reader.as_mut());
+        let Some(reader) = reader else { return Ok(()) };
+        let standing = Standing::at(&mut **reader);
+        self.give(id, Event::Order(order, standing), now).await
     }
 
-    async fn feed(
-        &mut self,
-        id: InstanceId,
-        elements: Vec<(usize, Element)>,
-    ) -> Result<Vec<Happened>> {
-        let mut happened = Vec::new();
+    async fn give(&mut self, id: InstanceId, event: Event, now: i64) -> Result<()> {
+        let Some(running) = self.instances.get_mut(&id) else {
+            return Ok(());
+        };
+        running.instance.take(event, now)?;
         let mut sent = Vec::new();
-        let Some(instance) = self.instances.get_mut(&id) else {
-            return Ok(happened);
-        };
-        for (channel, element) in elements {
-            let barrier = match &element {
-                Element::Barrier(_) | Element::End => instance.positions(),
-                _ => None,
-            };
-            let step = instance.chain.on_element(channel, element)?;
-            let epoch = step.out.iter().find_map(|e| match e {
-                Element::Barrier(epoch) => Some(*epoch),
-                _ => None,
-            });
-            for element in step.out {
-                match (&mut instance.tail, element) {
-                    (Some(tail), Element::Batch(batch)) => tail.write(batch).await?,
-                    (Some(tail), Element::Watermark(Watermark::At(time))) => tail.watermark(time),
-                    (Some(_), _) => {}
-                    (None, element) => instance
-                        .router
-                        .route(&element, |to, part| sent.push((to, part)))?,
+        while let Some(effect) = running.instance.next_effect() {
+            match (effect, &mut running.writer) {
+                (Effect::Send(to, element), _) => sent.push((to, element)),
+                (Effect::Report(report), _) => self.reports.push(report),
+                (Effect::Write(batch), Some(writer)) => writer.write(&batch).await?,
+                (Effect::Watermark(time), Some(writer)) => writer.watermark(time),
+                (Effect::Prepare(epoch), Some(writer)) => {
+                    let prepared = writer.prepare(epoch).await?;
+                    running.instance.take(Event::Prepared(prepared), now)?;
                 }
-            }
-            if let (Some(epoch), Some(operators)) = (epoch, step.snapshot) {
-                let prepared = instance.prepare(epoch).await?;
-                let state = InstanceState {
-                    source: barrier,
-                    operators,
-                    prepared,
-                };
-                happened.push(Happened::Barrier(id, state));
+                (Effect::Close, Some(writer)) => writer.close().await?,
+                (_, None) => {}
             }
         }
         for ((task, target, channel), element) in sent {
-            if let Some(instance) = self.instances.get_mut(&(task, target)) {
-                instance.channels[channel].push_back(element);
-            }
-        }
-        happened.extend(self.end(id).await?);
-        Ok(happened)
-    }
-
-    /// Ends an instance that is done and waits for no commit.
-    async fn end(&mut self, id: InstanceId) -> Result<Option<Happened>> {
-        let Some(instance) = self.instances.get_mut(&id) else {
-            return Ok(None);
-        };
-        let waits = instance.tail.as_ref().and_then(SinkTail::waits_for);
-        if instance.has_ended || !instance.chain.is_done() || waits.is_some() {
-            return Ok(None);
-        }
-        instance.has_ended = true;
-        let state = InstanceState {
-            source: instance.positions(),
-            operators: Vec::new(),
-            prepared: instance.prepare(u64::MAX).await?,
-        };
-        Ok(Some(Happened::End(id, state)))
-    }
-
-    /// An epoch is committed: sinks go on.
-    async fn on_commit(&mut self) -> Result<Vec<Happened>> {
-        let mut happened = Vec::new();
-        let ids: Vec<InstanceId> = self.instances.keys().copied().collect();
-        for id in ids {
-            if let Some(tail) = self.instances.get_mut(&id).and_then(|i| i.tail.as_mut())
-                && tail.waits_for().is_some()
-            {
-                tail.on_commit().await?;
-            }
-            happened.extend(self.end(id).await?);
-        }
-        Ok(happened)
-    }
-
-    async fn close(&mut self) -> Result<()> {
-        for instance in self.instances.values_mut() {
-            if let Some(tail) = &mut instance.tail {
-                tail.close().await?;
+            if let Some(running) = self.instances.get_mut(&(task, target)) {
+                running.channels[channel].push_back(element);
             }
         }
         Ok(())
     }
 
-    fn stuck(&self) -> Error {
-        let waiting = self.instances.iter().find(|(_, i)| !i.chain.is_done());
-        Error::internal(format!("task {:?} cannot go on", waiting.map(|(id, _)| id)))
-    }
-}
-
-impl Instance {
-    fn reads(&self) -> bool {
-        self.head.is_some() && !self.chain.is_done() && !self.is_cut
-    }
-
-    fn positions(&self) -> Option<(NodeId, Vec<crate::checkpoint::PartitionPosition>)> {
-        Some((self.source?, self.head.as_ref()?.snapshot()))
-    }
-
-    async fn prepare(&mut self, epoch: u64) -> Result<Option<(NodeId, String)>> {
-        match (&mut self.tail, self.sink) {
-            (Some(tail), Some(sink)) => Ok(tail.prepare(epoch).await?.map(|text| (sink, text))),
-            _ => Ok(None),
+    /// An epoch is committed: sinks go on.
+    async fn on_commit(&mut self, now: i64) -> Result<()> {
+        let waits = |(_, r): &(_, &Running)| r.instance.waits_for().is_some();
+        let waiting = self.instances.iter().filter(waits);
+        let waiting: Vec<InstanceId> = waiting.map(|(id, _)| *id).collect();
+        for id in waiting {
+            self.give(id, Event::Committed, now).await?;
         }
+        Ok(())
+    }
+
+    fn stuck(&self) -> Error {
+        let waiting = self.instances.iter().find(|(_, r)| !r.instance.has_ended());
+        Error::internal(format!("task {:?} cannot go on", waiting.map(|(id, _)| id)))
     }
 }
 
@@ -316,7 +189,8 @@ pub async fn simulate(
 ) -> Result<(Option<Snapshot>, JobMetrics)> {
     let mut random = Rng::with_seed(simulation.seed);
     let tasks = topology::tasks(graph)?;
-    let mut machine = Machine::open(&Opened {
+    let metrics = JobMetrics::of(graph);
+    let opening = Opening {
         graph,
         tasks: &tasks,
         connect,
@@ -325,26 +199,30 @@ pub async fn simulate(
         committing: &BTreeMap::new(),
         context: &JobContext::new(&options.name, None),
         snapshot: simulation.restore.as_ref(),
-    })
-    .await?;
+        is_coordinated: true,
+        metrics: &metrics,
+    };
+    let mut machine = Machine::open(&opening, 0).await?;
     let mut snapshot = simulation.cut_after.map(|_| Snapshot::default());
     let mut events = 0;
     loop {
-        let steps = machine.steps();
-        let Some((id, channel)) = steps.get(random.usize(..steps.len().max(1))).copied() else {
+        let steps = machine.steps(0);
+        let Some((id, step)) = steps.get(random.usize(..steps.len().max(1))).copied() else {
             break;
         };
-        let happened = match channel {
-            None if simulation.cut_after.is_some_and(|cut| events >= cut) => {
-                machine.barrier(id, 1, true).await?
-            }
-            _ => {
-                events += usize::from(channel.is_none());
-                machine.take((id, channel), 0).await?
-            }
-        };
-        for one in happened {
-            let (Happened::Barrier(_, state) | Happened::End(_, state)) = one;
+        let is_read = matches!(step, Step::Read);
+        if is_read && simulation.cut_after.is_some_and(|cut| events >= cut) {
+            let order = Order {
+                epoch: 1,
+                is_last: true,
+            };
+            machine.order(id, order, 0).await?;
+        } else {
+            events += usize::from(is_read);
+            machine.step((id, step), 0).await?;
+        }
+        for report in machine.reports.drain(..) {
+            let (Report::Barrier(_, _, state) | Report::End(_, state)) = report;
             if let Some(snapshot) = &mut snapshot {
                 if let Some((node, partitions)) = state.source {
                     snapshot.sources.entry(node).or_default().extend(partitions);
@@ -355,12 +233,11 @@ pub async fn simulate(
             }
         }
     }
-    let is_done = machine.instances.values().all(|i| i.chain.is_done());
-    if simulation.cut_after.is_none() && !is_done {
+    if simulation.cut_after.is_none() && machine.instances.values().any(|r| !r.instance.has_ended())
+    {
         return Err(machine.stuck());
     }
-    machine.close().await?;
-    Ok((snapshot, machine.metrics))
+    Ok((snapshot, metrics))
 }
 
 /// A checkpoint on its way.
@@ -410,7 +287,7 @@ pub async fn attempt(
     if recovered.restored.as_ref().is_some_and(|m| m.finished) {
         return Ok(Attempt::Finished);
     }
-    let mut machine = Machine::open(&Opened {
+    let opening = Opening {
         graph,
         tasks: &tasks,
         connect,
@@ -419,9 +296,11 @@ pub async fn attempt(
         committing: &recovered.identities,
         context: &context,
         snapshot: Some(&recovered.snapshot),
-    })
-    .await?;
-    let mut epochs = Epochs::new(graph, &tasks, recovered.identities);
+        is_coordinated: true,
+        metrics: &JobMetrics::of(graph),
+    };
+    let mut machine = Machine::open(&opening, now).await?;
+    let mut epochs = Epochs::new(graph, &tasks, recovered.identities.clone());
     // Out of here while a checkpoint is being stored or committed.
     let mut committing = Some(recovered.committing);
     let stored = std::cell::RefCell::new(None);
@@ -433,16 +312,14 @@ pub async fn attempt(
         }
         // Time passes, and sometimes the clock is set back by an hour.
         now += random.i64(0..2000) - if random.u32(..50) == 0 { 3_600_000 } else { 0 };
-        let mut happened = Vec::new();
-        let steps = machine.steps();
+        let steps = machine.steps(now);
         let may_move = !steps.is_empty();
         if may_move && random.u32(..4) > 0 {
             let step = steps[random.usize(..steps.len())];
-            happened = machine.take(step, now).await?;
+            machine.step(step, now).await?;
         } else {
             taking = match taking {
                 Taking::Nothing if epochs.is_finished() && is_last => {
-                    machine.close().await?;
                     return Ok(Attempt::Finished);
                 }
                 Taking::Nothing if epochs.is_finished() => {
@@ -450,17 +327,18 @@ pub async fn attempt(
                     store(epochs.take(now), &mut committing, &stored)?
                 }
                 Taking::Nothing if (random.u32(..6) == 0 || !may_move) && epochs.begin() => {
-                    let sources = machine.instances.iter().filter(|(_, i)| i.reads());
                     let epoch = committing.as_ref().map_or(0, |c| c.next_epoch);
-                    Taking::Barriers(epoch, sources.map(|(id, _)| *id).collect())
+                    Taking::Barriers(epoch, machine.sources())
                 }
                 Taking::Nothing if !may_move => return Err(machine.stuck()),
                 Taking::Nothing => Taking::Nothing,
                 Taking::Barriers(epoch, mut left) => {
-                    left.retain(|id| machine.instances.get(id).is_some_and(Instance::reads));
+                    let sources = machine.sources();
+                    left.retain(|id| sources.contains(id));
                     if !left.is_empty() {
                         let id = left.swap_remove(random.usize(..left.len()));
-                        happened = machine.barrier(id, epoch, false).await?;
+                        let is_last = false;
+                        machine.order(id, Order { epoch, is_last }, now).await?;
                         Taking::Barriers(epoch, left)
                     } else if epochs.is_complete() {
                         is_last = epochs.is_finished();
@@ -494,16 +372,16 @@ pub async fn attempt(
                     Poll::Pending => Taking::Committing(work),
                     Poll::Ready(done) => {
                         committing = Some(done?);
-                        happened = machine.on_commit().await?;
+                        machine.on_commit(now).await?;
                         Taking::Nothing
                     }
                 },
             };
         }
-        for one in happened {
-            match one {
-                Happened::Barrier(id, state) => epochs.acknowledge(id, state),
-                Happened::End(id, state) => epochs.end(id, state),
+        for report in machine.reports.drain(..) {
+            match report {
+                Report::Barrier(_, id, state) => epochs.acknowledge(id, *state),
+                Report::End(id, state) => epochs.end(id, *state),
             }
         }
     }
