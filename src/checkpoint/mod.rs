@@ -131,6 +131,12 @@ impl Manifest {
             .flat_map(|o| o.tables.values().flatten())
     }
 
+    /// What the writers of one committer have prepared.
+    pub fn prepared(&self, committer: &str) -> Vec<String> {
+        let of = self.sinks.iter().filter(|s| s.committer == committer);
+        of.flat_map(|s| s.prepared.clone()).collect()
+    }
+
     /// Whether it holds nothing: a job begins with it.
     pub fn is_empty(&self) -> bool {
         self.sources.is_empty() && self.operators.is_empty() && !self.finished

@@ -21,13 +21,16 @@ pub struct Chain {
     barrier: Option<(u64, Vec<bool>)>,
 }
 
+/// The state of operators by node.
+pub type OperatorStates = Vec<(NodeId, Vec<StatePart>)>;
+
 /// What an element led to.
 #[derive(Debug, Default)]
 pub struct Step {
     /// What goes on to the next task, in order.
     pub out: Vec<Element>,
     /// Where a barrier was aligned: its epoch and the operators' state.
-    pub snapshot: Option<(u64, Vec<(NodeId, Vec<StatePart>)>)>,
+    pub snapshot: Option<(u64, OperatorStates)>,
 }
 
 impl Chain {

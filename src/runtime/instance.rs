@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use super::chain::Chain;
+use super::chain::{Chain, OperatorStates};
 use super::epochs::{InstanceId, InstanceState, Order, Report};
 use super::router::{Address, Router};
 use super::sink::SinkTail;
@@ -13,7 +13,6 @@ use crate::connectors::SourceEvent;
 use crate::error::Result;
 use crate::graph::{Aside, NodeId};
 use crate::operators::Element;
-use crate::state::StatePart;
 use crate::time::Watermark;
 
 /// The epoch that is prepared when the inputs have ended: whichever is committed next.
@@ -270,7 +269,7 @@ impl Instance {
         }
     }
 
-    fn state(&mut self, operators: Vec<(NodeId, Vec<StatePart>)>) -> Box<InstanceState> {
+    fn state(&mut self, operators: OperatorStates) -> Box<InstanceState> {
         let source = self.parts.source.as_ref();
         Box::new(InstanceState {
             source: source.map(|(node, _)| (*node, self.positions.clone())),

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use super::coordinator::Committing;
+use super::committing::Committing;
 use super::{Changes, CheckpointOptions, RestoreFrom, Snapshot};
 use crate::checkpoint::{self, Checkpoints, Location, Manifest};
 use crate::connectors::{Committer, JobContext, Sink};
@@ -15,6 +15,10 @@ use crate::graph::{Graph, NodeId};
 pub struct Recovered {
     /// Stores and commits from here on.
     pub committing: Committing,
+    /// The number of the next checkpoint.
+    pub next_epoch: u64,
+    /// The checkpoint that the next one follows on.
+    pub before: Option<Manifest>,
     /// The checkpoint restored.
     pub restored: Option<Manifest>,
     /// Positions and state by node.
@@ -151,12 +155,13 @@ pub async fn recover(
     Ok(Recovered {
         committing: Committing {
             checkpoints: checkpoints.clone(),
+            store_options: options.store_options.clone(),
             retained: options.retained,
             owner,
             committers,
-            next_epoch: first_epoch,
-            before,
         },
+        next_epoch: first_epoch,
+        before,
         restored,
         snapshot,
         identities,
@@ -164,11 +169,7 @@ pub async fn recover(
 }
 
 fn prepared(manifest: Option<&Manifest>, identity: &str) -> Vec<String> {
-    let sinks = manifest.into_iter().flat_map(|m| &m.sinks);
-    sinks
-        .filter(|s| s.committer == identity)
-        .flat_map(|s| s.prepared.clone())
-        .collect()
+    manifest.map_or_else(Vec::new, |m| m.prepared(identity))
 }
 
 /// The last checkpoint of the job, where it can be read.

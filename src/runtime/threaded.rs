@@ -6,10 +6,15 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
+use futures::future::BoxFuture;
+use futures::stream::FuturesUnordered;
+use futures::{FutureExt as _, StreamExt as _};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 
-use super::coordinator::Coordinator;
+use super::committing::Committing;
+use super::coordinator::{Coordinator, Effect as Coordinated, Event as Coordination, Now, Timing};
 use super::epochs::{Epochs, InstanceId, Order, Report};
 use super::instance::{Effect, Event, Instance};
 use super::opening::{Opening, open_sinks};
@@ -17,7 +22,7 @@ use super::recovery::recover;
 use super::router::Address;
 use super::source::Standing;
 use super::{Changes, Connect, JobMetrics, JobOptions, topology};
-use crate::checkpoint::Manifest;
+use crate::checkpoint::{Manifest, Request};
 use crate::clock::Clock;
 use crate::connectors::{JobContext, SinkWriter, SourceEvent, SourceReader};
 use crate::error::{Error, Result};
@@ -26,6 +31,9 @@ use crate::operators::Element;
 
 /// Elements a channel holds before the sender waits.
 const CHANNEL_CAPACITY: usize = 8;
+
+/// How often the job looks for requests: in a local folder, and elsewhere, where looking costs.
+const LOOK: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(2));
 
 /// A running job.
 pub struct Job {
@@ -155,18 +163,28 @@ pub async fn start(
     }
     drop(reports);
     if let (Some(recovered), Some(checkpoints)) = (recovered, &options.checkpoints) {
-        let coordinator = Coordinator {
-            epochs: Epochs::new(graph, &tasks, recovered.identities),
+        let timing = Timing {
+            interval: checkpoints.interval,
+            timeout: checkpoints.timeout,
+        };
+        let epochs = Epochs::new(graph, &tasks, recovered.identities);
+        let coordinator = Coordinator::new(
+            epochs,
+            timing,
+            Arc::clone(&metrics.checkpoints),
+            recovered.next_epoch,
+            recovered.before,
+        );
+        let surroundings = Surroundings {
             reports: reported,
             orders,
             committed: commits,
             stop: stopped,
-            committing: recovered.committing,
-            options: checkpoints.clone(),
+            halted,
+            committing: Arc::new(recovered.committing),
             clock,
-            metrics: Arc::clone(&metrics.checkpoints),
         };
-        set.spawn(coordinator.run());
+        set.spawn(coordinate(coordinator, surroundings));
     }
     Ok(Job {
         tasks: set,
@@ -340,4 +358,81 @@ async fn receive(
         Poll::Pending
     })
     .await
+}
+
+/// The outside of the coordinator.
+struct Surroundings {
+    reports: mpsc::Receiver<Report>,
+    orders: watch::Sender<Order>,
+    /// To the sinks: the epoch committed last.
+    committed: watch::Sender<u64>,
+    stop: watch::Receiver<bool>,
+    halted: watch::Receiver<bool>,
+    committing: Arc<Committing>,
+    clock: Arc<dyn Clock>,
+}
+
+/// Runs the coordinator until it has ended. What it has begun goes on while it hears of other things.
+async fn coordinate(mut coordinator: Coordinator, mut around: Surroundings) -> Result<()> {
+    let begun = Instant::now();
+    let folder = around.committing.checkpoints.location.clone();
+    let mut look = tokio::time::interval(if folder.is_local() { LOOK.0 } else { LOOK.1 });
+    look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let (mut is_looking, mut is_stopped, mut is_halted, mut are_gone) =
+        (false, false, false, false);
+    let mut works = FuturesUnordered::<BoxFuture<'static, Coordination>>::new();
+    loop {
+        while let Some(effect) = coordinator.next_effect() {
+            match effect {
+                Coordinated::Order(order) => drop(around.orders.send_replace(order)),
+                Coordinated::Committed(epoch) => drop(around.committed.send_replace(epoch)),
+                Coordinated::Begin(work) => {
+                    works.push(Arc::clone(&around.committing).perform(work).boxed());
+                }
+            }
+        }
+        if coordinator.has_ended() {
+            return Ok(());
+        }
+        let due = coordinator.due().map(|due| begun + due);
+        let event = tokio::select! {
+            report = around.reports.recv(), if !are_gone => {
+                are_gone = report.is_none();
+                report.map_or(Coordination::Gone, Coordination::Report)
+            }
+            _ = around.stop.wait_for(|s| *s), if !is_stopped => {
+                is_stopped = true;
+                Coordination::Stop
+            }
+            _ = around.halted.wait_for(|h| *h), if !is_halted => {
+                is_halted = true;
+                Coordination::Failed
+            }
+            Some(event) = works.next() => {
+                is_looking &= !matches!(event, Coordination::Asked(_));
+                event
+            }
+            () = sleep_until(due) => Coordination::Due,
+            _ = look.tick(), if coordinator.is_idle() && !is_looking => {
+                is_looking = true;
+                let folder = folder.clone();
+                let waiting = async move { Request::waiting(&folder).await.unwrap_or_default() };
+                works.push(waiting.map(Coordination::Asked).boxed());
+                continue;
+            }
+        };
+        let now = Now {
+            elapsed: begun.elapsed(),
+            clock: around.clock.now(),
+        };
+        coordinator.take(event, now)?;
+    }
+}
+
+/// Waits until then; without a time for ever.
+async fn sleep_until(due: Option<Instant>) {
+    match due {
+        Some(due) => tokio::time::sleep_until(due).await,
+        None => std::future::pending().await,
+    }
 }

@@ -3,13 +3,16 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use fastrand::Rng;
-use flowline::checkpoint::{Checkpoints, Location};
+use flowline::checkpoint::{Checkpoints, Location, Request};
 use flowline::error::ErrorKind;
 use flowline::graph::{Graph, Operation};
-use flowline::runtime::{Attempt, CheckpointOptions, JobOptions, Process, RestoreFrom, attempt};
+use flowline::runtime::{
+    Attempt, CheckpointOptions, JobOptions, Plan, Process, RestoreFrom, attempt,
+};
 
 use crate::harness::difference;
 use crate::random::{Case, case};
@@ -46,7 +49,7 @@ fn whatever_crashes_the_output_is_the_batch_answer_once() {
         let case = runtime.block_on(case(seed, dir.path())).unwrap();
         let job = runtime.block_on(Job::plan(&case)).unwrap();
         for course in courses.clone() {
-            let result = runtime.block_on(job.run(&case, course, &mut totals));
+            let result = runtime.block_on(job.run(&case, seed, course, &mut totals));
             if let Err(what) = result {
                 failures.push(format!(
                     "SEED={seed} FAULTS={course}\n{}\n{what}",
@@ -56,8 +59,8 @@ fn whatever_crashes_the_output_is_the_batch_answer_once() {
         }
     }
     println!(
-        "{} courses, {} crashes, {} failures of other kinds, {} checkpoints",
-        totals.courses, totals.crashes, totals.failures, totals.checkpoints
+        "{} courses, {} crashes, {} stops, {} failures of other kinds, {} checkpoints",
+        totals.courses, totals.crashes, totals.stops, totals.failures, totals.checkpoints
     );
     assert!(
         failures.is_empty(),
@@ -67,10 +70,41 @@ fn whatever_crashes_the_output_is_the_batch_answer_once() {
     );
 }
 
+/// What happens to a run besides its faults.
+fn plan(random: &mut Rng, is_stopped: bool) -> Plan {
+    let mut plan = Plan::default();
+    if is_stopped && random.u8(..3) == 0 {
+        plan.stop_after = Some(random.usize(..200));
+    }
+    if random.u8(..3) == 0 {
+        let to = None;
+        let savepoint = random.bool();
+        let request = match random.u8(..if is_stopped { 3 } else { 2 }) {
+            0 => Request::Checkpoint,
+            1 => Request::Savepoint { to },
+            _ => Request::Stop { savepoint, to },
+        };
+        plan.ask_after = Some((random.usize(..100), request));
+    }
+    plan
+}
+
+/// Lets a run take so many steps; `None`: it has crashed there.
+async fn drive<T>(run: impl Future<Output = T>, steps: usize) -> Option<T> {
+    let mut run = std::pin::pin!(run);
+    for _ in 0..steps {
+        if let Poll::Ready(result) = futures::poll!(run.as_mut()) {
+            return Some(result);
+        }
+    }
+    None
+}
+
 #[derive(Default)]
 struct Totals {
     courses: u64,
     crashes: u64,
+    stops: u64,
     failures: u64,
     checkpoints: u64,
 }
@@ -103,8 +137,14 @@ impl Job {
         Ok(Self { graphs, logs })
     }
 
-    async fn run(&self, case: &Case, course: u64, totals: &mut Totals) -> Result<(), String> {
-        let mut random = Rng::with_seed(course);
+    async fn run(
+        &self,
+        case: &Case,
+        seed: u64,
+        course: u64,
+        totals: &mut Totals,
+    ) -> Result<(), String> {
+        let mut random = Rng::with_seed(seed << 32 | course);
         let world = World::new(random.u64(..), &self.logs, SINKS);
         let location = Location::simulated(Arc::clone(&world.store) as _);
         let mut options = JobOptions {
@@ -115,8 +155,8 @@ impl Job {
             checkpoints: Some(CheckpointOptions {
                 checkpoints: Checkpoints::new(&location, "job"),
                 store_options: BTreeMap::new(),
-                interval: Duration::from_secs(1),
-                timeout: Duration::from_secs(1),
+                interval: Duration::from_millis(random.u64(200..5000)),
+                timeout: Duration::from_secs(600),
                 retained: random.usize(1..4),
                 restore: RestoreFrom::Newest,
                 drop_state: false,
@@ -126,8 +166,8 @@ impl Job {
         totals.courses += 1;
         let crashes = random.usize(..CRASHES);
         for count in 0usize.. {
-            let crash = (count < crashes).then(|| random.usize(..150));
-            if crash.is_none() && count > crashes + 10 {
+            let has_crashes = count < crashes;
+            if !has_crashes && count > crashes + 10 {
                 world.faults.end();
             }
             if let Some(checkpoints) = &mut options.checkpoints
@@ -137,11 +177,20 @@ impl Job {
                 checkpoints.process = Process::new(count as u64 + 1);
             }
             let graph = &self.graphs[random.usize(..self.graphs.len())];
-            match attempt(graph, &world, &options, &mut random, crash).await {
-                Ok(Attempt::Finished) => break,
-                Ok(Attempt::Crashed(_)) => totals.crashes += 1,
-                Err(e) if e.kind == ErrorKind::External && count < 200 => totals.failures += 1,
-                Err(e) => return Err(format!("run {count}: {e}")),
+            let plan = plan(&mut random, has_crashes);
+            let run = attempt(graph, &world, &options, random.u64(..), &plan);
+            let steps = match has_crashes {
+                true => random.usize(..800),
+                false => usize::MAX,
+            };
+            match drive(run, steps).await {
+                Some(Ok(Attempt::Finished)) => break,
+                Some(Ok(Attempt::Stopped)) => totals.stops += 1,
+                None => totals.crashes += 1,
+                Some(Err(e)) if e.kind == ErrorKind::External && count < 200 => {
+                    totals.failures += 1;
+                }
+                Some(Err(e)) => return Err(format!("run {count}: {e}")),
             }
         }
         world.faults.end();

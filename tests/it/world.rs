@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 
@@ -15,7 +16,7 @@ use flowline::connectors::{
     Committer, JobContext, ReadRequest, Sink, SinkMode, SinkWriter, Source, SourceEvent,
     SourceReader, WriteRequest,
 };
-use flowline::error::{Error, Result};
+use flowline::error::{Error, ErrorKind, Result};
 use flowline::formats::{Encoded, Encoder, json_row_encoder};
 use flowline::graph;
 use flowline::runtime::Connect;
@@ -33,12 +34,16 @@ use object_store::{
 pub struct Faults {
     random: Mutex<Rng>,
     on: Mutex<bool>,
+    /// How much rarer they are than at worst.
+    rarer: u32,
 }
 
 impl Faults {
     pub fn new(seed: u64) -> Arc<Self> {
+        let mut random = Rng::with_seed(seed);
         Arc::new(Self {
-            random: Mutex::new(Rng::with_seed(seed)),
+            rarer: [1, 4, 20][random.usize(..3)],
+            random: Mutex::new(random),
             on: Mutex::new(true),
         })
     }
@@ -48,9 +53,9 @@ impl Faults {
         *self.on.lock().unwrap() = false;
     }
 
-    /// True once in so many times.
+    /// True once in so many times, at worst.
     fn once_in(&self, n: u32) -> bool {
-        *self.on.lock().unwrap() && self.random.lock().unwrap().u32(..n) == 0
+        *self.on.lock().unwrap() && self.random.lock().unwrap().u32(..n * self.rarer) == 0
     }
 
     /// Lets others go on in between, some times.
@@ -317,12 +322,10 @@ impl Connect for World {
 
     fn sink(&self, sink: &graph::Sink) -> Result<Arc<dyn Sink>> {
         let (way, written) = &self.sinks[&sink.name];
-        let mut of = written.lock().unwrap();
-        of.generation += 1;
         Ok(Arc::new(SimSink {
             name: sink.name.clone(),
             way: *way,
-            generation: of.generation,
+            generation: Arc::default(),
             written: Arc::clone(written),
             faults: Arc::clone(&self.faults),
         }))
@@ -409,7 +412,8 @@ impl SourceReader for SimReader {
 struct SimSink {
     name: String,
     way: Way,
-    generation: u64,
+    /// Which run of the topic this is, once it has begun.
+    generation: Arc<AtomicU64>,
     written: Arc<Mutex<Written>>,
     faults: Arc<Faults>,
 }
@@ -457,9 +461,8 @@ impl SinkWriter for SimWriter {
         }
         if self.sink.way == Way::Topic {
             let mut written = self.sink.written.lock().unwrap();
-            if written.generation == self.sink.generation {
-                written.open.append(&mut self.buffer);
-            }
+            self.sink.check(&written)?;
+            written.open.append(&mut self.buffer);
         }
         Ok(())
     }
@@ -495,6 +498,14 @@ impl SimSink {
         }
     }
 
+    /// A topic takes nothing from an earlier run.
+    fn check(&self, written: &Written) -> Result<()> {
+        if written.generation != self.generation.load(Ordering::Relaxed) {
+            return Err(Error::new(ErrorKind::Fenced, "a later run has begun"));
+        }
+        Ok(())
+    }
+
     fn fail(&self, n: u32) -> Result<()> {
         if self.faults.once_in(n) {
             return Err(Error::external(format!("{}: no answer", self.name)));
@@ -513,6 +524,8 @@ impl Committer for SimSink {
         self.faults.delay().await;
         self.fail(30)?;
         let mut written = self.written.lock().unwrap();
+        written.generation += 1;
+        self.generation.store(written.generation, Ordering::Relaxed);
         written.open.clear();
         Ok(written.mark)
     }
@@ -530,6 +543,7 @@ impl Committer for SimSink {
         self.fail(30)?;
         if self.way == Way::Topic {
             let mut written = self.written.lock().unwrap();
+            self.check(&written)?;
             let open = std::mem::take(&mut written.open);
             written.visible.extend(open);
             written.mark = Some(epoch);
