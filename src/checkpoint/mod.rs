@@ -11,6 +11,7 @@
 
 mod files;
 mod location;
+mod owners;
 mod requests;
 mod store;
 
@@ -25,8 +26,9 @@ use serde::{Deserialize, Serialize};
 use crate::state::StatePart;
 
 pub use location::Location;
+pub use owners::Owner;
 pub use requests::{Answer, Request};
-pub use store::{Checkpoints, Listed, Owner, load};
+pub use store::{Checkpoints, Listed, load};
 
 /// The version of the layout. Readers refuse others.
 pub const FORMAT: u32 = 1;

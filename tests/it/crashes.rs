@@ -2,6 +2,8 @@
 //! `SEED=n FAULTS=m` runs one query with one course of events, `QUERIES=n` and `COURSES=n` so many.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
@@ -19,7 +21,10 @@ use crate::random::{Case, case};
 use crate::world::{LogRow, Way, World, log};
 
 const QUERIES: u64 = 60;
-const COURSES: u64 = 50;
+const COURSES: u64 = 15;
+
+/// The queries are shared out among so many threads.
+const THREADS: u64 = 2;
 
 /// Crashes of one course at most; after them it runs to its end.
 const CRASHES: usize = 6;
@@ -38,6 +43,28 @@ fn whatever_crashes_the_output_is_the_batch_answer_once() {
         Some(course) => course..course + 1,
         None => 0..given("COURSES").unwrap_or(COURSES),
     };
+    let runs: Vec<(Totals, Vec<String>)> = std::thread::scope(|scope| {
+        let threads = (0..THREADS).map(|thread| {
+            let mine = queries.clone().filter(move |seed| seed % THREADS == thread);
+            let courses = courses.clone();
+            scope.spawn(move || run(mine, &courses))
+        });
+        let threads: Vec<_> = threads.collect();
+        threads.into_iter().map(|t| t.join().unwrap()).collect()
+    });
+    let (totals, failures): (Vec<_>, Vec<_>) = runs.into_iter().unzip();
+    println!("{totals:?}");
+    let failures = failures.concat();
+    assert!(
+        failures.is_empty(),
+        "{} failed\n{}",
+        failures.len(),
+        failures[..failures.len().min(4)].join("\n\n")
+    );
+}
+
+/// Runs each query with each course of events; what failed.
+fn run(queries: impl Iterator<Item = u64>, courses: &Range<u64>) -> (Totals, Vec<String>) {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -47,7 +74,7 @@ fn whatever_crashes_the_output_is_the_batch_answer_once() {
     let mut totals = Totals::default();
     for seed in queries {
         let case = runtime.block_on(case(seed, dir.path())).unwrap();
-        let job = runtime.block_on(Job::plan(&case)).unwrap();
+        let job = runtime.block_on(Job::plan(&case, seed)).unwrap();
         for course in courses.clone() {
             let result = runtime.block_on(job.run(&case, seed, course, &mut totals));
             if let Err(what) = result {
@@ -58,16 +85,7 @@ fn whatever_crashes_the_output_is_the_batch_answer_once() {
             }
         }
     }
-    println!(
-        "{} courses, {} crashes, {} stops, {} failures of other kinds, {} checkpoints",
-        totals.courses, totals.crashes, totals.stops, totals.failures, totals.checkpoints
-    );
-    assert!(
-        failures.is_empty(),
-        "{} failed\n{}",
-        failures.len(),
-        failures[..failures.len().min(4)].join("\n\n")
-    );
+    (totals, failures)
 }
 
 /// What happens to a run besides its faults.
@@ -89,9 +107,18 @@ fn plan(random: &mut Rng, is_stopped: bool) -> Plan {
     plan
 }
 
-/// Lets a run take so many steps; `None`: it has crashed there.
-async fn drive<T>(run: impl Future<Output = T>, steps: usize) -> Option<T> {
-    let mut run = std::pin::pin!(run);
+type Run<'a> = Pin<Box<dyn Future<Output = flowline::error::Result<Attempt>> + 'a>>;
+
+/// What a run that has been shut out may end with.
+fn alone(ended: flowline::error::Result<Attempt>) -> Result<(), String> {
+    match ended {
+        Err(e) if e.kind == ErrorKind::Internal => Err(format!("the run before: {e}")),
+        _ => Ok(()),
+    }
+}
+
+/// Lets a run take so many steps.
+async fn drive(run: &mut Run<'_>, steps: usize) -> Option<flowline::error::Result<Attempt>> {
     for _ in 0..steps {
         if let Poll::Ready(result) = futures::poll!(run.as_mut()) {
             return Some(result);
@@ -100,10 +127,11 @@ async fn drive<T>(run: impl Future<Output = T>, steps: usize) -> Option<T> {
     None
 }
 
-#[derive(Default)]
+#[derive(Debug, Default)]
 struct Totals {
     courses: u64,
     crashes: u64,
+    pauses: u64,
     stops: u64,
     failures: u64,
     checkpoints: u64,
@@ -116,11 +144,26 @@ struct Job {
 }
 
 impl Job {
-    async fn plan(case: &Case) -> Result<Self, flowline::error::Error> {
+    async fn plan(case: &Case, seed: u64) -> Result<Self, flowline::error::Error> {
+        // What must change no answer.
+        let settings = [
+            ("table.exec.mini-batch.enabled", "true"),
+            ("table.exec.mini-batch.allow-latency", "3 s"),
+            ("table.exec.mini-batch.size", "1000"),
+            ("table.exec.source.idle-timeout", "5 s"),
+        ];
+        let settings = settings.map(|(key, value)| (key.to_string(), value.to_string()));
+        let mut script = case.script(2);
+        script.settings = match seed % 4 {
+            0 => Vec::new(),
+            1 => settings[..3].to_vec(),
+            2 => settings[3..].to_vec(),
+            _ => settings.to_vec(),
+        };
         let mut graphs = Vec::new();
         let mut logs = BTreeMap::new();
         for parallelism in 1..4 {
-            let (session, _) = case.script(2).session(case.variant(), parallelism)?;
+            let (session, _) = script.session(case.variant(), parallelism)?;
             let graph = session.graph()?;
             for node in &graph.nodes {
                 if let Operation::Source(source) = &node.operation {
@@ -145,7 +188,7 @@ impl Job {
         totals: &mut Totals,
     ) -> Result<(), String> {
         let mut random = Rng::with_seed(seed << 32 | course);
-        let world = World::new(random.u64(..), &self.logs, SINKS);
+        let world = &World::new(random.u64(..), &self.logs, SINKS);
         let location = Location::simulated(Arc::clone(&world.store) as _);
         let mut options = JobOptions {
             batch_rows: random.usize(1..8),
@@ -155,7 +198,7 @@ impl Job {
             checkpoints: Some(CheckpointOptions {
                 checkpoints: Checkpoints::new(&location, "job"),
                 store_options: BTreeMap::new(),
-                interval: Duration::from_millis(random.u64(200..5000)),
+                interval: Duration::from_millis(1 << random.u32(..13)),
                 timeout: Duration::from_secs(600),
                 retained: random.usize(1..4),
                 restore: RestoreFrom::Newest,
@@ -165,33 +208,71 @@ impl Job {
         };
         totals.courses += 1;
         let crashes = random.usize(..CRASHES);
+        // A run that was left alone for a while, and does not know of the next.
+        let mut paused: Option<Run<'_>> = None;
         for count in 0usize.. {
             let has_crashes = count < crashes;
             if !has_crashes && count > crashes + 10 {
                 world.faults.end();
             }
             if let Some(checkpoints) = &mut options.checkpoints
-                && random.bool()
+                && (paused.is_some() || random.bool())
             {
                 // A new process, which has held nothing before.
                 checkpoints.process = Process::new(count as u64 + 1);
             }
             let graph = &self.graphs[random.usize(..self.graphs.len())];
             let plan = plan(&mut random, has_crashes);
-            let run = attempt(graph, &world, &options, random.u64(..), &plan);
-            let steps = match has_crashes {
+            let stops = plan.stop_after.is_some() && random.bool();
+            let (of, run_seed) = (options.clone(), random.u64(..));
+            let mut run: Run<'_> =
+                Box::pin(async move { attempt(graph, world, &of, run_seed, &plan).await });
+            let mut steps = match has_crashes && !stops {
+                // Many while the run is still beginning.
+                true if random.bool() => random.usize(..60),
                 true => random.usize(..800),
                 false => usize::MAX,
             };
-            match drive(run, steps).await {
+            let ended = loop {
+                // Each goes on for a while, then the other.
+                let some = random.usize(1..200).min(steps);
+                steps -= some;
+                match drive(&mut run, some).await {
+                    None if steps == 0 => break None,
+                    None => {}
+                    ended => break ended,
+                }
+                if let Some(other) = &mut paused
+                    && random.bool()
+                    && let Some(ended) = drive(other, random.usize(1..200)).await
+                {
+                    alone(ended)?;
+                    paused = None;
+                }
+            };
+            if matches!(ended, Some(Ok(_))) && paused.is_none() && world.has_unpublished() {
+                return Err(format!(
+                    "run {count} has ended, and not all of it is published"
+                ));
+            }
+            match ended {
                 Some(Ok(Attempt::Finished)) => break,
                 Some(Ok(Attempt::Stopped)) => totals.stops += 1,
-                None => totals.crashes += 1,
-                Some(Err(e)) if e.kind == ErrorKind::External && count < 200 => {
-                    totals.failures += 1;
+                None if paused.is_none() && random.u8(..3) == 0 => {
+                    totals.pauses += 1;
+                    paused = Some(run);
                 }
-                Some(Err(e)) => return Err(format!("run {count}: {e}")),
+                None => totals.crashes += 1,
+                Some(Err(e)) if e.kind == ErrorKind::Internal || count > 200 => {
+                    return Err(format!("run {count}: {e}"));
+                }
+                Some(Err(_)) => totals.failures += 1,
             }
+        }
+        if let Some(mut other) = paused
+            && let Some(ended) = drive(&mut other, 50_000).await
+        {
+            alone(ended)?;
         }
         world.faults.end();
         if let Some(checkpoints) = &options.checkpoints {
