@@ -63,6 +63,44 @@ fn whatever_crashes_the_output_is_the_batch_answer_once() {
     );
 }
 
+/// Courses that have found something: each failed where what its name says was not so.
+fn found(courses: &[(u64, u64)]) {
+    for (seed, course) in courses {
+        let (_, failures) = run([*seed].into_iter(), &(*course..course + 1));
+        assert!(failures.is_empty(), "{}", failures.concat());
+    }
+}
+
+/// The write of a manifest hung until a later run had taken over.
+#[test]
+fn a_manifest_that_lands_late_is_not_restored() {
+    found(&[(32, 12), (29, 0)]);
+}
+
+/// An instance took the next barrier before it heard of the last commit.
+#[test]
+fn what_is_held_is_written_before_the_next_barrier() {
+    found(&[(46, 4)]);
+}
+
+/// One instance failed while the others waited for a commit.
+#[test]
+fn a_failure_while_others_wait_ends_the_job() {
+    found(&[(6, 0), (14, 0)]);
+}
+
+/// All inputs had ended when the job was stopped.
+#[test]
+fn a_job_that_is_stopped_while_it_drains_publishes_all() {
+    found(&[(0, 3), (4, 6)]);
+}
+
+/// A run that had taken over was itself left alone, and restored its sinks when the next one had written to them.
+#[test]
+fn what_a_later_run_has_staged_stays() {
+    found(&[(43, 2)]);
+}
+
 /// Runs each query with each course of events; what failed.
 fn run(queries: impl Iterator<Item = u64>, courses: &Range<u64>) -> (Totals, Vec<String>) {
     let runtime = tokio::runtime::Builder::new_current_thread()
