@@ -1,7 +1,6 @@
 //! Who may write the checkpoints of a job: one run at a time, each of a later generation than the one before it.
 
-use super::Checkpoints;
-use super::store::numbered;
+use super::Location;
 use crate::error::{Error, ErrorKind, Result};
 
 pub(super) const OWNERS: &str = "owners";
@@ -18,10 +17,10 @@ impl Owner {
         self.generation
     }
 
-    /// How the names of its files begin: those of two runs differ, so that one that does not know yet that it was shut out
-    /// writes over nothing.
+    /// How the names of its files of state begin: those of two runs differ, so that one that does not know yet that it was shut
+    /// out writes over nothing.
     pub(super) fn files(&self, epoch: u64) -> String {
-        format!("{}/{epoch:012}-run{}", super::store::STATE, self.generation)
+        format!("{epoch:012}-run{}", self.generation)
     }
 }
 
@@ -29,6 +28,11 @@ impl Owner {
 pub(super) fn run_of(file: &str) -> Option<u64> {
     let (_, rest) = file.split_once("-run")?;
     rest.split('-').next()?.parse().ok()
+}
+
+/// The number of a file.
+pub(super) fn numbered(name: &str) -> Option<u64> {
+    name.strip_suffix(".json")?.parse().ok()
 }
 
 fn file_of(generation: u64) -> String {
@@ -39,16 +43,18 @@ fn text_of(process: &str) -> String {
     serde_json::json!({ "process": process }).to_string()
 }
 
-impl Checkpoints {
-    /// Takes the right to write from every earlier run of the job. `process` names the process that runs it; `again`: it had the
-    /// right before, and failed: if another process has taken it since, that one keeps it.
-    ///
-    /// # Errors
-    /// Where the store fails, or another process has taken over.
-    pub async fn own(&self, process: &str, again: bool) -> Result<Owner> {
+/// The owners of a job.
+pub(super) struct Owners<'a> {
+    pub(super) location: &'a Location,
+    pub(super) job: &'a str,
+}
+
+impl Owners<'_> {
+    /// As [`super::Checkpoints::own`].
+    pub(super) async fn add(&self, process: &str, again: bool) -> Result<Owner> {
         let text = text_of(process);
         loop {
-            let newest = self.newest_owner().await?;
+            let newest = self.newest().await?;
             let holder = self.location.read(&file_of(newest)).await?;
             if again && holder.as_deref() != Some(text.as_bytes()) {
                 return Err(self.fenced());
@@ -70,12 +76,9 @@ impl Checkpoints {
         }
     }
 
-    /// Fails where another process than `process` has the right to write.
-    ///
-    /// # Errors
-    /// It has; or the store fails.
-    pub async fn check_owner(&self, process: &str) -> Result<()> {
-        let newest = self.newest_owner().await?;
+    /// As [`super::Checkpoints::check_owner`].
+    pub(super) async fn check_process(&self, process: &str) -> Result<()> {
+        let newest = self.newest().await?;
         let holder = self.location.read(&file_of(newest)).await?;
         if holder.unwrap_or_default() == text_of(process).as_bytes() {
             Ok(())
@@ -86,13 +89,13 @@ impl Checkpoints {
 
     /// Fails where a later run has taken over.
     pub(super) async fn check_newest(&self, owner: &Owner) -> Result<()> {
-        if self.newest_owner().await? > owner.generation {
+        if self.newest().await? > owner.generation {
             return Err(self.fenced());
         }
         Ok(())
     }
 
-    async fn newest_owner(&self) -> Result<u64> {
+    async fn newest(&self) -> Result<u64> {
         let files = self.location.list(OWNERS).await?;
         let numbers = files.iter().filter_map(|(f, _)| numbered(f));
         Ok(numbers.max().unwrap_or(0))
@@ -103,7 +106,7 @@ impl Checkpoints {
             ErrorKind::Fenced,
             format!(
                 "another run of the job '{}' has taken over its checkpoints in {}: this one ends",
-                self.job(),
+                self.job,
                 self.location.url()
             ),
         )

@@ -5,13 +5,13 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use serde::{Deserialize, Serialize};
 
 use super::files::{checksum, decode, encode, without};
-use super::owners::{OWNERS, Owner, run_of};
+use super::owners::{OWNERS, Owner, Owners, numbered, run_of};
 use super::{FORMAT, FileRef, JobState, Kind, Location, Manifest, OperatorSnapshot, OperatorState};
 use crate::error::{Error, Result};
 use crate::state::{StatePart, merge};
 
 const MANIFESTS: &str = "manifests";
-pub(super) const STATE: &str = "state";
+const STATE: &str = "state";
 const SAVEPOINTS: &str = "savepoints";
 
 /// A table with more files than this, or more changes than rows to change, is written whole again.
@@ -43,9 +43,8 @@ pub struct Checkpoints {
     job: String,
 }
 
-/// The number of a file.
-pub(super) fn numbered(name: &str) -> Option<u64> {
-    name.strip_suffix(".json")?.parse().ok()
+fn state_file(name: &str) -> String {
+    format!("{STATE}/{name}")
 }
 
 fn manifest_file(epoch: u64) -> String {
@@ -164,6 +163,30 @@ impl Checkpoints {
         Ok(manifest)
     }
 
+    /// Takes the right to write from every earlier run of the job. `process` names the process that runs it; `again`: it had the
+    /// right before, and failed: if another process has taken it since, that one keeps it.
+    ///
+    /// # Errors
+    /// Where the store fails, or another process has taken over.
+    pub async fn own(&self, process: &str, again: bool) -> Result<Owner> {
+        self.owners().add(process, again).await
+    }
+
+    /// Fails where another process than `process` has the right to write.
+    ///
+    /// # Errors
+    /// It has; or the store fails.
+    pub async fn check_owner(&self, process: &str) -> Result<()> {
+        self.owners().check_process(process).await
+    }
+
+    fn owners(&self) -> Owners<'_> {
+        Owners {
+            location: &self.location,
+            job: &self.job,
+        }
+    }
+
     /// Stores a checkpoint: its files, then its manifest. `before` is the checkpoint that changes build on. May be called again
     /// after it failed.
     ///
@@ -177,18 +200,19 @@ impl Checkpoints {
         before: Option<&Manifest>,
     ) -> Result<Manifest> {
         let folder = &self.location;
-        let written = write_operators(folder, owner.files(epoch), epoch, state, before).await;
+        let files = state_file(&owner.files(epoch));
+        let written = write_operators(folder, files, epoch, state, before).await;
         let operators = match written {
             Ok(operators) => operators,
             Err(error) => {
                 // A later run may have removed what this one needs: trying again would not help.
-                self.check_newest(owner).await?;
+                self.owners().check_newest(owner).await?;
                 return Err(error);
             }
         };
         let manifest = self.describe(epoch, state, operators);
         if !self.publish(owner, &manifest).await? {
-            return Err(self.fenced());
+            return Err(self.owners().fenced());
         }
         Ok(manifest)
     }
@@ -244,7 +268,8 @@ impl Checkpoints {
         let files = files.flat_map(|o| o.tables.values_mut().flatten());
         for (number, file) in files.enumerate() {
             let bytes = read_file(location, file).await?;
-            file.path = format!("{}-imported-{number}.arrow", owner.files(savepoint.epoch));
+            let name = owner.files(savepoint.epoch);
+            file.path = state_file(&format!("{name}-imported-{number}.arrow"));
             self.location.write(&file.path, bytes).await?;
         }
         Ok(manifest)
@@ -263,7 +288,7 @@ impl Checkpoints {
         from: &Manifest,
     ) -> Result<Option<Manifest>> {
         // Whoever owns the job by now may have gone on from what was seen.
-        self.check_newest(owner).await?;
+        self.owners().check_newest(owner).await?;
         let manifest = Manifest {
             format: FORMAT,
             flowline: env!("CARGO_PKG_VERSION").to_string(),
@@ -285,7 +310,7 @@ impl Checkpoints {
                 return Ok(false);
             }
         }
-        self.check_newest(owner).await?;
+        self.owners().check_newest(owner).await?;
         Ok(true)
     }
 
@@ -376,7 +401,7 @@ impl Checkpoints {
     pub async fn sweep(&self, owner: &Owner) -> Result<()> {
         let needed = self.needed(&self.epochs().await?).await?;
         for (file, _) in self.location.list(STATE).await? {
-            let path = format!("{STATE}/{file}");
+            let path = state_file(&file);
             let is_later = run_of(&file).is_some_and(|run| run > owner.generation);
             if !is_later && !needed.contains(&path) {
                 self.location.remove(&path).await?;

@@ -203,7 +203,7 @@ impl Chain {
         Ok(())
     }
 
-    /// Gives an element to operator `at` and what it emits to those behind it.
+    /// Gives an element to operator `at` and what it emits to those after it.
     fn run(
         &mut self,
         at: usize,

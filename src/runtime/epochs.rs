@@ -121,7 +121,7 @@ impl Epochs {
 
     /// What the complete checkpoint holds; `time`: now, in milliseconds since the epoch.
     pub fn take(&mut self, time: i64) -> JobState {
-        // An instance that ended behind the barrier counts as it was at the barrier.
+        // An instance that ended after the barrier counts as it was at the barrier.
         let finished = self.is_finished() && self.said.is_empty();
         let ended: Vec<(InstanceId, &InstanceState)> = self
             .ended

@@ -2,6 +2,8 @@
 
 use std::collections::VecDeque;
 
+use arrow::array::RecordBatch;
+
 use super::chain::{Chain, OperatorStates};
 use super::epochs::{InstanceId, InstanceState, Order, Report};
 use super::router::{Address, Router};
@@ -342,7 +344,7 @@ impl Instance {
     }
 }
 
-fn asides(bad_rows: Vec<arrow::array::RecordBatch>) -> Vec<Element> {
+fn asides(bad_rows: Vec<RecordBatch>) -> Vec<Element> {
     let aside = |rows| Element::Aside(Aside::BadRows, rows);
     bad_rows.into_iter().map(aside).collect()
 }

@@ -1,4 +1,4 @@
-//! The runtime of tests: one thread, a seeded scheduler that may take any runnable step next, and fail between any two.
+//! The driver of tests: one thread, and a seed that decides which of all possible steps comes next. Between any two a job may be left.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::pin::Pin;

@@ -20,7 +20,7 @@ use crate::time::PartitionWatermarks;
 pub struct Standing {
     /// Records before this that gave no row, where they are kept.
     pub bad_rows: Vec<RecordBatch>,
-    /// Where its partitions stand; only where nothing else is read before that is needed.
+    /// Where its partitions stand; only before a barrier and at the end.
     pub positions: Vec<(Arc<str>, String)>,
 }
 

@@ -1,4 +1,4 @@
-//! The runtime of production: one tokio task per task instance, bounded channels between them.
+//! The driver of production: one tokio task for each instance and the coordinator, bounded channels between them.
 
 use std::collections::HashMap;
 use std::future::poll_fn;

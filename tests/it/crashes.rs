@@ -21,7 +21,7 @@ use crate::random::{Case, case};
 use crate::world::{LogRow, Way, World, log};
 
 const QUERIES: u64 = 60;
-const COURSES: u64 = 15;
+const COURSES: u64 = 12;
 
 /// The queries are shared out among so many threads.
 const THREADS: u64 = 2;
