@@ -1,6 +1,7 @@
 //! Where checkpoints are kept: a local folder or an object store by URL, and how what is written there becomes durable.
 
 use std::collections::BTreeMap;
+use std::io::Write as _;
 use std::path::{Path as FilePath, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -185,51 +186,64 @@ impl Location {
             .fold(self.prefix.clone(), |path, part| path.join(part))
     }
 
-    /// Writes a file in one piece, durably: it is there whole or not at all.
+    /// Writes a file in one piece, durably.
     ///
     /// # Errors
     /// Where the store fails.
     pub async fn write(&self, name: &str, bytes: Vec<u8>) -> Result<()> {
-        self.put(name, bytes, PutMode::Overwrite).await.map(|_| ())
+        let (path, payload) = (self.path(name), PutPayload::from(bytes));
+        let put = self.store.put(&path, payload).await;
+        put.map_err(|e| self.failed("write", name, e))?;
+        self.on_disk(name, |file| {
+            std::fs::File::open(file)?.sync_all()?;
+            sync_folder(file)
+        })
+        .await
+        .map(|_| ())
     }
 
-    /// As [`Location::write`], unless the file is there already: then false.
+    /// As [`Location::write`], unless the file is there already: then false. Of several who try at the same time one succeeds, and
+    /// whoever reads the file sees all of it, whatever happens.
     ///
     /// # Errors
     /// Where the store fails.
     pub async fn create(&self, name: &str, bytes: Vec<u8>) -> Result<bool> {
-        self.put(name, bytes, PutMode::Create).await
+        let path = self.path(name);
+        let payload = PutPayload::from(bytes);
+        let copy = payload.clone();
+        if let Some(is_new) = self
+            .on_disk(name, move |file| create_new(file, &copy))
+            .await?
+        {
+            return Ok(is_new);
+        }
+        let options = PutOptions::from(PutMode::Create);
+        match self.store.put_opts(&path, payload, options).await {
+            Ok(_) => Ok(true),
+            Err(object_store::Error::AlreadyExists { .. }) => Ok(false),
+            Err(e) => Err(self.failed("write", name, e)),
+        }
     }
 
-    async fn put(&self, name: &str, bytes: Vec<u8>, mode: PutMode) -> Result<bool> {
-        let path = self.path(name);
-        let options = PutOptions {
-            mode,
-            ..PutOptions::default()
+    /// Does something to the file of that name, where it is a local one.
+    async fn on_disk<T: Send + 'static>(
+        &self,
+        name: &str,
+        run: impl FnOnce(&FilePath) -> std::io::Result<T> + Send + 'static,
+    ) -> Result<Option<T>> {
+        let Some(root) = &self.local else {
+            return Ok(None);
         };
-        match self
-            .store
-            .put_opts(&path, PutPayload::from(bytes), options)
-            .await
-        {
-            Ok(_) => {}
-            Err(object_store::Error::AlreadyExists { .. }) => return Ok(false),
-            Err(e) => return Err(self.failed("write", name, e)),
-        }
-        if let Some(root) = &self.local {
-            let file = root.join(path.as_ref());
-            let synced = tokio::task::spawn_blocking(move || to_disk(&file)).await;
-            synced
-                .map_err(|e| Error::internal(format!("writing was cut off: {e}")))?
-                .map_err(|e| {
-                    Error::external(format!(
-                        "{}/{name}: cannot be brought to the disk: {e}",
-                        self.url
-                    ))
-                    .with_help("check the disk")
-                })?;
-        }
-        Ok(true)
+        let file = root.join(self.path(name).as_ref());
+        let done = tokio::task::spawn_blocking(move || run(&file)).await;
+        let done = done.map_err(|e| Error::internal(format!("writing was cut off: {e}")))?;
+        done.map(Some).map_err(|e| {
+            Error::external(format!(
+                "{}/{name}: cannot be brought to the disk: {e}",
+                self.url
+            ))
+            .with_help("check the permissions of the folder, the space on its disk, and the disk")
+        })
     }
 
     /// A whole file; `None` where there is none.
@@ -311,11 +325,36 @@ impl Location {
     }
 }
 
-/// Brings a file and its entry in the folder to the disk.
-fn to_disk(file: &FilePath) -> std::io::Result<()> {
-    std::fs::File::open(file)?.sync_all()?;
+/// Brings the entry of a file in its folder to the disk.
+fn sync_folder(file: &FilePath) -> std::io::Result<()> {
     match file.parent() {
         Some(folder) => std::fs::File::open(folder)?.sync_all(),
         None => Ok(()),
     }
+}
+
+#[allow(clippy::disallowed_methods, reason = "a name that no other draft has")]
+/// Gives a file its name once all of it is on the disk; false where there is one of that name.
+fn create_new(file: &FilePath, bytes: &PutPayload) -> std::io::Result<bool> {
+    let folder = file.parent().unwrap_or(FilePath::new(""));
+    std::fs::create_dir_all(folder)?;
+    // Listings leave out names that end so, which the store itself uses for drafts.
+    let mut draft = file.as_os_str().to_owned();
+    draft.push(format!("#{}", fastrand::u64(..)));
+    let draft = PathBuf::from(draft);
+    let write = || {
+        let mut written = std::fs::File::create_new(&draft)?;
+        bytes.iter().try_for_each(|part| written.write_all(part))?;
+        written.sync_all()?;
+        match std::fs::hard_link(&draft, file) {
+            Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => Ok(false),
+            linked => linked.map(|()| true),
+        }
+    };
+    let created = write();
+    let _ = std::fs::remove_file(&draft);
+    if created.as_ref().is_ok_and(|is_new| *is_new) {
+        sync_folder(file)?;
+    }
+    created
 }

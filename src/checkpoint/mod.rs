@@ -11,6 +11,7 @@
 
 mod files;
 mod location;
+mod owners;
 mod requests;
 mod store;
 
@@ -25,8 +26,9 @@ use serde::{Deserialize, Serialize};
 use crate::state::StatePart;
 
 pub use location::Location;
+pub use owners::Owner;
 pub use requests::{Answer, Request};
-pub use store::{Checkpoints, Listed, Owner, load};
+pub use store::{Checkpoints, Listed, load};
 
 /// The version of the layout. Readers refuse others.
 pub const FORMAT: u32 = 1;
@@ -129,6 +131,12 @@ impl Manifest {
         self.operators
             .iter()
             .flat_map(|o| o.tables.values().flatten())
+    }
+
+    /// What the writers of one committer have prepared.
+    pub fn prepared(&self, committer: &str) -> Vec<String> {
+        let of = self.sinks.iter().filter(|s| s.committer == committer);
+        of.flat_map(|s| s.prepared.clone()).collect()
     }
 
     /// Whether it holds nothing: a job begins with it.

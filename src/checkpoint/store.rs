@@ -5,12 +5,12 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use serde::{Deserialize, Serialize};
 
 use super::files::{checksum, decode, encode, without};
+use super::owners::{OWNERS, Owner, Owners, numbered, run_of};
 use super::{FORMAT, FileRef, JobState, Kind, Location, Manifest, OperatorSnapshot, OperatorState};
 use crate::error::{Error, Result};
 use crate::state::{StatePart, merge};
 
 const MANIFESTS: &str = "manifests";
-const OWNERS: &str = "owners";
 const STATE: &str = "state";
 const SAVEPOINTS: &str = "savepoints";
 
@@ -35,22 +35,6 @@ pub struct Listed {
     pub manifest: Result<Manifest>,
 }
 
-/// One run of the job, as the store knows it: its right to write checkpoints.
-#[derive(Debug, Clone)]
-pub struct Owner {
-    generation: u64,
-    /// The epoch it begins with.
-    pub first_epoch: u64,
-}
-
-impl Owner {
-    /// How the names of its files begin: those of two runs differ, so that one that does not know yet that it was shut out
-    /// writes over nothing.
-    fn files(&self, epoch: u64) -> String {
-        format!("{STATE}/{epoch:012}-run{}", self.generation)
-    }
-}
-
 /// The checkpoints of a job.
 #[derive(Debug, Clone)]
 pub struct Checkpoints {
@@ -59,12 +43,8 @@ pub struct Checkpoints {
     job: String,
 }
 
-fn numbered(name: &str) -> Option<u64> {
-    name.strip_suffix(".json")?.parse().ok()
-}
-
-fn owner_text(process: &str) -> String {
-    serde_json::json!({ "process": process }).to_string()
+fn state_file(name: &str) -> String {
+    format!("{STATE}/{name}")
 }
 
 fn manifest_file(epoch: u64) -> String {
@@ -189,33 +169,7 @@ impl Checkpoints {
     /// # Errors
     /// Where the store fails, or another process has taken over.
     pub async fn own(&self, process: &str, again: bool) -> Result<Owner> {
-        let name = |generation: u64| format!("{OWNERS}/{generation:010}.json");
-        let text = owner_text(process);
-        loop {
-            let newest = self.newest_owner().await?;
-            let holder = self.location.read(&name(newest)).await?;
-            if again && holder.as_deref() != Some(text.as_bytes()) {
-                return Err(self.fenced());
-            }
-            let generation = newest + 1;
-            let bytes = text.clone().into_bytes();
-            if !self.location.create(&name(generation), bytes).await? {
-                continue;
-            }
-            // Only the newest counts; one that stays does no harm.
-            for (file, _) in self.location.list(OWNERS).await? {
-                if numbered(&file).is_some_and(|g| g < generation)
-                    && let Err(error) = self.location.remove(&format!("{OWNERS}/{file}")).await
-                {
-                    tracing::warn!("a file that is not needed any more stays: {error}");
-                }
-            }
-            let first_epoch = self.epochs().await?.first().copied().unwrap_or(0) + 1;
-            return Ok(Owner {
-                generation,
-                first_epoch,
-            });
-        }
+        self.owners().add(process, again).await
     }
 
     /// Fails where another process than `process` has the right to write.
@@ -223,30 +177,21 @@ impl Checkpoints {
     /// # Errors
     /// It has; or the store fails.
     pub async fn check_owner(&self, process: &str) -> Result<()> {
-        let newest = self.newest_owner().await?;
-        let file = format!("{OWNERS}/{newest:010}.json");
-        let holder = self.location.read(&file).await?.unwrap_or_default();
-        if holder == owner_text(process).as_bytes() {
-            Ok(())
-        } else {
-            Err(self.fenced())
-        }
+        self.owners().check_process(process).await
     }
 
-    async fn newest_owner(&self) -> Result<u64> {
-        let files = self.location.list(OWNERS).await?;
-        Ok(files
-            .iter()
-            .filter_map(|(f, _)| numbered(f))
-            .max()
-            .unwrap_or(0))
+    fn owners(&self) -> Owners<'_> {
+        Owners {
+            location: &self.location,
+            job: &self.job,
+        }
     }
 
     /// Stores a checkpoint: its files, then its manifest. `before` is the checkpoint that changes build on. May be called again
     /// after it failed.
     ///
     /// # Errors
-    /// Where the store fails; where a later run of the job has taken over (kind [`crate::error::ErrorKind::Fenced`]).
+    /// Where the store fails; where another run of the job has taken over (kind [`crate::error::ErrorKind::Fenced`]).
     pub async fn save(
         &self,
         owner: &Owner,
@@ -255,15 +200,20 @@ impl Checkpoints {
         before: Option<&Manifest>,
     ) -> Result<Manifest> {
         let folder = &self.location;
-        let written = write_operators(folder, owner.files(epoch), epoch, state, before).await;
+        let files = state_file(&owner.files(epoch));
+        let written = write_operators(folder, files, epoch, state, before).await;
         let operators = match written {
             Ok(operators) => operators,
-            // A later run may have removed what this one needs: trying again would not help.
-            Err(_) if self.newest_owner().await? > owner.generation => return Err(self.fenced()),
-            Err(error) => return Err(error),
+            Err(error) => {
+                // A later run may have removed what this one needs: trying again would not help.
+                self.owners().check_newest(owner).await?;
+                return Err(error);
+            }
         };
         let manifest = self.describe(epoch, state, operators);
-        self.publish(owner, &manifest).await?;
+        if !self.publish(owner, &manifest).await? {
+            return Err(self.owners().fenced());
+        }
         Ok(manifest)
     }
 
@@ -294,14 +244,13 @@ impl Checkpoints {
         Ok(target)
     }
 
-    /// Stores what a run begins with as its checkpoint `epoch`: the savepoint in `from`, copied, or nothing at all.
+    /// A checkpoint that holds what a savepoint does, its files copied, or nothing at all; not stored yet.
     ///
     /// # Errors
-    /// As [`Checkpoints::save`].
+    /// Where a store fails, or a file is damaged.
     pub async fn import(
         &self,
         owner: &Owner,
-        epoch: u64,
         time: i64,
         from: Option<(&Location, &Manifest)>,
     ) -> Result<Manifest> {
@@ -309,39 +258,60 @@ impl Checkpoints {
             time,
             ..JobState::default()
         };
-        let mut manifest = self.describe(epoch, &nothing, Vec::new());
-        if let Some((_, savepoint)) = from {
-            manifest.sources.clone_from(&savepoint.sources);
-            manifest.operators.clone_from(&savepoint.operators);
-        }
+        let mut manifest = self.describe(0, &nothing, Vec::new());
+        let Some((location, savepoint)) = from else {
+            return Ok(manifest);
+        };
+        manifest.sources.clone_from(&savepoint.sources);
+        manifest.operators.clone_from(&savepoint.operators);
         let files = manifest.operators.iter_mut();
         let files = files.flat_map(|o| o.tables.values_mut().flatten());
         for (number, file) in files.enumerate() {
-            if let Some((location, _)) = from {
-                let bytes = read_file(location, file).await?;
-                file.path = format!("{}-imported-{number}.arrow", owner.files(epoch));
-                self.location.write(&file.path, bytes).await?;
-            }
+            let bytes = read_file(location, file).await?;
+            let name = owner.files(savepoint.epoch);
+            file.path = state_file(&format!("{name}-imported-{number}.arrow"));
+            self.location.write(&file.path, bytes).await?;
         }
-        self.publish(owner, &manifest).await?;
         Ok(manifest)
     }
 
-    /// Writes the manifest: from then on the checkpoint is there.
-    async fn publish(&self, owner: &Owner, manifest: &Manifest) -> Result<()> {
-        if self.newest_owner().await? > owner.generation {
-            return Err(self.fenced());
-        }
+    /// Stores what a run begins with as checkpoint `epoch`, the one after the newest that was seen since the run has owned the job.
+    /// Then no checkpoint that an earlier run still has on its way can count: its number is taken, or is older. `None`: one of that
+    /// number was there before, and what the run begins with is to be looked for again.
+    ///
+    /// # Errors
+    /// As [`Checkpoints::save`].
+    pub async fn begin(
+        &self,
+        owner: &Owner,
+        epoch: u64,
+        from: &Manifest,
+    ) -> Result<Option<Manifest>> {
+        // Whoever owns the job by now may have gone on from what was seen.
+        self.owners().check_newest(owner).await?;
+        let manifest = Manifest {
+            format: FORMAT,
+            flowline: env!("CARGO_PKG_VERSION").to_string(),
+            epoch,
+            ..from.clone()
+        };
+        Ok(self.publish(owner, &manifest).await?.then_some(manifest))
+    }
+
+    /// Creates the manifest, unless there is another: from then on the checkpoint is there. The owner is looked at afterwards: a
+    /// later run that it does not see yet will find this checkpoint.
+    async fn publish(&self, owner: &Owner, manifest: &Manifest) -> Result<bool> {
         let bytes = sealed(manifest)?;
         let file = manifest_file(manifest.epoch);
         if !self.location.create(&file, bytes.clone()).await? {
             // It may be our own, written by an attempt that was thought to have failed.
             let there = self.location.read(&file).await?;
             if there.as_deref() != Some(bytes.as_slice()) {
-                return Err(self.fenced());
+                return Ok(false);
             }
         }
-        Ok(())
+        self.owners().check_newest(owner).await?;
+        Ok(true)
     }
 
     /// The savepoint in `location`.
@@ -379,18 +349,6 @@ impl Checkpoints {
         }
     }
 
-    fn fenced(&self) -> Error {
-        Error::new(
-            crate::error::ErrorKind::Fenced,
-            format!(
-                "another run of the job '{}' has taken over its checkpoints in {}: this one ends",
-                self.job,
-                self.location.url()
-            ),
-        )
-        .with_help("one job can run once at a time; give it another name with SET 'pipeline.name' if it is another job")
-    }
-
     /// Keeps the newest `retained` checkpoints and removes the others, then the files that none of those left needs. With
     /// `committed`, checkpoints from that one on are kept in any case.
     ///
@@ -398,28 +356,36 @@ impl Checkpoints {
     /// Where the store fails. What could be removed is.
     pub async fn retain(&self, retained: usize, committed: u64) -> Result<()> {
         let epochs = self.epochs().await?;
-        let (keep, drop): (Vec<u64>, Vec<u64>) = {
-            let mut kept = 0;
-            epochs.into_iter().partition(|epoch| {
-                kept += 1;
-                kept <= retained.max(1) || *epoch >= committed
-            })
-        };
+        let least = epochs.get(retained.max(1) - 1);
+        let least = least.map_or(0, |least| committed.min(*least));
+        self.forget(|epoch| epoch < least).await
+    }
+
+    /// Removes one checkpoint, and the files that only it needs.
+    ///
+    /// # Errors
+    /// Where the store fails.
+    pub async fn remove(&self, epoch: u64) -> Result<()> {
+        self.forget(|e| e == epoch).await
+    }
+
+    /// Removes checkpoints and the files that only they need.
+    ///
+    /// # Errors
+    /// Where the store fails, or a manifest that stays cannot be read: it may need any file.
+    pub async fn forget(&self, which: impl Fn(u64) -> bool) -> Result<()> {
+        let (drop, keep): (Vec<u64>, Vec<u64>) =
+            self.epochs().await?.into_iter().partition(|e| which(*e));
         if drop.is_empty() {
             return Ok(());
         }
-        let mut needed = BTreeSet::new();
+        let needed = self.needed(&keep).await?;
         let mut possible = BTreeSet::new();
-        for epoch in keep {
-            // One that cannot be read may need any file: then nothing is removed.
-            let manifest = self.manifest(epoch).await?;
-            needed.extend(manifest.files().map(|f| f.path.clone()));
-        }
-        for epoch in &drop {
-            if let Ok(manifest) = self.manifest(*epoch).await {
+        for epoch in drop {
+            if let Ok(manifest) = self.manifest(epoch).await {
                 possible.extend(manifest.files().map(|f| f.path.clone()));
             }
-            self.location.remove(&manifest_file(*epoch)).await?;
+            self.location.remove(&manifest_file(epoch)).await?;
         }
         for path in possible.difference(&needed) {
             self.location.remove(path).await?;
@@ -427,54 +393,30 @@ impl Checkpoints {
         Ok(())
     }
 
-    /// Removes one checkpoint, and the files that no other needs.
-    ///
-    /// # Errors
-    /// Where the store fails.
-    pub async fn remove(&self, epoch: u64) -> Result<()> {
-        self.location.remove(&manifest_file(epoch)).await?;
-        self.sweep().await
-    }
-
-    /// Removes files of state that no checkpoint needs: left behind by a run that was cut off. Not while another run may be
-    /// writing.
+    /// Removes files of state that no checkpoint needs: left by runs that were cut off. A later run may have taken over already:
+    /// what that writes stays.
     ///
     /// # Errors
     /// Where the store fails, or a manifest cannot be read.
-    pub async fn sweep(&self) -> Result<()> {
-        let mut needed = BTreeSet::new();
-        for epoch in self.epochs().await? {
-            needed.extend(self.manifest(epoch).await?.files().map(|f| f.path.clone()));
-        }
+    pub async fn sweep(&self, owner: &Owner) -> Result<()> {
+        let needed = self.needed(&self.epochs().await?).await?;
         for (file, _) in self.location.list(STATE).await? {
-            let path = format!("{STATE}/{file}");
-            if !needed.contains(&path) {
+            let path = state_file(&file);
+            let is_later = run_of(&file).is_some_and(|run| run > owner.generation);
+            if !is_later && !needed.contains(&path) {
                 self.location.remove(&path).await?;
             }
         }
         Ok(())
     }
 
-    /// Forgets checkpoints from `epoch` on: their output was never made visible.
-    ///
-    /// # Errors
-    /// Where the store fails.
-    pub async fn roll_back(&self, epoch: u64) -> Result<()> {
-        for later in self.epochs().await?.into_iter().filter(|e| *e >= epoch) {
-            self.location.remove(&manifest_file(later)).await?;
+    async fn needed(&self, epochs: &[u64]) -> Result<BTreeSet<String>> {
+        let mut needed = BTreeSet::new();
+        for epoch in epochs {
+            let manifest = self.manifest(*epoch).await?;
+            needed.extend(manifest.files().map(|f| f.path.clone()));
         }
-        Ok(())
-    }
-
-    /// Forgets checkpoints before `epoch`, at which the job was begun anew, and the files that it does not need.
-    ///
-    /// # Errors
-    /// Where the store fails.
-    pub async fn begin_anew(&self, epoch: u64) -> Result<()> {
-        for earlier in self.epochs().await?.into_iter().filter(|e| *e < epoch) {
-            self.location.remove(&manifest_file(earlier)).await?;
-        }
-        self.sweep().await
+        Ok(needed)
     }
 
     /// Reads every file of a checkpoint and says what is wrong; nothing, where it is whole.

@@ -250,9 +250,11 @@ async fn a_damaged_checkpoint_is_never_restored() {
 #[tokio::test]
 async fn a_later_run_shuts_out_an_earlier_one() {
     let mut store = Store::new().await;
-    store.save(1, vec![whole(&[("a", 1)])]).await;
+    let first = store.save(1, vec![whole(&[("a", 1)])]).await;
     let later = store.checkpoints.own("later", false).await.unwrap();
-    assert_eq!(later.first_epoch, 2);
+    let begun = store.checkpoints.begin(&later, 2, &first).await.unwrap();
+    let begun = begun.unwrap();
+    assert_eq!((begun.epoch, &begun.operators), (2, &first.operators));
     let stale = store
         .checkpoints
         .save(&store.owner, 2, &state(Vec::new()), store.last.as_ref())
@@ -265,7 +267,7 @@ async fn a_later_run_shuts_out_an_earlier_one() {
     let later = store.checkpoints.own("later", true).await.unwrap();
     store
         .checkpoints
-        .save(&later, 2, &state(Vec::new()), store.last.as_ref())
+        .save(&later, 3, &state(Vec::new()), store.last.as_ref())
         .await
         .unwrap();
 }
@@ -278,13 +280,65 @@ async fn a_run_whose_files_a_later_one_has_removed_is_shut_out() {
     for epoch in 2..=64 {
         store.save(epoch, vec![changes(&[("a", 2)], &[])]).await;
     }
-    store.checkpoints.own("later", false).await.unwrap();
-    store.checkpoints.roll_back(1).await.unwrap();
-    store.checkpoints.sweep().await.unwrap();
+    let later = store.checkpoints.own("later", false).await.unwrap();
+    store.checkpoints.forget(|_| true).await.unwrap();
+    store.checkpoints.sweep(&later).await.unwrap();
     let changed = state(vec![changes(&[("a", 3)], &[])]);
     let last = store.last.as_ref();
     let saved = store.checkpoints.save(&store.owner, 65, &changed, last);
     assert_eq!(saved.await.unwrap_err().kind, ErrorKind::Fenced);
+}
+
+/// The write of an earlier run's manifest hangs until a later one has taken over: before that has begun it counts, and is what
+/// the later one goes on from; after that it is refused.
+#[tokio::test]
+async fn a_manifest_on_its_way_counts_before_the_next_run_has_begun_or_never() {
+    let mut store = Store::new().await;
+    let first = store.save(1, vec![whole(&[("a", 1)])]).await;
+    let checkpoints = store.checkpoints.clone();
+    let later = checkpoints.own("later", false).await.unwrap();
+    // It lands after the later run has looked: that one must look again.
+    let second = state(Vec::new());
+    let late = store
+        .checkpoints
+        .save(&store.owner, 2, &second, Some(&first))
+        .await;
+    assert_eq!(late.unwrap_err().kind, ErrorKind::Fenced);
+    assert!(
+        checkpoints
+            .begin(&later, 2, &first)
+            .await
+            .unwrap()
+            .is_none()
+    );
+    let found = checkpoints.newest().await.unwrap().unwrap();
+    assert_eq!(found.epoch, 2);
+    let begun = checkpoints.begin(&later, 3, &found).await.unwrap().unwrap();
+    assert_eq!(checkpoints.newest().await.unwrap().unwrap().epoch, 3);
+    // The next one: what the later run has written stays, whatever an earlier one sweeps.
+    let last = state(vec![whole(&[("a", 2)])]);
+    let saved = checkpoints
+        .save(&later, 4, &last, Some(&begun))
+        .await
+        .unwrap();
+    checkpoints
+        .location
+        .remove("manifests/000000000004.json")
+        .await
+        .unwrap();
+    checkpoints.sweep(&store.owner).await.unwrap();
+    let files = store.files().await;
+    for file in saved.files() {
+        assert!(files.contains(&format!("job/{}", file.path)), "{files:?}");
+    }
+    checkpoints.sweep(&later).await.unwrap();
+    assert!(
+        !store
+            .files()
+            .await
+            .iter()
+            .any(|f| f.contains("/state/000000000004"))
+    );
 }
 
 #[tokio::test]
@@ -305,10 +359,11 @@ async fn a_savepoint_stands_by_itself() {
     let mut other = Store::new().await;
     let begun = other
         .checkpoints
-        .import(&other.owner, 9, 0, Some((&elsewhere, &found)))
+        .import(&other.owner, 0, Some((&elsewhere, &found)))
         .await
         .unwrap();
-    other.last = Some(begun);
+    let begun = other.checkpoints.begin(&other.owner, 9, &begun).await;
+    other.last = begun.unwrap();
     let next = other.save(10, vec![changes(&[("b", 3)], &[])]).await;
     assert_eq!(
         other.rows(&next).await,

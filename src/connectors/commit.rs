@@ -2,7 +2,7 @@
 
 use std::any::Any;
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use arrow::datatypes::SchemaRef;
@@ -31,6 +31,7 @@ pub struct JobContext {
     pub name: String,
     /// How often checkpoints are taken; `None`: there are none, and rows are visible as soon as they are written.
     pub checkpoints: Option<Duration>,
+    run: OnceLock<u64>,
     shared: Mutex<HashMap<String, Arc<dyn Any + Send + Sync>>>,
 }
 
@@ -46,8 +47,19 @@ impl JobContext {
         Arc::new(Self {
             name: name.into(),
             checkpoints,
+            run: OnceLock::new(),
             shared: Mutex::default(),
         })
+    }
+
+    /// It is the run of this number: later runs have higher ones. Said once.
+    pub fn begin(&self, run: u64) {
+        let _ = self.run.set(run);
+    }
+
+    /// The number of the run; 0 without checkpoints, and before it has begun.
+    pub fn run(&self) -> u64 {
+        self.run.get().copied().unwrap_or(0)
     }
 
     /// What all sinks of the job have in common under `key`, such as the transaction with one Kafka cluster; made by the first
@@ -87,8 +99,9 @@ pub trait Committer: Send + Sync {
     /// Where the outside system cannot be reached or refuses.
     async fn recover(&self, earlier: &[String]) -> Result<Option<u64>>;
 
-    /// Ends what an earlier run had prepared up to the checkpoint of `epoch` (`None`: the job starts from nothing): that becomes
-    /// visible, everything after it is thrown away. Done twice it changes nothing.
+    /// Ends what earlier runs had prepared up to the checkpoint of `epoch` (`None`: the job starts from nothing): that becomes
+    /// visible, everything after it is thrown away. What a later run than this one ([`JobContext::run`]) has written stays: it may
+    /// have taken over already. Done twice it changes nothing.
     ///
     /// # Errors
     /// Where the outside system failed for good.

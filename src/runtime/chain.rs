@@ -1,4 +1,4 @@
-//! One task instance without its channels: merges watermarks, aligns barriers, drives the operators. Synchronous.
+//! The operators of one task instance: merges watermarks, aligns barriers, drives the operators. Synchronous.
 
 use super::topology::Task;
 use crate::error::{Error, ErrorKind, Result};
@@ -21,13 +21,16 @@ pub struct Chain {
     barrier: Option<(u64, Vec<bool>)>,
 }
 
+/// The state of operators by node.
+pub type OperatorStates = Vec<(NodeId, Vec<StatePart>)>;
+
 /// What an element led to.
 #[derive(Debug, Default)]
 pub struct Step {
     /// What goes on to the next task, in order.
     pub out: Vec<Element>,
-    /// The operators' state, where a barrier was aligned.
-    pub snapshot: Option<Vec<(NodeId, Vec<StatePart>)>>,
+    /// Where a barrier was aligned: its epoch and the operators' state.
+    pub snapshot: Option<(u64, OperatorStates)>,
 }
 
 impl Chain {
@@ -196,11 +199,11 @@ impl Chain {
         for (id, operator) in &mut self.operators {
             parts.push((*id, operator.snapshot()?));
         }
-        step.snapshot = Some(parts);
+        step.snapshot = Some((epoch, parts));
         Ok(())
     }
 
-    /// Gives an element to operator `at` and what it emits to those behind it.
+    /// Gives an element to operator `at` and what it emits to those after it.
     fn run(
         &mut self,
         at: usize,

@@ -1,24 +1,16 @@
-//! Takes checkpoints while a job runs: barriers out, state in, stored, then committed. One at a time.
+//! Decides when a checkpoint is taken and what follows: barriers out, state in, stored, committed. One at a time, without IO.
 
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use tokio::sync::{mpsc, watch};
-use tokio::time::Instant;
-
-use super::CheckpointOptions;
-use super::epochs::{Epochs, InstanceId, InstanceState};
-use crate::checkpoint::{Answer, Checkpoints, JobState, Location, Manifest, Owner, Request};
-use crate::clock::Clock;
-use crate::connectors::Committer;
+use super::epochs::{Epochs, Order, Report};
+use crate::checkpoint::{Answer, JobState, Manifest, Request};
 use crate::error::{Error, ErrorKind, Result};
 
 /// How long storing waits before it is tried again, at first and at most.
 const RETRY: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(2));
-
-/// How often the job looks for requests: in a local folder, and elsewhere, where looking costs.
-const LOOK: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(2));
 
 /// Counters of a job's checkpoints, read from outside while it runs.
 #[derive(Debug, Default)]
@@ -37,295 +29,450 @@ pub struct CheckpointMetrics {
     pub retries: AtomicU64,
 }
 
-/// What an instance tells.
+/// What happens to the coordinator.
 #[derive(Debug)]
-pub enum Report {
-    /// The barrier of this epoch has come through.
-    Barrier(u64, InstanceId, Box<InstanceState>),
-    /// It has ended.
-    End(InstanceId, Box<InstanceState>),
-}
-
-/// What sources are told: to send this barrier, and whether nothing is to follow it.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Order {
-    /// The epoch that ends; 0: none yet.
-    pub epoch: u64,
-    /// Read no further.
-    pub is_last: bool,
-}
-
-/// Stores checkpoints and makes their output visible. Without clock or timers: both runtimes use it.
-pub struct Committing {
-    /// Where checkpoints are kept.
-    pub checkpoints: Checkpoints,
-    /// How many are kept.
-    pub retained: usize,
-    /// The right to write.
-    pub owner: Owner,
-    /// Each once, the one that knows which epoch it committed first.
-    pub committers: Vec<Arc<dyn Committer>>,
-    /// The number of the next checkpoint.
-    pub next_epoch: u64,
-    /// The checkpoint that the next one follows on.
-    pub before: Option<Manifest>,
-}
-
-impl Committing {
-    /// Stores the next checkpoint. May be called again after it failed.
-    ///
-    /// # Errors
-    /// As [`Checkpoints::save`].
-    pub async fn store(&self, state: &JobState) -> Result<Manifest> {
-        let before = self.before.as_ref();
-        self.checkpoints
-            .save(&self.owner, self.next_epoch, state, before)
-            .await
-    }
-
-    /// Makes the output of a stored checkpoint visible, and removes what is not needed any more.
-    ///
-    /// # Errors
-    /// A sink that cannot commit: the job must begin again from the epoch that its sinks name.
-    pub async fn commit(&mut self, manifest: Manifest) -> Result<()> {
-        let epoch = manifest.epoch;
-        self.next_epoch = epoch + 1;
-        for committer in &self.committers {
-            let identity = committer.identity();
-            let of = manifest.sinks.iter().find(|s| s.committer == identity);
-            let prepared = of.map(|s| s.prepared.as_slice()).unwrap_or_default();
-            committer
-                .commit(epoch, prepared)
-                .await
-                .map_err(|e| e.at(format!("commit of epoch {epoch}")))?;
-        }
-        self.before = Some(manifest);
-        if let Err(error) = self.checkpoints.retain(self.retained, epoch).await {
-            tracing::warn!("checkpoints that are not needed any more cannot be removed: {error}");
-        }
-        Ok(())
-    }
-}
-
-/// The task that takes checkpoints.
-pub struct Coordinator {
-    /// Who has said what.
-    pub epochs: Epochs,
-    /// From all instances.
-    pub reports: mpsc::Receiver<Report>,
-    /// To the sources.
-    pub orders: watch::Sender<Order>,
-    /// To the sinks: the epoch committed last.
-    pub committed: watch::Sender<u64>,
-    /// Set from outside: the job is to end with a last checkpoint.
-    pub stop: watch::Receiver<bool>,
-    /// Where to and how often.
-    pub options: CheckpointOptions,
-    /// Stores and commits.
-    pub committing: Committing,
-    /// The time of checkpoints.
-    pub clock: Arc<dyn Clock>,
-    /// Counters.
-    pub metrics: Arc<CheckpointMetrics>,
-}
-
-enum Event {
-    Report(Option<Report>),
+pub enum Event {
+    /// An instance tells this.
+    Report(Report),
+    /// It is time for [`Coordinator::due`].
     Due,
+    /// The job is to end with a last checkpoint.
     Stop,
-    Look,
+    /// Somebody asks for these, by name. May be told more than once.
+    Asked(Vec<(String, Request)>),
+    /// What came of [`Work::Store`].
+    Stored(Result<Manifest>),
+    /// What came of [`Work::Commit`].
+    Committed(Result<()>),
+    /// What came of [`Work::Save`]: where the savepoint is.
+    Saved(Result<String>),
+    /// What came of [`Work::Answer`].
+    Answered(String, Answer, Result<()>),
+    /// An instance has failed: the job ends.
+    Failed,
+    /// All instances are gone.
+    Gone,
+}
+
+/// What the coordinator asks for.
+#[derive(Debug)]
+pub enum Effect {
+    /// Tell the sources.
+    Order(Order),
+    /// Tell the sinks that this epoch is committed.
+    Committed(u64),
+    /// Begin this. Other things happen meanwhile.
+    Begin(Work),
+}
+
+/// What takes a while.
+#[derive(Debug)]
+pub enum Work {
+    /// Store this.
+    Store(Arc<Unstored>),
+    /// Make the output of this visible.
+    Commit(Arc<Manifest>),
+    /// Copy this to a savepoint, there or beside the checkpoints.
+    Save(Arc<Manifest>, Option<String>),
+    /// Answer the request of this name.
+    Answer(String, Answer),
+}
+
+/// A checkpoint to be stored.
+#[derive(Debug)]
+pub struct Unstored {
+    /// Its number.
+    pub epoch: u64,
+    /// What it holds.
+    pub state: JobState,
+    /// The checkpoint it follows on.
+    pub before: Option<Arc<Manifest>>,
+}
+
+/// How checkpoints are taken.
+#[derive(Debug, Clone, Copy)]
+pub struct Timing {
+    /// From the beginning of one to that of the next.
+    pub interval: Duration,
+    /// How long one may take.
+    pub timeout: Duration,
+}
+
+/// The time, as the coordinator is told it.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Now {
+    /// Since the job began. Never goes back.
+    pub elapsed: Duration,
+    /// The clock, in milliseconds since the epoch.
+    pub clock: i64,
+}
+
+/// Where the checkpoint under way stands.
+#[derive(Debug)]
+enum Phase {
+    /// There is none.
+    Idle,
+    /// Its barrier is on its way through the job.
+    Aligning,
+    /// It is being stored.
+    Storing(Arc<Unstored>),
+    /// That failed; it is tried again at this time.
+    Retrying(Arc<Unstored>, Duration),
+    /// Its output is being made visible.
+    Committing(Arc<Manifest>),
+    /// It is being copied to a savepoint.
+    Saving(u64),
+}
+
+/// Takes checkpoints until the job has ended or is to stop.
+pub struct Coordinator {
+    timing: Timing,
+    epochs: Epochs,
+    metrics: Arc<CheckpointMetrics>,
+    next_epoch: u64,
+    /// The checkpoint that the next one follows on.
+    before: Option<Arc<Manifest>>,
+    phase: Phase,
+    /// When the checkpoint under way was begun.
+    begun: Duration,
+    /// When the next one is due.
+    due: Duration,
+    /// How long to wait before storing is tried again.
+    retry: Duration,
+    /// The sources were told to send a barrier after which nothing follows.
+    is_last: bool,
+    is_stopping: bool,
+    has_failed: bool,
+    are_gone: bool,
+    /// Requests not answered yet; the first is being served where `is_serving`.
+    asked: VecDeque<(String, Request)>,
+    is_serving: bool,
+    /// Answers on their way.
+    answering: usize,
+    /// Answers that could not be given, by the request's name.
+    unheard: BTreeMap<String, Answer>,
+    effects: VecDeque<Effect>,
+    is_done: bool,
 }
 
 impl Coordinator {
-    /// Takes checkpoints until the job has ended or is to stop.
+    /// Of a job none of whose instances has ended. `before`: the checkpoint it follows on.
+    pub fn new(
+        epochs: Epochs,
+        timing: Timing,
+        metrics: Arc<CheckpointMetrics>,
+        next_epoch: u64,
+        before: Option<Manifest>,
+    ) -> Self {
+        Self {
+            timing,
+            epochs,
+            metrics,
+            next_epoch,
+            before: before.map(Arc::new),
+            phase: Phase::Idle,
+            begun: Duration::ZERO,
+            due: timing.interval,
+            retry: RETRY.0,
+            is_last: false,
+            is_stopping: false,
+            has_failed: false,
+            are_gone: false,
+            asked: VecDeque::new(),
+            is_serving: false,
+            answering: 0,
+            unheard: BTreeMap::new(),
+            effects: VecDeque::new(),
+            is_done: false,
+        }
+    }
+
+    /// Takes what happens.
     ///
     /// # Errors
     /// A checkpoint could not be stored or committed in time, or another run of the job has taken over.
-    pub async fn run(mut self) -> Result<()> {
-        let folder = self.options.checkpoints.location.clone();
-        let mut due = Instant::now() + self.options.interval;
-        let period = if folder.is_local() { LOOK.0 } else { LOOK.1 };
-        let mut look = tokio::time::interval(period);
-        look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        loop {
-            let event = tokio::select! {
-                report = self.reports.recv() => Event::Report(report),
-                _ = self.stop.wait_for(|s| *s) => Event::Stop,
-                () = tokio::time::sleep_until(due) => Event::Due,
-                _ = look.tick() => Event::Look,
-            };
-            match event {
-                // All tasks are gone: with an error of their own, if not all of them have said that they ended.
-                Event::Report(None) => return Ok(()),
-                Event::Report(Some(report)) => {
-                    self.hear(report);
-                    if self.epochs.is_finished() {
-                        return self.finish().await;
-                    }
+    pub fn take(&mut self, event: Event, now: Now) -> Result<()> {
+        match event {
+            Event::Report(Report::Barrier(epoch, instance, state)) => {
+                if epoch == self.next_epoch && matches!(self.phase, Phase::Aligning) {
+                    self.epochs.acknowledge(instance, *state);
                 }
-                Event::Due => {
-                    due = Instant::now() + self.options.interval;
-                    self.checkpoint(false).await?;
-                }
-                Event::Stop => {
-                    self.checkpoint(true).await?;
-                    return self.wait_for_end().await;
-                }
-                Event::Look => {
-                    for (name, request) in Request::waiting(&folder).await.unwrap_or_default() {
-                        if self.serve(&folder, &name, request).await? {
-                            return self.wait_for_end().await;
+            }
+            Event::Report(Report::End(instance, state)) => self.epochs.end(instance, *state),
+            Event::Due => self.on_time(now)?,
+            Event::Stop => self.is_stopping = true,
+            Event::Asked(requests) => self.on_asked(requests),
+            Event::Stored(stored) => self.on_stored(stored, now)?,
+            Event::Committed(committed) => {
+                committed?;
+                self.on_committed(now);
+            }
+            Event::Saved(saved) => self.on_saved(saved),
+            Event::Answered(name, answer, answered) => {
+                self.answering -= 1;
+                match answered {
+                    Ok(()) => drop(self.unheard.remove(&name)),
+                    Err(error) => {
+                        if self.unheard.insert(name, answer).is_none() {
+                            tracing::warn!("a request cannot be answered yet: {error}");
                         }
-                        due = Instant::now() + self.options.interval;
                     }
                 }
             }
-            if self.epochs.is_finished() {
-                return self.finish().await;
-            }
+            Event::Failed => self.has_failed = true,
+            Event::Gone => self.are_gone = true,
         }
-    }
-
-    /// Does what is asked; whether the job ends by it.
-    async fn serve(&mut self, folder: &Location, name: &str, request: Request) -> Result<bool> {
-        let (is_last, savepoint) = match request {
-            Request::Checkpoint => (false, None),
-            Request::Savepoint { to } => (false, Some(to)),
-            Request::Stop { savepoint, to } => (true, savepoint.then_some(to)),
-        };
-        let mut answer = Answer {
-            epoch: None,
-            savepoint: None,
-            error: None,
-        };
-        match (self.checkpoint(is_last).await?, savepoint) {
-            (None, _) => answer.error = Some("the job is about to end by itself".into()),
-            (Some(manifest), None) => answer.epoch = Some(manifest.epoch),
-            (Some(manifest), Some(to)) => {
-                answer.epoch = Some(manifest.epoch);
-                match self.savepoint(&manifest, to).await {
-                    Ok(url) => answer.savepoint = Some(url),
-                    Err(error) => answer.error = Some(error.to_string()),
-                }
-            }
-        }
-        Request::answer(folder, name, &answer).await?;
-        Ok(is_last)
-    }
-
-    async fn savepoint(&self, manifest: &Manifest, to: Option<String>) -> Result<String> {
-        let to = match to {
-            Some(url) => Some(Location::open(&url, &self.options.store_options)?),
-            None => None,
-        };
-        let checkpoints = &self.options.checkpoints;
-        let made = checkpoints.savepoint(manifest, to.as_ref()).await?;
-        Ok(made.url().to_string())
-    }
-
-    /// All instances have ended: what they wrote last is committed.
-    async fn finish(&mut self) -> Result<()> {
-        if self.committing.before.as_ref().is_some_and(|m| m.finished) {
-            return Ok(());
-        }
-        let begun = Instant::now();
-        let state = self.epochs.take(self.clock.now());
-        self.complete(&state, begun).await.map(|_| ())
-    }
-
-    /// The sources have been told to end; waits until the tasks have.
-    async fn wait_for_end(&mut self) -> Result<()> {
-        while let Some(report) = self.reports.recv().await {
-            self.hear(report);
-        }
+        self.go_on(now);
         Ok(())
     }
 
-    fn hear(&mut self, report: Report) {
-        match report {
-            Report::Barrier(epoch, instance, state) if epoch == self.orders.borrow().epoch => {
-                self.epochs.acknowledge(instance, *state);
-            }
-            Report::Barrier(..) => {}
-            Report::End(instance, state) => self.epochs.end(instance, *state),
+    /// The next thing to be done.
+    pub fn next_effect(&mut self) -> Option<Effect> {
+        self.effects.pop_front()
+    }
+
+    /// When it must hear of the time at the latest.
+    pub fn due(&self) -> Option<Duration> {
+        match &self.phase {
+            Phase::Idle => Some(self.due),
+            Phase::Aligning => Some(self.begun + self.timing.timeout),
+            Phase::Retrying(_, at) => Some(*at),
+            Phase::Storing(_) | Phase::Committing(_) | Phase::Saving(_) => None,
         }
     }
 
-    /// Takes a checkpoint; `None` where the job is ending.
-    async fn checkpoint(&mut self, is_last: bool) -> Result<Option<Manifest>> {
-        let begun = Instant::now();
-        if !self.epochs.begin() {
-            return Ok(None);
-        }
-        self.orders.send_replace(Order {
-            epoch: self.committing.next_epoch,
-            is_last,
-        });
-        let deadline = begun + self.options.timeout;
-        while !self.epochs.is_complete() {
-            match tokio::time::timeout_at(deadline, self.reports.recv()).await {
-                Ok(Some(report)) => self.hear(report),
-                Ok(None) => return Ok(None),
-                Err(_) => {
-                    return Err(Error::external(format!(
-                        "checkpoint {}: its barrier did not come through the job within {} s",
-                        self.committing.next_epoch,
-                        self.options.timeout.as_secs()
-                    ))
-                    .with_help("a sink that does not take rows holds it up, or 'execution.checkpointing.timeout' is too short"));
-                }
-            }
-        }
-        let state = self.epochs.take(self.clock.now());
-        self.complete(&state, begun).await.map(Some)
+    /// Whether it is time to look for requests: none is being served or answered.
+    pub fn is_idle(&self) -> bool {
+        matches!(self.phase, Phase::Idle) && self.asked.is_empty() && self.answering == 0
     }
 
-    /// Stores a checkpoint and makes its output visible.
-    async fn complete(&mut self, state: &JobState, begun: Instant) -> Result<Manifest> {
-        let manifest = self.store(state, begun).await?;
+    /// Whether it has nothing more to do.
+    pub fn has_ended(&self) -> bool {
+        self.is_done && (self.answering == 0 || self.has_failed)
+    }
+
+    /// Whether the job has read all its input, and all of it is committed.
+    pub fn has_finished(&self) -> bool {
+        self.before.as_ref().is_some_and(|m| m.finished)
+    }
+
+    fn on_time(&mut self, now: Now) -> Result<()> {
+        match std::mem::replace(&mut self.phase, Phase::Idle) {
+            Phase::Aligning if now.elapsed >= self.begun + self.timing.timeout => {
+                Err(Error::external(format!(
+                    "checkpoint {}: its barrier did not come through the job within {} s",
+                    self.next_epoch,
+                    self.timing.timeout.as_secs()
+                ))
+                .with_help("a sink that does not take rows holds it up, or 'execution.checkpointing.timeout' is too short"))
+            }
+            Phase::Retrying(next, at) if now.elapsed >= at => {
+                self.store(next);
+                Ok(())
+            }
+            phase => {
+                self.phase = phase;
+                Ok(())
+            }
+        }
+    }
+
+    fn on_asked(&mut self, requests: Vec<(String, Request)>) {
+        for (name, request) in requests {
+            // It was served, and whoever asked does not know.
+            if let Some(answer) = self.unheard.get(&name).cloned() {
+                self.answer(name, answer);
+            } else if self.asked.iter().all(|(n, _)| *n != name) {
+                self.asked.push_back((name, request));
+            }
+        }
+    }
+
+    /// Rows go on flowing while storing is tried again.
+    fn on_stored(&mut self, stored: Result<Manifest>, now: Now) -> Result<()> {
+        let Phase::Storing(next) = std::mem::replace(&mut self.phase, Phase::Idle) else {
+            return Err(Error::internal(
+                "a checkpoint was stored that nobody waits for",
+            ));
+        };
+        let error = match stored {
+            Ok(manifest) => {
+                let manifest = Arc::new(manifest);
+                self.start(Work::Commit(Arc::clone(&manifest)));
+                self.phase = Phase::Committing(manifest);
+                return Ok(());
+            }
+            Err(error) if error.kind != ErrorKind::External => return Err(error),
+            Err(error) => error,
+        };
+        let epoch = next.epoch;
+        if now.elapsed + self.retry > self.begun + self.timing.timeout {
+            return Err(error.at(format!(
+                "checkpoint {epoch} could not be stored within {} s",
+                self.timing.timeout.as_secs()
+            )));
+        }
+        if self.retry == RETRY.0 {
+            tracing::warn!("checkpoint {epoch} cannot be stored, trying again: {error}");
+        }
+        self.metrics.retries.fetch_add(1, Ordering::Relaxed);
+        self.phase = Phase::Retrying(next, now.elapsed + self.retry);
+        self.retry = (self.retry * 2).min(RETRY.1);
+        Ok(())
+    }
+
+    fn on_committed(&mut self, now: Now) {
+        let Phase::Committing(manifest) = std::mem::replace(&mut self.phase, Phase::Idle) else {
+            return;
+        };
         let epoch = manifest.epoch;
-        self.committing.commit(manifest.clone()).await?;
-        self.committed.send_replace(epoch);
-        let millis = begun.elapsed().as_millis() as u64;
+        self.next_epoch = epoch + 1;
+        self.before = Some(Arc::clone(&manifest));
+        self.effects.push_back(Effect::Committed(epoch));
+        let millis = now.elapsed.saturating_sub(self.begun).as_millis() as u64;
+        let (bytes, new_bytes) = (manifest.bytes(), manifest.new_bytes());
         let metrics = &self.metrics;
         metrics.completed.fetch_add(1, Ordering::Relaxed);
         metrics.epoch.store(epoch, Ordering::Relaxed);
-        metrics.bytes.store(manifest.bytes(), Ordering::Relaxed);
-        metrics
-            .new_bytes
-            .store(manifest.new_bytes(), Ordering::Relaxed);
+        metrics.bytes.store(bytes, Ordering::Relaxed);
+        metrics.new_bytes.store(new_bytes, Ordering::Relaxed);
         metrics.millis.store(millis, Ordering::Relaxed);
-        tracing::info!(
-            "checkpoint {epoch}: {} bytes of state, {} new, {millis} ms",
-            manifest.bytes(),
-            manifest.new_bytes()
-        );
-        Ok(manifest)
+        tracing::info!("checkpoint {epoch}: {bytes} bytes of state, {new_bytes} new, {millis} ms");
+        let request = self.asked.front().filter(|_| self.is_serving);
+        match request.map(|(_, request)| request.clone()) {
+            Some(
+                Request::Savepoint { to }
+                | Request::Stop {
+                    savepoint: true,
+                    to,
+                },
+            ) => {
+                self.phase = Phase::Saving(epoch);
+                self.start(Work::Save(manifest, to));
+            }
+            Some(Request::Checkpoint | Request::Stop { .. }) => self.served(Answer {
+                epoch: Some(epoch),
+                savepoint: None,
+                error: None,
+            }),
+            None => {}
+        }
     }
 
-    /// Tries until the checkpoint is stored or its time is over. Rows go on flowing meanwhile.
-    async fn store(&self, state: &JobState, begun: Instant) -> Result<Manifest> {
-        let epoch = self.committing.next_epoch;
-        let options = &self.options;
-        let mut wait = RETRY.0;
-        loop {
-            let error = match self.committing.store(state).await {
-                Ok(manifest) => return Ok(manifest),
-                Err(error) if error.kind != ErrorKind::External => return Err(error),
-                Err(error) => error,
+    fn on_saved(&mut self, saved: Result<String>) {
+        if let Phase::Saving(epoch) = std::mem::replace(&mut self.phase, Phase::Idle) {
+            let (savepoint, error) = match saved {
+                Ok(url) => (Some(url), None),
+                Err(error) => (None, Some(error.to_string())),
             };
-            if begun.elapsed() + wait > options.timeout {
-                return Err(error.at(format!(
-                    "checkpoint {epoch} could not be stored within {} s",
-                    options.timeout.as_secs()
-                )));
-            }
-            if wait == RETRY.0 {
-                tracing::warn!("checkpoint {epoch} cannot be stored, trying again: {error}");
-            }
-            self.metrics.retries.fetch_add(1, Ordering::Relaxed);
-            tokio::time::sleep(wait).await;
-            wait = (wait * 2).min(RETRY.1);
+            self.served(Answer {
+                epoch: Some(epoch),
+                savepoint,
+                error,
+            });
         }
+    }
+
+    /// Begins whatever is next.
+    fn go_on(&mut self, now: Now) {
+        // What is being made visible is waited for: whoever restarts the job finds it done.
+        if self.has_failed && !matches!(self.phase, Phase::Committing(_)) {
+            self.is_done = true;
+        }
+        if self.is_done {
+            return;
+        }
+        if matches!(self.phase, Phase::Aligning) {
+            if self.epochs.is_complete() {
+                self.take_state(now);
+            } else if self.are_gone {
+                // With an error of their own, if not all of them have said that they ended.
+                self.is_done = true;
+            }
+        }
+        while matches!(self.phase, Phase::Idle) && !self.is_done {
+            if self.is_last || self.has_finished() {
+                self.refuse_all();
+                self.is_done = true;
+            } else if self.epochs.is_finished() {
+                // What they wrote last is committed.
+                self.begun = now.elapsed;
+                self.take_state(now);
+            } else if self.are_gone {
+                self.is_done = true;
+            } else if let Some((_, request)) = self.asked.front() {
+                let is_last = matches!(request, Request::Stop { .. });
+                self.is_serving = self.begin(is_last, now);
+                if !self.is_serving {
+                    self.refuse_all();
+                }
+            } else if self.is_stopping {
+                // Without a source it ends by itself, and what was read is committed then.
+                self.begin(true, now);
+                break;
+            } else if now.elapsed >= self.due {
+                self.begin(false, now);
+            } else {
+                break;
+            }
+        }
+    }
+
+    /// Begins a checkpoint; false where no source is left that could send its barrier.
+    fn begin(&mut self, is_last: bool, now: Now) -> bool {
+        self.begun = now.elapsed;
+        self.due = now.elapsed + self.timing.interval;
+        if !self.epochs.begin() {
+            return false;
+        }
+        self.is_last = is_last;
+        self.phase = Phase::Aligning;
+        self.effects.push_back(Effect::Order(Order {
+            epoch: self.next_epoch,
+            is_last,
+        }));
+        true
+    }
+
+    fn take_state(&mut self, now: Now) {
+        self.retry = RETRY.0;
+        let next = Unstored {
+            epoch: self.next_epoch,
+            state: self.epochs.take(now.clock),
+            before: self.before.clone(),
+        };
+        self.store(Arc::new(next));
+    }
+
+    fn store(&mut self, next: Arc<Unstored>) {
+        self.start(Work::Store(Arc::clone(&next)));
+        self.phase = Phase::Storing(next);
+    }
+
+    fn refuse_all(&mut self) {
+        while !self.asked.is_empty() {
+            self.served(Answer {
+                epoch: None,
+                savepoint: None,
+                error: Some("the job is about to end by itself".into()),
+            });
+        }
+    }
+
+    /// The first request is served.
+    fn served(&mut self, answer: Answer) {
+        self.is_serving = false;
+        if let Some((name, _)) = self.asked.pop_front() {
+            self.answer(name, answer);
+        }
+    }
+
+    fn answer(&mut self, name: String, answer: Answer) {
+        self.answering += 1;
+        self.start(Work::Answer(name, answer));
+    }
+
+    fn start(&mut self, work: Work) {
+        self.effects.push_back(Effect::Begin(work));
     }
 }

@@ -1,4 +1,4 @@
-//! Which instances a checkpoint still waits for, and what they have said. Pure: both runtimes use it.
+//! What instances and the coordinator tell each other: which barrier is to be sent, and who has seen it come through.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -19,6 +19,24 @@ pub struct InstanceState {
     pub operators: Vec<(NodeId, Vec<StatePart>)>,
     /// Its sink and what that has prepared.
     pub prepared: Option<(NodeId, String)>,
+}
+
+/// What an instance tells.
+#[derive(Debug)]
+pub enum Report {
+    /// The barrier of this epoch has come through.
+    Barrier(u64, InstanceId, Box<InstanceState>),
+    /// It has ended.
+    End(InstanceId, Box<InstanceState>),
+}
+
+/// What sources are told: to send this barrier, and whether nothing is to follow it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Order {
+    /// The epoch that ends; 0: none yet.
+    pub epoch: u64,
+    /// Read no further.
+    pub is_last: bool,
 }
 
 /// The checkpoint that is being taken, and what is known of instances that have ended.
@@ -103,7 +121,7 @@ impl Epochs {
 
     /// What the complete checkpoint holds; `time`: now, in milliseconds since the epoch.
     pub fn take(&mut self, time: i64) -> JobState {
-        // An instance that ended behind the barrier counts as it was at the barrier.
+        // An instance that ended after the barrier counts as it was at the barrier.
         let finished = self.is_finished() && self.said.is_empty();
         let ended: Vec<(InstanceId, &InstanceState)> = self
             .ended

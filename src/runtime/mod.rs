@@ -2,17 +2,20 @@
 
 mod chain;
 mod changes;
-#[allow(
-    clippy::disallowed_methods,
-    reason = "measures when a checkpoint is due and how long it takes; rows never see it"
-)]
+mod committing;
 mod coordinator;
 mod epochs;
+mod instance;
+mod opening;
 mod recovery;
 mod router;
 mod simulated;
 mod sink;
 mod source;
+#[allow(
+    clippy::disallowed_methods,
+    reason = "measures when a checkpoint is due and how long it takes; rows never see it"
+)]
 mod threaded;
 mod topology;
 
@@ -30,7 +33,7 @@ use crate::state::StatePart;
 
 pub use changes::Changes;
 pub use coordinator::CheckpointMetrics;
-pub use simulated::{Attempt, Simulation, attempt, simulate};
+pub use simulated::{Attempt, Plan, Simulation, attempt, simulate};
 pub use threaded::{Job, start};
 
 /// Makes the outside ends of a job.

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use super::coordinator::Committing;
+use super::committing::Committing;
 use super::{Changes, CheckpointOptions, RestoreFrom, Snapshot};
-use crate::checkpoint::{self, Checkpoints, Location, Manifest};
+use crate::checkpoint::{self, Checkpoints, Location, Manifest, Owner};
 use crate::connectors::{Committer, JobContext, Sink};
 use crate::error::{Error, Result};
 use crate::graph::{Graph, NodeId};
@@ -15,6 +15,10 @@ use crate::graph::{Graph, NodeId};
 pub struct Recovered {
     /// Stores and commits from here on.
     pub committing: Committing,
+    /// The number of the next checkpoint.
+    pub next_epoch: u64,
+    /// The checkpoint that the next one follows on.
+    pub before: Option<Manifest>,
     /// The checkpoint restored.
     pub restored: Option<Manifest>,
     /// Positions and state by node.
@@ -64,6 +68,7 @@ pub async fn recover(
     }
     let owner = checkpoints.own(&process.name, again).await?;
     process.has_begun.store(true, Ordering::Relaxed);
+    job.begin(owner.generation());
     // What was asked of an earlier process nobody waits for any more.
     if !again {
         for (name, _) in checkpoint::Request::waiting(&checkpoints.location).await? {
@@ -72,13 +77,11 @@ pub async fn recover(
     }
     let earlier = last(checkpoints).await?;
     let mut committed: Option<(u64, Arc<dyn Committer>)> = None;
-    let mut unmarked = Vec::new();
     for committer in &committers {
         let Some(epoch) = committer
             .recover(&prepared(earlier.as_ref(), &committer.identity()))
             .await?
         else {
-            unmarked.push(Arc::clone(committer));
             continue;
         };
         if let Some((other, by)) = committed.replace((epoch, Arc::clone(committer)))
@@ -98,77 +101,117 @@ pub async fn recover(
         committers.sort_by_key(|c| c.identity() != identity);
     }
     let committed = committed.map(|(epoch, _)| epoch);
-    let (location, mut restored) = restored(checkpoints, options, committed).await?;
+    let begun = begin(graph, options, &owner, committed, now).await?;
+    let (restored, before) = (begun.restored, begun.manifest);
     let changes = restored.as_ref().map(|m| Changes::between(m, graph));
-    if let Some(changes) = &changes {
-        changes.check(options.drop_state)?;
-        // A run that ended before its first checkpoint has left nothing that could be kept.
-        if changes.is_any() && !restored.as_ref().is_some_and(Manifest::is_empty) {
-            told(changes);
-        }
+    // A run that ended before its first checkpoint has left nothing that could be kept.
+    if let Some(changes) = changes.as_ref().filter(|c| c.is_any())
+        && !restored.as_ref().is_some_and(Manifest::is_empty)
+    {
+        told(changes);
     }
+    // Nobody else writes any more: what is not in the checkpoint goes, and the sinks learn which one holds.
     for committer in &committers {
         let prepared = prepared(restored.as_ref(), &committer.identity());
         let epoch = restored.as_ref().map(|m| m.epoch);
         committer.restore(epoch, &prepared).await?;
-        // Before a checkpoint is stored that may not be committed, those who can say which one was must know of this one.
-        if let Some(epoch) = epoch
-            && unmarked.iter().any(|u| Arc::ptr_eq(u, committer))
-        {
-            committer.commit(epoch, &prepared).await?;
-        }
+    }
+    for committer in &committers {
+        committer.commit(before.epoch, &[]).await?;
     }
     let snapshot = match (&restored, &changes) {
-        (Some(manifest), Some(changes)) => snapshot(graph, &location, manifest, changes).await?,
+        (Some(manifest), Some(changes)) => {
+            snapshot(graph, &begun.location, manifest, changes).await?
+        }
         _ => Snapshot::default(),
     };
-    let known = [
-        Some(owner.first_epoch),
-        committed.map(|e| e + 1),
-        restored.as_ref().map(|m| m.epoch + 1),
-    ];
-    let mut first_epoch = known.into_iter().flatten().max().unwrap_or(1);
-    let mut before = restored.clone();
-    if !matches!(options.restore, RestoreFrom::Newest) || restored.is_none() {
-        // What the run begins with becomes a checkpoint of its own, committed, before the first row: so whatever happens, sinks
-        // and checkpoints agree on where the job stands.
-        let from = restored.as_ref().map(|m| (&location, m));
-        let begun = checkpoints.import(&owner, first_epoch, now, from).await?;
-        for committer in &committers {
-            committer.commit(first_epoch, &[]).await?;
-        }
-        checkpoints.begin_anew(first_epoch).await?;
-        first_epoch += 1;
-        before = Some(begun);
-    }
-    // What a run that was cut off had written and no checkpoint holds.
-    if let Err(error) = checkpoints.sweep().await {
+    if let Err(error) = clean_up(options, &owner, restored.as_ref(), before.epoch).await {
         tracing::warn!("files that are not needed any more cannot be removed: {error}");
-    }
-    if restored.as_ref().is_some_and(Manifest::is_empty) {
-        restored = None;
     }
     Ok(Recovered {
         committing: Committing {
             checkpoints: checkpoints.clone(),
+            store_options: options.store_options.clone(),
             retained: options.retained,
             owner,
             committers,
-            next_epoch: first_epoch,
-            before,
         },
-        restored,
+        next_epoch: before.epoch + 1,
+        before: Some(before),
+        restored: restored.filter(|m| !m.is_empty()),
         snapshot,
         identities,
     })
 }
 
+/// How a run begins.
+struct Begun {
+    /// What it goes on from, and where the files of that are.
+    restored: Option<Manifest>,
+    location: Location,
+    /// The checkpoint of its own that holds the same.
+    manifest: Manifest,
+}
+
+/// Finds what the run goes on from, and stores it as a checkpoint of its own before anything else happens: so no checkpoint that an
+/// earlier run still has on its way can come in between, and whatever happens later, sinks and checkpoints agree on where the
+/// job stands.
+async fn begin(
+    graph: &Graph,
+    options: &CheckpointOptions,
+    owner: &Owner,
+    committed: Option<u64>,
+    now: i64,
+) -> Result<Begun> {
+    let checkpoints = &options.checkpoints;
+    loop {
+        let newest = checkpoints.epochs().await?.first().copied();
+        let (location, restored) = restored(checkpoints, options, committed).await?;
+        if let Some(manifest) = &restored {
+            Changes::between(manifest, graph).check(options.drop_state)?;
+        }
+        let from = match (&restored, &options.restore) {
+            (Some(manifest), RestoreFrom::Newest) => manifest.clone(),
+            (restored, _) => {
+                let from = restored.as_ref().map(|m| (&location, m));
+                checkpoints.import(owner, now, from).await?
+            }
+        };
+        let epoch = newest.max(committed).unwrap_or(0) + 1;
+        if let Some(manifest) = checkpoints.begin(owner, epoch, &from).await? {
+            return Ok(Begun {
+                restored,
+                location,
+                manifest,
+            });
+        }
+    }
+}
+
+/// Removes checkpoints that do not hold any more, and what runs that were cut off had written.
+async fn clean_up(
+    options: &CheckpointOptions,
+    owner: &Owner,
+    restored: Option<&Manifest>,
+    begun: u64,
+) -> Result<()> {
+    let checkpoints = &options.checkpoints;
+    match (&options.restore, restored) {
+        // Stored after it, but their output was never made visible: it is computed again.
+        (RestoreFrom::Newest, Some(restored)) => {
+            let since = restored.epoch + 1;
+            checkpoints.forget(|e| e >= since && e < begun).await?;
+        }
+        _ => checkpoints.forget(|e| e < begun).await?,
+    }
+    if restored.is_some_and(|m| m.finished) {
+        checkpoints.retain(options.retained, begun).await?;
+    }
+    checkpoints.sweep(owner).await
+}
+
 fn prepared(manifest: Option<&Manifest>, identity: &str) -> Vec<String> {
-    let sinks = manifest.into_iter().flat_map(|m| &m.sinks);
-    sinks
-        .filter(|s| s.committer == identity)
-        .flat_map(|s| s.prepared.clone())
-        .collect()
+    manifest.map_or_else(Vec::new, |m| m.prepared(identity))
 }
 
 /// The last checkpoint of the job, where it can be read.
@@ -216,8 +259,6 @@ async fn restored(
                      --fresh, which writes again what it had written",
                 )
             })?;
-            // Stored, but its output was never made visible: it is computed again.
-            checkpoints.roll_back(epoch + 1).await?;
             Ok((location, Some(manifest)))
         }
     }

@@ -66,6 +66,11 @@ impl Router {
         Ok(Self { routes })
     }
 
+    /// Everywhere that something may go to.
+    pub fn addresses(&self) -> impl Iterator<Item = Address> {
+        self.routes.iter().flat_map(|r| r.targets.iter().copied())
+    }
+
     /// Calls `send` with every address an element goes to and what goes there.
     ///
     /// # Errors

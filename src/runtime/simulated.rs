@@ -1,29 +1,26 @@
-//! The runtime of tests: one thread, a seeded scheduler that may take any runnable step next, and fail between any two.
+//! The driver of tests: one thread, and a seed that decides which of all possible steps comes next. Between any two a job may be left.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::Poll;
+use std::time::Duration;
 
 use fastrand::Rng;
 
-use super::chain::Chain;
-use super::coordinator::Committing;
-use super::epochs::{Epochs, InstanceId, InstanceState};
+use super::coordinator::{Coordinator, Effect as Coordinated, Event as Coordination, Now, Timing};
+use super::epochs::{Epochs, InstanceId, Order, Report};
+use super::instance::{Effect, Event, Instance};
+use super::opening::{Opening, open_sinks};
 use super::recovery::recover;
-use super::router::Router;
-use super::sink::SinkTail;
-use super::source::SourceHead;
-use super::threaded::{SinkParts, SourceParts, open_sink, open_sinks, open_source};
-use super::topology::{self, Task};
-use super::{Connect, JobMetrics, JobOptions, Snapshot};
-use crate::checkpoint::{JobState, Manifest};
-use crate::connectors::{JobContext, Sink};
+use super::router::Address;
+use super::source::Standing;
+use super::{Connect, JobMetrics, JobOptions, Snapshot, topology};
+use crate::checkpoint::Request;
+use crate::connectors::{JobContext, SinkWriter, SourceReader};
 use crate::error::{Error, Result};
-use crate::graph::{Graph, NodeId};
+use crate::graph::Graph;
 use crate::operators::Element;
-use crate::time::Watermark;
 
 /// How a simulated run goes.
 #[derive(Debug, Clone, Default)]
@@ -36,271 +33,186 @@ pub struct Simulation {
     pub restore: Option<Snapshot>,
 }
 
-/// How one run of a job ends that takes checkpoints and may crash.
+/// What happens to one run of a job from outside, after so many steps.
+#[derive(Debug, Clone, Default)]
+pub struct Plan {
+    /// It is to stop.
+    pub stop_after: Option<usize>,
+    /// Somebody asks for this.
+    pub ask_after: Option<(usize, Request)>,
+}
+
+/// How one run of a job ended that takes checkpoints.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Attempt {
-    /// It read all its input, and all is committed.
+    /// It has read all its input, and all is committed.
     Finished,
-    /// It crashed before this step.
-    Crashed(usize),
+    /// It was stopped, and what it has read is committed.
+    Stopped,
 }
 
-struct Instance {
-    head: Option<SourceHead>,
-    source: Option<NodeId>,
-    sink: Option<NodeId>,
-    chain: Chain,
+/// An instance and its ends, in memory.
+struct Running {
+    instance: Instance,
+    reader: Option<Box<dyn SourceReader>>,
+    writer: Option<Box<dyn SinkWriter>>,
     channels: Vec<VecDeque<Element>>,
-    router: Router,
-    tail: Option<SinkTail>,
-    /// A source that has been cut: it reads no more.
-    is_cut: bool,
-    has_ended: bool,
 }
 
-/// What an instance does next: reads, or takes from a channel.
-type Step = (InstanceId, Option<usize>);
-
-/// What has become of an instance.
-enum Happened {
-    Barrier(InstanceId, InstanceState),
-    End(InstanceId, InstanceState),
+/// What may be done next.
+#[derive(Debug, Clone, Copy)]
+enum Step {
+    Read,
+    Take(usize),
+    Close(usize),
+    Tick,
+    Order(Order),
+    Commit,
+    Halt,
 }
 
 /// The instances of a job and the channels between them.
 struct Machine {
-    instances: BTreeMap<InstanceId, Instance>,
-    metrics: JobMetrics,
-}
-
-struct Opened<'a> {
-    graph: &'a Graph,
-    tasks: &'a [Task],
-    connect: &'a dyn Connect,
-    options: &'a JobOptions,
-    sinks: &'a BTreeMap<NodeId, Arc<dyn Sink>>,
-    /// The sinks whose rows become visible epoch by epoch.
-    committing: &'a BTreeMap<NodeId, String>,
-    context: &'a Arc<JobContext>,
-    snapshot: Option<&'a Snapshot>,
+    instances: BTreeMap<InstanceId, Running>,
+    /// Who sends to which channel.
+    senders: BTreeMap<Address, InstanceId>,
+    reports: VecDeque<Report>,
+    /// What the sources are told, and which of them know it.
+    order: Order,
+    known: BTreeMap<InstanceId, Order>,
+    /// The epoch committed last.
+    committed: u64,
+    /// An instance has failed, and the others are to end.
+    failed: Option<Error>,
 }
 
 impl Machine {
-    async fn open(of: &Opened<'_>) -> Result<Self> {
-        let metrics = JobMetrics::of(of.graph);
+    async fn open(opening: &Opening<'_>, now: i64) -> Result<Self> {
+        let mut senders = BTreeMap::new();
         let mut instances = BTreeMap::new();
-        for (t, task) in of.tasks.iter().enumerate() {
-            for i in 0..task.parallelism {
-                let sink = task.sink(of.graph);
-                let parts = SinkParts {
-                    graph: of.graph,
-                    sinks: of.sinks,
-                    commits: sink.is_some_and(|s| of.committing.contains_key(&s)),
-                    instance: i,
-                    job: of.context,
-                };
-                let tail = open_sink(&parts, task, &metrics).await?;
-                let source = task.source(of.graph);
-                let head = match source {
-                    Some(node) => {
-                        let parts = SourceParts {
-                            graph: of.graph,
-                            node,
-                            instance: i,
-                            snapshot: of.snapshot,
-                        };
-                        Some(open_source(&parts, of.connect, of.options, &metrics).await?)
-                    }
-                    None => None,
-                };
-                let operators = task.operators(of.graph, &metrics)?;
-                let mut chain =
-                    Chain::new(operators, task, of.tasks, of.options.stays_open, of.graph);
-                if let Some(snapshot) = of.snapshot {
-                    chain.restore(|node| snapshot.of_instance(node, i, task.parallelism))?;
-                }
-                let instance = Instance {
-                    head,
-                    source,
-                    sink,
-                    chain,
-                    channels: vec![VecDeque::new(); task.channels(of.tasks)],
-                    router: Router::new(of.graph, of.tasks, t, i)?,
-                    tail,
-                    is_cut: false,
-                    has_ended: false,
-                };
-                instances.insert((t, i), instance);
-            }
+        for (id, one) in opening.instances(now).await? {
+            senders.extend(one.instance.addresses().map(|to| (to, id)));
+            let running = Running {
+                instance: one.instance,
+                reader: one.reader,
+                writer: one.writer,
+                channels: vec![VecDeque::new(); one.channels],
+            };
+            instances.insert(id, running);
         }
-        Ok(Self { instances, metrics })
+        Ok(Self {
+            instances,
+            senders,
+            reports: VecDeque::new(),
+            order: Order::default(),
+            known: BTreeMap::new(),
+            committed: 0,
+            failed: None,
+        })
     }
 
     /// What may be done next.
-    fn steps(&self) -> Vec<Step> {
+    fn steps(&self, now: i64) -> Vec<(InstanceId, Step)> {
         let mut steps = Vec::new();
-        for (id, instance) in &self.instances {
-            let is_full = instance.tail.as_ref().is_some_and(SinkTail::is_full);
-            if is_full {
-                continue;
+        for (id, running) in &self.instances {
+            let instance = &running.instance;
+            let mut may = |step| steps.push((*id, step));
+            if instance.until_tick(now) == Some(0) {
+                may(Step::Tick);
+            }
+            if instance.waits_for().is_some_and(|e| e <= self.committed) {
+                may(Step::Commit);
             }
             if instance.reads() {
-                steps.push((*id, None));
+                if self.order != self.known.get(id).copied().unwrap_or_default() {
+                    may(Step::Order(self.order));
+                }
+                may(if self.failed.is_some() {
+                    Step::Halt
+                } else {
+                    Step::Read
+                });
             }
-            let ready =
-                |c: &usize| !instance.channels[*c].is_empty() && !instance.chain.is_blocked(*c);
-            let channels = (0..instance.channels.len()).filter(ready);
-            steps.extend(channels.map(|c| (*id, Some(c))));
+            for (channel, elements) in running.channels.iter().enumerate() {
+                let sender = self.senders.get(&(id.0, id.1, channel));
+                if !instance.takes(channel) {
+                } else if !elements.is_empty() {
+                    may(Step::Take(channel));
+                } else if sender.is_none_or(|s| !self.instances.contains_key(s)) {
+                    may(Step::Close(channel));
+                }
+            }
         }
         steps
     }
 
-    async fn take(&mut self, (id, channel): Step, now: i64) -> Result<Vec<Happened>> {
-        let Some(instance) = self.instances.get_mut(&id) else {
-            return Ok(Vec::new());
+    /// Does a step. Where it fails, the instance is gone.
+    async fn step(&mut self, (id, step): (InstanceId, Step), now: i64) {
+        if let Err(error) = self.try_step(id, step, now).await {
+            self.instances.remove(&id);
+            self.failed.get_or_insert(error);
+        }
+    }
+
+    async fn try_step(&mut self, id: InstanceId, step: Step, now: i64) -> Result<()> {
+        let Some(running) = self.instances.get_mut(&id) else {
+            return Ok(());
         };
-        let mut elements = Vec::new();
-        match (channel, &mut instance.head) {
-            (Some(channel), _) => {
-                let element = instance.channels[channel].pop_front();
-                elements.extend(element.map(|e| (channel, e)));
+        let event = match (step, &mut running.reader) {
+            (Step::Read, Some(reader)) => {
+                let event = reader.next().await?;
+                let standing = Standing::after(&mut **reader, &event);
+                Event::Read(event, standing)
             }
-            (None, Some(head)) => {
-                let mut out = Vec::new();
-                let event = head.next().await?;
-                head.on_event(event, now, &mut out)?;
-                elements.extend(out.into_iter().map(|e| (0, e)));
+            (Step::Order(order), Some(reader)) => {
+                self.known.insert(id, order);
+                Event::Order(order, Standing::at(&mut **reader))
             }
-            (None, None) => {}
-        }
-        self.feed(id, elements).await
-    }
-
-    /// Sends a barrier from a source; `is_cut`: nothing follows it.
-    async fn barrier(&mut self, id: InstanceId, epoch: u64, is_cut: bool) -> Result<Vec<Happened>> {
-        let mut elements = Vec::new();
-        if let Some(instance) = self.instances.get_mut(&id) {
-            instance.is_cut = is_cut;
-            if let Some(head) = &mut instance.head {
-                head.take_bad_rows(&mut elements);
-            }
-        }
-        elements.push(Element::Barrier(epoch));
-        let elements = elements.into_iter().map(|e| (0, e)).collect();
-        self.feed(id, elements).await
-    }
-
-    async fn feed(
-        &mut self,
-        id: InstanceId,
-        elements: Vec<(usize, Element)>,
-    ) -> Result<Vec<Happened>> {
-        let mut happened = Vec::new();
+            (Step::Take(channel), _) => match running.channels[channel].pop_front() {
+                Some(element) => Event::Element(channel, element),
+                None => return Ok(()),
+            },
+            (Step::Close(channel), _) => Event::Closed(channel),
+            (Step::Tick, _) => Event::Tick,
+            (Step::Commit, _) => Event::Committed,
+            (Step::Halt | Step::Read | Step::Order(_), _) => Event::Halt,
+        };
+        running.instance.take(event, now)?;
         let mut sent = Vec::new();
-        let Some(instance) = self.instances.get_mut(&id) else {
-            return Ok(happened);
-        };
-        for (channel, element) in elements {
-            let barrier = match &element {
-                Element::Barrier(_) | Element::End => instance.positions(),
-                _ => None,
-            };
-            let step = instance.chain.on_element(channel, element)?;
-            let epoch = step.out.iter().find_map(|e| match e {
-                Element::Barrier(epoch) => Some(*epoch),
-                _ => None,
-            });
-            for element in step.out {
-                match (&mut instance.tail, element) {
-                    (Some(tail), Element::Batch(batch)) => tail.write(batch).await?,
-                    (Some(tail), Element::Watermark(Watermark::At(time))) => tail.watermark(time),
-                    (Some(_), _) => {}
-                    (None, element) => instance
-                        .router
-                        .route(&element, |to, part| sent.push((to, part)))?,
+        while let Some(effect) = running.instance.next_effect() {
+            match (effect, &mut running.writer) {
+                (Effect::Send(to, element), _) => sent.push((to, element)),
+                (Effect::Report(report), _) => self.reports.push_back(report),
+                (Effect::Write(batch), Some(writer)) => writer.write(&batch).await?,
+                (Effect::Watermark(time), Some(writer)) => writer.watermark(time),
+                (Effect::Prepare(epoch), Some(writer)) => {
+                    let prepared = writer.prepare(epoch).await?;
+                    running.instance.take(Event::Prepared(prepared), now)?;
                 }
-            }
-            if let (Some(epoch), Some(operators)) = (epoch, step.snapshot) {
-                let prepared = instance.prepare(epoch).await?;
-                let state = InstanceState {
-                    source: barrier,
-                    operators,
-                    prepared,
-                };
-                happened.push(Happened::Barrier(id, state));
+                (Effect::Close, Some(writer)) => writer.close().await?,
+                (_, None) => {}
             }
         }
+        let mut has_ended = running.instance.has_ended();
         for ((task, target, channel), element) in sent {
-            if let Some(instance) = self.instances.get_mut(&(task, target)) {
-                instance.channels[channel].push_back(element);
+            if let Some(to) = self.instances.get_mut(&(task, target)) {
+                to.channels[channel].push_back(element);
+            } else if let Some(running) = self.instances.get_mut(&id) {
+                // Nobody is there to take it.
+                running.instance.take(Event::Halt, now)?;
+                while running.instance.next_effect().is_some() {}
+                has_ended |= running.instance.has_ended();
             }
         }
-        happened.extend(self.end(id).await?);
-        Ok(happened)
-    }
-
-    /// Ends an instance that is done and waits for no commit.
-    async fn end(&mut self, id: InstanceId) -> Result<Option<Happened>> {
-        let Some(instance) = self.instances.get_mut(&id) else {
-            return Ok(None);
-        };
-        let waits = instance.tail.as_ref().and_then(SinkTail::waits_for);
-        if instance.has_ended || !instance.chain.is_done() || waits.is_some() {
-            return Ok(None);
-        }
-        instance.has_ended = true;
-        let state = InstanceState {
-            source: instance.positions(),
-            operators: Vec::new(),
-            prepared: instance.prepare(u64::MAX).await?,
-        };
-        Ok(Some(Happened::End(id, state)))
-    }
-
-    /// An epoch is committed: sinks go on.
-    async fn on_commit(&mut self) -> Result<Vec<Happened>> {
-        let mut happened = Vec::new();
-        let ids: Vec<InstanceId> = self.instances.keys().copied().collect();
-        for id in ids {
-            if let Some(tail) = self.instances.get_mut(&id).and_then(|i| i.tail.as_mut())
-                && tail.waits_for().is_some()
-            {
-                tail.on_commit().await?;
-            }
-            happened.extend(self.end(id).await?);
-        }
-        Ok(happened)
-    }
-
-    async fn close(&mut self) -> Result<()> {
-        for instance in self.instances.values_mut() {
-            if let Some(tail) = &mut instance.tail {
-                tail.close().await?;
-            }
+        if has_ended {
+            self.instances.remove(&id);
         }
         Ok(())
     }
 
     fn stuck(&self) -> Error {
-        let waiting = self.instances.iter().find(|(_, i)| !i.chain.is_done());
-        Error::internal(format!("task {:?} cannot go on", waiting.map(|(id, _)| id)))
-    }
-}
-
-impl Instance {
-    fn reads(&self) -> bool {
-        self.head.is_some() && !self.chain.is_done() && !self.is_cut
-    }
-
-    fn positions(&self) -> Option<(NodeId, Vec<crate::checkpoint::PartitionPosition>)> {
-        Some((self.source?, self.head.as_ref()?.snapshot()))
-    }
-
-    async fn prepare(&mut self, epoch: u64) -> Result<Option<(NodeId, String)>> {
-        match (&mut self.tail, self.sink) {
-            (Some(tail), Some(sink)) => Ok(tail.prepare(epoch).await?.map(|text| (sink, text))),
-            _ => Ok(None),
-        }
+        let waiting = self.instances.keys().next();
+        Error::internal(format!("task {waiting:?} cannot go on"))
     }
 }
 
@@ -316,7 +228,8 @@ pub async fn simulate(
 ) -> Result<(Option<Snapshot>, JobMetrics)> {
     let mut random = Rng::with_seed(simulation.seed);
     let tasks = topology::tasks(graph)?;
-    let mut machine = Machine::open(&Opened {
+    let metrics = JobMetrics::of(graph);
+    let opening = Opening {
         graph,
         tasks: &tasks,
         connect,
@@ -325,26 +238,33 @@ pub async fn simulate(
         committing: &BTreeMap::new(),
         context: &JobContext::new(&options.name, None),
         snapshot: simulation.restore.as_ref(),
-    })
-    .await?;
+        is_coordinated: true,
+        metrics: &metrics,
+    };
+    let mut machine = Machine::open(&opening, 0).await?;
     let mut snapshot = simulation.cut_after.map(|_| Snapshot::default());
     let mut events = 0;
     loop {
-        let steps = machine.steps();
-        let Some((id, channel)) = steps.get(random.usize(..steps.len().max(1))).copied() else {
+        if simulation.cut_after.is_some_and(|cut| events >= cut) {
+            machine.order = Order {
+                epoch: 1,
+                is_last: true,
+            };
+        }
+        let mut steps = machine.steps(0);
+        if machine.order.is_last {
+            steps.retain(|(_, step)| !matches!(step, Step::Read));
+        }
+        let Some(step) = steps.get(random.usize(..steps.len().max(1))).copied() else {
             break;
         };
-        let happened = match channel {
-            None if simulation.cut_after.is_some_and(|cut| events >= cut) => {
-                machine.barrier(id, 1, true).await?
-            }
-            _ => {
-                events += usize::from(channel.is_none());
-                machine.take((id, channel), 0).await?
-            }
-        };
-        for one in happened {
-            let (Happened::Barrier(_, state) | Happened::End(_, state)) = one;
+        events += usize::from(matches!(step.1, Step::Read));
+        machine.step(step, 0).await;
+        if let Some(error) = machine.failed {
+            return Err(error);
+        }
+        for report in machine.reports.drain(..) {
+            let (Report::Barrier(_, _, state) | Report::End(_, state)) = report;
             if let Some(snapshot) = &mut snapshot {
                 if let Some((node, partitions)) = state.source {
                     snapshot.sources.entry(node).or_default().extend(partitions);
@@ -355,62 +275,55 @@ pub async fn simulate(
             }
         }
     }
-    let is_done = machine.instances.values().all(|i| i.chain.is_done());
-    if simulation.cut_after.is_none() && !is_done {
+    if !machine.instances.is_empty() {
         return Err(machine.stuck());
     }
-    machine.close().await?;
-    Ok((snapshot, machine.metrics))
+    Ok((snapshot, metrics))
 }
 
-/// A checkpoint on its way.
-enum Taking<'a> {
-    /// None is.
-    Nothing,
-    /// Barriers are to be sent by these sources.
-    Barriers(u64, Vec<InstanceId>),
-    /// It is being stored, piece by piece.
-    Storing(JobState, Work<'a, Manifest>),
-    /// Its output is being made visible.
-    Committing(Work<'a, Committing>),
+/// What the coordinator may be told next.
+#[derive(Debug, Clone, Copy)]
+enum Told {
+    Report,
+    Due,
+    Failed,
+    Gone,
 }
 
-type Work<'a, T> = Pin<Box<dyn Future<Output = Result<T>> + 'a>>;
+/// Rounds in which only time may pass: more, and the job is stuck.
+const PATIENCE: usize = 1000;
 
-/// Runs a job with checkpoints on from the one that holds, until its end or the crash. `random` decides everything: the order of
-/// steps, when checkpoints are taken, and how far storing and committing get in between. A crash drops all that is under way.
+/// Runs a job with checkpoints on from the one that holds, until its end. `seed` decides everything: the order of steps, how time
+/// passes, and how far storing and committing get in between. Between any two steps the future waits once: whoever polls it may
+/// drop it there, which is a crash, or leave it for a while and run another.
 ///
 /// # Errors
-/// As the job's: whoever simulates starts it again where production would.
+/// As the job's: whoever simulates starts it again where production would. Or a job that cannot go on though it has not ended (a
+/// bug).
 pub async fn attempt(
     graph: &Graph,
     connect: &dyn Connect,
     options: &JobOptions,
-    random: &mut Rng,
-    crash_after: Option<usize>,
+    seed: u64,
+    plan: &Plan,
 ) -> Result<Attempt> {
+    let mut random = Rng::with_seed(seed);
     let Some(checkpoints) = &options.checkpoints else {
         return Err(Error::internal("a job without checkpoints"));
     };
     let tasks = topology::tasks(graph)?;
     let context = JobContext::new(&options.name, Some(checkpoints.interval));
     let sinks = open_sinks(graph, connect)?;
-    let mut now = i64::from(random.u32(..)) * 1000;
-    let mut work: Work<'_, _> =
-        Box::pin(recover(graph, &sinks, &context, checkpoints, now, &|_| ()));
-    let recovered = loop {
-        match poll(&mut work) {
-            Poll::Ready(recovered) => break recovered?,
-            Poll::Pending if crash_after.is_some() && random.u32(..30) == 0 => {
-                return Ok(Attempt::Crashed(0));
-            }
-            Poll::Pending => {}
-        }
+    let mut now = Now {
+        elapsed: Duration::ZERO,
+        clock: i64::from(random.u32(..)) * 1000,
     };
+    let recovered = recover(graph, &sinks, &context, checkpoints, now.clock, &|_| ()).await?;
     if recovered.restored.as_ref().is_some_and(|m| m.finished) {
         return Ok(Attempt::Finished);
     }
-    let mut machine = Machine::open(&Opened {
+    let metrics = JobMetrics::of(graph);
+    let opening = Opening {
         graph,
         tasks: &tasks,
         connect,
@@ -419,117 +332,124 @@ pub async fn attempt(
         committing: &recovered.identities,
         context: &context,
         snapshot: Some(&recovered.snapshot),
-    })
-    .await?;
-    let mut epochs = Epochs::new(graph, &tasks, recovered.identities);
-    // Out of here while a checkpoint is being stored or committed.
-    let mut committing = Some(recovered.committing);
-    let stored = std::cell::RefCell::new(None);
-    let mut taking = Taking::Nothing;
-    let mut is_last = false;
+        is_coordinated: true,
+        metrics: &metrics,
+    };
+    let mut machine = Machine::open(&opening, now.clock).await?;
+    let timing = Timing {
+        interval: checkpoints.interval,
+        timeout: checkpoints.timeout,
+    };
+    let mut coordinator = Coordinator::new(
+        Epochs::new(graph, &tasks, recovered.identities),
+        timing,
+        Arc::clone(&metrics.checkpoints),
+        recovered.next_epoch,
+        recovered.before,
+    );
+    let committing = Arc::new(recovered.committing);
+    let mut works: Vec<Pin<Box<dyn Future<Output = Coordination>>>> = Vec::new();
+    let (mut has_failed, mut are_gone, mut has_ended) = (false, false, false);
+    let mut idle = 0;
     for count in 0usize.. {
-        if crash_after == Some(count) {
-            return Ok(Attempt::Crashed(count));
-        }
+        yield_now().await;
         // Time passes, and sometimes the clock is set back by an hour.
-        now += random.i64(0..2000) - if random.u32(..50) == 0 { 3_600_000 } else { 0 };
-        let mut happened = Vec::new();
-        let steps = machine.steps();
-        let may_move = !steps.is_empty();
-        if may_move && random.u32(..4) > 0 {
-            let step = steps[random.usize(..steps.len())];
-            happened = machine.take(step, now).await?;
-        } else {
-            taking = match taking {
-                Taking::Nothing if epochs.is_finished() && is_last => {
-                    machine.close().await?;
-                    return Ok(Attempt::Finished);
-                }
-                Taking::Nothing if epochs.is_finished() => {
-                    is_last = true;
-                    store(epochs.take(now), &mut committing, &stored)?
-                }
-                Taking::Nothing if (random.u32(..6) == 0 || !may_move) && epochs.begin() => {
-                    let sources = machine.instances.iter().filter(|(_, i)| i.reads());
-                    let epoch = committing.as_ref().map_or(0, |c| c.next_epoch);
-                    Taking::Barriers(epoch, sources.map(|(id, _)| *id).collect())
-                }
-                Taking::Nothing if !may_move => return Err(machine.stuck()),
-                Taking::Nothing => Taking::Nothing,
-                Taking::Barriers(epoch, mut left) => {
-                    left.retain(|id| machine.instances.get(id).is_some_and(Instance::reads));
-                    if !left.is_empty() {
-                        let id = left.swap_remove(random.usize(..left.len()));
-                        happened = machine.barrier(id, epoch, false).await?;
-                        Taking::Barriers(epoch, left)
-                    } else if epochs.is_complete() {
-                        is_last = epochs.is_finished();
-                        store(epochs.take(now), &mut committing, &stored)?
-                    } else if may_move {
-                        Taking::Barriers(epoch, left)
-                    } else {
-                        return Err(machine.stuck());
-                    }
-                }
-                Taking::Storing(state, mut work) => match poll(&mut work) {
-                    Poll::Pending => Taking::Storing(state, work),
-                    Poll::Ready(Err(e)) if e.kind == crate::error::ErrorKind::External => {
-                        drop(work);
-                        committing = stored.borrow_mut().take();
-                        store(state, &mut committing, &stored)?
-                    }
-                    Poll::Ready(Err(e)) => return Err(e),
-                    Poll::Ready(Ok(manifest)) => {
-                        drop(work);
-                        let Some(mut owned) = stored.borrow_mut().take() else {
-                            return Err(Error::internal("the committer is gone"));
-                        };
-                        Taking::Committing(Box::pin(async move {
-                            owned.commit(manifest).await?;
-                            Ok(owned)
-                        }))
-                    }
-                },
-                Taking::Committing(mut work) => match poll(&mut work) {
-                    Poll::Pending => Taking::Committing(work),
-                    Poll::Ready(done) => {
-                        committing = Some(done?);
-                        happened = machine.on_commit().await?;
-                        Taking::Nothing
-                    }
-                },
-            };
+        now.elapsed += Duration::from_millis(random.u64(..200));
+        now.clock += random.i64(0..2000) - if random.u32(..50) == 0 { 3_600_000 } else { 0 };
+        let mut events = Vec::new();
+        if plan.stop_after == Some(count) {
+            events.push(Coordination::Stop);
         }
-        for one in happened {
-            match one {
-                Happened::Barrier(id, state) => epochs.acknowledge(id, state),
-                Happened::End(id, state) => epochs.end(id, state),
+        if let Some((_, request)) = plan.ask_after.as_ref().filter(|(after, _)| *after == count) {
+            events.push(Coordination::Asked(vec![("ask".into(), request.clone())]));
+        }
+        let steps = machine.steps(now.clock);
+        let mut told = Vec::new();
+        if !has_ended {
+            if !machine.reports.is_empty() {
+                told.push(Told::Report);
+            } else if machine.instances.is_empty() && !are_gone {
+                told.push(Told::Gone);
+            }
+            if coordinator.due().is_some_and(|due| due <= now.elapsed) {
+                told.push(Told::Due);
+            }
+            if machine.failed.is_some() && !has_failed {
+                told.push(Told::Failed);
+            }
+        }
+        let may = steps.len() + works.len() + told.len();
+        // Now and then time passes and nothing else happens.
+        let choice = random.usize(..may + 1 + may / 8);
+        if choice < steps.len() {
+            machine.step(steps[choice], now.clock).await;
+        } else if choice < steps.len() + works.len() {
+            let at = choice - steps.len();
+            if let Poll::Ready(event) = futures::poll!(works[at].as_mut()) {
+                drop(works.swap_remove(at));
+                events.push(event);
+            }
+        } else if choice < may {
+            events.extend(match told[choice - steps.len() - works.len()] {
+                Told::Report => machine.reports.pop_front().map(Coordination::Report),
+                Told::Due => Some(Coordination::Due),
+                Told::Failed => {
+                    has_failed = true;
+                    Some(Coordination::Failed)
+                }
+                Told::Gone => {
+                    are_gone = true;
+                    Some(Coordination::Gone)
+                }
+            });
+        }
+        idle = if may == 0 { idle + 1 } else { 0 };
+        if idle > PATIENCE {
+            return Err(machine.stuck());
+        }
+        for event in events {
+            if !has_ended && let Err(error) = coordinator.take(event, now) {
+                machine.failed.get_or_insert(error);
+                has_ended = true;
+            }
+        }
+        while let Some(effect) = coordinator.next_effect() {
+            match effect {
+                Coordinated::Order(order) => machine.order = order,
+                Coordinated::Committed(epoch) => machine.committed = epoch,
+                Coordinated::Begin(work) => {
+                    works.push(Box::pin(Arc::clone(&committing).perform(work)));
+                }
+            }
+        }
+        has_ended |= coordinator.has_ended();
+        if has_ended {
+            works.clear();
+            // Nothing will be committed any more.
+            let committed = machine.committed;
+            let waits = |r: &Running| r.instance.waits_for().is_some_and(|e| e > committed);
+            machine.instances.retain(|_, running| !waits(running));
+            if machine.instances.is_empty() {
+                break;
             }
         }
     }
-    Err(Error::internal("a simulation without an end"))
+    match machine.failed {
+        Some(error) => Err(error),
+        None if coordinator.has_finished() => Ok(Attempt::Finished),
+        None => Ok(Attempt::Stopped),
+    }
 }
 
-/// Begins to store what a checkpoint holds. `stored` gets the committing back when that has ended.
-fn store<'a>(
-    state: JobState,
-    committing: &mut Option<Committing>,
-    stored: &'a std::cell::RefCell<Option<Committing>>,
-) -> Result<Taking<'a>> {
-    let Some(owned) = committing.take() else {
-        return Err(Error::internal("two checkpoints at once"));
-    };
-    let copy = state.clone();
-    let work = async move {
-        let result = owned.store(&copy).await;
-        *stored.borrow_mut() = Some(owned);
-        result
-    };
-    Ok(Taking::Storing(state, Box::pin(work)))
-}
-
-/// One step of work.
-fn poll<T>(work: &mut Work<'_, T>) -> Poll<Result<T>> {
-    let waker = futures::task::noop_waker();
-    work.as_mut().poll(&mut Context::from_waker(&waker))
+/// Waits once.
+async fn yield_now() {
+    let mut has_waited = false;
+    std::future::poll_fn(|context| {
+        if std::mem::replace(&mut has_waited, true) {
+            return Poll::Ready(());
+        }
+        context.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
 }

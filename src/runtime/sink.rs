@@ -1,5 +1,4 @@
-//! The tail of a task that ends in a sink: NOT NULL enforced, rows counted, held while an epoch is committed, then the
-//! connector's writer.
+//! The tail of a task that ends in a sink: NOT NULL enforced, rows counted, and held while an epoch is committed.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -8,16 +7,14 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use arrow::array::{Array, BooleanArray};
 
 use crate::changelog::Batch;
-use crate::connectors::SinkWriter;
 use crate::error::{Error, Result};
 use crate::graph::Sink;
 
 /// Batches that are held at most while an epoch is committed; then its task waits.
 const HELD: usize = 64;
 
-/// Writes the rows of one instance.
+/// What stands before the writer of one instance.
 pub struct SinkTail {
-    writer: Box<dyn SinkWriter>,
     /// Its rows become visible epoch by epoch.
     commits: bool,
     /// The epoch that was prepared and is not committed yet. What comes meanwhile belongs to the next one.
@@ -34,12 +31,7 @@ pub struct SinkTail {
 
 impl SinkTail {
     /// For one instance of a sink node.
-    pub fn new(
-        writer: Box<dyn SinkWriter>,
-        commits: bool,
-        sink: &Sink,
-        rows: Arc<AtomicU64>,
-    ) -> Self {
+    pub fn new(commits: bool, sink: &Sink, rows: Arc<AtomicU64>) -> Self {
         let schema = sink.table.sink_schema();
         let not_null = schema
             .fields()
@@ -49,7 +41,6 @@ impl SinkTail {
             .map(|(i, f)| (i, f.name().clone()))
             .collect();
         Self {
-            writer,
             commits,
             waits_for: None,
             is_dirty: false,
@@ -61,11 +52,11 @@ impl SinkTail {
         }
     }
 
-    /// Takes rows.
+    /// Takes rows; returns those that may be written now.
     ///
     /// # Errors
-    /// NULL in a NOT NULL column (Flink: `table.exec.sink.not-null-enforcer` = ERROR), or as the writer's.
-    pub async fn write(&mut self, mut batch: Batch) -> Result<()> {
+    /// NULL in a NOT NULL column (Flink: `table.exec.sink.not-null-enforcer` = ERROR).
+    pub fn write(&mut self, mut batch: Batch) -> Result<Option<Batch>> {
         for (column, name) in &self.not_null {
             let values = batch.rows.column(*column);
             if values.null_count() == 0 {
@@ -88,25 +79,25 @@ impl SinkTail {
         self.is_dirty = true;
         if self.waits_for.is_some() {
             self.held.push_back(batch);
-            return Ok(());
+            return Ok(None);
         }
-        self.writer.write(&batch).await
+        Ok(Some(batch))
     }
 
-    /// The watermark has come to `time`.
-    pub fn watermark(&mut self, time: i64) {
-        self.writer.watermark(time);
-    }
-
-    /// A barrier: what was taken so far belongs to `epoch`. Returns what was prepared.
+    /// A barrier: what was taken so far belongs to `epoch`, which the writer is to prepare now.
     ///
     /// # Errors
-    /// As the writer's.
-    pub async fn prepare(&mut self, epoch: u64) -> Result<Option<String>> {
-        let prepared = self.writer.prepare(epoch).await?;
+    /// Rows of it were held back (a bug): they would be counted as the next epoch's.
+    pub fn prepare(&mut self, epoch: u64) -> Result<()> {
+        if let Some(earlier) = self.waits_for {
+            return Err(Error::internal(format!(
+                "epoch {epoch} of table '{}' ends before {earlier} is committed",
+                self.name
+            )));
+        }
         self.waits_for = self.commits.then_some(epoch);
         self.is_dirty = false;
-        Ok(prepared)
+        Ok(())
     }
 
     /// The epoch whose commit it waits for.
@@ -129,23 +120,9 @@ impl SinkTail {
         self.commits
     }
 
-    /// The epoch it waited for is committed: what was held is written.
-    ///
-    /// # Errors
-    /// As the writer's.
-    pub async fn on_commit(&mut self) -> Result<()> {
+    /// The epoch it waited for is committed: returns what was held, to be written.
+    pub fn on_commit(&mut self) -> impl Iterator<Item = Batch> {
         self.waits_for = None;
-        while let Some(batch) = self.held.pop_front() {
-            self.writer.write(&batch).await?;
-        }
-        Ok(())
-    }
-
-    /// Flushes and ends the writer.
-    ///
-    /// # Errors
-    /// As the writer's.
-    pub async fn close(&mut self) -> Result<()> {
-        self.writer.close().await
+        self.held.drain(..)
     }
 }

@@ -1,4 +1,4 @@
-//! The head of a source task: reader events to elements, with computed columns and watermarks.
+//! The head of a source task: what its reader says to elements, with computed columns and watermarks.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -11,13 +11,42 @@ use crate::changelog::Batch;
 use crate::checkpoint::PartitionPosition;
 use crate::connectors::{SourceEvent, SourceMetrics, SourceReader};
 use crate::error::Result;
-use crate::graph::{self, Aside, CalcStep};
+use crate::graph::{self, CalcStep};
 use crate::operators::{Calc, Element};
 use crate::time::PartitionWatermarks;
 
+/// How far a reader has come, besides the events it gave.
+#[derive(Debug, Default)]
+pub struct Standing {
+    /// Records before this that gave no row, where they are kept.
+    pub bad_rows: Vec<RecordBatch>,
+    /// Where its partitions stand; only before a barrier and at the end.
+    pub positions: Vec<(Arc<str>, String)>,
+}
+
+impl Standing {
+    /// Before a barrier or at the end.
+    pub fn at(reader: &mut dyn SourceReader) -> Self {
+        Self {
+            bad_rows: reader.take_bad_rows(),
+            positions: reader.positions(),
+        }
+    }
+
+    /// After an event of the reader.
+    pub fn after(reader: &mut dyn SourceReader, event: &SourceEvent) -> Self {
+        match event {
+            SourceEvent::End => Self::at(reader),
+            _ => Self {
+                bad_rows: reader.take_bad_rows(),
+                positions: Vec::new(),
+            },
+        }
+    }
+}
+
 /// Turns what a reader says into elements.
 pub struct SourceHead {
-    reader: Box<dyn SourceReader>,
     compute: Option<Calc>,
     rule: Option<graph::WatermarkRule>,
     watermarks: PartitionWatermarks,
@@ -32,7 +61,6 @@ pub struct SourceHead {
 impl SourceHead {
     /// For one instance of a source node; `restored` where it goes on from a snapshot.
     pub fn new(
-        reader: Box<dyn SourceReader>,
         source: Option<&graph::Source>,
         schema: &arrow::datatypes::SchemaRef,
         restored: &[PartitionPosition],
@@ -43,7 +71,6 @@ impl SourceHead {
             .and_then(|s| s.compute.clone())
             .map(|exprs| Calc::new(vec![CalcStep::Project(exprs, Arc::clone(schema))]));
         Self {
-            reader,
             compute,
             rule: source.and_then(|s| s.watermark.clone()),
             watermarks: PartitionWatermarks::default(),
@@ -57,16 +84,8 @@ impl SourceHead {
         }
     }
 
-    /// The reader's next event. Dropping the future loses nothing.
-    ///
-    /// # Errors
-    /// As the reader's.
-    pub async fn next(&mut self) -> Result<SourceEvent> {
-        self.reader.next().await
-    }
-
     /// How often idleness must be looked at while nothing is read, in milliseconds.
-    pub fn idle_check(&self) -> Option<u64> {
+    pub fn tick_period(&self) -> Option<u64> {
         let rule = self.rule.as_ref()?;
         let shortest = rule
             .idle_timeout
@@ -81,7 +100,6 @@ impl SourceHead {
     /// # Errors
     /// A computed column or watermark that fails on a row.
     pub fn on_event(&mut self, event: SourceEvent, now: i64, out: &mut Vec<Element>) -> Result<()> {
-        self.take_bad_rows(out);
         self.is_quiet = matches!(event, SourceEvent::Quiet);
         match event {
             SourceEvent::Assigned(partitions) => {
@@ -133,12 +151,6 @@ impl SourceHead {
         Ok(())
     }
 
-    /// Emits the records that gave no row and were read by now.
-    pub fn take_bad_rows(&mut self, out: &mut Vec<Element>) {
-        let bad = self.reader.take_bad_rows().into_iter();
-        out.extend(bad.map(|rows| Element::Aside(Aside::BadRows, rows)));
-    }
-
     /// Marks idle partitions and emits the watermark where it moved.
     pub fn on_tick(&mut self, now: i64, out: &mut Vec<Element>) {
         let Some(rule) = &self.rule else { return };
@@ -151,11 +163,10 @@ impl SourceHead {
         out.extend(self.watermarks.merged().map(Element::Watermark));
     }
 
-    /// Where every partition stands.
-    pub fn snapshot(&self) -> Vec<PartitionPosition> {
+    /// Where every partition stands, by what the reader says.
+    pub fn snapshot(&self, positions: Vec<(Arc<str>, String)>) -> Vec<PartitionPosition> {
         let watermarks: HashMap<&Arc<str>, i64> = self.watermarks.positions().collect();
-        self.reader
-            .positions()
+        positions
             .into_iter()
             .map(|(partition, position)| PartitionPosition {
                 watermark: watermarks.get(&partition).copied().or_else(|| {

@@ -11,6 +11,7 @@ mod kafka;
 mod plans;
 mod random;
 mod recovery;
+mod running;
 mod s3;
 mod tidy;
 mod world;

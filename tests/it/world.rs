@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 
@@ -15,7 +16,7 @@ use flowline::connectors::{
     Committer, JobContext, ReadRequest, Sink, SinkMode, SinkWriter, Source, SourceEvent,
     SourceReader, WriteRequest,
 };
-use flowline::error::{Error, Result};
+use flowline::error::{Error, ErrorKind, Result};
 use flowline::formats::{Encoded, Encoder, json_row_encoder};
 use flowline::graph;
 use flowline::runtime::Connect;
@@ -33,12 +34,16 @@ use object_store::{
 pub struct Faults {
     random: Mutex<Rng>,
     on: Mutex<bool>,
+    /// How much rarer they are than at worst.
+    rarer: u32,
 }
 
 impl Faults {
     pub fn new(seed: u64) -> Arc<Self> {
+        let mut random = Rng::with_seed(seed);
         Arc::new(Self {
-            random: Mutex::new(Rng::with_seed(seed)),
+            rarer: [1, 4, 20][random.usize(..3)],
+            random: Mutex::new(random),
             on: Mutex::new(true),
         })
     }
@@ -48,17 +53,25 @@ impl Faults {
         *self.on.lock().unwrap() = false;
     }
 
-    /// True once in so many times.
+    /// True once in so many times, at worst.
     fn once_in(&self, n: u32) -> bool {
-        *self.on.lock().unwrap() && self.random.lock().unwrap().u32(..n) == 0
+        *self.on.lock().unwrap() && self.random.lock().unwrap().u32(..n * self.rarer) == 0
     }
 
-    /// Lets others go on in between, some times.
+    /// Whether one of so many choices is made, whatever is wrong otherwise.
+    fn choose(&self, n: u32) -> bool {
+        self.random.lock().unwrap().u32(..n) == 0
+    }
+
+    fn number(&self, below: usize) -> usize {
+        self.random.lock().unwrap().usize(..below)
+    }
+
+    /// Lets others go on in between, some times; now and then it hangs.
     async fn delay(&self) {
-        let times = if *self.on.lock().unwrap() {
-            self.random.lock().unwrap().usize(..4)
-        } else {
-            0
+        let times = match *self.on.lock().unwrap() {
+            false => 0,
+            true => self.number(if self.choose(20) { 200 } else { 4 }),
         };
         Yield(times).await;
     }
@@ -80,11 +93,32 @@ impl Future for Yield {
     }
 }
 
-/// A store that is slow, fails, and when a job crashes in the middle of a write keeps a part of it.
+/// A store that is slow, fails, and when a job crashes in the middle of a write keeps a part of it. What was not answered may still
+/// be done, much later.
 #[derive(Debug)]
 pub struct FaultyStore {
     inner: InMemory,
     faults: Arc<Faults>,
+    /// Writes that nobody waits for any more, and that are still to come.
+    late: Mutex<Vec<Write>>,
+}
+
+#[derive(Debug, Clone)]
+struct Write {
+    to: Path,
+    payload: PutPayload,
+    options: PutOptions,
+}
+
+/// A write on its way: may come late where nobody waits for it any more.
+struct OnItsWay<'a>(&'a FaultyStore, Option<Write>);
+
+impl Drop for OnItsWay<'_> {
+    fn drop(&mut self) {
+        if let Some(write) = self.1.take().filter(|_| self.0.faults.choose(2)) {
+            self.0.late.lock().unwrap().push(write);
+        }
+    }
 }
 
 impl FaultyStore {
@@ -92,6 +126,7 @@ impl FaultyStore {
         Arc::new(Self {
             inner: InMemory::new(),
             faults: Arc::clone(faults),
+            late: Mutex::default(),
         })
     }
 
@@ -103,6 +138,23 @@ impl FaultyStore {
             });
         }
         Ok(())
+    }
+
+    /// Takes a while, in which a late write may come.
+    async fn delay(&self) {
+        self.faults.delay().await;
+        let write = {
+            let mut late = self.late.lock().unwrap();
+            let comes = !late.is_empty() && self.faults.choose(8);
+            let at = self.faults.number(late.len().max(1));
+            comes.then(|| late.swap_remove(at))
+        };
+        if let Some(write) = write {
+            let _ = self
+                .inner
+                .put_opts(&write.to, write.payload, write.options)
+                .await;
+        }
     }
 }
 
@@ -120,19 +172,23 @@ impl ObjectStore for FaultyStore {
         payload: PutPayload,
         options: PutOptions,
     ) -> object_store::Result<PutResult> {
-        self.faults.delay().await;
+        let write = Write {
+            to: location.clone(),
+            payload: payload.clone(),
+            options: options.clone(),
+        };
+        let mut on_its_way = OnItsWay(self, Some(write));
+        self.delay().await;
         self.fail(15)?;
-        if options.mode == PutMode::Create && self.inner.head(location).await.is_ok() {
-            return self.inner.put_opts(location, payload, options).await;
-        }
-        // A torn write: what is there if the job ends before the rest is.
-        let bytes: Vec<u8> = payload.iter().flat_map(|b| b.to_vec()).collect();
-        let half = PutPayload::from(bytes[..bytes.len() / 2].to_vec());
-        if self.faults.once_in(3) {
+        on_its_way.1 = None;
+        // A torn write: what is there if the job ends before the rest is. What is created is there whole or not at all.
+        if options.mode == PutMode::Overwrite && self.faults.once_in(3) {
+            let bytes: Vec<u8> = payload.iter().flat_map(|b| b.to_vec()).collect();
+            let half = PutPayload::from(bytes[..bytes.len() / 2].to_vec());
             self.inner.put(location, half).await?;
-            self.faults.delay().await;
+            self.delay().await;
         }
-        let written = self.inner.put(location, payload).await?;
+        let written = self.inner.put_opts(location, payload, options).await?;
         // It is there, and whoever wrote it does not learn that.
         self.fail(25)?;
         Ok(written)
@@ -151,7 +207,7 @@ impl ObjectStore for FaultyStore {
         location: &Path,
         options: GetOptions,
     ) -> object_store::Result<GetResult> {
-        self.faults.delay().await;
+        self.delay().await;
         self.fail(60)?;
         self.inner.get_opts(location, options).await
     }
@@ -172,7 +228,7 @@ impl ObjectStore for FaultyStore {
     }
 
     async fn list_with_delimiter(&self, prefix: Option<&Path>) -> object_store::Result<ListResult> {
-        self.faults.delay().await;
+        self.delay().await;
         self.fail(60)?;
         self.inner.list_with_delimiter(prefix).await
     }
@@ -201,11 +257,13 @@ struct Written {
     mark: Option<u64>,
     /// Which run may write to a topic.
     generation: u64,
-    /// Complete files of a folder that are not published.
-    staged: BTreeMap<String, Vec<Record>>,
+    /// Complete files of a folder that are not published, and which run wrote them.
+    staged: BTreeMap<String, (u64, Vec<Record>)>,
     /// Files that have been.
     published: BTreeSet<String>,
     files: u64,
+    /// The epoch whose commit was begun last, by run.
+    committed: BTreeMap<u64, u64>,
 }
 
 /// How a sink commits.
@@ -307,6 +365,18 @@ impl World {
     }
 }
 
+impl World {
+    /// Whether the last run has written rows that nobody sees.
+    pub fn has_unpublished(&self) -> bool {
+        self.sinks.values().any(|(_, written)| {
+            let written = written.lock().unwrap();
+            let last = written.committed.keys().max().copied();
+            let mut staged = written.staged.values();
+            !written.open.is_empty() || staged.any(|(run, _)| Some(*run) == last)
+        })
+    }
+}
+
 impl Connect for World {
     fn source(&self, source: &graph::Source) -> Result<Arc<dyn Source>> {
         Ok(Arc::new(SimSource {
@@ -317,12 +387,10 @@ impl Connect for World {
 
     fn sink(&self, sink: &graph::Sink) -> Result<Arc<dyn Sink>> {
         let (way, written) = &self.sinks[&sink.name];
-        let mut of = written.lock().unwrap();
-        of.generation += 1;
         Ok(Arc::new(SimSink {
             name: sink.name.clone(),
             way: *way,
-            generation: of.generation,
+            generation: Arc::default(),
             written: Arc::clone(written),
             faults: Arc::clone(&self.faults),
         }))
@@ -409,7 +477,8 @@ impl SourceReader for SimReader {
 struct SimSink {
     name: String,
     way: Way,
-    generation: u64,
+    /// Which run of the topic this is, once it has begun.
+    generation: Arc<AtomicU64>,
     written: Arc<Mutex<Written>>,
     faults: Arc<Faults>,
 }
@@ -424,13 +493,17 @@ impl Sink for SimSink {
         "exactly once"
     }
 
-    fn committer(&self, _job: &Arc<JobContext>) -> Result<Option<Arc<dyn Committer>>> {
-        Ok(Some(Arc::new(self.clone())))
+    fn committer(&self, job: &Arc<JobContext>) -> Result<Option<Arc<dyn Committer>>> {
+        let sink = self.clone();
+        let job = Arc::clone(job);
+        Ok(Some(Arc::new(SimCommitter { sink, job })))
     }
 
     async fn writer(&self, request: WriteRequest) -> Result<Box<dyn SinkWriter>> {
         Ok(Box::new(SimWriter {
             sink: self.clone(),
+            run: request.job.run(),
+            prepared: None,
             encoder: json_row_encoder(request.schema),
             buffer: Vec::new(),
         }))
@@ -439,6 +512,9 @@ impl Sink for SimSink {
 
 struct SimWriter {
     sink: SimSink,
+    run: u64,
+    /// The epoch prepared last.
+    prepared: Option<u64>,
     encoder: Box<dyn Encoder>,
     buffer: Vec<Record>,
 }
@@ -446,6 +522,7 @@ struct SimWriter {
 #[async_trait]
 impl SinkWriter for SimWriter {
     async fn write(&mut self, batch: &Batch) -> Result<()> {
+        self.check_order("rows")?;
         if self.sink.faults.once_in(150) {
             return Err(Error::external("the sink is gone"));
         }
@@ -457,9 +534,8 @@ impl SinkWriter for SimWriter {
         }
         if self.sink.way == Way::Topic {
             let mut written = self.sink.written.lock().unwrap();
-            if written.generation == self.sink.generation {
-                written.open.append(&mut self.buffer);
-            }
+            self.sink.check(&written)?;
+            written.open.append(&mut self.buffer);
         }
         Ok(())
     }
@@ -469,6 +545,8 @@ impl SinkWriter for SimWriter {
     }
 
     async fn prepare(&mut self, epoch: u64) -> Result<Option<String>> {
+        self.check_order("a barrier")?;
+        self.prepared = Some(epoch);
         let mut written = self.sink.written.lock().unwrap();
         if self.sink.way == Way::Topic || self.buffer.is_empty() {
             return Ok(None);
@@ -476,23 +554,47 @@ impl SinkWriter for SimWriter {
         written.files += 1;
         let name = format!("{epoch}-{}", written.files);
         let rows = std::mem::take(&mut self.buffer);
-        written.staged.insert(name.clone(), rows);
+        written.staged.insert(name.clone(), (self.run, rows));
         Ok(Some(name))
     }
 }
 
+impl SimWriter {
+    /// Whatever comes after an epoch that was prepared comes after its commit.
+    fn check_order(&self, what: &str) -> Result<()> {
+        let written = self.sink.written.lock().unwrap();
+        let committed = written.committed.get(&self.run).copied();
+        if self.prepared > committed {
+            let prepared = self.prepared.unwrap_or_default();
+            let message = format!("{what} before epoch {prepared} was committed");
+            return Err(Error::internal(message));
+        }
+        Ok(())
+    }
+}
+
 impl SimSink {
-    fn publish(&self, names: &[String]) {
+    fn publish(&self, names: &[String]) -> Result<()> {
         let mut written = self.written.lock().unwrap();
         for name in names {
             match written.staged.remove(name) {
-                Some(rows) => {
+                Some((_, rows)) => {
                     assert!(written.published.insert(name.clone()));
                     written.visible.extend(rows);
                 }
-                None => assert!(written.published.contains(name), "{name} is lost"),
+                None if written.published.contains(name) => {}
+                None => return Err(Error::internal(format!("{}: {name} is lost", self.name))),
             }
         }
+        Ok(())
+    }
+
+    /// A topic takes nothing from an earlier run.
+    fn check(&self, written: &Written) -> Result<()> {
+        if written.generation != self.generation.load(Ordering::Relaxed) {
+            return Err(Error::new(ErrorKind::Fenced, "a later run has begun"));
+        }
+        Ok(())
     }
 
     fn fail(&self, n: u32) -> Result<()> {
@@ -503,42 +605,58 @@ impl SimSink {
     }
 }
 
+struct SimCommitter {
+    sink: SimSink,
+    job: Arc<JobContext>,
+}
+
 #[async_trait]
-impl Committer for SimSink {
+impl Committer for SimCommitter {
     fn identity(&self) -> String {
-        self.name.clone()
+        self.sink.name.clone()
     }
 
     async fn recover(&self, _earlier: &[String]) -> Result<Option<u64>> {
-        self.faults.delay().await;
-        self.fail(30)?;
-        let mut written = self.written.lock().unwrap();
+        self.sink.faults.delay().await;
+        self.sink.fail(30)?;
+        let mut written = self.sink.written.lock().unwrap();
+        written.generation += 1;
+        self.sink
+            .generation
+            .store(written.generation, Ordering::Relaxed);
         written.open.clear();
         Ok(written.mark)
     }
 
     async fn restore(&self, _epoch: Option<u64>, prepared: &[String]) -> Result<()> {
-        self.faults.delay().await;
-        self.publish(prepared);
-        self.fail(30)?;
-        self.written.lock().unwrap().staged.clear();
+        self.sink.faults.delay().await;
+        self.sink.publish(prepared)?;
+        self.sink.fail(30)?;
+        let run = self.job.run();
+        let mut written = self.sink.written.lock().unwrap();
+        written.staged.retain(|_, (of, _)| *of > run);
         Ok(())
     }
 
     async fn commit(&self, epoch: u64, prepared: &[String]) -> Result<()> {
-        self.faults.delay().await;
-        self.fail(30)?;
-        if self.way == Way::Topic {
-            let mut written = self.written.lock().unwrap();
+        {
+            let mut written = self.sink.written.lock().unwrap();
+            written.committed.insert(self.job.run(), epoch);
+        }
+        self.sink.faults.delay().await;
+        self.sink.fail(30)?;
+        if self.sink.way == Way::Topic {
+            let mut written = self.sink.written.lock().unwrap();
+            self.sink.check(&written)?;
             let open = std::mem::take(&mut written.open);
             written.visible.extend(open);
             written.mark = Some(epoch);
         } else {
-            self.publish(prepared);
+            self.sink.publish(prepared)?;
         }
         // Done, and the answer is lost.
-        self.fail(30)?;
-        self.faults.delay().await;
+        self.sink.fail(30)?;
+        self.sink.faults.delay().await;
         Ok(())
     }
 }

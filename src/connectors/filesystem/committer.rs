@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::marks::{self, Marks};
 use super::staging::{Part, Published, Stage};
-use crate::connectors::Committer;
+use crate::connectors::{Committer, JobContext};
 use crate::error::{Error, Result};
 
 /// What a writer has prepared for an epoch, as it stands in the checkpoint.
@@ -252,6 +252,7 @@ impl Board {
 pub(super) struct FileCommitter {
     pub(super) identity: String,
     pub(super) stage: Stage,
+    pub(super) job: Arc<JobContext>,
     pub(super) board: Arc<Board>,
     pub(super) marks: Option<Arc<Marks>>,
 }
@@ -269,6 +270,7 @@ impl Committer for FileCommitter {
     async fn restore(&self, epoch: Option<u64>, prepared: &[String]) -> Result<()> {
         let prepared = Prepared::read(prepared)?;
         let (stage, board) = (self.stage.clone(), Arc::clone(&self.board));
+        let run = self.job.run();
         blocking(move || {
             for part in prepared.iter().flat_map(|p| &p.files) {
                 tell_lost(&stage, part, stage.publish(part)?);
@@ -276,7 +278,7 @@ impl Committer for FileCommitter {
             for (part, length) in prepared.iter().flat_map(|p| &p.open) {
                 tell_lost(&stage, part, stage.publish_front(part, *length)?);
             }
-            stage.sweep()?;
+            stage.sweep(run)?;
             let whole = prepared.iter().flat_map(|p| &p.files);
             let cut = prepared
                 .iter()

@@ -29,7 +29,12 @@ impl FileSink {
 
     fn stage(&self, job: &JobContext) -> Stage {
         let owner = format!("{} {}", job.name, self.identity());
-        Stage::new(self.path.clone(), &owner, self.content.partitions.depth())
+        Stage::new(
+            self.path.clone(),
+            &owner,
+            job.run(),
+            self.content.partitions.depth(),
+        )
     }
 
     fn board(&self, job: &JobContext) -> Result<Arc<Board>> {
@@ -61,6 +66,7 @@ impl Sink for FileSink {
         Ok(Some(Arc::new(FileCommitter {
             identity: self.identity(),
             stage: self.stage(job),
+            job: Arc::clone(job),
             board: self.board(job)?,
             marks: self.content.marks.clone(),
         })))

@@ -17,6 +17,8 @@ pub(super) struct Stage {
     root: PathBuf,
     /// Is in the names of all hidden files of this job and table, and of no others.
     tag: String,
+    /// The run that writes.
+    run: u64,
     /// How many folders deep the files are.
     depth: usize,
 }
@@ -54,11 +56,12 @@ pub(super) enum Published {
 }
 
 impl Stage {
-    /// `owner` is who writes: the job and the table.
-    pub(super) fn new(root: PathBuf, owner: &str, depth: usize) -> Self {
+    /// `owner` is who writes, the job and the table, and `run` which run of it.
+    pub(super) fn new(root: PathBuf, owner: &str, run: u64, depth: usize) -> Self {
         Self {
             root,
             tag: format!("{:016x}", XxHash3_64::oneshot(owner.as_bytes())),
+            run,
             depth,
         }
     }
@@ -93,7 +96,7 @@ impl Stage {
     /// Where it cannot be made.
     pub(super) fn create(&self, folder: &str, name: String) -> Result<(Part, File)> {
         let part = Part {
-            staged: format!(".{name}.{}.inprogress", self.tag),
+            staged: format!(".{name}.{}.{}.inprogress", self.run, self.tag),
             folder: folder.to_string(),
             name,
         };
@@ -160,12 +163,18 @@ impl Stage {
             .try_for_each(|folder| sync_folder(&self.folder(folder)))
     }
 
-    /// Removes all hidden files of this job and table.
+    /// Removes all hidden files of this job and table that runs up to `run` have left.
     ///
     /// # Errors
     /// Where they cannot be removed.
-    pub(super) fn sweep(&self) -> Result<()> {
-        sweep(&self.root, &format!(".{}.inprogress", self.tag), self.depth)
+    pub(super) fn sweep(&self, run: u64) -> Result<()> {
+        let ending = format!(".{}.inprogress", self.tag);
+        let is_left = |name: &str| {
+            let name = name.strip_prefix('.').and_then(|n| n.strip_suffix(&ending));
+            let of = name.map(|n| n.rsplit('.').next().and_then(|of| of.parse::<u64>().ok()));
+            of.is_some_and(|of| of.is_none_or(|of| of <= run))
+        };
+        sweep(&self.root, &is_left, self.depth)
     }
 
     /// Puts an empty file into the folder of a partition, in place of one that may be there.
@@ -204,7 +213,7 @@ fn sync_folder(path: &Path) -> Result<()> {
         .map_err(|e| cannot_write(path, e))
 }
 
-fn sweep(folder: &Path, ending: &str, depth: usize) -> Result<()> {
+fn sweep(folder: &Path, is_left: &dyn Fn(&str) -> bool, depth: usize) -> Result<()> {
     let entries = match std::fs::read_dir(folder) {
         Ok(entries) => entries,
         Err(e) if e.kind() == ErrorKind::NotFound => return Ok(()),
@@ -214,14 +223,14 @@ fn sweep(folder: &Path, ending: &str, depth: usize) -> Result<()> {
         let entry = entry.map_err(|e| cannot_write(folder, e))?;
         let name = entry.file_name();
         let name = name.to_string_lossy();
-        if name.starts_with('.') && name.ends_with(ending) {
+        if is_left(&name) {
             let path = entry.path();
             match std::fs::remove_file(&path) {
                 Err(e) if e.kind() != ErrorKind::NotFound => return Err(cannot_write(&path, e)),
                 _ => tracing::debug!("removed {}, which no checkpoint has", path.display()),
             }
         } else if depth > 0 && name.contains('=') && entry.path().is_dir() {
-            sweep(&entry.path(), ending, depth - 1)?;
+            sweep(&entry.path(), is_left, depth - 1)?;
         }
     }
     Ok(())
