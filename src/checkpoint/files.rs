@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, AsArray, BooleanArray, RecordBatch, UInt16Array, new_null_array};
-use arrow::compute::{concat_batches, filter_record_batch, not};
+use arrow::compute::{filter_record_batch, not};
 use arrow::datatypes::{DataType, Field, Schema, UInt16Type};
 use arrow::ipc::reader::FileReader;
 use arrow::ipc::writer::FileWriter;
@@ -24,18 +24,24 @@ pub fn checksum(bytes: &[u8]) -> String {
     format!("{:016x}", XxHash3_64::oneshot(bytes))
 }
 
-/// The bytes of a file with one part.
+/// The bytes of a file with parts of one table, a batch each: all of them whole, or all of them changes.
 ///
 /// # Errors
-/// Where Arrow cannot write a column (a bug).
-pub fn encode(part: &StatePart) -> Result<Vec<u8>> {
-    let rows = match &part.changes {
-        None => whole(part)?,
-        Some(changes) => changed(part, changes)?,
+/// No parts, or parts that do not go together (a bug).
+pub fn encode(parts: &[StatePart]) -> Result<Vec<u8>> {
+    let batches = parts.iter().map(|part| match &part.changes {
+        None => whole(part),
+        Some(changes) => changed(part, changes),
+    });
+    let batches: Vec<RecordBatch> = batches.collect::<Result<_>>()?;
+    let Some(first) = batches.first() else {
+        return Err(Error::internal("a file of state without rows"));
     };
     let mut bytes = Vec::new();
-    let mut writer = FileWriter::try_new(&mut bytes, &rows.schema())?;
-    writer.write(&rows)?;
+    let mut writer = FileWriter::try_new(&mut bytes, &first.schema())?;
+    for batch in &batches {
+        writer.write(batch)?;
+    }
     writer.finish()?;
     drop(writer);
     Ok(bytes)
@@ -96,15 +102,18 @@ fn changed(part: &StatePart, changes: &StateChanges) -> Result<RecordBatch> {
     Ok(RecordBatch::try_new(Arc::new(schema), columns)?)
 }
 
-/// The part in a file.
+/// The parts in a file.
 ///
 /// # Errors
 /// Bytes that are no such file.
-pub fn decode(name: &str, bytes: Vec<u8>) -> Result<StatePart> {
+pub fn decode(name: &str, bytes: Vec<u8>) -> Result<Vec<StatePart>> {
     let reader = FileReader::try_new(std::io::Cursor::new(bytes), None)?;
     let schema = reader.schema();
-    let batches = reader.collect::<std::result::Result<Vec<_>, _>>()?;
-    let all = concat_batches(&schema, &batches)?;
+    reader.map(|batch| part(name, &schema, &batch?)).collect()
+}
+
+/// The part in a batch of a file.
+fn part(name: &str, schema: &Schema, all: &RecordBatch) -> Result<StatePart> {
     let damaged = |what: &str| Error::data(format!("{what} is missing"));
     let metadata = schema.metadata().clone();
     let key = metadata.get(KEY).map(|text| {

@@ -20,6 +20,7 @@ mod store;
 mod tests;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -31,7 +32,7 @@ pub use requests::{Answer, Request};
 pub use store::{Checkpoints, Listed, load};
 
 /// The version of the layout. Readers refuse others.
-pub const FORMAT: u32 = 1;
+pub const FORMAT: u32 = 2;
 
 /// Why a checkpoint was taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -100,6 +101,52 @@ pub struct SinkState {
     pub prepared: Vec<String>,
 }
 
+/// One file instead of several of a table.
+#[derive(Debug, Clone)]
+pub struct Compacted {
+    /// The operator.
+    pub operator: String,
+    /// The table.
+    pub table: String,
+    /// What stood at the beginning of its files.
+    pub replaces: Vec<FileRef>,
+    /// What may stand there instead.
+    pub whole: FileRef,
+}
+
+/// What the next checkpoint follows on.
+#[derive(Debug, Clone)]
+pub struct Before {
+    /// The last one.
+    pub manifest: Arc<Manifest>,
+    /// What of it was written anew since then.
+    pub compacted: Vec<Compacted>,
+}
+
+impl Before {
+    /// The files of a table: those that the last checkpoint has, or what was made of them.
+    pub fn files(&self, operator: &str, table: &str) -> Vec<FileRef> {
+        let operators = self.manifest.operators.iter();
+        let mut known = operators.filter(|o| o.id == operator);
+        let Some(files) = known.find_map(|o| o.tables.get(table)) else {
+            return Vec::new();
+        };
+        let compacted =
+            self.compacted.iter().rev().find(|c| {
+                c.operator == operator && c.table == table && files.starts_with(&c.replaces)
+            });
+        match compacted {
+            None => files.clone(),
+            Some(compacted) => {
+                let rest = files.iter().skip(compacted.replaces.len()).cloned();
+                std::iter::once(compacted.whole.clone())
+                    .chain(rest)
+                    .collect()
+            }
+        }
+    }
+}
+
 /// What a checkpoint is made of.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Manifest {
@@ -126,6 +173,12 @@ pub struct Manifest {
 }
 
 impl Manifest {
+    /// Whether a table has changes that are more than what they change ([`Checkpoints::compact`]).
+    pub fn is_compactable(&self) -> bool {
+        let tables = self.operators.iter().flat_map(|o| o.tables.values());
+        tables.into_iter().any(|files| store::is_compactable(files))
+    }
+
     /// All its files.
     pub fn files(&self) -> impl Iterator<Item = &FileRef> {
         self.operators

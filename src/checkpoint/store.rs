@@ -6,7 +6,10 @@ use serde::{Deserialize, Serialize};
 
 use super::files::{checksum, decode, encode, without};
 use super::owners::{OWNERS, Owner, Owners, numbered, run_of};
-use super::{FORMAT, FileRef, JobState, Kind, Location, Manifest, OperatorSnapshot, OperatorState};
+use super::{
+    Before, Compacted, FORMAT, FileRef, JobState, Kind, Location, Manifest, OperatorSnapshot,
+    OperatorState,
+};
 use crate::error::{Error, Result};
 use crate::state::{StatePart, merge};
 
@@ -197,7 +200,7 @@ impl Checkpoints {
         owner: &Owner,
         epoch: u64,
         state: &JobState,
-        before: Option<&Manifest>,
+        before: Option<&Before>,
     ) -> Result<Manifest> {
         let folder = &self.location;
         let files = state_file(&owner.files(epoch));
@@ -215,6 +218,33 @@ impl Checkpoints {
             return Err(self.owners().fenced());
         }
         Ok(manifest)
+    }
+
+    /// Writes the tables of a checkpoint anew whose changes are more than what they change. For the checkpoints that follow on it:
+    /// the checkpoint itself stays as it is.
+    ///
+    /// # Errors
+    /// Where the store fails, or a file is damaged.
+    pub async fn compact(&self, owner: &Owner, checkpoint: &Manifest) -> Result<Vec<Compacted>> {
+        let folder = &self.location;
+        let files_of = state_file(&owner.files(checkpoint.epoch));
+        let mut all = Vec::new();
+        for (number, operator) in checkpoint.operators.iter().enumerate() {
+            let tables = operator.tables.iter();
+            for (table, files) in tables.filter(|(_, files)| is_compactable(files)) {
+                let parts = load_table(folder, table, files).await?;
+                let path = format!("{files_of}-{number}-{table}-whole.arrow");
+                let (whole, bytes) = encoded(folder, path, checkpoint.epoch, parts).await?;
+                folder.write(&whole.path, bytes).await?;
+                all.push(Compacted {
+                    operator: operator.id.clone(),
+                    table: table.clone(),
+                    replaces: files.clone(),
+                    whole,
+                });
+            }
+        }
+        Ok(all)
     }
 
     /// Copies a checkpoint, with all its files, to where it stays: to `to`, or beside the checkpoints.
@@ -445,18 +475,17 @@ impl Checkpoints {
 pub async fn load(location: &Location, operator: &OperatorState) -> Result<Vec<StatePart>> {
     let mut tables = Vec::new();
     for (table, files) in &operator.tables {
-        tables.push(load_table(location, table, files).await?);
+        tables.extend(load_table(location, table, files).await?);
     }
     Ok(tables)
 }
 
-async fn load_table(location: &Location, table: &str, files: &[FileRef]) -> Result<StatePart> {
+async fn load_table(location: &Location, table: &str, files: &[FileRef]) -> Result<Vec<StatePart>> {
     let mut parts = Vec::new();
     for file in files {
         let bytes = read_file(location, file).await?;
-        parts.push(
-            decode(table, bytes).map_err(|e| e.at(format!("{}/{}", location.url(), file.path)))?,
-        );
+        let place = || format!("{}/{}", location.url(), file.path);
+        parts.extend(decode(table, bytes).map_err(|e| e.at(place()))?);
     }
     location.work(move || merge(parts)).await
 }
@@ -467,7 +496,7 @@ async fn write_operators(
     files_of: String,
     epoch: u64,
     state: &JobState,
-    before: Option<&Manifest>,
+    before: Option<&Before>,
 ) -> Result<Vec<OperatorState>> {
     let mut operators = Vec::new();
     for (number, operator) in state.operators.iter().enumerate() {
@@ -477,68 +506,45 @@ async fn write_operators(
             parts,
             ended,
         } = operator;
-        let known = before.and_then(|m| m.operators.iter().find(|o| o.id == *id));
         let mut by_table: BTreeMap<&str, Vec<&StatePart>> = BTreeMap::new();
         for part in parts {
             by_table.entry(&part.name).or_default().push(part);
         }
         let mut tables: BTreeMap<String, Vec<FileRef>> = BTreeMap::new();
         for (table, parts) in by_table {
-            let earlier = known.and_then(|o| o.tables.get(table));
+            let earlier = before.map(|b| b.files(id, table)).unwrap_or_default();
             let follows = parts.iter().any(|p| p.changes.is_some());
-            let mut files: Vec<FileRef> = match earlier {
-                Some(files) if follows => files.clone(),
-                _ => Vec::new(),
+            let mut files = if follows { earlier.clone() } else { Vec::new() };
+            let of = |whole: bool| {
+                let own = parts.iter().filter(|p| p.changes.is_none() == whole);
+                let own = own.filter(|p| rows_of(p) > 0);
+                own.map(|p| (*p).clone()).collect::<Vec<_>>()
             };
-            let mut wrote = false;
-            for (i, part) in parts.into_iter().enumerate() {
-                let gone = part.changes.as_ref().map_or(0, |c| c.gone.num_rows());
-                if part.rows.num_rows() + gone == 0 {
+            for (whole, kind) in [(true, "all"), (false, "changes")] {
+                let parts = of(whole);
+                if parts.is_empty() {
                     continue;
                 }
-                let file = format!("{files_of}-{number}-{table}-{i}.arrow");
-                let encoded = part.clone();
-                let bytes = folder.work(move || encode(&encoded)).await?;
-                let sum = checksum(&bytes);
+                let path = format!("{files_of}-{number}-{table}-{kind}.arrow");
+                let (new, bytes) = encoded(folder, path, epoch, parts).await?;
                 // What has not changed since then is there already.
-                let same = earlier.into_iter().flatten().find(|f| {
-                    part.changes.is_none()
-                        && f.whole
-                        && f.checksum == sum
-                        && f.bytes == bytes.len() as u64
-                });
-                if let Some(same) = same {
+                let is_same = |f: &&FileRef| {
+                    whole && f.whole && f.checksum == new.checksum && f.bytes == new.bytes
+                };
+                if let Some(same) = earlier.iter().find(is_same) {
                     files.push(same.clone());
                     continue;
                 }
-                let new = FileRef {
-                    path: file,
-                    epoch,
-                    whole: part.changes.is_none(),
-                    rows: (part.rows.num_rows() + gone) as u64,
-                    bytes: bytes.len() as u64,
-                    checksum: sum,
-                };
                 folder.write(&new.path, bytes).await?;
                 files.push(new);
-                wrote = true;
             }
-            let is_stale = follows && !ended.is_empty() && !files.is_empty();
-            if is_stale || (wrote && is_compactable(&files)) {
-                let mut whole = load_table(folder, table, &files).await?;
-                if is_stale {
-                    whole = without(&whole, ended)?;
-                }
-                let rows = whole.rows.num_rows() as u64;
-                let bytes = folder.work(move || encode(&whole)).await?;
-                let new = FileRef {
-                    path: format!("{files_of}-{number}-{table}-whole.arrow"),
-                    epoch,
-                    whole: true,
-                    rows,
-                    bytes: bytes.len() as u64,
-                    checksum: checksum(&bytes),
-                };
+            // An instance that has ended gives its state no more: what earlier files hold of it is left out.
+            if follows && !ended.is_empty() && !files.is_empty() {
+                let parts = load_table(folder, table, &files).await?;
+                let parts = parts.iter().map(|part| without(part, ended));
+                let parts = parts.collect::<Result<Vec<_>>>()?;
+                let path = format!("{files_of}-{number}-{table}-left.arrow");
+                let (new, bytes) = encoded(folder, path, epoch, parts).await?;
                 folder.write(&new.path, bytes).await?;
                 for file in files.iter().filter(|f| f.epoch == epoch) {
                     folder.remove(&file.path).await?;
@@ -560,8 +566,34 @@ async fn write_operators(
     Ok(operators)
 }
 
+/// The rows that a part gives, and the keys that it says are gone.
+fn rows_of(part: &StatePart) -> usize {
+    part.rows.num_rows() + part.changes.as_ref().map_or(0, |c| c.gone.num_rows())
+}
+
+/// A file with these parts, which are of one kind, and its bytes.
+async fn encoded(
+    folder: &Location,
+    path: String,
+    epoch: u64,
+    parts: Vec<StatePart>,
+) -> Result<(FileRef, Vec<u8>)> {
+    let whole = parts.iter().all(|p| p.changes.is_none());
+    let rows = parts.iter().map(rows_of).sum::<usize>() as u64;
+    let bytes = folder.work(move || encode(&parts)).await?;
+    let file = FileRef {
+        path,
+        epoch,
+        whole,
+        rows,
+        bytes: bytes.len() as u64,
+        checksum: checksum(&bytes),
+    };
+    Ok((file, bytes))
+}
+
 /// Whether the changes of a table are more than what they change.
-fn is_compactable(files: &[FileRef]) -> bool {
+pub(super) fn is_compactable(files: &[FileRef]) -> bool {
     let size = |whole: bool| -> u64 {
         let those = files.iter().filter(|f| f.whole == whole);
         those.map(|f| f.bytes).sum()
@@ -599,7 +631,7 @@ async fn read_manifest(location: &Location, file: &str) -> Result<Manifest> {
             "{place}: written in format {}, this flowline reads format {FORMAT}",
             format.unwrap_or(0)
         ))
-        .with_help("use the flowline that wrote it"));
+        .with_help("use the flowline that wrote it, or start the job from nothing with --fresh"));
     }
     serde_json::from_value(sealed.manifest)
         .map_err(|e| damaged(&place, &format!("is no manifest: {e}")))

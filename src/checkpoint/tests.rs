@@ -53,11 +53,19 @@ fn state(parts: Vec<StatePart>) -> JobState {
     }
 }
 
+fn follows(on: &Manifest) -> Before {
+    Before {
+        manifest: Arc::new(on.clone()),
+        compacted: Vec::new(),
+    }
+}
+
 struct Store {
     raw: Arc<InMemory>,
     checkpoints: Checkpoints,
     owner: Owner,
     last: Option<Manifest>,
+    compacted: Vec<Compacted>,
 }
 
 impl Store {
@@ -70,17 +78,34 @@ impl Store {
             checkpoints,
             owner,
             last: None,
+            compacted: Vec::new(),
         }
     }
 
     async fn save(&mut self, epoch: u64, parts: Vec<StatePart>) -> Manifest {
         let saved = self
             .checkpoints
-            .save(&self.owner, epoch, &state(parts), self.last.as_ref())
+            .save(&self.owner, epoch, &state(parts), self.before().as_ref())
             .await
             .unwrap();
         self.last = Some(saved.clone());
+        self.compacted = Vec::new();
         saved
+    }
+
+    /// What the next checkpoint follows on.
+    fn before(&self) -> Option<Before> {
+        self.last.clone().map(|last| Before {
+            manifest: Arc::new(last),
+            compacted: self.compacted.clone(),
+        })
+    }
+
+    /// Writes anew what has many changes.
+    async fn compact(&mut self) {
+        let last = self.last.clone().unwrap();
+        assert!(last.is_compactable());
+        self.compacted = self.checkpoints.compact(&self.owner, &last).await.unwrap();
     }
 
     /// The rows of the operator in a checkpoint, sorted.
@@ -155,6 +180,11 @@ async fn many_changes_are_merged_into_a_whole_table() {
         let saved = store.save(epoch, vec![changes(&[("a", value)], &[])]).await;
         most = most.max(saved.operators[0].tables["groups"].len());
         assert_eq!(store.rows(&saved).await, [("a".to_string(), value)]);
+        // It takes a while: the next checkpoints do not wait for it.
+        if saved.is_compactable() && epoch % 3 == 0 {
+            store.compact().await;
+            assert_eq!(store.rows(&saved).await, [("a".to_string(), value)]);
+        }
         store.checkpoints.retain(2, epoch).await.unwrap();
     }
     assert!(most < 100, "{most} files of one table");
@@ -171,7 +201,7 @@ async fn state_of_instances_that_have_ended_is_left_out() {
     next.operators[0].ended = vec![group];
     let saved = store
         .checkpoints
-        .save(&store.owner, 2, &next, store.last.as_ref())
+        .save(&store.owner, 2, &next, store.before().as_ref())
         .await
         .unwrap();
     assert_eq!(store.rows(&saved).await, [("a".to_string(), 3)]);
@@ -257,7 +287,7 @@ async fn a_later_run_shuts_out_an_earlier_one() {
     assert_eq!((begun.epoch, &begun.operators), (2, &first.operators));
     let stale = store
         .checkpoints
-        .save(&store.owner, 2, &state(Vec::new()), store.last.as_ref())
+        .save(&store.owner, 2, &state(Vec::new()), store.before().as_ref())
         .await
         .unwrap_err();
     assert_eq!(stale.kind, ErrorKind::Fenced);
@@ -267,7 +297,7 @@ async fn a_later_run_shuts_out_an_earlier_one() {
     let later = store.checkpoints.own("later", true).await.unwrap();
     store
         .checkpoints
-        .save(&later, 3, &state(Vec::new()), store.last.as_ref())
+        .save(&later, 3, &state(Vec::new()), store.before().as_ref())
         .await
         .unwrap();
 }
@@ -275,17 +305,19 @@ async fn a_later_run_shuts_out_an_earlier_one() {
 #[tokio::test]
 async fn a_run_whose_files_a_later_one_has_removed_is_shut_out() {
     let mut store = Store::new().await;
-    store.save(1, vec![whole(&[("a", 1)])]).await;
-    // The next one reads all files, to make one of them.
-    for epoch in 2..=64 {
-        store.save(epoch, vec![changes(&[("a", 2)], &[])]).await;
-    }
+    let whole = whole(&[("a", 1)]);
+    let group = whole.key_groups.value(0);
+    store.save(1, vec![whole]).await;
     let later = store.checkpoints.own("later", false).await.unwrap();
     store.checkpoints.forget(|_| true).await.unwrap();
     store.checkpoints.sweep(&later).await.unwrap();
-    let changed = state(vec![changes(&[("a", 3)], &[])]);
-    let last = store.last.as_ref();
-    let saved = store.checkpoints.save(&store.owner, 65, &changed, last);
+    // An instance has ended: what there is of its state is read.
+    let mut changed = state(vec![changes(&[("a", 3)], &[])]);
+    changed.operators[0].ended = vec![group];
+    let before = store.before();
+    let saved = store
+        .checkpoints
+        .save(&store.owner, 2, &changed, before.as_ref());
     assert_eq!(saved.await.unwrap_err().kind, ErrorKind::Fenced);
 }
 
@@ -301,7 +333,7 @@ async fn a_manifest_on_its_way_counts_before_the_next_run_has_begun_or_never() {
     let second = state(Vec::new());
     let late = store
         .checkpoints
-        .save(&store.owner, 2, &second, Some(&first))
+        .save(&store.owner, 2, &second, Some(&follows(&first)))
         .await;
     assert_eq!(late.unwrap_err().kind, ErrorKind::Fenced);
     assert!(
@@ -318,7 +350,7 @@ async fn a_manifest_on_its_way_counts_before_the_next_run_has_begun_or_never() {
     // The next one: what the later run has written stays, whatever an earlier one sweeps.
     let last = state(vec![whole(&[("a", 2)])]);
     let saved = checkpoints
-        .save(&later, 4, &last, Some(&begun))
+        .save(&later, 4, &last, Some(&follows(&begun)))
         .await
         .unwrap();
     checkpoints

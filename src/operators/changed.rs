@@ -84,7 +84,7 @@ fn picked(rows: &RecordBatch, indices: &[usize]) -> Result<RecordBatch> {
         return Ok(rows.slice(0, indices.len()));
     }
     let indices = UInt32Array::from_iter_values(indices.iter().map(|i| *i as u32));
-    Ok(take_rows(rows, &indices)?)
+    take_rows(rows, &indices)
 }
 
 /// Where the values of two columns differ; NULL is a value.

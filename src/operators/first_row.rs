@@ -235,7 +235,9 @@ impl Operator for FirstRow {
 
     /// Parts "waiting", the rows and `__behind`, and "done", the keys.
     fn snapshot(&mut self) -> Result<Vec<StatePart>> {
-        Ok(vec![self.waiting.snapshot()?, self.done.snapshot()?])
+        let mut parts = self.waiting.snapshot()?;
+        parts.extend(self.done.snapshot()?);
+        Ok(parts)
     }
 
     fn restore(&mut self, parts: Vec<StatePart>) -> Result<()> {

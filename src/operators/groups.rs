@@ -311,7 +311,11 @@ impl Groups {
     /// # Errors
     /// Where rows cannot be given as columns (a bug).
     pub fn snapshot(&mut self) -> Result<Vec<StatePart>> {
-        self.tables().map(Table::snapshot).collect()
+        let mut parts = Vec::new();
+        for table in self.tables() {
+            parts.extend(table.snapshot()?);
+        }
+        Ok(parts)
     }
 
     fn tables(&mut self) -> impl Iterator<Item = &mut Table> {

@@ -89,7 +89,7 @@ impl Operator for ChangelogNormalize {
     }
 
     fn snapshot(&mut self) -> Result<Vec<StatePart>> {
-        Ok(vec![self.rows.snapshot()?])
+        self.rows.snapshot()
     }
 
     fn restore(&mut self, parts: Vec<StatePart>) -> Result<()> {

@@ -508,7 +508,9 @@ impl Ranking {
     /// # Errors
     /// Where rows cannot be given as columns (a bug).
     pub fn snapshot(&mut self) -> Result<Vec<StatePart>> {
-        Ok(vec![self.rows.snapshot()?, self.partitions.snapshot()?])
+        let mut parts = self.rows.snapshot()?;
+        parts.extend(self.partitions.snapshot()?);
+        Ok(parts)
     }
 
     /// Takes state of [`Ranking::snapshot`].

@@ -183,7 +183,9 @@ impl<T: Operator> Instances<T> {
     /// The whole tables of the last snapshot.
     pub fn state(&self) -> Vec<StatePart> {
         let tables = self.log.values();
-        tables.map(|parts| merge(parts.clone()).unwrap()).collect()
+        tables
+            .flat_map(|parts| merge(parts.clone()).unwrap())
+            .collect()
     }
 
     /// Instances that take over the state of these.

@@ -29,6 +29,9 @@ impl Committing {
             Work::Store(next) => Event::Stored(self.store(&next).await),
             Work::Commit(manifest) => Event::Committed(self.commit(&manifest).await),
             Work::Save(manifest, to) => Event::Saved(self.save(&manifest, to.as_deref()).await),
+            Work::Compact(manifest) => {
+                Event::Compacted(self.checkpoints.compact(&self.owner, &manifest).await)
+            }
             Work::Answer(name, answer) => {
                 let folder = &self.checkpoints.location;
                 let answered = Request::answer(folder, &name, &answer).await;
@@ -38,7 +41,7 @@ impl Committing {
     }
 
     async fn store(&self, next: &Unstored) -> Result<Manifest> {
-        let before = next.before.as_deref();
+        let before = next.before.as_ref();
         self.checkpoints
             .save(&self.owner, next.epoch, &next.state, before)
             .await

@@ -124,7 +124,7 @@ mod tests {
             .part("t", &rows(&[8]), vec![3].into(), &[0])
             .unwrap();
         assert_eq!(second.changes.as_ref().unwrap().gone.num_rows(), 1);
-        let whole = merge(vec![first, second]).unwrap();
+        let whole = merge(vec![first, second]).unwrap().remove(0);
         let mut other = Arrivals::default();
         let (kept, numbers) = other.restore(&whole).unwrap();
         other.restored();

@@ -363,6 +363,11 @@ impl Column {
         }
     }
 
+    /// How many bytes the value at `at` has.
+    pub fn len(&self, at: usize) -> usize {
+        self.bytes(at).len()
+    }
+
     /// A BIGINT; NULL is 0.
     pub fn int(&self, at: usize) -> i64 {
         let bytes = self.bytes(at).try_into().unwrap_or_default();

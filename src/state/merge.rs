@@ -1,22 +1,29 @@
 //! One table of all that snapshots gave of it: what was replaced later is left out.
 
-use std::collections::HashSet;
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, BooleanArray, NullArray, RecordBatch};
 use arrow::compute::{concat_batches, filter_record_batch};
 use arrow::row::{Row, RowConverter, Rows, SortField};
+use hashbrown::HashSet;
 
 use super::StatePart;
 use crate::error::{Error, Result};
 
-/// Merges parts of one table, oldest first, into the whole table. They may be of several instances, whose keys are disjoint at
-/// any time. Rows whose key is in a later part of changes, there or gone, are left out; a whole part replaces nothing: what came
-/// before it is not to be given.
+/// A part of a merged table has at most so many bytes, roughly: a column of text may not have more than 2 GiB.
+const PART: usize = 512 << 20;
+
+/// Merges parts of one table, oldest first, into the whole table: one part, or several where it is large. They may be of several
+/// instances, whose keys are disjoint at any time. Rows whose key is in a later part of changes, there or gone, are left out; a
+/// whole part replaces nothing: what came before it is not to be given.
 ///
 /// # Errors
 /// No parts, or parts of different tables.
-pub fn merge(parts: Vec<StatePart>) -> Result<StatePart> {
+pub fn merge(parts: Vec<StatePart>) -> Result<Vec<StatePart>> {
+    merge_by(parts, PART)
+}
+
+fn merge_by(parts: Vec<StatePart>, most: usize) -> Result<Vec<StatePart>> {
     let Some(first) = parts.first() else {
         return Err(Error::internal("no parts to make a table of"));
     };
@@ -34,28 +41,45 @@ pub fn merge(parts: Vec<StatePart>) -> Result<StatePart> {
     };
     let schema = parts.iter().find(|p| p.rows.num_rows() > 0);
     let schema = schema.unwrap_or(first).rows.schema();
-    let (mut batches, mut key_groups) = (Vec::new(), Vec::new());
+    let mut merged = Vec::new();
+    let (mut batches, mut key_groups, mut bytes) = (Vec::new(), Vec::new(), 0);
+    let whole = |batches: &[RecordBatch], key_groups: Vec<u16>| -> Result<StatePart> {
+        Ok(StatePart {
+            name: name.clone(),
+            key_groups: key_groups.into(),
+            rows: concat_batches(&schema, batches)?,
+            changes: None,
+        })
+    };
     for (part, kept) in parts.iter().zip(kept) {
         let groups = part.key_groups.values().iter().copied();
+        let rows = match &kept {
+            None => part.rows.clone(),
+            Some(kept) => filter_record_batch(&part.rows, kept)?,
+        };
+        if rows.num_rows() == 0 {
+            continue;
+        }
+        let size = rows.get_array_memory_size();
+        if bytes + size > most && !batches.is_empty() {
+            merged.push(whole(&batches, std::mem::take(&mut key_groups))?);
+            batches.clear();
+            bytes = 0;
+        }
+        bytes += size;
+        batches.push(rows);
         match kept {
-            None => {
-                batches.push(part.rows.clone());
-                key_groups.extend(groups);
-            }
+            None => key_groups.extend(groups),
             Some(kept) => {
-                batches.push(filter_record_batch(&part.rows, &kept)?);
                 let kept = kept.values().iter();
                 key_groups.extend(groups.zip(kept).filter(|(_, k)| *k).map(|(g, _)| g));
             }
         }
     }
-    batches.retain(|rows| rows.num_rows() > 0);
-    Ok(StatePart {
-        name,
-        key_groups: key_groups.into(),
-        rows: concat_batches(&schema, &batches)?,
-        changes: None,
-    })
+    if !batches.is_empty() || merged.is_empty() {
+        merged.push(whole(&batches, key_groups)?);
+    }
+    Ok(merged)
 }
 
 /// Which rows of each part no later part replaces; `None`: all.
@@ -143,10 +167,11 @@ mod tests {
             Some(RecordBatch::try_new_with_options(empty, vec![], &options).unwrap())
         };
         let changed = |value| part(value).replacing(vec![], none(0));
-        let merged = merge(vec![part(1), changed(2), changed(3)]).unwrap();
+        let merge = |parts| merge(parts).unwrap().remove(0);
+        let merged = merge(vec![part(1), changed(2), changed(3)]);
         assert_eq!(merged.rows, batch(&[(0, None, 3)]));
         let gone = StatePart::keyed("t", batch(&[]), &[]).unwrap();
-        let merged = merge(vec![merged, gone.replacing(vec![], none(1))]).unwrap();
+        let merged = merge(vec![merged, gone.replacing(vec![], none(1))]);
         assert_eq!(merged.rows, batch(&[]));
     }
 
@@ -154,7 +179,9 @@ mod tests {
     fn whole_parts_are_put_together_and_what_is_no_table_is_refused() {
         let rows = batch(&[(1, None, 1), (2, None, 2)]);
         let part = StatePart::keyed("t", rows, &[0]).unwrap();
-        let merged = merge(vec![part.clone(), part.clone()]).unwrap();
+        let apart = merge_by(vec![part.clone(), part.clone()], 1).unwrap();
+        assert_eq!(apart.len(), 2, "a large table is several parts");
+        let merged = merge(vec![part.clone(), part.clone()]).unwrap().remove(0);
         assert_eq!(merged.rows.num_rows(), 4);
         assert!(merged.key_groups.iter().all(|g| g.unwrap() < KEY_GROUPS));
         assert!(merge(Vec::new()).is_err());

@@ -13,7 +13,7 @@ use hashbrown::{HashMap, HashTable};
 use twox_hash::XxHash3_64;
 
 use super::columns::{Bytes, Column, ColumnType};
-use super::{StatePart, StateTtl, with_numbers};
+use super::{KEY_GROUPS, StatePart, StateTtl, with_numbers};
 use crate::error::{Error, Result};
 
 /// Where a row of a table is.
@@ -21,6 +21,9 @@ pub type Slot = u32;
 
 /// No row.
 pub const NO_SLOT: Slot = Slot::MAX;
+
+/// A part of a snapshot has at most so many bytes, roughly: a column of text may not have more than 2 GiB.
+const PART: usize = 512 << 20;
 
 /// Slots of a page.
 const PAGE: usize = 4096;
@@ -483,11 +486,15 @@ impl Table {
     // Snapshots.
 
     /// The rows that changed since the last snapshot, and the keys that went; the first time all rows. What follows counts from
-    /// here.
+    /// here. One part, or several where that is much.
     ///
     /// # Errors
     /// Where rows cannot be given as columns (a bug).
-    pub fn snapshot(&mut self) -> Result<StatePart> {
+    pub fn snapshot(&mut self) -> Result<Vec<StatePart>> {
+        self.snapshot_by(PART)
+    }
+
+    fn snapshot_by(&mut self, most: usize) -> Result<Vec<StatePart>> {
         let gone = self.gone.replace(Bytes::default());
         let mut slots = match gone {
             Some(_) => std::mem::take(&mut self.changed),
@@ -500,12 +507,51 @@ impl Table {
         });
         slots.retain(|slot| self.flags[*slot as usize] & LIVE != 0);
         slots.sort_unstable();
-        let part = StatePart::keyed(&self.name, self.written_rows(&slots)?, &self.spread)?;
-        let gone = match gone {
-            Some(gone) => Some(self.key_rows(&gone)?),
-            None => None,
-        };
-        Ok(part.replacing(self.key.clone(), gone))
+        let mut parts = Vec::new();
+        let mut from = 0;
+        let mut bytes = 0;
+        for to in 0..=slots.len() {
+            bytes += slots.get(to).map_or(0, |slot| self.bytes(*slot));
+            if to < slots.len() && (bytes <= most || from == to) {
+                continue;
+            }
+            let part = self.part(&slots[from..to])?;
+            // What went is said once.
+            let gone = match &gone {
+                Some(gone) if from == 0 => Some(self.key_rows(gone)?),
+                Some(_) => Some(self.key_rows(&Bytes::default())?),
+                None => None,
+            };
+            parts.push(part.replacing(self.key.clone(), gone));
+            (from, bytes) = (to, slots.get(to).map_or(0, |slot| self.bytes(*slot)));
+        }
+        Ok(parts)
+    }
+
+    fn part(&self, slots: &[Slot]) -> Result<StatePart> {
+        let rows = self.written_rows(slots)?;
+        if self.spread != self.key || self.key.is_empty() {
+            return StatePart::keyed(&self.name, rows, &self.spread);
+        }
+        Ok(StatePart {
+            name: self.name.clone(),
+            key_groups: slots.iter().map(|slot| self.key_group(*slot)).collect(),
+            rows,
+            changes: None,
+        })
+    }
+
+    /// Roughly how many bytes a row has.
+    fn bytes(&self, slot: Slot) -> usize {
+        let (page, at) = place(slot);
+        let page = &self.pages[page];
+        let columns = page.columns.iter().map(|column| column.len(at));
+        page.keys.get(at).len() + columns.sum::<usize>()
+    }
+
+    /// The key group of a row that is spread by its whole key: keys are kept in the form in which they are hashed.
+    fn key_group(&self, slot: Slot) -> u16 {
+        (hash(key_of(&self.pages, slot)) % u64::from(KEY_GROUPS)) as u16
     }
 
     fn key_rows(&self, keys: &Bytes) -> Result<RecordBatch> {

@@ -147,17 +147,17 @@ proptest! {
                     model.retain(|_, (_, at)| !expires || at.unwrap() + AFTER > time);
                 }
                 Step::Snapshot => {
-                    log.extend(all.iter_mut().map(|table| table.snapshot().unwrap()));
-                    let whole = merge(log.clone()).unwrap();
+                    log.extend(all.iter_mut().flat_map(|table| table.snapshot().unwrap()));
+                    let whole = merge(log.clone()).unwrap().remove(0);
                     let expected = model.iter().map(|(key, (number, _))| (*key, *number));
                     prop_assert_eq!(rows(&whole.rows), expected.collect::<BTreeMap<_, _>>());
                     prop_assert!(whole.key_groups.iter().all(|g| g.unwrap() < KEY_GROUPS));
                 }
-                Step::Compact if !log.is_empty() => log = vec![merge(log).unwrap()],
+                Step::Compact if !log.is_empty() => log = merge(log).unwrap(),
                 Step::Compact => {}
                 Step::Rescale(n) => {
-                    log.extend(all.iter_mut().map(|table| table.snapshot().unwrap()));
-                    let whole = merge(log.clone()).unwrap();
+                    log.extend(all.iter_mut().flat_map(|table| table.snapshot().unwrap()));
+                    let whole = merge(log.clone()).unwrap().remove(0);
                     all = (0..n).map(|_| table(expires)).collect();
                     for (i, table) in all.iter_mut().enumerate() {
                         table.restore_all(&[whole.of_instance(i, n).unwrap()]).unwrap();
@@ -192,14 +192,48 @@ fn a_table_without_a_key_has_one_row() {
         (&[0][..], &[0, 0][..])
     );
     table.set_int(0, 0, 7).unwrap();
-    let first = table.snapshot().unwrap();
+    let first = table.snapshot().unwrap().remove(0);
     table.remove(0).unwrap();
-    let second = table.snapshot().unwrap();
+    let second = table.snapshot().unwrap().remove(0);
     let mut other = make().unwrap();
     other.restore_all(std::slice::from_ref(&first)).unwrap();
     assert_eq!(other.int(0, 0), 7);
-    let nothing = merge(vec![first, second]).unwrap();
+    let nothing = merge(vec![first, second]).unwrap().remove(0);
     assert_eq!(nothing.rows.num_rows(), 0);
+}
+
+#[test]
+fn rows_that_are_spread_by_their_key_have_the_groups_of_it() {
+    let mut table = Table::new("t", schema(), &[1, 0], &[1, 0], None).unwrap();
+    let columns = key_columns(&[(1, None), (2, Some(7)), (-3, Some(0))]);
+    let columns = [Arc::clone(&columns[1]), Arc::clone(&columns[0])];
+    let keys = table.keys_of(&columns, 3).unwrap();
+    table.write_all(&keys).unwrap();
+    let part = table.snapshot().unwrap().remove(0);
+    let expected = StatePart::keyed("t", part.rows.clone(), &[1, 0]).unwrap();
+    assert_eq!(part.key_groups, expected.key_groups);
+}
+
+#[test]
+fn a_large_table_is_given_in_several_parts() {
+    let mut table = table(false);
+    write(
+        &mut table,
+        &[((1, None), 5), ((2, None), 8), ((3, None), 7)],
+    );
+    let parts = table.snapshot_by(1).unwrap();
+    assert_eq!(parts.len(), 3);
+    write(&mut table, &[((1, None), 4), ((4, None), 2)]);
+    assert!(remove(&mut table, (2, None)));
+    let all = parts.into_iter().chain(table.snapshot_by(1).unwrap());
+    let whole = merge(all.collect()).unwrap().remove(0);
+    let expected = [((1, None), 4), ((3, None), 7), ((4, None), 2)];
+    assert_eq!(rows(&whole.rows), BTreeMap::from(expected));
+    assert_eq!(
+        table.snapshot_by(1).unwrap().len(),
+        1,
+        "a part also of nothing"
+    );
 }
 
 #[test]

@@ -258,29 +258,34 @@ impl Lowering<'_> {
         mut group_roles: Vec<Role>,
         order_dependent: bool,
     ) -> Planned<Lowered> {
-        // What rows are spread by must be columns.
-        let node_schema = Arc::clone(&self.graph.nodes[input.node].schema);
-        let width = node_schema.fields().len();
-        let own = (0..width).map(|i| column_expr(&node_schema, i));
-        let groups = aggregate.group.iter().cloned();
-        let fields = node_schema.fields().iter().chain(
-            aggregate
-                .result_schema
-                .fields()
-                .iter()
-                .take(aggregate.group.len()),
-        );
-        let schema = Arc::new(Schema::new(fields.cloned().collect::<Vec<_>>()));
-        let step = CalcStep::Project(own.chain(groups).collect(), Arc::clone(&schema));
-        let rows = self.calc(input.node, step, Arc::clone(&schema), Vec::new());
-        let group = (0..aggregate.group.len())
-            .map(|i| column_expr(&schema, width + i))
-            .collect();
+        // What rows are spread by must be columns: those that are none yet are put after the others.
+        let mut schema = Arc::clone(&self.graph.nodes[input.node].schema);
+        let mut fields = schema.fields().to_vec();
+        let mut columns: Vec<NamedExpr> =
+            (0..fields.len()).map(|i| column_expr(&schema, i)).collect();
+        let mut places = Vec::with_capacity(aggregate.group.len());
+        for (i, group) in aggregate.group.iter().enumerate() {
+            places.push(match group.0.downcast_ref::<PhysicalColumn>() {
+                Some(column) => column.index(),
+                None => {
+                    fields.push(Arc::new(aggregate.result_schema.field(i).clone()));
+                    columns.push(group.clone());
+                    fields.len() - 1
+                }
+            });
+        }
+        let mut rows = input.node;
+        if fields.len() > schema.fields().len() {
+            schema = Arc::new(Schema::new(fields));
+            let step = CalcStep::Project(columns, Arc::clone(&schema));
+            rows = self.calc(rows, step, Arc::clone(&schema), Vec::new());
+        }
+        let group = places.iter().map(|place| column_expr(&schema, *place));
+        let key: Vec<usize> = aggregate.key.iter().map(|k| places[*k]).collect();
         let aggregate = Aggregate {
-            group,
+            group: group.collect(),
             ..aggregate.as_ref().clone()
         };
-        let key: Vec<usize> = aggregate.key.iter().map(|k| width + k).collect();
         let (exchange, parallelism) = self.spread(&key);
         let is_window = aggregate.window.is_some();
         let changes = Changes {
