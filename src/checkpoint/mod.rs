@@ -88,6 +88,8 @@ pub struct OperatorState {
     pub id: String,
     /// What it does, for people.
     pub title: String,
+    /// How far event time had come for all its instances, in milliseconds since the epoch.
+    pub watermark: Option<i64>,
     /// The files of each of its tables, oldest first.
     pub tables: BTreeMap<String, Vec<FileRef>>,
 }
@@ -221,6 +223,8 @@ pub struct OperatorSnapshot {
     pub id: String,
     /// What it does, for people.
     pub title: String,
+    /// How far event time had come for all its instances, in milliseconds since the epoch.
+    pub watermark: Option<i64>,
     /// The parts of all instances.
     pub parts: Vec<StatePart>,
     /// Key groups of instances that have ended: their state is no more.

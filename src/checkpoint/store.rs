@@ -503,6 +503,7 @@ async fn write_operators(
         let OperatorSnapshot {
             id,
             title,
+            watermark,
             parts,
             ended,
         } = operator;
@@ -559,6 +560,7 @@ async fn write_operators(
             operators.push(OperatorState {
                 id: id.clone(),
                 title: title.clone(),
+                watermark: *watermark,
                 tables,
             });
         }

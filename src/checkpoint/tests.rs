@@ -46,6 +46,7 @@ fn state(parts: Vec<StatePart>) -> JobState {
         operators: vec![OperatorSnapshot {
             id: "s/GroupAggregate-1".into(),
             title: "GroupAggregate".into(),
+            watermark: None,
             parts,
             ended: Vec::new(),
         }],

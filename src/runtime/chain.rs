@@ -17,6 +17,8 @@ pub struct Chain {
     ended: Vec<bool>,
     /// The end of the inputs is none of event time.
     stays_open: bool,
+    /// What the operators emitted when they were restored.
+    restored: Vec<Element>,
     /// The barrier being aligned: its epoch and which channels have brought it.
     barrier: Option<(u64, Vec<bool>)>,
 }
@@ -58,6 +60,7 @@ impl Chain {
             ports,
             ended: vec![false; n],
             stays_open,
+            restored: Vec::new(),
             barrier: None,
         }
     }
@@ -76,18 +79,34 @@ impl Chain {
         self.ended.iter().all(|e| *e)
     }
 
-    /// Takes state before the first element.
+    /// Takes state before the first element. `watermark`: how far event time had come for these operators. What a partition
+    /// that was idle then brings later is as late as it was.
     ///
     /// # Errors
     /// Where the state is of another operator.
     pub fn restore(
         &mut self,
         mut parts: impl FnMut(NodeId) -> Result<Vec<StatePart>>,
+        watermark: impl Fn(NodeId) -> Option<Millis>,
     ) -> Result<()> {
         for (id, operator) in &mut self.operators {
             operator.restore(parts(*id)?)?;
         }
+        let mut known = self.operators.iter().filter_map(|(id, _)| watermark(*id));
+        if let Some(time) = known.next() {
+            self.merge.restore(time);
+            let mut out = Vec::new();
+            self.run(0, 0, Element::Watermark(Watermark::At(time)), &mut out)?;
+            // Those after this task are told of time by themselves.
+            out.retain(|element| !matches!(element, Element::Watermark(_)));
+            self.restored = out;
+        }
         Ok(())
+    }
+
+    /// How far event time has come.
+    pub fn watermark(&self) -> Option<Millis> {
+        self.merge.highest()
     }
 
     /// How often the operators want to hear of the clock, in milliseconds; `None`: never.
@@ -143,7 +162,10 @@ impl Chain {
     /// # Errors
     /// A row that cannot be processed.
     pub fn on_element(&mut self, channel: usize, element: Element) -> Result<Step> {
-        let mut step = Step::default();
+        let mut step = Step {
+            out: std::mem::take(&mut self.restored),
+            snapshot: None,
+        };
         match element {
             Element::Batch(batch) => {
                 let port = self.ports.get(channel).copied().unwrap_or(0);

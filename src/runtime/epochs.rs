@@ -15,6 +15,8 @@ pub type InstanceId = (usize, usize);
 pub struct InstanceState {
     /// Its source and where the partitions of that stand.
     pub source: Option<(NodeId, Vec<PartitionPosition>)>,
+    /// How far event time has come for its operators.
+    pub watermark: Option<i64>,
     /// The state of its operators.
     pub operators: Vec<(NodeId, Vec<StatePart>)>,
     /// Its sink and what that has prepared.
@@ -140,7 +142,12 @@ impl Epochs {
         let mut prepared = std::mem::take(&mut self.left);
         for state in std::mem::take(&mut self.said).into_values() {
             for (node, parts) in state.operators {
-                let operator = operators.entry(node).or_default();
+                let operator = operators.entry(node).or_insert_with(|| OperatorSnapshot {
+                    watermark: state.watermark,
+                    ..OperatorSnapshot::default()
+                });
+                // No instance is told of a time to which it had not come; an unknown one comes first.
+                operator.watermark = operator.watermark.min(state.watermark);
                 operator.parts.extend(parts);
             }
             prepared.extend(state.prepared);

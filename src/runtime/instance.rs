@@ -275,6 +275,7 @@ impl Instance {
         let source = self.parts.source.as_ref();
         Box::new(InstanceState {
             source: source.map(|(node, _)| (*node, self.positions.clone())),
+            watermark: self.parts.chain.watermark(),
             operators,
             prepared: None,
         })

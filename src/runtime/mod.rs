@@ -140,6 +140,8 @@ pub struct Snapshot {
     pub sources: BTreeMap<NodeId, Vec<PartitionPosition>>,
     /// State by operator node.
     pub operators: BTreeMap<NodeId, Vec<StatePart>>,
+    /// How far event time had come, by operator node.
+    pub watermarks: BTreeMap<NodeId, Option<i64>>,
 }
 
 impl Snapshot {

@@ -88,7 +88,11 @@ impl Opening<'_> {
             let stays_open = self.options.stays_open;
             let mut chain = Chain::new(operators, task, self.tasks, stays_open, self.graph);
             if let Some(snapshot) = self.snapshot {
-                chain.restore(|node| snapshot.of_instance(node, i, task.parallelism))?;
+                let watermark = |node| snapshot.watermarks.get(&node).copied().flatten();
+                chain.restore(
+                    |node| snapshot.of_instance(node, i, task.parallelism),
+                    watermark,
+                )?;
             }
             let channels = task.channels(self.tasks);
             let parts = Parts {

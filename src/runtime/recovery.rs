@@ -281,6 +281,7 @@ async fn snapshot(
         if let Some(node) = changes.node(&operator.id) {
             let parts = checkpoint::load(location, operator).await?;
             snapshot.operators.insert(node, parts);
+            snapshot.watermarks.insert(node, operator.watermark);
         }
     }
     Ok(snapshot)

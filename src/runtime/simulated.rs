@@ -270,6 +270,8 @@ pub async fn simulate(
                     snapshot.sources.entry(node).or_default().extend(partitions);
                 }
                 for (node, parts) in state.operators {
+                    let known = snapshot.watermarks.entry(node).or_insert(state.watermark);
+                    *known = (*known).min(state.watermark);
                     snapshot.operators.entry(node).or_default().extend(parts);
                 }
             }

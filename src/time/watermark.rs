@@ -62,6 +62,16 @@ impl WatermarkMerge {
         }
     }
 
+    /// The furthest that the merged watermark has come, before the end of all inputs.
+    pub fn highest(&self) -> Option<Millis> {
+        self.highest.filter(|t| *t < Millis::MAX)
+    }
+
+    /// The merged watermark had come so far before: it says nothing of times up to there any more.
+    pub fn restore(&mut self, highest: Millis) {
+        self.highest = Some(highest);
+    }
+
     /// Takes the watermark of one input; returns what the merged one says then, in order, where it moved.
     pub fn update(&mut self, input: usize, watermark: Watermark) -> Vec<Watermark> {
         if let Some(slot) = self.inputs.get_mut(input) {

@@ -140,6 +140,55 @@ fn of_two_runs_of_a_job_one_lives_on() {
     stop(second);
 }
 
+/// A partition that was idle when the job was killed brings a row of a window that has fired: it is late, as it would have been.
+#[test]
+fn a_window_that_has_fired_stays_closed_after_a_restart() {
+    let case = Case::new("idle", 2);
+    let out = created("idle_out");
+    let sql = format!(
+        "SET 'execution.checkpointing.interval' = '200 ms';
+         SET 'pipeline.name' = '{}';
+         SET 'table.exec.source.idle-timeout' = '500 ms';
+         CREATE TABLE t (ts TIMESTAMP(3), WATERMARK FOR ts AS ts) WITH ('connector' = 'kafka', 'topic' = '$topic',
+           'properties.bootstrap.servers' = 'elsewhere:1', 'format' = 'json', 'scan.startup.mode' = 'earliest-offset');
+         CREATE TABLE o (w TIMESTAMP(3), n BIGINT, PRIMARY KEY (w) NOT ENFORCED) WITH ('connector' = 'upsert-kafka',
+           'topic' = '{out}', 'key.format' = 'json', 'value.format' = 'json', 'properties.bootstrap.servers' = 'elsewhere:1',
+           'sink.delivery-guarantee' = 'exactly-once', 'sink.transactional-id-prefix' = '{out}');
+         INSERT INTO o SELECT window_start, COUNT(*) FROM TUMBLE(TABLE t, DESCRIPTOR(ts), INTERVAL '10' SECOND)
+           GROUP BY window_start, window_end;",
+        case.topic
+    );
+    let row = |partition: i32, time: &str| json!({"partition": partition, "value": {"ts": format!("2026-01-01 00:{time}")}});
+    // What was written of each window; its first partition is kept from being idle.
+    let written = |time: &str| -> Vec<(String, i64)> {
+        case.produce(&[row(0, time)]);
+        let record = |r: &Value| {
+            let (w, n) = (r["value"]["w"].as_str().unwrap(), &r["value"]["n"]);
+            (w.to_string(), n.as_i64().unwrap())
+        };
+        case.consume(&out).iter().map(record).collect()
+    };
+    let first = ("2026-01-01 00:00:00".to_string(), 3);
+    case.produce(&[row(0, "00:01"), row(0, "00:02"), row(1, "00:03")]);
+    let mut job = start(&case, &sql, &["--parallelism", "1"]);
+    eventually("the window is over", 120, || {
+        written("01:40") == std::slice::from_ref(&first)
+    });
+    job.kill().unwrap();
+    job.wait().unwrap();
+    let job = start(&case, &sql, &["--parallelism", "1"]);
+    eventually("it runs again", 120, || {
+        case.log().matches("running").count() == 2
+    });
+    case.produce(&[row(1, "00:04")]);
+    eventually("the next window is over", 120, || {
+        written("05:00").len() > 1
+    });
+    stop(job);
+    let of_first = written("05:00").into_iter().filter(|(w, _)| *w == first.0);
+    assert_eq!(of_first.collect::<Vec<_>>(), [first], "{}", case.log());
+}
+
 /// An earlier run that sets its transactions up late shuts the later one out of Kafka, though not of the job: that one goes on.
 #[test]
 fn a_run_that_a_late_one_shuts_out_goes_on() {
