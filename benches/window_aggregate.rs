@@ -6,12 +6,14 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod measure;
+
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
-use std::time::Duration;
+use std::process::Command;
 
 use datafusion::arrow::datatypes::{DataType, Field, Schema, TimeUnit};
 use datafusion::prelude::{JsonReadOptions, SessionConfig, SessionContext};
+use measure::{env, in_turn, marginal, run};
 
 /// The query of sql/02 in DataFusion's words.
 const QUERY: &str = "SELECT date_bin(INTERVAL '5 minutes', \"time\") AS window_start, COALESCE(source, 'unknown') AS source,
@@ -43,22 +45,18 @@ fn main() {
         })
         .collect();
     let bytes = std::fs::metadata(&files[1]).unwrap().len() / events;
-    let mut cpu = [[f64::MAX; 2]; 2];
-    let mut peak = [[0u64; 2]; 2];
-    for _ in 0..rounds {
-        for (s, file) in files.iter().enumerate() {
-            let (seconds, memory) = measure(flowline_job(file, &dir));
-            cpu[0][s] = cpu[0][s].min(seconds);
-            peak[0][s] = peak[0][s].max(memory);
-            let mut batch = Command::new(std::env::current_exe().unwrap());
-            batch.arg("--datafusion").arg(file);
-            let (seconds, memory) = measure(batch);
-            cpu[1][s] = cpu[1][s].min(seconds);
-            peak[1][s] = peak[1][s].max(memory);
-        }
+    let mut jobs: Vec<Command> = files.iter().map(|f| flowline_job(f, &dir)).collect();
+    for file in &files {
+        let mut batch = Command::new(std::env::current_exe().unwrap());
+        batch.arg("--datafusion").arg(file);
+        jobs.push(batch);
     }
-    let millions = (sizes[1] - sizes[0]) as f64 / 1e6;
-    let marginal: Vec<f64> = cpu.iter().map(|c| (c[1] - c[0]) / millions).collect();
+    let taken = in_turn(&mut jobs, rounds);
+    let ways: Vec<_> = taken.chunks(2).collect();
+    let cpu: Vec<f64> = ways
+        .iter()
+        .map(|of| marginal((sizes[0], of[0]), (sizes[1], of[1])))
+        .collect();
     println!("{events} events of {bytes} bytes, minimum of {rounds} runs, one instance each\n");
     println!(
         "| | CPU s per million events | peak memory, {} events | peak memory, {} events |",
@@ -74,20 +72,13 @@ fn main() {
     {
         println!(
             "| {name} | {:.3} | {} MB | {} MB |",
-            marginal[i],
-            peak[i][0] >> 10,
-            peak[i][1] >> 10
+            cpu[i],
+            ways[i][0].peak >> 10,
+            ways[i][1].peak >> 10
         );
     }
-    println!("\nflowline / DataFusion: {:.2}", marginal[0] / marginal[1]);
+    println!("\nflowline / DataFusion: {:.2}", cpu[0] / cpu[1]);
     std::fs::remove_dir_all(&dir).unwrap();
-}
-
-fn env(name: &str, default: u64) -> u64 {
-    std::env::var(name)
-        .ok()
-        .and_then(|v| v.parse().ok())
-        .unwrap_or(default)
 }
 
 fn flowline() -> Command {
@@ -111,51 +102,6 @@ fn flowline_job(events: &Path, dir: &Path) -> Command {
         ])
         .arg(dir.join("out"));
     job
-}
-
-fn run(command: &mut Command) {
-    let output = command.stdout(Stdio::null()).output().unwrap();
-    assert!(
-        output.status.success(),
-        "{command:?}\n{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
-}
-
-/// CPU seconds and peak memory (KiB) of a whole process.
-fn measure(mut command: Command) -> (f64, u64) {
-    let before = children_cpu();
-    let mut child = command
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
-    let status = format!("/proc/{}/status", child.id());
-    let mut peak = 0;
-    let code = loop {
-        if let Ok(text) = std::fs::read_to_string(&status)
-            && let Some(line) = text.lines().find(|l| l.starts_with("VmHWM:"))
-        {
-            peak = line
-                .split_whitespace()
-                .nth(1)
-                .and_then(|n| n.parse().ok())
-                .unwrap_or(peak);
-        }
-        if let Some(code) = child.try_wait().unwrap() {
-            break code;
-        }
-        std::thread::sleep(Duration::from_millis(10));
-    };
-    assert!(code.success(), "{command:?}");
-    (children_cpu() - before, peak)
-}
-
-fn children_cpu() -> f64 {
-    use nix::sys::resource::{UsageWho, getrusage};
-    let usage = getrusage(UsageWho::RUSAGE_CHILDREN).unwrap();
-    let seconds = |t: nix::sys::time::TimeVal| t.tv_sec() as f64 + t.tv_usec() as f64 / 1e6;
-    seconds(usage.user_time()) + seconds(usage.system_time())
 }
 
 /// DataFusion's answer: what a process of its own takes for it is measured from outside.

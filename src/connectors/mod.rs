@@ -15,11 +15,14 @@ mod datagen;
 )]
 mod filesystem;
 mod folded;
+#[allow(clippy::disallowed_methods, reason = "measures time")]
+mod generated;
 #[allow(
     clippy::disallowed_methods,
     reason = "measures time, and draws names and values nobody else has"
 )]
 pub mod kafka;
+mod nexmark;
 mod print;
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
@@ -51,6 +54,7 @@ pub const NAMES: &[&str] = &[
     "datagen",
     "filesystem",
     "kafka",
+    "nexmark",
     "print",
     "upsert-kafka",
 ];
@@ -313,6 +317,7 @@ pub fn source(table: &Table) -> std::result::Result<Arc<dyn Source>, Vec<OptionE
         "kafka" | "upsert-kafka" => kafka::source(table, &options),
         "filesystem" => filesystem::source(table, &options),
         "datagen" => datagen::source(table, &options),
+        "nexmark" => nexmark::source(table, &options),
         other => Err(OptionError::new(
             "connector",
             format!("a table of connector '{other}' cannot be read"),

@@ -49,6 +49,7 @@ fn endless(table: &Arc<Table>) -> Diagnostic {
             "set its option 'scan.bounded.mode' = 'latest-offset', or run with --bounded: it ends at its present end then"
         }
         Some("datagen") => "set its option 'number-of-rows'",
+        Some("nexmark") => "set its option 'events.num'",
         Some("filesystem") => "remove its option 'source.monitor-interval', or run with --bounded",
         _ => "run with --bounded",
     };

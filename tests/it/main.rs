@@ -8,6 +8,7 @@ mod front;
 #[path = "../harness/mod.rs"]
 mod harness;
 mod kafka;
+mod nexmark;
 mod plans;
 mod random;
 mod recovery;

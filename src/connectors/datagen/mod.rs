@@ -7,22 +7,18 @@ mod generator;
 mod tests;
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
-use std::time::Duration;
 
 use arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions};
 use async_trait::async_trait;
-use tokio::time::Instant;
 
-use super::{ReadRequest, Source, SourceEvent, SourceReader};
+use super::generated::{self, Generate, Pace, mix};
+use super::{ReadRequest, Source, SourceReader};
 use crate::catalog::options::{OptionError, Options};
 use crate::catalog::{ColumnKind, Table};
 use crate::error::{Error, Result};
 use generator::{Generator, Moment};
-
-/// Rows come at least this far apart in batches, where the rate allows more than one a batch.
-const BATCH_INTERVAL: Duration = Duration::from_millis(10);
 
 /// The one partition: all rows come from one reader, so that they are the same at any parallelism.
 const PARTITION: &str = "datagen";
@@ -96,105 +92,58 @@ impl Source for Datagen {
     }
 
     async fn reader(&self, request: ReadRequest) -> Result<Box<dyn SourceReader>> {
-        if request.bounded && self.limit.is_none() {
-            return Err(
-                Error::usage("generated rows have no end that could be read up to")
-                    .with_help("set 'number-of-rows' in the WITH list of the table"),
-            );
-        }
-        let emitted = match request.restored.get(PARTITION) {
-            None => 0,
-            Some(text) => text
-                .parse()
-                .map_err(|_| Error::internal(format!("'{text}' is no number of rows")))?,
-        };
-        if let (Some(limit), 0) = (self.limit, request.instance) {
-            request.metrics.total.fetch_add(limit, Ordering::Relaxed);
-            request.metrics.done.fetch_add(emitted, Ordering::Relaxed);
-        }
-        Ok(Box::new(Reader {
-            phase: if request.instance == 0 {
-                Phase::Start
-            } else {
-                Phase::Ended
-            },
-            partition: PARTITION.into(),
-            rate: self.rate,
+        let pace = Pace {
+            rate: Some(self.rate),
             limit: self.limit,
+            limit_option: "number-of-rows",
+        };
+        let rows = Rows {
+            rate: self.rate,
             is_seeded: self.seed.is_some(),
             seed: self.seed.unwrap_or_else(|| fastrand::u64(..)),
             generators: Arc::clone(&self.generators),
-            started: Instant::now(),
-            started_at: emitted,
-            emitted,
-            next_batch: Instant::now(),
-            request,
-        }))
+        };
+        generated::reader(PARTITION, pace, Box::new(rows), request)
     }
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Phase {
-    Start,
-    Rows,
-    Ended,
-}
-
-struct Reader {
-    phase: Phase,
-    partition: Arc<str>,
+/// Makes the rows of one reader.
+struct Rows {
     rate: u64,
-    limit: Option<u64>,
     seed: u64,
     is_seeded: bool,
     generators: Arc<[Option<Generator>]>,
-    request: ReadRequest,
-    /// When this reader began, and how many rows there were before.
-    started: Instant,
-    started_at: u64,
-    /// Rows so far, those before this reader included.
-    emitted: u64,
-    next_batch: Instant,
 }
 
-impl Reader {
-    /// Waits until rows are due and says how many, at most a batch.
-    async fn due(&mut self) -> u64 {
-        let here = self.emitted - self.started_at;
-        let at = self.started + Duration::from_secs_f64(here as f64 / self.rate as f64);
-        tokio::time::sleep_until(at.max(self.next_batch)).await;
-        let elapsed = self.started.elapsed().as_secs_f64();
-        let due = (elapsed * self.rate as f64) as u64 + 1;
-        due.saturating_sub(here)
-            .clamp(1, self.request.batch_rows.max(1) as u64)
-    }
-
-    fn generate(&self, rows: u64) -> Result<RecordBatch> {
-        let range = self.emitted..self.emitted + rows;
+impl Generate for Rows {
+    fn rows(&self, numbers: Range<u64>, request: &ReadRequest) -> Result<RecordBatch> {
         let mut columns: BTreeMap<usize, ArrayRef> = BTreeMap::new();
-        for (i, column) in self.request.columns.iter().enumerate() {
-            let field = self.request.schema.field(i);
+        for (i, column) in request.columns.iter().enumerate() {
+            let field = request.schema.field(i);
             let Some(generator) = &self.generators[*column] else {
                 return Err(Error::internal(format!(
                     "column '{}' cannot be generated",
                     field.name()
                 )));
             };
-            let moments = range.clone().map(|row| Moment {
+            let moments = numbers.clone().map(|row| Moment {
                 row,
                 seed: mix(mix(self.seed, *column as u64), row),
                 now: self.now(row),
             });
             columns.insert(i, generator.array(moments, field.data_type())?);
         }
+        let rows = numbers.end - numbers.start;
         let options = RecordBatchOptions::new().with_row_count(Some(rows as usize));
         Ok(RecordBatch::try_new_with_options(
-            Arc::clone(&self.request.schema),
+            Arc::clone(&request.schema),
             columns.into_values().collect(),
             &options,
         )?)
     }
+}
 
+impl Rows {
     /// The time for generated timestamps, in milliseconds.
     fn now(&self, row: u64) -> i64 {
         if self.is_seeded {
@@ -204,62 +153,5 @@ impl Reader {
             .duration_since(std::time::UNIX_EPOCH)
             .unwrap_or_default();
         i64::try_from(now.as_millis()).unwrap_or(i64::MAX)
-    }
-}
-
-/// Two numbers well mixed (the finalizer of splitmix64).
-fn mix(a: u64, b: u64) -> u64 {
-    let mut x = a.wrapping_add(b.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15));
-    x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    x ^ (x >> 31)
-}
-
-#[async_trait]
-impl SourceReader for Reader {
-    async fn next(&mut self) -> Result<SourceEvent> {
-        match self.phase {
-            Phase::Start => {
-                self.phase = Phase::Rows;
-                Ok(SourceEvent::Assigned(vec![Arc::clone(&self.partition)]))
-            }
-            Phase::Rows if self.limit.is_some_and(|limit| self.emitted >= limit) => {
-                self.phase = Phase::Ended;
-                Ok(SourceEvent::PartitionEnd(Arc::clone(&self.partition)))
-            }
-            Phase::Rows => {
-                let due = self.due().await;
-                let rows = self
-                    .limit
-                    .map_or(due, |limit| due.min(limit - self.emitted));
-                let batch = self.generate(rows)?;
-                self.emitted += rows;
-                self.next_batch = Instant::now() + BATCH_INTERVAL;
-                if rows >= self.request.batch_rows as u64 {
-                    // A full batch: the rate is higher than can be kept up with in small ones.
-                    self.next_batch = Instant::now();
-                }
-                let metrics = &self.request.metrics;
-                metrics
-                    .bytes
-                    .fetch_add(batch.get_array_memory_size() as u64, Ordering::Relaxed);
-                if self.limit.is_some() {
-                    metrics.done.fetch_add(rows, Ordering::Relaxed);
-                }
-                Ok(SourceEvent::Rows {
-                    weights: None,
-                    partition: Arc::clone(&self.partition),
-                    rows: batch,
-                })
-            }
-            Phase::Ended => Ok(SourceEvent::End),
-        }
-    }
-
-    fn positions(&self) -> Vec<(Arc<str>, String)> {
-        match self.request.instance {
-            0 => vec![(Arc::clone(&self.partition), self.emitted.to_string())],
-            _ => Vec::new(),
-        }
     }
 }

@@ -1,8 +1,10 @@
 //! Tests of the connector through its public face.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use arrow::datatypes::{DataType, Field, Fields, TimeUnit};
+use tokio::time::Instant;
 
 use super::*;
 use crate::connectors::testing::{next, read_all, request, table};
