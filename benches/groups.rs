@@ -1,7 +1,7 @@
 //! Unbounded aggregates over evenly drawn keys, from CSV, one instance: CPU seconds per million rows (user + system, whole
 //! process, marginal between two sizes) and memory per key.
 //!
-//! `cargo bench --bench groups`: takes about three minutes and writes the table of BENCHMARKS.md to stdout.
+//! `cargo bench --bench groups`: takes some minutes and writes the table of BENCHMARKS.md to stdout.
 //! KEYS=1000000 keys; ROWS=6000000 sets the larger size (the smaller is a third of it); ROUNDS=3 the number of runs of which the
 //! minimum counts; AGAINST=/path/to/flowline another binary that is measured in turn with this one.
 

@@ -1,7 +1,7 @@
 //! The queries of examples/nexmark over JSON lines of its events, one instance: CPU seconds per million events (user + system,
 //! whole process, marginal between two sizes) and peak memory.
 //!
-//! `cargo bench --bench nexmark`: takes about ten minutes and writes the table of BENCHMARKS.md to stdout.
+//! `cargo bench --bench nexmark`: takes some minutes and writes the table of BENCHMARKS.md to stdout.
 //! QUERIES=q0,q4 chooses queries, EVENTS=2000000 sets the larger size (the smaller is a quarter of it), ROUNDS=3 the number of
 //! runs of which the minimum counts, AGAINST=/path/to/flowline another binary that is measured in turn with this one.
 
