@@ -17,7 +17,7 @@ use crate::error::{Error, Result};
 use crate::graph::{AggregateCall, AggregateInput};
 use crate::state::{NO_SLOT, Slot, Table};
 
-/// How often a value is there, or the how manieth it is. No column of a query can have such a name before it.
+/// How many rows have a value, or its position in the order of arrival. No column of a query has such a name.
 const NUMBER: &str = "__number";
 
 /// What is kept of the arguments of a call.

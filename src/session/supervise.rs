@@ -29,7 +29,7 @@ pub enum JobEvent<'a> {
         error: &'a Error,
         /// After how long.
         after: Duration,
-        /// The how manieth time in a row.
+        /// How many restarts in a row this makes.
         attempt: u32,
     },
 }

@@ -21,7 +21,7 @@ pub struct Bytes {
 /// Where values are.
 #[derive(Debug, Clone)]
 enum Places {
-    /// One after another: so many, all of this length.
+    /// Values of one length, stored back to back: how many there are, and the length of each in bytes.
     Even { count: usize, length: usize },
     /// From where and how long each is.
     Each(Vec<(u32, u32)>),

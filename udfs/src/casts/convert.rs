@@ -1,62 +1,17 @@
-//! An array of one type to an array of another: which cast is made where.
+//! An array of one type to an array of another: which cast is made where; and of arrays, maps and rows, part by part.
 
-use std::fmt::Display;
 use std::sync::Arc;
 
 use datafusion::arrow::array::{
-    Array, ArrayRef, ArrowPrimitiveType, AsArray, PrimitiveArray, PrimitiveBuilder, new_null_array,
+    Array, ArrayRef, AsArray, ListArray, MapArray, StructArray, new_null_array,
 };
+use datafusion::arrow::buffer::{NullBuffer, OffsetBuffer};
+use datafusion::arrow::datatypes::{DataType, FieldRef};
 use datafusion::common::{Result, exec_err};
 
+use super::failures::Failures;
 use super::types::Type;
-use super::{Overflow, bytes, decimals, nested, numbers, parse, print, texts, times};
-
-/// The rows of a batch whose values have no cast, and why.
-#[derive(Debug)]
-pub(super) struct Failures {
-    told: bool,
-    all: Vec<(usize, String)>,
-}
-
-impl Failures {
-    /// With reasons, or without, if nobody is told of them.
-    pub(super) fn new(told: bool) -> Self {
-        let all = Vec::new();
-        Self { told, all }
-    }
-
-    /// Empty ones for the parts of arrays, maps and rows.
-    pub(super) fn within(&self) -> Self {
-        Self::new(self.told)
-    }
-
-    /// A row has no cast. Its value in the result does not matter then.
-    pub(super) fn add(&mut self, row: usize, value: impl Display, to: &Type) {
-        let reason = if self.told {
-            format!("{value} cannot be cast to {to}")
-        } else {
-            String::new()
-        };
-        self.all.push((row, reason));
-    }
-
-    /// The same for a row that holds the part which has no cast.
-    pub(super) fn pass_on(&mut self, row: usize, reason: String) {
-        self.all.push((row, reason));
-    }
-
-    pub(super) fn first(&self) -> Option<&(usize, String)> {
-        self.all.iter().min_by_key(|(row, _)| row)
-    }
-
-    pub(super) fn rows(&self) -> impl Iterator<Item = usize> {
-        self.all.iter().map(|(row, _)| *row)
-    }
-
-    pub(super) fn into_all(self) -> Vec<(usize, String)> {
-        self.all
-    }
-}
+use super::{Overflow, bytes, decimals, numbers, parse, print, texts, times};
 
 /// Casts the values of an array; NULL stays NULL.
 pub(super) fn convert(
@@ -90,36 +45,123 @@ pub(super) fn convert(
             times::between(array, from, to, failures)
         }
         (Array(..) | Map(..) | Multiset(..) | Row(..), to) => {
-            nested::parts(array, from, to, overflow, failures)
+            parts(array, from, to, overflow, failures)
         }
         (from, to) => exec_err!("CAST: {from} cannot be cast to {to}"),
     }
 }
 
-/// The values of a fixed width that a function makes of each value, which may have no cast.
-pub(super) fn each<S: ArrowPrimitiveType, T: ArrowPrimitiveType>(
+/// Casts the parts of arrays, maps and rows; a value whose part has no cast has none.
+fn parts(
     array: &ArrayRef,
+    from: &Type,
     to: &Type,
-    mut one: impl FnMut(usize, S::Native) -> Option<T::Native>,
-) -> ArrayRef {
-    let array = array.as_primitive::<S>();
-    let mut builder = PrimitiveBuilder::<T>::with_capacity(array.len());
-    for (row, value) in array.iter().enumerate() {
-        builder.append_option(value.and_then(|value| one(row, value)));
+    overflow: Overflow,
+    failures: &mut Failures,
+) -> Result<ArrayRef> {
+    match (from, to, to.arrow()) {
+        (Type::Array(from), Type::Array(to), DataType::List(field)) => {
+            let array = array.as_list::<i32>();
+            let (items, offsets) = held(array.values(), array.offsets());
+            let mut inner = failures.within();
+            let items = convert(from, to, &items, overflow, &mut inner)?;
+            pass_on(inner, &offsets, array.nulls(), failures);
+            let array = ListArray::try_new(field, offsets, items, array.nulls().cloned())?;
+            Ok(Arc::new(array))
+        }
+        (Type::Map(key, value), Type::Map(to_key, to_value), DataType::Map(field, _)) => {
+            let pair = [(&**key, &**to_key), (&**value, &**to_value)];
+            entries(array.as_map(), pair, field, overflow, failures)
+        }
+        (Type::Multiset(item), Type::Multiset(to_item), DataType::Map(field, _)) => {
+            let pair = [(&**item, &**to_item), (&Type::Int, &Type::Int)];
+            entries(array.as_map(), pair, field, overflow, failures)
+        }
+        (Type::Row(from), Type::Row(to), DataType::Struct(fields)) => {
+            let array = array.as_struct();
+            let mut columns = Vec::with_capacity(to.len());
+            for ((column, (_, from)), (_, to)) in array.columns().iter().zip(from).zip(to) {
+                let mut inner = failures.within();
+                columns.push(convert(from, to, column, overflow, &mut inner)?);
+                for (row, reason) in inner.into_all() {
+                    if array.is_valid(row) {
+                        failures.pass_on(row, reason);
+                    }
+                }
+            }
+            let nulls = array.nulls().cloned();
+            let rows = StructArray::try_new_with_length(fields, columns, nulls, array.len())?;
+            Ok(Arc::new(rows))
+        }
+        _ => exec_err!("CAST: {from} cannot be cast to {to}"),
     }
-    typed(builder.finish(), to)
 }
 
-/// The values of a fixed width that a function makes of each value without fail, in a loop without branches.
-pub(super) fn all<S: ArrowPrimitiveType, T: ArrowPrimitiveType>(
-    array: &ArrayRef,
-    to: &Type,
-    one: impl Fn(S::Native) -> T::Native,
-) -> ArrayRef {
-    typed(array.as_primitive::<S>().unary::<_, T>(one), to)
+fn entries(
+    array: &MapArray,
+    pair: [(&Type, &Type); 2],
+    field: FieldRef,
+    overflow: Overflow,
+    failures: &mut Failures,
+) -> Result<ArrayRef> {
+    let DataType::Struct(fields) = field.data_type() else {
+        return exec_err!("CAST: a map without entries");
+    };
+    let mut columns = Vec::with_capacity(2);
+    let mut offsets = array.offsets().clone();
+    for (at, ((from, to), column)) in pair
+        .into_iter()
+        .zip([array.keys(), array.values()])
+        .enumerate()
+    {
+        let (column, kept) = held(column, array.offsets());
+        let mut inner = failures.within();
+        let mut column = convert(from, to, &column, overflow, &mut inner)?;
+        if at == 0 && column.null_count() > 0 {
+            column = without_nulls(&column, to, &mut inner)?;
+        }
+        pass_on(inner, &kept, array.nulls(), failures);
+        columns.push(column);
+        offsets = kept;
+    }
+    let entries = StructArray::try_new(fields.clone(), columns, None)?;
+    let nulls = array.nulls().cloned();
+    Ok(Arc::new(MapArray::try_new(
+        field, offsets, entries, nulls, false,
+    )?))
 }
 
-/// The array with the zone or scale of its type.
-pub(super) fn typed<T: ArrowPrimitiveType>(array: PrimitiveArray<T>, to: &Type) -> ArrayRef {
-    Arc::new(array.with_data_type(to.arrow()))
+/// The keys of a map, in which NULL (a DECIMAL that does not fit) is a failure and stands as another value.
+fn without_nulls(keys: &ArrayRef, to: &Type, failures: &mut Failures) -> Result<ArrayRef> {
+    for row in (0..keys.len()).filter(|row| keys.is_null(*row)) {
+        failures.add(row, "the key of a map", to);
+    }
+    let data = keys.to_data().into_builder().nulls(None).build()?;
+    Ok(datafusion::arrow::array::make_array(data))
+}
+
+/// The parts that a slice of arrays or maps holds, and their offsets from 0.
+fn held(parts: &ArrayRef, offsets: &OffsetBuffer<i32>) -> (ArrayRef, OffsetBuffer<i32>) {
+    let (Some(first), Some(last)) = (offsets.first(), offsets.last()) else {
+        return (parts.slice(0, 0), OffsetBuffer::new_empty());
+    };
+    let (first, last) = (*first, *last);
+    let lengths = offsets.windows(2).map(|w| (w[1] - w[0]) as usize);
+    let parts = parts.slice(first as usize, (last - first) as usize);
+    (parts, OffsetBuffer::from_lengths(lengths))
+}
+
+/// Failures of parts become failures of the rows that hold them.
+fn pass_on(
+    inner: Failures,
+    offsets: &OffsetBuffer<i32>,
+    nulls: Option<&NullBuffer>,
+    failures: &mut Failures,
+) {
+    for (part, reason) in inner.into_all() {
+        let row = offsets.partition_point(|from| *from as usize <= part) - 1;
+        if nulls.is_none_or(|nulls| nulls.is_valid(row)) {
+            failures.pass_on(row, reason);
+        }
+    }
 }

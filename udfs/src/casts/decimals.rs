@@ -8,9 +8,10 @@ use datafusion::arrow::datatypes::{
 };
 use datafusion::common::{Result, exec_err};
 
-use super::convert::{Failures, all, each};
+use super::failures::Failures;
 use super::numbers::to_whole;
 use super::types::Type;
+use super::values::{all, each};
 use super::{Overflow, rules};
 use crate::decimal::{Rounding, drop_digits, power_of_ten};
 use crate::java::{write_decimal, write_double};

@@ -5,7 +5,7 @@
 mod bytes;
 mod convert;
 mod decimals;
-mod nested;
+mod failures;
 mod numbers;
 mod parse;
 pub(crate) mod print;
@@ -14,6 +14,7 @@ mod texts;
 mod times;
 mod types;
 mod udf;
+mod values;
 mod zone;
 
 #[cfg(test)]

@@ -11,8 +11,9 @@ use datafusion::arrow::datatypes::{
 use datafusion::common::{Result, exec_err};
 
 use super::Overflow;
-use super::convert::{Failures, all, each, typed};
+use super::failures::Failures;
 use super::types::Type;
+use super::values::{all, each, typed};
 use crate::decimal::power_of_ten;
 
 /// Between whole numbers, FLOAT and DOUBLE.

@@ -10,10 +10,11 @@ use datafusion::arrow::datatypes::{
 };
 use datafusion::common::{Result, exec_err};
 
-use super::convert::{Failures, typed};
 use super::decimals::Number;
+use super::failures::Failures;
 use super::times::{number, of_numbers};
 use super::types::Type;
+use super::values::typed;
 use super::zone::instant;
 use crate::calendar::Moment;
 use crate::text_time::{date_of, time_of, timestamp_of};

@@ -10,9 +10,10 @@ use datafusion::arrow::datatypes::{
 };
 use datafusion::common::{Result, exec_err};
 
-use super::convert::{Failures, typed};
+use super::failures::Failures;
 use super::print::printer;
 use super::types::{Type, time_unit};
+use super::values::typed;
 use super::zone::{SECONDS_PER_DAY, ahead};
 use crate::calendar::{Moment, NANOS_PER_SECOND, per_second};
 

@@ -13,7 +13,8 @@ use datafusion::logical_expr::{
     Volatility,
 };
 
-use super::convert::{Failures, convert};
+use super::convert::convert;
+use super::failures::Failures;
 use super::{Cast, Failure};
 
 impl Cast {
