@@ -10,11 +10,14 @@ use datafusion::physical_expr::PhysicalExpr;
 use super::call_rows::CallRows;
 use super::evaluate;
 use crate::changelog::Batch;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::graph::{AggregateCall, AggregateInput};
-use crate::state::{NO_SLOT, Slot, Table, Touched};
+use crate::state::{Slot, Table, Touched};
 
 type Expression = Arc<dyn PhysicalExpr>;
+
+/// The end of a list: no table has so many rows.
+const NONE: Slot = Slot::MAX;
 
 /// What calls share: their arguments, and the filters that there are.
 pub struct Shared {
@@ -196,14 +199,14 @@ impl Distinct {
     fn link(&mut self, group: Slot, value: Slot) {
         let nobody = Links {
             group,
-            before: NO_SLOT,
-            after: NO_SLOT,
+            before: NONE,
+            after: NONE,
         };
         let groups = self.first.len().max(group as usize + 1);
-        self.first.resize(groups, NO_SLOT);
+        self.first.resize(groups, NONE);
         self.links.resize(self.table.slots(), nobody);
         let first = std::mem::replace(&mut self.first[group as usize], value);
-        if first != NO_SLOT {
+        if first != NONE {
             self.links[first as usize].before = value;
         }
         self.links[value as usize] = Links {
@@ -219,10 +222,10 @@ impl Distinct {
             after,
         } = self.links[value as usize];
         match before {
-            NO_SLOT => self.first[group as usize] = after,
+            NONE => self.first[group as usize] = after,
             before => self.links[before as usize].after = after,
         }
-        if after != NO_SLOT {
+        if after != NONE {
             self.links[after as usize].before = before;
         }
     }
@@ -235,8 +238,8 @@ impl Distinct {
         let Some(first) = self.first.get_mut(group as usize) else {
             return Ok(());
         };
-        let mut value = std::mem::replace(first, NO_SLOT);
-        while value != NO_SLOT {
+        let mut value = std::mem::replace(first, NONE);
+        while value != NONE {
             self.table.remove(value)?;
             value = self.links[value as usize].after;
         }
@@ -251,12 +254,9 @@ impl Distinct {
         let slots = self.table.all();
         let mut keys = self.table.keys(&slots)?;
         keys.truncate(width);
-        let keys = groups.keys_of(&keys, slots.len())?;
-        for (i, slot) in slots.into_iter().enumerate() {
-            match groups.find(&keys, i) {
-                NO_SLOT => return Err(Error::internal("values of a group that is not there")),
-                group => self.link(group, slot),
-            }
+        let owners = groups.find_all(&keys, slots.len())?;
+        for (group, value) in owners.into_iter().zip(slots) {
+            self.link(group, value);
         }
         Ok(())
     }

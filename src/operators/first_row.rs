@@ -14,7 +14,7 @@ use super::{Metrics, Operator, Output, event_times};
 use crate::changelog::Batch;
 use crate::error::{Error, Result};
 use crate::graph::{Rank, RankTime};
-use crate::state::{Keys, NO_SLOT, Slot, StatePart, Table, without_numbers};
+use crate::state::{Keys, Slot, StatePart, Table, without_numbers};
 use crate::time::{Millis, Watermark};
 
 /// Where a row waits: its time, then the number of its arrival.
@@ -103,11 +103,10 @@ impl FirstRow {
                 late.add(i, watermark, Reason::Time(time));
                 continue;
             }
-            if self.done.find(&keys, i) != NO_SLOT {
+            if self.done.find(&keys, i).is_some() {
                 continue;
             }
-            let first = self.waiting.find(&keys, i);
-            if first != NO_SLOT {
+            if let Some(first) = self.waiting.find(&keys, i) {
                 // Of rows of the same time the earlier one stays.
                 let place = self.places[first as usize];
                 if place.0 <= time {
@@ -148,7 +147,7 @@ impl FirstRow {
         let keys = self.keys_of(&batch.rows)?;
         let mut keep = Vec::with_capacity(keys.count());
         for i in 0..keys.count() {
-            let is_first = self.done.find(&keys, i) == NO_SLOT;
+            let is_first = self.done.find(&keys, i).is_none();
             if is_first {
                 self.done.write(&keys, i)?;
             }

@@ -13,7 +13,7 @@ use super::sort_order::sorter;
 use crate::changelog::{Batch, ZSet, rows_of, take_rows};
 use crate::error::Result;
 use crate::graph::{Rank, RankFunction};
-use crate::state::{NO_SLOT, Slot, StatePart, Table};
+use crate::state::{Slot, StatePart, Table};
 
 /// What rows are compared by, in bytes.
 type SortKey = Box<[u8]>;
@@ -154,9 +154,9 @@ impl Ranking {
             let weight = batch.weight(row);
             // One at a time and in order: rows that are equal in order rank by arrival.
             for _ in 0..weight.unsigned_abs() {
-                let mut slot = self.partitions.find(&keys, row);
+                let found = self.partitions.find(&keys, row);
                 let none = Partition::default();
-                let partition = self.lists.get(slot as usize).unwrap_or(&none);
+                let partition = found.map_or(&none, |slot| &self.lists[slot as usize]);
                 let is_taken = match weight > 0 {
                     true => self.admits(partition, entries.order(row)),
                     false => !partition.rows.is_empty(),
@@ -164,8 +164,7 @@ impl Ranking {
                 if !is_taken {
                     continue;
                 }
-                let is_new = slot == NO_SLOT;
-                (slot, _) = self.partitions.write(&keys, row)?;
+                let (slot, is_new) = self.partitions.write(&keys, row)?;
                 if is_new {
                     let slots = self.partitions.slots();
                     self.lists.resize_with(slots, Partition::default);
@@ -528,10 +527,10 @@ impl Ranking {
         let sequences = rows.column(rows.num_columns() - 1);
         let sequences = sequences.as_primitive::<Int64Type>();
         for (i, slot) in slots.into_iter().enumerate() {
-            let mut partition = self.partitions.find(&keys, i);
-            if partition == NO_SLOT {
-                (partition, _) = self.partitions.write(&keys, i)?;
-            }
+            let partition = match self.partitions.find(&keys, i) {
+                Some(partition) => partition,
+                None => self.partitions.write(&keys, i)?.0,
+            };
             let partitions = self.partitions.slots();
             self.lists.resize_with(partitions, Partition::default);
             let entry = (entries.order(i), entries.value(i));

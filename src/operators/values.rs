@@ -13,9 +13,9 @@ use hashbrown::HashMap;
 
 use super::aggregator::accumulator;
 use super::call_rows::CallRows;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::graph::{AggregateCall, AggregateInput};
-use crate::state::{NO_SLOT, Slot, Table};
+use crate::state::{Slot, Table};
 
 /// How many rows have a value, or its position in the order of arrival. No column of a query has such a name.
 const NUMBER: &str = "__number";
@@ -323,14 +323,7 @@ impl Values {
         let slots = self.table.all();
         let mut columns = self.table.keys(&slots)?;
         let rest = columns.split_off(self.width);
-        let keys = groups.keys_of(&columns, slots.len())?;
-        let mut owners = Vec::with_capacity(slots.len());
-        for i in 0..slots.len() {
-            owners.push(match groups.find(&keys, i) {
-                NO_SLOT => return Err(Error::internal("values of a group that is not there")),
-                group => group,
-            });
-        }
+        let owners = groups.find_all(&columns, slots.len())?;
         if self.needs != Needs::AsTheyCame {
             let values = self.arguments.convert_columns(&rest)?;
             for (i, (slot, group)) in slots.into_iter().zip(owners).enumerate() {

@@ -24,7 +24,7 @@ pub use keyed::{ChangedKeys, Detail, KeyedState, Writing};
 pub use marks::Marks;
 pub use merge::merge;
 pub use rows::{RowCodec, with_numbers, without_numbers};
-pub use table::{Keys, NO_SLOT, Slot, Table, Touched};
+pub use table::{Keys, Slot, Table, Touched};
 pub use ttl::{Expiry, Passed, StateTtl};
 
 /// Number of key groups: hash ranges of keys that move as a whole when parallelism changes. Also the highest parallelism

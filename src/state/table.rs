@@ -19,9 +19,6 @@ use crate::error::{Error, Result};
 /// Where a row of a table is.
 pub type Slot = u32;
 
-/// No row.
-pub const NO_SLOT: Slot = Slot::MAX;
-
 /// A part of a snapshot has at most so many bytes, roughly: a column of text may not have more than 2 GiB.
 const PART: usize = 512 << 20;
 
@@ -204,13 +201,24 @@ impl Table {
         })
     }
 
-    /// The slot of a key; [`NO_SLOT`] where it has no row.
-    pub fn find(&self, keys: &Keys, at: usize) -> Slot {
+    /// The slot of a key, where it has a row.
+    pub fn find(&self, keys: &Keys, at: usize) -> Option<Slot> {
         let key = keys.bytes(at);
         let found = self
             .index
             .find(keys.hashes[at], |slot| key_of(&self.pages, *slot) == key);
-        found.copied().unwrap_or(NO_SLOT)
+        found.copied()
+    }
+
+    /// The slots of keys that have rows.
+    ///
+    /// # Errors
+    /// One of them has none (a bug).
+    pub fn find_all(&self, columns: &[ArrayRef], rows: usize) -> Result<Vec<Slot>> {
+        let keys = self.keys_of(columns, rows)?;
+        let missing = || Error::internal(format!("state of a key that is not in '{}'", self.name));
+        let slots = (0..rows).map(|at| self.find(&keys, at).ok_or_else(missing));
+        slots.collect()
     }
 
     /// The slot of a key, and whether it has a new row, all NULL. The row counts as written now.
@@ -218,8 +226,7 @@ impl Table {
     /// # Errors
     /// Where there is no room for one more.
     pub fn write(&mut self, keys: &Keys, at: usize) -> Result<(Slot, bool)> {
-        let found = self.find(keys, at);
-        if found != NO_SLOT {
+        if let Some(found) = self.find(keys, at) {
             self.touch(found);
             return Ok((found, false));
         }
@@ -259,14 +266,13 @@ impl Table {
             self.flags[slot as usize] = LIVE | (self.flags[slot as usize] & (WAITS | CHANGED));
             return Ok(slot);
         }
-        let slot = Slot::try_from(self.flags.len()).unwrap_or(NO_SLOT);
-        if slot == NO_SLOT {
-            return Err(Error::data(format!(
+        let slot = Slot::try_from(self.flags.len()).map_err(|_| {
+            Error::data(format!(
                 "the state '{}' has over 4 billion rows in one instance",
                 self.name
             ))
-            .with_help("give 'table.exec.state.ttl', or a higher parallelism"));
-        }
+            .with_help("set 'table.exec.state.ttl', or use a higher parallelism")
+        })?;
         if self.flags.len().is_multiple_of(PAGE) {
             self.pages.push(Page {
                 keys: Bytes::default(),
@@ -423,8 +429,7 @@ impl Table {
 
     /// How often the clock must be told, in milliseconds; `None` where it plays no part.
     pub fn clock_period(&self) -> Option<u64> {
-        let ttl = self.expiry.as_ref()?.ttl;
-        (!ttl.by_event_time).then(|| (ttl.after.unsigned_abs() / 4).clamp(10, 1000))
+        self.expiry.as_ref()?.ttl.clock_period()
     }
 
     /// The watermark moved to `time`: the rows that expire by it, which are still there.
@@ -656,30 +661,26 @@ impl Touched {
     /// Of the slot of each row, and those among them that are new.
     fn of(slots: &[Slot], new: Vec<Slot>) -> Self {
         let mut positions: HashMap<Slot, usize> = HashMap::with_capacity(slots.len());
-        // A new slot is told apart by a position from the end.
-        for (i, slot) in new.iter().enumerate() {
-            positions.insert(*slot, usize::MAX - i);
-        }
-        let mut touched = Self {
-            slots: Vec::with_capacity(slots.len()),
-            known: 0,
-            rows: Vec::with_capacity(slots.len()),
-        };
+        // Where a new one stands is known once all that were there are counted.
+        positions.extend(new.iter().map(|slot| (*slot, usize::MAX)));
+        let mut all = Vec::with_capacity(slots.len());
         for slot in slots {
-            let next = touched.slots.len();
-            let position = *positions.entry(*slot).or_insert(next);
-            if position == next {
-                touched.slots.push(*slot);
-            }
-            touched.rows.push(position);
+            positions.entry(*slot).or_insert_with(|| {
+                all.push(*slot);
+                all.len() - 1
+            });
         }
-        touched.known = touched.slots.len();
-        let first_new = usize::MAX - new.len();
-        for row in touched.rows.iter_mut().filter(|row| **row > first_new) {
-            *row = touched.known + (usize::MAX - *row);
+        let known = all.len();
+        all.extend(new);
+        for (position, slot) in all.iter().enumerate().skip(known) {
+            positions.insert(*slot, position);
         }
-        touched.slots.extend(new);
-        touched
+        let rows = slots.iter().map(|slot| positions[slot]).collect();
+        Self {
+            slots: all,
+            known,
+            rows,
+        }
     }
 
     /// Those that are new.

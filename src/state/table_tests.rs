@@ -63,10 +63,9 @@ fn write(table: &mut Table, rows: &[(Key, i64)]) {
 fn remove(table: &mut Table, key: Key) -> bool {
     let keys = table.keys_of(&key_columns(&[key]), 1).unwrap();
     let slot = table.find(&keys, 0);
-    if slot != NO_SLOT {
-        table.remove(slot).unwrap();
-    }
-    slot != NO_SLOT
+    slot.into_iter()
+        .for_each(|slot| table.remove(slot).unwrap());
+    slot.is_some()
 }
 
 fn rows(rows: &RecordBatch) -> BTreeMap<Key, i64> {

@@ -12,6 +12,13 @@ pub struct StateTtl {
     pub by_event_time: bool,
 }
 
+impl StateTtl {
+    /// How often the clock must be told, in milliseconds; `None` where it plays no part.
+    pub fn clock_period(self) -> Option<u64> {
+        (!self.by_event_time).then(|| (self.after.unsigned_abs() / 4).clamp(10, 1000))
+    }
+}
+
 /// Which keys were written when.
 #[derive(Debug)]
 pub struct Expiry<K> {
@@ -91,8 +98,7 @@ impl<K: Clone + Eq + Hash + Ord> Expiry<K> {
 
     /// How often the clock must be told, in milliseconds; `None` where it plays no part.
     pub fn clock_period(&self) -> Option<u64> {
-        let ttl = self.ttl.filter(|t| !t.by_event_time)?;
-        Some((ttl.after.unsigned_abs() / 4).clamp(10, 1000))
+        self.ttl?.clock_period()
     }
 
     /// The watermark moved to `time`.

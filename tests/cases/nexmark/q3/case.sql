@@ -1,18 +1,3 @@
 -- case: Nexmark query 3: local item suggestion, a join of two streams
 --!include ../tables.sql
-CREATE TABLE nexmark_q3 (
-  name  VARCHAR,
-  city  VARCHAR,
-  state  VARCHAR,
-  id  BIGINT
-) WITH (
-  'connector' = 'print'
-);
-
-INSERT INTO nexmark_q3
-SELECT
-    P.name, P.city, P.state, A.id
-FROM
-    auction AS A INNER JOIN person AS P on A.seller = P.id
-WHERE
-    A.category = 10 and (P.state = 'OR' OR P.state = 'ID' OR P.state = 'CA');
+--!include ../../../../examples/nexmark/q3.sql
