@@ -351,6 +351,8 @@ pub struct Join {
     pub null_aware: bool,
     /// When rows of a regular join are given up.
     pub ttl: Option<StateTtl>,
+    /// Whether rows of the left and of the right input may go again.
+    pub updating: (bool, bool),
 }
 
 /// What happens where two rows of a query meet in one key of its sink (Flink: ON CONFLICT).

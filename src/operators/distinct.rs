@@ -12,12 +12,9 @@ use super::evaluate;
 use crate::changelog::Batch;
 use crate::error::Result;
 use crate::graph::{AggregateCall, AggregateInput};
-use crate::state::{Slot, Table, Touched};
+use crate::state::{Lists, Slot, Table, Touched};
 
 type Expression = Arc<dyn PhysicalExpr>;
-
-/// The end of a list: no table has so many rows.
-const NONE: Slot = Slot::MAX;
 
 /// What calls share: their arguments, and the filters that there are.
 pub struct Shared {
@@ -56,16 +53,8 @@ pub struct Distinct {
     /// Rows only come: it is enough to know, in one column with a bit for each filter, whether there was one. Else there is a
     /// column for each filter with their number.
     only_adds: bool,
-    /// The values of a group are a list: its first one by group, and its neighbours by value.
-    first: Vec<Slot>,
-    links: Vec<Links>,
-}
-
-#[derive(Clone, Copy)]
-struct Links {
-    group: Slot,
-    before: Slot,
-    after: Slot,
+    /// The values of each group.
+    lists: Lists,
 }
 
 /// The rows with which values came or went.
@@ -117,8 +106,7 @@ impl Distinct {
             table: Table::new(name, Arc::new(Schema::new(fields)), &key, spread, None)?,
             counts: width,
             only_adds,
-            first: Vec::new(),
-            links: Vec::new(),
+            lists: Lists::default(),
         })
     }
 
@@ -159,7 +147,7 @@ impl Distinct {
             }
             let (slot, is_new) = self.table.write(&encoded, row)?;
             if is_new {
-                self.link(touched.slots[touched.rows[row]], slot);
+                self.lists.push(touched.slots[touched.rows[row]], slot);
             }
             if self.only_adds {
                 let before = self.table.int(self.counts, slot);
@@ -186,7 +174,7 @@ impl Distinct {
                 }
             }
             if (0..filters.len()).all(|filter| self.table.int(self.counts + filter, slot) == 0) {
-                self.unlink(slot);
+                self.lists.remove(slot);
                 self.table.remove(slot)?;
             }
         }
@@ -196,52 +184,14 @@ impl Distinct {
         })
     }
 
-    fn link(&mut self, group: Slot, value: Slot) {
-        let nobody = Links {
-            group,
-            before: NONE,
-            after: NONE,
-        };
-        let groups = self.first.len().max(group as usize + 1);
-        self.first.resize(groups, NONE);
-        self.links.resize(self.table.slots(), nobody);
-        let first = std::mem::replace(&mut self.first[group as usize], value);
-        if first != NONE {
-            self.links[first as usize].before = value;
-        }
-        self.links[value as usize] = Links {
-            after: first,
-            ..nobody
-        };
-    }
-
-    fn unlink(&mut self, value: Slot) {
-        let Links {
-            group,
-            before,
-            after,
-        } = self.links[value as usize];
-        match before {
-            NONE => self.first[group as usize] = after,
-            before => self.links[before as usize].after = after,
-        }
-        if after != NONE {
-            self.links[after as usize].before = before;
-        }
-    }
-
     /// Forgets the values of a group.
     ///
     /// # Errors
     /// Where their keys cannot be remembered.
     pub fn remove(&mut self, group: Slot) -> Result<()> {
-        let Some(first) = self.first.get_mut(group as usize) else {
-            return Ok(());
-        };
-        let mut value = std::mem::replace(first, NONE);
-        while value != NONE {
+        while let Some(value) = self.lists.first(group) {
+            self.lists.remove(value);
             self.table.remove(value)?;
-            value = self.links[value as usize].after;
         }
         Ok(())
     }
@@ -256,7 +206,7 @@ impl Distinct {
         keys.truncate(width);
         let owners = groups.find_all(&keys, slots.len())?;
         for (group, value) in owners.into_iter().zip(slots) {
-            self.link(group, value);
+            self.lists.push(group, value);
         }
         Ok(())
     }

@@ -13,110 +13,99 @@
 //! back by so much, so nothing emitted is late by it. Only rows without a match (outer joins) may have been late themselves:
 //! they go on with their own watermark, held back likewise.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use arrow::array::{Array, AsArray, BooleanArray, Int64Array, RecordBatch};
-use arrow::datatypes::{DataType, Field, Int64Type, Schema, SchemaRef};
-use arrow::row::OwnedRow;
+use arrow::array::{Array, ArrayRef, Int64Array, UInt32Array};
+use arrow::datatypes::SchemaRef;
 
-use super::join_rows::{JoinRows, Joined, Side, Sides};
-use super::{Metrics, Operator, Output, event_times};
-use crate::changelog::Batch;
+use super::join_rows::{JoinRows, Pair, Rows, Side, Sides};
+use super::join_sides::JoinSides;
+use super::{Element, Operator, Output, event_times};
+use crate::changelog::{Batch, take_rows};
 use crate::error::{Error, Result};
 use crate::graph::{Join, JoinTime};
-use crate::state::{Marks, StatePart, with_numbers};
+use crate::state::{NONE, Slot, StatePart};
 use crate::time::{Millis, Watermark};
 
-/// A key as it stands in the state, shared by the maps that name it.
-type Key = Arc<OwnedRow>;
-
-/// Where a row is kept among those of its key: its time, then the number of its arrival.
-type Place = (Millis, u64);
-
-/// A row that waits for matches.
-#[derive(Debug)]
-struct Held {
-    row: OwnedRow,
-    /// The watermark of its source partition, where it was behind it.
-    behind: Option<Millis>,
-    is_matched: bool,
-}
-
-/// The rows of one side that wait: of each key in order of time, and all in order of time.
+/// The rows of one side that wait, in order of time and then of arrival.
 #[derive(Debug, Default)]
-struct Waiting {
-    rows: HashMap<Key, BTreeMap<Place, Held>>,
-    order: BTreeSet<(Place, Key)>,
-    marks: Marks<(Place, Key)>,
+struct Order {
+    /// Of each key, with their numbers.
+    of_key: BTreeMap<(Slot, Millis, u64), Slot>,
+    /// All, with their numbers.
+    all: BTreeMap<(Millis, u64), Slot>,
+    arrived: u64,
 }
 
-impl Waiting {
-    fn insert(&mut self, key: &OwnedRow, place: Place, held: Held) {
-        let key = match self.rows.get_key_value(key) {
-            Some((key, _)) => Arc::clone(key),
-            None => Arc::new(key.clone()),
-        };
-        let id = (place, Arc::clone(&key));
-        self.marks.mark(&id);
-        self.order.insert(id);
-        self.rows.entry(key).or_default().insert(place, held);
+impl Order {
+    fn push(&mut self, place: Slot, time: Millis, row: Slot) {
+        self.of_key.insert((place, time, self.arrived), row);
+        self.all.insert((time, self.arrived), row);
+        self.arrived += 1;
     }
 
-    fn get(&self, (place, key): &(Place, Key)) -> Option<&Held> {
-        self.rows.get(key)?.get(place)
+    fn between(
+        &self,
+        place: Slot,
+        from: Millis,
+        to: Millis,
+    ) -> impl Iterator<Item = (Millis, Slot)> {
+        let range = (from <= to).then(|| (place, from, 0)..=(place, to, u64::MAX));
+        let rows = range.into_iter().flat_map(|range| self.of_key.range(range));
+        rows.map(|((_, time, _), row)| (*time, *row))
     }
 
-    fn is_matched(&mut self, id: &(Place, Key)) {
-        let rows = self.rows.get_mut(&id.1);
-        if let Some(held) = rows.and_then(|rows| rows.get_mut(&id.0))
-            && !held.is_matched
+    /// Takes out the first rows, with their times, that are before `time`.
+    fn pop_before(
+        &mut self,
+        time: Millis,
+        most: usize,
+        place: impl Fn(Slot) -> Option<Slot>,
+    ) -> Vec<(Millis, Slot)> {
+        let mut popped = Vec::new();
+        while popped.len() < most
+            && let Some(first) = self.all.first_entry()
+            && first.key().0 < time
         {
-            held.is_matched = true;
-            self.marks.mark(id);
+            let ((time, number), row) = first.remove_entry();
+            if let Some(place) = place(row) {
+                self.of_key.remove(&(place, time, number));
+            }
+            popped.push((time, row));
         }
+        popped
     }
-
-    /// Takes out the first row, if its time is before `time`.
-    fn pop_before(&mut self, time: Millis) -> Option<(Millis, Held)> {
-        self.order.first().filter(|(place, _)| place.0 < time)?;
-        let id = self.order.pop_first()?;
-        self.marks.mark(&id);
-        let (place, key) = id;
-        let rows = self.rows.get_mut(&key)?;
-        let held = rows.remove(&place);
-        if rows.is_empty() {
-            self.rows.remove(&key);
-        }
-        Some((place.0, held?))
-    }
-}
-
-/// A row that never had a match.
-struct Unmatched {
-    row: OwnedRow,
-    time: Millis,
-    behind: Option<Millis>,
 }
 
 /// Joins two append-only inputs within bounds of their times (Flink: IntervalJoin). Append-only.
 pub struct IntervalJoin {
+    // Properties.
     rows: JoinRows,
     times: Sides<usize>,
     lower: Millis,
     upper: Millis,
-    waiting: Sides<Waiting>,
+    batch_rows: usize,
+    // State.
+    sides: JoinSides,
+    order: Sides<Order>,
     watermark: Millis,
-    arrived: u64,
 }
 
-/// State columns behind those of the side. No column of a query can have such a name before it.
+/// What is known of each row besides its values: the watermark of its source partition, where it was behind it; and in an outer
+/// join whether it has a match. No column of a query can have such a name.
 const BEHIND: &str = "__behind";
 const MATCHED: &str = "__matched";
-const ARRIVED: &str = "__arrived";
+
+/// A row without a match, by number.
+struct Unmatched {
+    row: u32,
+    time: Millis,
+    behind: Option<Millis>,
+}
 
 impl IntervalJoin {
-    /// Nothing kept yet. Nothing is ever dropped as late (Flink neither), so there is nothing to count.
+    /// Nothing kept yet. Nothing is ever dropped as late (Flink neither).
     ///
     /// # Errors
     /// Where a column type cannot be kept as state.
@@ -125,7 +114,7 @@ impl IntervalJoin {
         left: &SchemaRef,
         right: &SchemaRef,
         output: &SchemaRef,
-        _metrics: Arc<Metrics>,
+        batch_rows: usize,
     ) -> Result<Self> {
         let JoinTime::Interval {
             left: left_time,
@@ -136,9 +125,22 @@ impl IntervalJoin {
         else {
             return Err(Error::internal("an interval join without bounds"));
         };
-        if !join.kind.gives_pairs() {
-            return Err(Error::internal("a semi or anti join with bounds of time"));
+        if !join.kind.gives_pairs() || join.updating != (false, false) {
+            return Err(Error::internal(
+                "a semi or anti join with bounds of time, or one of rows that go",
+            ));
         }
+        let own = |side: Side| -> Vec<&str> {
+            let is_outer = join.kind.depends_on_matches(side);
+            [BEHIND]
+                .into_iter()
+                .chain(is_outer.then_some(MATCHED))
+                .collect()
+        };
+        let own = Sides {
+            left: own(Side::Left),
+            right: own(Side::Right),
+        };
         Ok(Self {
             rows: JoinRows::new(join, left, right, output)?,
             times: Sides {
@@ -147,9 +149,10 @@ impl IntervalJoin {
             },
             lower,
             upper,
-            waiting: Sides::default(),
+            batch_rows: batch_rows.max(1),
+            sides: JoinSides::new(join, left, right, &own)?,
+            order: Sides::default(),
             watermark: Millis::MIN,
-            arrived: 0,
         })
     }
 
@@ -188,120 +191,169 @@ impl IntervalJoin {
         behind.is_some_and(|w| w > time.saturating_add(self.hold(side)))
     }
 
-    /// Finds the matches of new rows, emits the pairs and remembers on both sides who has one. Returns that of the new rows.
+    fn is_outer(&self, side: Side) -> bool {
+        self.rows.join.kind.depends_on_matches(side)
+    }
+
+    /// Finds the matches of new rows and emits the pairs, until that is a batch; remembers on both sides who has one. Returns
+    /// that of the rows it was.
     fn pair(
         &mut self,
         side: Side,
         batch: &Batch,
-        keys: &[OwnedRow],
+        places: &[Option<Slot>],
         times: &Int64Array,
         out: &mut Output,
     ) -> Result<Vec<bool>> {
         let other = side.other();
-        let matchable = self.rows.matchable(side, &batch.rows);
-        let mut candidates: Vec<(u32, u32)> = Vec::new();
-        let mut others: Vec<(&Key, Place, &OwnedRow)> = Vec::new();
-        let mut known: HashMap<(*const OwnedRow, Place), u32> = HashMap::new();
-        let waiting = &self.waiting.of(other).rows;
-        for (i, key) in keys.iter().enumerate() {
-            if matchable.as_ref().is_some_and(|valid| valid.is_null(i)) {
-                continue;
-            }
-            let Some((key, rows)) = waiting.get_key_value(key) else {
-                continue;
-            };
-            let (time, behind) = (times.value(i), batch.behind(i));
-            let (from, to) = self.matching_times(side, time);
-            if from > to {
-                continue;
-            }
-            for (place, held) in rows.range((from, 0)..=(to, u64::MAX)) {
-                if self.is_past(other, place.0, behind) || self.is_past(side, time, held.behind) {
-                    continue;
+        let mut is_matched = Vec::with_capacity(places.len());
+        let mut candidates: Vec<Pair> = Vec::new();
+        let mut emitted = 0;
+        for (i, place) in places.iter().enumerate() {
+            is_matched.push(false);
+            if let Some(place) = place {
+                let (time, behind) = (times.value(i), batch.behind(i));
+                let (from, to) = self.matching_times(side, time);
+                let rows = self.sides.of(other);
+                for (of_other, row) in self.order.of(other).between(*place, from, to) {
+                    let other_behind = rows.table.number(rows.own, row);
+                    if !self.is_past(other, of_other, behind)
+                        && !self.is_past(side, time, other_behind)
+                    {
+                        candidates.push((i as u32, row));
+                    }
                 }
-                let id = (Arc::as_ptr(key), *place);
-                let o = *known.entry(id).or_insert_with(|| {
-                    others.push((key, *place, &held.row));
-                    others.len() as u32 - 1
-                });
-                candidates.push((i as u32, o));
             }
-        }
-        let mut is_matched = vec![false; keys.len()];
-        if candidates.is_empty() {
-            return Ok(is_matched);
-        }
-        let decoded = self
-            .rows
-            .sides
-            .of(other)
-            .rows
-            .decode(others.iter().map(|(_, _, row)| *row))?;
-        let pairs =
-            self.rows
-                .matching(side, &batch.rows, &decoded, candidates.into_iter(), |i| i)?;
-        let joined = |(i, o): &(u32, u32)| Joined {
-            this: Some(*i),
-            other: Some(*o),
-            mark: true,
-        };
-        let joined: Vec<Joined> = pairs.iter().map(joined).collect();
-        let rows = self.rows.result(side, &batch.rows, &decoded, &joined)?;
-        out.batch(Batch::append(rows));
-        let mut newly: Vec<(Place, Key)> = Vec::new();
-        let kind = self.rows.join.kind;
-        for (i, o) in pairs {
-            is_matched
-                .get_mut(i as usize)
-                .into_iter()
-                .for_each(|m| *m = true);
-            if kind.depends_on_matches(other)
-                && let Some((key, place, _)) = others.get(o as usize)
-            {
-                newly.push((*place, Arc::clone(key)));
+            if candidates.len() >= self.batch_rows || i + 1 == places.len() {
+                emitted += self.settle(side, batch, &candidates, &mut is_matched, out)?;
+                candidates.clear();
+                if emitted >= self.batch_rows {
+                    break;
+                }
             }
-        }
-        for id in newly {
-            self.waiting.of_mut(other).is_matched(&id);
         }
         Ok(is_matched)
     }
 
-    /// Emits rows of `side` that have no match.
-    fn pad(&self, side: Side, rows: &[Unmatched], out: &mut Output) -> Result<()> {
-        if rows.is_empty() {
-            return Ok(());
+    /// Emits those of the candidates that match; returns how many.
+    fn settle(
+        &mut self,
+        side: Side,
+        batch: &Batch,
+        candidates: &[Pair],
+        is_matched: &mut [bool],
+        out: &mut Output,
+    ) -> Result<usize> {
+        let other = side.other();
+        let mut emitted = 0;
+        for pairs in candidates.chunks(self.batch_rows) {
+            let others = self.sides.of(other);
+            let from = (Rows::Batch(&batch.rows), Rows::Table(&others.table));
+            let pairs = self.rows.matching(side, from, pairs)?;
+            let all = pairs.iter().map(|pair| (*pair, true));
+            out.batch(Batch::append(self.rows.result(side, from, all)?));
+            emitted += pairs.len();
+            for (i, _) in &pairs {
+                is_matched[*i as usize] = true;
+            }
+            if self.is_outer(other) {
+                let others = self.sides.of_mut(other);
+                for (_, row) in pairs {
+                    if others.table.int(others.own + 1, row) == 0 {
+                        others.table.set_int(others.own + 1, row, 1)?;
+                        others.table.touch(row);
+                    }
+                }
+            }
         }
-        let these = self
-            .rows
-            .sides
-            .of(side)
-            .rows
-            .decode(rows.iter().map(|u| &u.row))?;
-        let nothing = self.rows.sides.of(side.other()).rows.decode([])?;
-        let alone = |i: u32| Joined {
-            this: Some(i),
-            other: None,
-            mark: false,
-        };
-        let joined: Vec<Joined> = (0..rows.len() as u32).map(alone).collect();
-        let mut batch = Batch::append(self.rows.result(side, &these, &nothing, &joined)?);
+        Ok(emitted)
+    }
+
+    /// Emits rows of `side` that have no match.
+    fn pad(&self, side: Side, from: Rows, rows: &[Unmatched], out: &mut Output) -> Result<()> {
+        let nothing = Rows::Table(&self.sides.of(side.other()).table);
         let delay = self.delay();
-        let behind = |u: &Unmatched| {
-            let watermark = u.behind?.saturating_sub(delay);
-            (u.time <= watermark.saturating_add(1)).then_some(watermark)
-        };
-        let behind: Int64Array = rows.iter().map(behind).collect();
-        batch.behind = (behind.null_count() < behind.len()).then_some(behind);
-        out.batch(batch);
+        for rows in rows.chunks(self.batch_rows) {
+            let alone = rows.iter().map(|u| ((u.row, NONE), false));
+            let mut batch = Batch::append(self.rows.result(side, (from, nothing), alone)?);
+            let behind = |u: &Unmatched| {
+                let watermark = u.behind?.saturating_sub(delay);
+                (u.time <= watermark.saturating_add(1)).then_some(watermark)
+            };
+            let behind: Int64Array = rows.iter().map(behind).collect();
+            batch.behind = (behind.null_count() < behind.len()).then_some(behind);
+            out.batch(batch);
+        }
         Ok(())
+    }
+
+    /// Keeps the rows at `indices` of a batch until no match can come.
+    fn wait(
+        &mut self,
+        side: Side,
+        batch: &Batch,
+        indices: Vec<u32>,
+        times: &Int64Array,
+        (places, is_matched): (&[Option<Slot>], &[bool]),
+    ) -> Result<()> {
+        let each = || indices.iter().map(|i| *i as usize);
+        let own_places: Vec<Option<Slot>> = each().map(|i| places[i]).collect();
+        let rows = match indices.len() == batch.num_rows() {
+            true => batch.rows.clone(),
+            false => take_rows(&batch.rows, &UInt32Array::from(indices.clone()))?,
+        };
+        let slots = self.sides.append(side, &rows, &own_places)?;
+        let rows = self.sides.of_mut(side);
+        if batch.behind.is_some() {
+            let behind: Int64Array = each().map(|i| batch.behind(i)).collect();
+            let behind: ArrayRef = Arc::new(behind);
+            rows.table.set(rows.own, &slots, &behind)?;
+        }
+        let order = self.order.of_mut(side);
+        for (i, slot) in each().zip(slots) {
+            if is_matched[i] && self.rows.join.kind.depends_on_matches(side) {
+                rows.table.set_int(rows.own + 1, slot, 1)?;
+            }
+            if let Some(place) = places[i] {
+                order.push(place, times.value(i), slot);
+            }
+        }
+        Ok(())
+    }
+
+    /// Gives up the rows of `side` that nothing can match any more, a batch at most; returns whether these were all.
+    fn give_up(&mut self, side: Side, out: &mut Output) -> Result<bool> {
+        let before = self.watermark.saturating_sub(self.hold(side));
+        let sides = &self.sides;
+        let place = |row| sides.place_of(side, row);
+        let order = self.order.of_mut(side);
+        let popped = order.pop_before(before, self.batch_rows, place);
+        if self.is_outer(side) {
+            let rows = self.sides.of(side);
+            let unmatched = popped
+                .iter()
+                .filter(|(_, row)| rows.table.int(rows.own + 1, *row) == 0);
+            let unmatched = unmatched.map(|(time, row)| Unmatched {
+                row: *row,
+                time: *time,
+                behind: rows.table.number(rows.own, *row),
+            });
+            let unmatched: Vec<_> = unmatched.collect();
+            self.pad(side, Rows::Table(&rows.table), &unmatched, out)?;
+        }
+        let is_last = popped.len() < self.batch_rows;
+        let mut places = Vec::with_capacity(popped.len());
+        for (_, row) in popped {
+            places.extend(self.sides.remove(side, row)?);
+        }
+        self.sides.forget_unused(places)?;
+        Ok(is_last)
     }
 }
 
 impl Operator for IntervalJoin {
     fn on_batch(&mut self, port: usize, batch: Batch, out: &mut Output) -> Result<()> {
         let side = Side::of_port(port);
-        let codecs = self.rows.sides.of(side);
         let times = event_times(batch.rows.column(*self.times.of(side)))?;
         if times.null_count() > 0 {
             return Err(
@@ -310,35 +362,37 @@ impl Operator for IntervalJoin {
                 ),
             );
         }
-        let keys = codecs.keys_of(&batch.rows)?;
-        let rows = codecs.rows.encode_rows(&batch.rows)?;
-        let matched = self.pair(side, &batch, &keys, &times, out)?;
-        let matchable = self.rows.matchable(side, &batch.rows);
-        let (hold, is_outer) = (
-            self.hold(side),
-            self.rows.join.kind.depends_on_matches(side),
-        );
-        let mut unmatched = Vec::new();
-        for (i, ((key, row), is_matched)) in keys.iter().zip(rows).zip(matched).enumerate() {
-            let (time, behind) = (times.value(i), batch.behind(i));
-            let can_match = matchable.as_ref().is_none_or(|valid| valid.is_valid(i));
-            if can_match && self.watermark <= time.saturating_add(hold) {
-                let place = (time, self.arrived);
-                self.arrived += 1;
-                self.waiting.of_mut(side).insert(
-                    key,
-                    place,
-                    Held {
-                        row,
-                        behind,
-                        is_matched,
-                    },
-                );
-            } else if is_outer && !is_matched {
-                unmatched.push(Unmatched { row, time, behind });
+        let keys = self.sides.keys_of(side, &batch.rows)?;
+        let places = (0..batch.num_rows()).map(|i| self.sides.place(&keys, i));
+        let places: Vec<Option<Slot>> = places.collect::<Result<_>>()?;
+        let matched = self.pair(side, &batch, &places, &times, out)?;
+        let (hold, is_outer) = (self.hold(side), self.is_outer(side));
+        let (mut waiting, mut unmatched, mut passing) = (Vec::new(), Vec::new(), Vec::new());
+        for (i, is_matched) in matched.iter().enumerate() {
+            let time = times.value(i);
+            if places[i].is_some() && self.watermark <= time.saturating_add(hold) {
+                waiting.push(i as u32);
+                continue;
+            }
+            passing.extend(places[i]);
+            if is_outer && !is_matched {
+                unmatched.push(Unmatched {
+                    row: i as u32,
+                    time,
+                    behind: batch.behind(i),
+                });
             }
         }
-        self.pad(side, &unmatched, out)
+        self.pad(side, Rows::Batch(&batch.rows), &unmatched, out)?;
+        self.wait(side, &batch, waiting, &times, (&places, &matched))?;
+        passing.extend(places.iter().skip(matched.len()).flatten());
+        self.sides.forget_unused(passing)?;
+        if matched.len() < batch.num_rows() {
+            let rest = matched.len() as u32..batch.num_rows() as u32;
+            let rest = batch.take(&UInt32Array::from_iter_values(rest))?;
+            out.rest = Some(Element::Batch(rest));
+        }
+        Ok(())
     }
 
     fn on_watermark(&mut self, watermark: Watermark, out: &mut Output) -> Result<()> {
@@ -348,19 +402,10 @@ impl Operator for IntervalJoin {
         };
         self.watermark = now;
         for side in Side::BOTH {
-            let is_outer = self.rows.join.kind.depends_on_matches(side);
-            let before = now.saturating_sub(self.hold(side));
-            let mut unmatched = Vec::new();
-            while let Some((time, held)) = self.waiting.of_mut(side).pop_before(before) {
-                if is_outer && !held.is_matched {
-                    unmatched.push(Unmatched {
-                        row: held.row,
-                        time,
-                        behind: held.behind,
-                    });
-                }
+            if !self.give_up(side, out)? {
+                out.rest = Some(Element::Watermark(watermark));
+                return Ok(());
             }
-            self.pad(side, &unmatched, out)?;
         }
         out.watermark(match now {
             Millis::MAX => watermark,
@@ -369,82 +414,23 @@ impl Operator for IntervalJoin {
         Ok(())
     }
 
-    /// Parts "left" and "right": the columns of the side, `__behind`, `__matched` and `__arrived`. The state's key is that of
-    /// the join with the number of arrival.
     fn snapshot(&mut self) -> Result<Vec<StatePart>> {
-        let mut parts = Vec::new();
-        for side in Side::BOTH {
-            let changed = self.waiting.of_mut(side).marks.take();
-            let waiting = self.waiting.of(side);
-            let ids: Vec<&(Place, Key)> = match &changed {
-                None => waiting.order.iter().collect(),
-                Some(changed) => changed.keys().collect(),
-            };
-            let (mut there, mut gone) = (Vec::new(), Vec::new());
-            for id in ids {
-                match waiting.get(id) {
-                    Some(held) => there.push((id.0.1, held)),
-                    None => gone.push(id),
-                }
-            }
-            let codecs = self.rows.sides.of(side);
-            let rows = codecs.rows.decode(there.iter().map(|(_, h)| &h.row))?;
-            let behind = there.iter().map(|(_, h)| h.behind).collect();
-            let rows = with_numbers(&rows, BEHIND, behind)?;
-            let mut fields = rows.schema().fields().to_vec();
-            let mut columns = rows.columns().to_vec();
-            let matched: BooleanArray = there.iter().map(|(_, h)| Some(h.is_matched)).collect();
-            fields.push(Arc::new(Field::new(MATCHED, DataType::Boolean, true)));
-            columns.push(Arc::new(matched));
-            let rows = RecordBatch::try_new(Arc::new(Schema::new(fields)), columns)?;
-            let arrived = |n: u64| n as i64;
-            let numbers = there.iter().map(|(n, _)| arrived(*n));
-            let rows = with_numbers(&rows, ARRIVED, Int64Array::from_iter_values(numbers))?;
-            let mut key = codecs.key_columns.clone();
-            key.push(rows.num_columns() - 1);
-            let part = StatePart::keyed(side.name(), rows, &codecs.key_columns)?;
-            let keys = codecs.keys.decode(gone.iter().map(|id| id.1.as_ref()))?;
-            let numbers = gone.iter().map(|id| arrived(id.0.1));
-            let gone = with_numbers(&keys, ARRIVED, Int64Array::from_iter_values(numbers))?;
-            parts.push(part.replacing(key, changed.is_some().then_some(gone)));
-        }
-        Ok(parts)
+        self.sides.snapshot()
     }
 
     fn restore(&mut self, parts: Vec<StatePart>) -> Result<()> {
-        for part in parts {
-            let side = Side::of_part(&part.name)?;
-            let codecs = self.rows.sides.of(side);
-            let width = codecs.width();
-            let columns = part.rows.columns();
-            let numbers = |at: usize| columns.get(at)?.as_primitive_opt::<Int64Type>();
-            let matched = columns.get(width + 1).and_then(|c| c.as_boolean_opt());
-            let (Some(behind), Some(matched), Some(arrived)) =
-                (numbers(width), matched, numbers(width + 2))
-            else {
-                return Err(Error::internal(format!(
-                    "state '{}' is of other rows",
-                    part.name
-                )));
-            };
-            let times = event_times(part.rows.column(*self.times.of(side)))?;
-            let keys = codecs.keys_of(&part.rows)?;
-            let own: Vec<usize> = (0..width).collect();
-            let rows = codecs.rows.encode_columns(&part.rows, &own)?;
-            for (i, (key, row)) in keys.iter().zip(rows).enumerate() {
-                let behind = behind.is_valid(i).then(|| behind.value(i));
-                let place = (times.value(i), arrived.value(i) as u64);
-                self.arrived = self.arrived.max(place.1 + 1);
-                let held = Held {
-                    row,
-                    behind,
-                    is_matched: matched.value(i),
-                };
-                self.waiting.of_mut(side).insert(key, place, held);
-            }
-        }
+        let rows = self.sides.restore(&parts)?;
         for side in Side::BOTH {
-            self.waiting.of_mut(side).marks.start();
+            let time = *self.times.of(side);
+            for slots in rows.of(side).chunks(self.batch_rows) {
+                let columns = self.sides.of(side).table.columns(&[time], slots)?;
+                let times = event_times(&columns[0])?;
+                for (slot, time) in slots.iter().zip(times.values()) {
+                    if let Some(place) = self.sides.place_of(side, *slot) {
+                        self.order.of_mut(side).push(place, *time, *slot);
+                    }
+                }
+            }
         }
         Ok(())
     }
@@ -452,292 +438,5 @@ impl Operator for IntervalJoin {
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
-mod tests {
-    use super::super::testing::*;
-    use super::*;
-    use crate::graph::JoinKind;
-    use proptest::prelude::*;
-
-    fn side() -> SchemaRef {
-        schema(&["k", "v", "t"])
-    }
-
-    fn plan(kind: JoinKind, lower: Millis, upper: Millis) -> Join {
-        Join {
-            kind,
-            time: JoinTime::Interval {
-                left: 2,
-                right: 2,
-                lower,
-                upper,
-            },
-            keys: vec![(0, 0)],
-            nulls_equal: false,
-            filter: None,
-            null_aware: false,
-            ttl: None,
-        }
-    }
-
-    fn build(join: Join) -> IntervalJoin {
-        let output = schema(&["k", "v", "t", "k2", "v2", "t2"]);
-        IntervalJoin::new(&Arc::new(join), &side(), &side(), &output, Arc::default()).unwrap()
-    }
-
-    fn row(k: i64, v: i64, t: i64) -> Batch {
-        rows(&side(), &[[k, v, t]])
-    }
-
-    #[test]
-    fn pairs_within_the_bounds_are_given_as_they_arrive() {
-        let mut op = build(plan(JoinKind::Inner, -10, 5));
-        let right = rows(
-            &side(),
-            &[
-                [1, 0, 94],
-                [1, 1, 95],
-                [1, 2, 110],
-                [1, 3, 111],
-                [2, 4, 100],
-            ],
-        );
-        assert_eq!(feed(&mut op, 1, right), []);
-        let pair = |v, t| (vec![1, 9, 100, 1, v, t], 1);
-        assert_eq!(
-            feed(&mut op, 0, row(1, 9, 100)),
-            [pair(1, 95), pair(2, 110)]
-        );
-        assert_eq!(feed(&mut op, 1, row(1, 5, 105)), [pair(5, 105)]);
-    }
-
-    #[test]
-    fn rows_are_freed_once_the_watermark_is_past_their_last_match() {
-        let mut op = build(plan(JoinKind::Inner, -10, 5));
-        feed(&mut op, 0, row(1, 0, 100));
-        feed(&mut op, 1, row(2, 0, 100));
-        let kept = |op: &IntervalJoin| (op.waiting.left.order.len(), op.waiting.right.order.len());
-        advance(&mut op, 105);
-        assert_eq!(kept(&op), (1, 1));
-        advance(&mut op, 106);
-        assert_eq!(kept(&op), (1, 0));
-        advance(&mut op, 110);
-        let at_the_bound = behind(row(1, 1, 110), &[Some(110)]);
-        assert_eq!(
-            feed(&mut op, 1, at_the_bound),
-            [(vec![1, 0, 100, 1, 1, 110], 1)]
-        );
-        advance(&mut op, 111);
-        assert_eq!(kept(&op), (0, 1));
-        assert!(op.waiting.left.rows.is_empty());
-        feed(&mut op, 0, row(1, 2, 50));
-        assert_eq!(kept(&op), (0, 1), "expired on arrival");
-    }
-
-    /// Whichever comes first.
-    #[test]
-    fn a_row_past_the_others_expiry_finds_it_no_more() {
-        let late = |w| behind(row(1, 1, 104), &[Some(w)]);
-        for (watermark, pairs) in [(110, 1), (111, 0)] {
-            let mut op = build(plan(JoinKind::Inner, -10, 5));
-            feed(&mut op, 0, row(1, 0, 100));
-            assert_eq!(feed(&mut op, 1, late(watermark)).len(), pairs);
-            let mut op = build(plan(JoinKind::Inner, -10, 5));
-            feed(&mut op, 1, late(watermark));
-            assert_eq!(feed(&mut op, 0, row(1, 0, 100)).len(), pairs);
-        }
-    }
-
-    #[test]
-    fn rows_without_a_match_are_padded_when_they_expire() {
-        let mut op = build(plan(JoinKind::Full, -10, 5));
-        feed(&mut op, 0, rows(&side(), &[[1, 0, 100], [1, 1, 120]]));
-        assert_eq!(feed(&mut op, 1, row(1, 2, 118)).len(), 1);
-        feed(&mut op, 1, row(2, 3, 118));
-        assert_eq!(advance(&mut op, 110), []);
-        assert_eq!(
-            advance(&mut op, 111),
-            [(vec![1, 0, 100, NULL, NULL, NULL], 1)]
-        );
-        assert_eq!(
-            advance(&mut op, 200),
-            [(vec![NULL, NULL, NULL, 2, 3, 118], 1)]
-        );
-        let null = Batch::append(record_batch(&side(), &[vec![None, Some(7), Some(300)]]));
-        assert_eq!(
-            feed(&mut op, 0, null),
-            [(vec![NULL, 7, 300, NULL, NULL, NULL], 1)]
-        );
-        let mut out = Output::default();
-        op.on_batch(0, behind(row(9, 9, 100), &[Some(205)]), &mut out)
-            .unwrap();
-        let padded = batches(&out).next().unwrap();
-        assert_eq!(
-            padded.behind(0),
-            Some(205 - 16),
-            "late where it came from, late behind the join"
-        );
-    }
-
-    #[test]
-    fn the_watermark_is_held_back_by_the_bounds() {
-        let delayed = |lower, upper, w| {
-            let mut op = build(plan(JoinKind::Inner, lower, upper));
-            let mut out = Output::default();
-            op.on_watermark(w, &mut out).unwrap();
-            watermarks(&out)[0]
-        };
-        assert_eq!(delayed(-10, 5, Watermark::At(100)), Watermark::At(84));
-        assert_eq!(delayed(5, 10, Watermark::At(100)), Watermark::At(89));
-        assert_eq!(delayed(-10, -5, Watermark::At(100)), Watermark::At(89));
-        assert_eq!(delayed(0, 0, Watermark::At(100)), Watermark::At(99));
-        assert_eq!(
-            delayed(-10, 5, Watermark::At(i64::MAX)),
-            Watermark::At(i64::MAX)
-        );
-        assert_eq!(delayed(-10, 5, Watermark::Idle), Watermark::Idle);
-    }
-
-    fn from_scratch(
-        join: &Join,
-        lower: Millis,
-        upper: Millis,
-        inputs: &[Vec<Numbers>; 2],
-    ) -> Folded {
-        let mut result = Folded::new();
-        let matches = |l: &Numbers, r: &Numbers| {
-            let apart = l[2].unwrap() - r[2].unwrap();
-            let residual = join.filter.is_none() || l[1] < r[1];
-            l[0].is_some() && l[0] == r[0] && (lower..=upper).contains(&apart) && residual
-        };
-        let mut add = |l: &Numbers, r: &Numbers| {
-            *result
-                .entry(l.iter().chain(r).copied().collect())
-                .or_default() += 1;
-        };
-        let [left, right] = inputs;
-        let nulls = vec![None; 3];
-        for l in left {
-            right
-                .iter()
-                .filter(|r| matches(l, r))
-                .for_each(|r| add(l, r));
-            if matches!(join.kind, JoinKind::Left | JoinKind::Full)
-                && !right.iter().any(|r| matches(l, r))
-            {
-                add(l, &nulls);
-            }
-        }
-        for r in right {
-            if matches!(join.kind, JoinKind::Right | JoinKind::Full)
-                && !left.iter().any(|l| matches(l, r))
-            {
-                add(&nulls, r);
-            }
-        }
-        result
-    }
-
-    proptest! {
-        #![proptest_config(ProptestConfig::with_cases(600))]
-
-        /// Two inputs in order, each with a watermark at its last row, interleaved in any way and cut anywhere: the result is
-        /// that of all rows, and nothing is emitted behind the watermark that went before.
-        #[test]
-        fn any_interleaving_gives_the_same_pairs(
-            steps in proptest::collection::vec(
-                (
-                    0usize..2, proptest::option::weighted(0.9, 0i64..2), 0i64..3, 0i64..4,
-                    proptest::option::weighted(0.05, 1usize..4),
-                ),
-                0..40,
-            ),
-            kind in 0usize..4, filtered: bool, lower in -8i64..8, width in 0i64..8,
-        ) {
-            let kind = [JoinKind::Inner, JoinKind::Left, JoinKind::Right, JoinKind::Full][kind];
-            let upper = lower + width;
-            let filter = filtered.then(|| less_than(1, 4));
-            let join = Join { filter, ..plan(kind, lower, upper) };
-            let make = || build(join.clone());
-            let mut instances = Instances::new(1, make);
-            let (mut inputs, mut folded) = ([Vec::new(), Vec::new()], Folded::new());
-            let mut clocks = [100i64, 100];
-            let delay = build(join.clone()).delay();
-            let mut merged = i64::MIN;
-            for (port, k, v, after, rescale) in steps {
-                clocks[port] += after;
-                let numbers = vec![k, Some(v), Some(clocks[port])];
-                let late = (after == 0).then_some(clocks[port]);
-                inputs[port].push(numbers.clone());
-                let batch = behind(Batch::append(record_batch(&side(), &[numbers])), &[late]);
-                let mut emitted = Folded::new();
-                instances.on_batch(port, &batch, &[0], &mut emitted);
-                if let Some(parallelism) = rescale {
-                    instances.rescale(parallelism, make);
-                }
-                let now = clocks[0].min(clocks[1]);
-                // Both inputs have said where they are.
-                if now > merged && !inputs[0].is_empty() && !inputs[1].is_empty() {
-                    instances.on_watermark(now, &mut emitted);
-                }
-                for (row, weight) in emitted {
-                    let oldest = [row[2], row[5]].into_iter().flatten().min();
-                    prop_assert!(oldest.is_some_and(|t| t > merged.saturating_sub(delay)));
-                    *folded.entry(row).or_default() += weight;
-                }
-                if !inputs[0].is_empty() && !inputs[1].is_empty() {
-                    merged = now;
-                }
-            }
-            instances.on_watermark(i64::MAX, &mut folded);
-            prop_assert_eq!(folded, from_scratch(&join, lower, upper, &inputs));
-        }
-
-        /// Rows that are late where they come from: what is found does not depend on the interleaving either.
-        #[test]
-        fn late_rows_find_the_same_whatever_comes_first(
-            rows in proptest::collection::vec((0usize..2, 100i64..120, 0i64..12), 1..16),
-            seeds in (any::<u64>(), any::<u64>()), lower in -6i64..6, width in 0i64..6,
-        ) {
-            let join = plan(JoinKind::Full, lower, lower + width);
-            // Each side in its order, with its own watermark.
-            let mut inputs: [Vec<(i64, Option<i64>, i64)>; 2] = [Vec::new(), Vec::new()];
-            let mut own = [0, 0];
-            for (port, time, late) in rows {
-                let time = time - late;
-                let watermark: i64 = own[port];
-                let late = (time <= watermark + 1 && watermark > 0).then_some(watermark);
-                own[port] = watermark.max(time);
-                inputs[port].push((time, late, own[port]));
-            }
-            let run = |seed: u64| {
-                let mut random = fastrand::Rng::with_seed(seed);
-                let mut op = build(join.clone());
-                let (mut folded, mut at) = (Folded::new(), [0, 0]);
-                let mut said: [Option<i64>; 2] = [None, None];
-                while (0..2).any(|p| at[p] < inputs[p].len()) {
-                    let port = random.usize(..2);
-                    let Some((time, late, watermark)) = inputs[port].get(at[port]).copied() else {
-                        continue;
-                    };
-                    let mut out = Output::default();
-                    let number = at[port] as i64;
-                    at[port] += 1;
-                    op.on_batch(port, behind(row(1, number, time), &[late]), &mut out).unwrap();
-                    said[port] = Some(watermark);
-                    if at[port] == inputs[port].len() {
-                        said[port] = Some(i64::MAX);
-                    }
-                    if let [Some(a), Some(b)] = said {
-                        op.on_watermark(Watermark::At(a.min(b)), &mut out).unwrap();
-                    }
-                    fold(&mut folded, &out);
-                }
-                let mut out = Output::default();
-                op.on_watermark(Watermark::At(i64::MAX), &mut out).unwrap();
-                fold(&mut folded, &out);
-                folded
-            };
-            prop_assert_eq!(run(seeds.0), run(seeds.1));
-        }
-    }
-}
+#[path = "interval_join_tests.rs"]
+mod tests;

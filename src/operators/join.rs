@@ -1,22 +1,76 @@
 //! Regular joins: rows of both sides wait for each other for ever, or until their state expires.
+//!
+//! The result is a function of the two sides as Z-sets: a pair has the product of its rows' weights, a row without a match
+//! its own. What is emitted is the difference a batch makes, so it adds up however the input is cut into batches.
 
 use std::sync::Arc;
 
+use arrow::array::{ArrayRef, Int64Array, UInt32Array};
 use arrow::datatypes::SchemaRef;
 
-use super::join_core::JoinCore;
-use super::join_rows::Side;
-use super::{Operator, Output};
-use crate::changelog::Batch;
+use super::join_rows::{JoinRows, Pair, Rows, Side, Sides};
+use super::join_sides::{JoinKeys, JoinSides};
+use super::{Element, Operator, Output};
+use crate::changelog::{Batch, take_rows};
 use crate::error::Result;
-use crate::graph::Join;
-use crate::state::StatePart;
+use crate::graph::{Join, JoinKind};
+use crate::state::{NONE, Slot, StatePart};
 use crate::time::Watermark;
+
+/// What is known of each row besides its values, if rows may go and if the result depends on it. No column of a query has such a
+/// name.
+const WEIGHT: &str = "__weight";
+const MATCHES: &str = "__matches";
 
 /// Joins two inputs, each of which may be updating (Flink: StreamingJoinOperator). The result is updating, but that of an inner
 /// or semi join of append-only inputs: it has no weights.
+///
+/// As in Flink each row expires by itself, without a retraction; what it matched still counts as matched.
 pub struct RegularJoin {
-    core: JoinCore,
+    // Properties.
+    rows: JoinRows,
+    batch_rows: usize,
+    /// Whether weights are left out of what is emitted: nothing is ever taken back.
+    only_adds: bool,
+    /// The result depends on the number of rows of a key alone, not on which they are.
+    by_key: bool,
+    // State.
+    sides: JoinSides,
+    /// The sum of the weights of each key's rows on the right, if the result depends on that alone.
+    totals: Vec<i64>,
+}
+
+/// A row of the result: the rows it is made of, whether these match, and its weight.
+struct Item {
+    pair: Pair,
+    mark: bool,
+    weight: i64,
+}
+
+/// A batch, and what it meets on the other side.
+struct Met<'a> {
+    side: Side,
+    batch: &'a Batch,
+    keys: JoinKeys,
+    /// The weight of each row; of equal rows the first has the sum, where rows may go.
+    weights: Vec<i64>,
+    /// How many rows are done; what follows is for each of them.
+    taken: usize,
+    /// The place of its key.
+    places: Vec<Option<Slot>>,
+    /// How many rows match it.
+    found: Vec<i64>,
+    /// By how much the matches of rows of the other side change.
+    delta: Vec<(Slot, i64)>,
+    items: Vec<Item>,
+}
+
+impl Met<'_> {
+    /// Those of the rows that are done which come or go, with their weights.
+    fn changes(&self) -> impl Iterator<Item = (usize, i64)> + Clone {
+        let all = self.weights[..self.taken].iter().copied().enumerate();
+        all.filter(|(_, weight)| *weight != 0)
+    }
 }
 
 impl RegularJoin {
@@ -29,365 +83,373 @@ impl RegularJoin {
         left: &SchemaRef,
         right: &SchemaRef,
         output: &SchemaRef,
+        batch_rows: usize,
     ) -> Result<Self> {
+        let rows = JoinRows::new(join, left, right, output)?;
+        let grows = matches!(join.kind, JoinKind::Inner | JoinKind::LeftSemi);
+        let own = |side: Side, updating: bool| -> Vec<&str> {
+            let matches = join.kind.depends_on_matches(side).then_some(MATCHES);
+            updating
+                .then_some(WEIGHT)
+                .into_iter()
+                .chain(matches)
+                .collect()
+        };
+        let own = Sides {
+            left: own(Side::Left, join.updating.0),
+            right: own(Side::Right, join.updating.1),
+        };
         Ok(Self {
-            core: JoinCore::new(join, left, right, output)?,
+            batch_rows: batch_rows.max(1),
+            only_adds: grows && join.updating == (false, false),
+            by_key: !join.kind.gives_pairs() && !rows.has_filter(),
+            sides: JoinSides::new(join, left, right, &own)?,
+            totals: Vec::new(),
+            rows,
         })
     }
+
+    fn kind(&self) -> JoinKind {
+        self.rows.join.kind
+    }
+
+    /// The column with the number of matches, where the result depends on it.
+    fn matches(&self, side: Side) -> Option<usize> {
+        let rows = self.sides.of(side);
+        let column = rows.own + usize::from(!rows.only_comes());
+        self.kind().depends_on_matches(side).then_some(column)
+    }
+
+    fn weight(&self, side: Side, row: Slot) -> i64 {
+        let rows = self.sides.of(side);
+        match rows.only_comes() {
+            true => 1,
+            false => rows.table.int(rows.own, row),
+        }
+    }
+
+    fn weights(&self, side: Side, batch: &Batch) -> Result<Vec<i64>> {
+        let all = 0..batch.num_rows();
+        let mut weights: Vec<i64> = all.map(|at| batch.weight(at)).collect();
+        if batch.weights.is_some() && !self.sides.of(side).only_comes() {
+            let firsts = self.sides.of(side).rows_as_keys(&batch.rows)?.firsts();
+            for (at, first) in firsts.into_iter().enumerate().filter(|(at, f)| at != f) {
+                weights[first] += std::mem::take(&mut weights[at]);
+            }
+        }
+        Ok(weights)
+    }
+
+    /// Finds what the rows match, until that is a batch.
+    fn meet(&mut self, met: &mut Met) -> Result<()> {
+        let mut candidates: Vec<Pair> = Vec::new();
+        while met.taken < met.weights.len() && met.items.len() < self.batch_rows {
+            let at = met.taken;
+            met.taken += 1;
+            met.found.push(0);
+            met.places.push(None);
+            if met.weights[at] != 0 {
+                met.places[at] = self.sides.place(&met.keys, at)?;
+            }
+            if let Some(place) = met.places[at] {
+                let others = self.sides.matches(met.side.other(), place);
+                candidates.extend(others.map(|other| (at as u32, other)));
+            }
+            if candidates.len() >= self.batch_rows || met.taken == met.weights.len() {
+                self.settle(met, &mut candidates)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Which of the candidates match: they are part of the result, where it is of pairs.
+    fn settle(&self, met: &mut Met, candidates: &mut Vec<Pair>) -> Result<()> {
+        let (side, other) = (met.side, met.side.other());
+        let gives_pairs = self.kind().gives_pairs();
+        let counts = self.kind().depends_on_matches(other);
+        let from = self.from(met);
+        for pairs in candidates.chunks(self.batch_rows) {
+            for pair in self.rows.matching(side, from, pairs)? {
+                let at = pair.0 as usize;
+                let (weight, of_other) = (met.weights[at], self.weight(other, pair.1));
+                met.found[at] += of_other;
+                if counts {
+                    met.delta.push((pair.1, weight));
+                }
+                if gives_pairs {
+                    let (mark, weight) = (true, weight * of_other);
+                    met.items.push(Item { pair, mark, weight });
+                }
+            }
+        }
+        candidates.clear();
+        Ok(())
+    }
+
+    fn from<'a>(&'a self, met: &Met<'a>) -> (Rows<'a>, Rows<'a>) {
+        let others = &self.sides.of(met.side.other()).table;
+        (Rows::Batch(&met.batch.rows), Rows::Table(others))
+    }
+
+    /// Where equal keys are a match and pairs are not asked for, only the sums of weights matter.
+    fn meet_keys(&mut self, met: &mut Met) -> Result<()> {
+        let mut sums = Vec::new();
+        met.taken = met.weights.len();
+        for (at, weight) in met.weights.iter().enumerate() {
+            let place = match weight {
+                0 => None,
+                _ => self.sides.place(&met.keys, at)?,
+            };
+            met.places.push(place);
+            met.found.push(match (met.side, place) {
+                (Side::Left, Some(place)) => self.sides.places(place).map(|p| self.total(p)).sum(),
+                _ => 0,
+            });
+            sums.extend(place.map(|place| (place, *weight)));
+        }
+        for (place, sum) in summed(sums) {
+            if met.side == Side::Right {
+                let others = self.sides.matches(Side::Left, place);
+                met.delta.extend(others.map(|other| (other, sum)));
+            }
+        }
+        Ok(())
+    }
+
+    fn total(&self, place: Slot) -> i64 {
+        self.totals.get(place as usize).copied().unwrap_or(0)
+    }
+
+    fn add_to_total(&mut self, side: Side, place: Slot, weight: i64) {
+        if side == Side::Left || !self.by_key {
+            return;
+        }
+        let at = place as usize;
+        if self.totals.len() <= at {
+            self.totals.resize(at + 1, 0);
+        }
+        self.totals[at] += weight;
+    }
+
+    /// Keeps the rows; those that are in the result by themselves go there.
+    fn store(&mut self, met: &mut Met) -> Result<()> {
+        match self.sides.of(met.side).only_comes() {
+            true => self.append(met)?,
+            false => self.update(met)?,
+        }
+        for (at, weight) in met.changes().collect::<Vec<_>>() {
+            let mark = met.found[at] > 0;
+            if self.kind().shows(met.side, mark) {
+                let pair = (at as u32, NONE);
+                met.items.push(Item { pair, mark, weight });
+            }
+        }
+        Ok(())
+    }
+
+    fn append(&mut self, met: &Met) -> Result<()> {
+        let rows = met.changes().map(|(at, _)| at);
+        let rows: Vec<usize> = rows.filter(|at| met.places[*at].is_some()).collect();
+        let places: Vec<Option<Slot>> = rows.iter().map(|at| met.places[*at]).collect();
+        let batch = match rows.len() == met.batch.num_rows() {
+            true => met.batch.rows.clone(),
+            false => {
+                let indices = rows.iter().map(|at| *at as u32);
+                take_rows(&met.batch.rows, &UInt32Array::from_iter_values(indices))?
+            }
+        };
+        let slots = self.sides.append(met.side, &batch, &places)?;
+        for place in places.into_iter().flatten() {
+            self.add_to_total(met.side, place, 1);
+        }
+        if let Some(matches) = self.matches(met.side) {
+            let found = rows.iter().map(|at| met.found[*at]);
+            let found: ArrayRef = Arc::new(Int64Array::from_iter_values(found));
+            let table = &mut self.sides.of_mut(met.side).table;
+            table.set(matches, &slots, &found)?;
+        }
+        Ok(())
+    }
+
+    /// Adds to the weights of rows. How many rows match one that was there is known; what was `found` becomes that.
+    fn update(&mut self, met: &mut Met) -> Result<()> {
+        let side = met.side;
+        let expires = self.rows.join.ttl.is_some();
+        let keys = self.sides.of(side).rows_as_keys(&met.batch.rows)?;
+        let (weights, matches) = (self.sides.of(side).own, self.matches(side));
+        let mut gone = Vec::new();
+        for (at, change) in met.changes().collect::<Vec<_>>() {
+            let Some(place) = met.places[at] else {
+                continue;
+            };
+            let (row, is_new) = self.sides.write(side, &keys, at, place)?;
+            let table = &mut self.sides.of_mut(side).table;
+            if let Some(matches) = matches {
+                match is_new {
+                    true => table.set_int(matches, row, met.found[at])?,
+                    false => met.found[at] = table.int(matches, row),
+                }
+            }
+            let before = table.int(weights, row);
+            let after = before + change;
+            // A retraction of what has expired finds nothing to take away.
+            let after = if expires { after.max(0) } else { after };
+            table.set_int(weights, row, after)?;
+            if after == 0 {
+                gone.extend(self.sides.remove(side, row)?);
+            }
+            self.add_to_total(side, place, after - before);
+        }
+        self.sides.forget_unused(gone)
+    }
+
+    /// The matches of rows of `side` changed: those that had none before or have none now come or go.
+    fn count_matches(&mut self, met: &mut Met) -> Result<()> {
+        let side = met.side.other();
+        let kind = self.kind();
+        let expires = self.rows.join.ttl.is_some();
+        let Some(matches) = self.matches(side) else {
+            return Ok(());
+        };
+        for (row, delta) in summed(std::mem::take(&mut met.delta)) {
+            let weight = self.weight(side, row);
+            let table = &mut self.sides.of_mut(side).table;
+            let before = table.int(matches, row);
+            let after = before + delta;
+            let after = if expires { after.max(0) } else { after };
+            table.set_int(matches, row, after)?;
+            table.touch(row);
+            let (before, after) = (before > 0, after > 0);
+            if before == after {
+                continue;
+            }
+            for (mark, weight) in [(before, -weight), (after, weight)] {
+                if kind.shows(side, mark) {
+                    let pair = (NONE, row);
+                    met.items.push(Item { pair, mark, weight });
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn emit(&self, met: &mut Met, out: &mut Output) -> Result<()> {
+        let mut items = std::mem::take(&mut met.items);
+        if !self.only_adds {
+            // What goes before what comes.
+            items.sort_by_key(|item| item.weight > 0);
+        }
+        let from = self.from(met);
+        for items in items.chunks(self.batch_rows) {
+            let pairs = items.iter().map(|item| (item.pair, item.mark));
+            let rows = self.rows.result(met.side, from, pairs)?;
+            let weights = || items.iter().map(|item| item.weight).collect();
+            out.batch(match self.only_adds {
+                true => Batch::append(rows),
+                false => Batch::changes(rows, weights()),
+            });
+        }
+        Ok(())
+    }
+
+    fn give_up(&mut self, side: Side, expired: Vec<Slot>) -> Result<()> {
+        let mut places = Vec::new();
+        for row in expired {
+            let weight = self.weight(side, row);
+            if let Some(place) = self.sides.remove(side, row)? {
+                self.add_to_total(side, place, -weight);
+                places.push(place);
+            }
+        }
+        self.sides.forget_unused(places)
+    }
+}
+
+/// The sums of what belongs together, in order; no sum is 0.
+fn summed(mut all: Vec<(Slot, i64)>) -> Vec<(Slot, i64)> {
+    all.sort_unstable_by_key(|(slot, _)| *slot);
+    all.dedup_by(|(slot, value), (first, sum)| {
+        let is_same = slot == first;
+        *sum += if is_same { *value } else { 0 };
+        is_same
+    });
+    all.retain(|(_, sum)| *sum != 0);
+    all
 }
 
 impl Operator for RegularJoin {
     fn on_batch(&mut self, port: usize, batch: Batch, out: &mut Output) -> Result<()> {
-        let changes = self.core.apply(Side::of_port(port), &batch)?;
-        changes.into_iter().for_each(|batch| out.batch(batch));
+        let side = Side::of_port(port);
+        let mut met = Met {
+            side,
+            batch: &batch,
+            keys: self.sides.keys_of(side, &batch.rows)?,
+            weights: self.weights(side, &batch)?,
+            taken: 0,
+            places: Vec::new(),
+            found: Vec::new(),
+            delta: Vec::new(),
+            items: Vec::new(),
+        };
+        match self.by_key {
+            true => self.meet_keys(&mut met)?,
+            false => self.meet(&mut met)?,
+        }
+        self.store(&mut met)?;
+        self.count_matches(&mut met)?;
+        self.emit(&mut met, out)?;
+        let (taken, weights) = (met.taken, met.weights);
+        let rest = (taken..weights.len()).filter(|at| weights[*at] != 0);
+        let rest: Vec<u32> = rest.map(|at| at as u32).collect();
+        if !rest.is_empty() {
+            let mut batch = batch.take(&UInt32Array::from(rest.clone()))?;
+            if batch.weights.is_some() {
+                batch.weights = Some(rest.iter().map(|at| weights[*at as usize]).collect());
+            }
+            out.rest = Some(Element::Batch(batch));
+        }
         Ok(())
     }
 
     fn on_watermark(&mut self, watermark: Watermark, out: &mut Output) -> Result<()> {
         if let Watermark::At(time) = watermark {
-            self.core.on_watermark(time);
+            for side in Side::BOTH {
+                let expired = self.sides.of_mut(side).table.on_watermark(time);
+                self.give_up(side, expired)?;
+            }
         }
         out.watermark(watermark);
         Ok(())
     }
 
     fn clock_period(&self) -> Option<u64> {
-        self.core.clock_period()
+        self.sides.of(Side::Left).table.clock_period()
     }
 
     fn on_clock(&mut self, now: i64, _out: &mut Output) -> Result<()> {
-        self.core.on_clock(now);
+        for side in Side::BOTH {
+            let expired = self.sides.of_mut(side).table.on_clock(now);
+            self.give_up(side, expired)?;
+        }
         Ok(())
     }
 
     fn snapshot(&mut self) -> Result<Vec<StatePart>> {
-        self.core.snapshot()
+        self.sides.snapshot()
     }
 
     fn restore(&mut self, parts: Vec<StatePart>) -> Result<()> {
-        self.core.restore(&parts)
+        let rows = self.sides.restore(&parts)?;
+        for row in rows.right {
+            if let Some(place) = self.sides.place_of(Side::Right, row) {
+                self.add_to_total(Side::Right, place, self.weight(Side::Right, row));
+            }
+        }
+        Ok(())
     }
 }
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
-mod tests {
-    use super::super::testing::*;
-    use super::*;
-    use crate::graph::{JoinKind, JoinTime};
-    use crate::state::StateTtl;
-    use proptest::prelude::*;
-
-    const KINDS: [JoinKind; 7] = [
-        JoinKind::Inner,
-        JoinKind::Left,
-        JoinKind::Right,
-        JoinKind::Full,
-        JoinKind::LeftSemi,
-        JoinKind::LeftAnti,
-        JoinKind::LeftMark,
-    ];
-
-    fn plan(kind: JoinKind) -> Join {
-        Join {
-            kind,
-            time: JoinTime::Regular,
-            keys: vec![(0, 0)],
-            nulls_equal: false,
-            filter: None,
-            null_aware: false,
-            ttl: None,
-        }
-    }
-
-    fn side() -> SchemaRef {
-        schema(&["k", "v"])
-    }
-
-    fn build(join: Join) -> RegularJoin {
-        let output = match join.kind {
-            JoinKind::LeftSemi | JoinKind::LeftAnti => side(),
-            JoinKind::LeftMark => schema(&["k", "v", "mark"]),
-            _ => schema(&["k", "v", "k2", "v2"]),
-        };
-        RegularJoin::new(&Arc::new(join), &side(), &side(), &output).unwrap()
-    }
-
-    fn side_rows<const N: usize>(numbers: &[[i64; N]]) -> Batch {
-        rows(&side(), numbers)
-    }
-
-    #[test]
-    fn append_only_inner_joins_give_pairs_without_weights() {
-        let mut join = build(plan(JoinKind::Inner));
-        let mut out = Output::default();
-        join.on_batch(0, side_rows(&[[1, 10], [1, 10], [2, 20]]), &mut out)
-            .unwrap();
-        join.on_batch(1, side_rows(&[[1, 5], [3, 7]]), &mut out)
-            .unwrap();
-        let all: Vec<_> = batches(&out).collect();
-        assert_eq!(all.len(), 1);
-        assert!(all[0].weights.is_none());
-        let pair = ([1, 10, 1, 5].map(Some).to_vec(), 1);
-        assert_eq!(
-            numbers(all[0]),
-            [pair.clone(), pair],
-            "a row that is there twice matches twice"
-        );
-    }
-
-    #[test]
-    fn a_left_row_is_padded_until_its_first_match_and_again_after_its_last() {
-        let mut join = build(plan(JoinKind::Left));
-        let padded = vec![1, 10, NULL, NULL];
-        let pair = vec![1, 10, 1, 5];
-        assert_eq!(
-            feed(&mut join, 0, side_rows(&[[1, 10]])),
-            [(padded.clone(), 1)]
-        );
-        let first = [(padded.clone(), -1), (pair.clone(), 1)];
-        assert_eq!(feed(&mut join, 1, side_rows(&[[1, 5]])), first);
-        let gone = weighted(side_rows(&[[1, 5]]), &[-1]);
-        assert_eq!(feed(&mut join, 1, gone), [(pair.clone(), -1), (padded, 1)]);
-        let update = weighted(side_rows(&[[1, 5], [1, 5]]), &[1, -1]);
-        assert_eq!(
-            feed(&mut join, 1, update),
-            [],
-            "nothing comes of what cancels in a batch"
-        );
-    }
-
-    #[test]
-    fn semi_anti_and_mark_look_at_whether_there_is_a_match() {
-        let left = || side_rows(&[[1, 10], [2, 20]]);
-        let both = || side_rows(&[[1, 5], [1, 6]]);
-        let first_gone = || weighted(side_rows(&[[1, 5]]), &[-1]);
-        let second_gone = || weighted(side_rows(&[[1, 6]]), &[-1]);
-        let mut semi = build(plan(JoinKind::LeftSemi));
-        assert_eq!(feed(&mut semi, 0, left()), []);
-        assert_eq!(feed(&mut semi, 1, both()), [(vec![1, 10], 1)]);
-        assert_eq!(feed(&mut semi, 1, first_gone()), []);
-        assert_eq!(feed(&mut semi, 1, second_gone()), [(vec![1, 10], -1)]);
-        let mut anti = build(plan(JoinKind::LeftAnti));
-        assert_eq!(
-            feed(&mut anti, 0, left()),
-            [(vec![1, 10], 1), (vec![2, 20], 1)]
-        );
-        assert_eq!(feed(&mut anti, 1, both()), [(vec![1, 10], -1)]);
-        let mut mark = build(plan(JoinKind::LeftMark));
-        assert_eq!(
-            feed(&mut mark, 0, left()),
-            [(vec![1, 10, 0], 1), (vec![2, 20, 0], 1)]
-        );
-        assert_eq!(
-            feed(&mut mark, 1, both()),
-            [(vec![1, 10, 0], -1), (vec![1, 10, 1], 1)]
-        );
-    }
-
-    #[test]
-    fn not_in_gives_nothing_once_there_is_a_null() {
-        let mut join = build(Join {
-            null_aware: true,
-            ..plan(JoinKind::LeftAnti)
-        });
-        let row =
-            |k: Option<i64>, v: i64| Batch::append(record_batch(&side(), &[vec![k, Some(v)]]));
-        let null = |v: i64| vec![NULL, v];
-        assert_eq!(
-            feed(&mut join, 0, row(None, 1)),
-            [(null(1), 1)],
-            "nothing to be in yet"
-        );
-        assert_eq!(feed(&mut join, 0, row(Some(7), 2)), [(vec![7, 2], 1)]);
-        assert_eq!(feed(&mut join, 1, row(Some(8), 0)), [(null(1), -1)]);
-        assert_eq!(feed(&mut join, 1, row(None, 0)), [(vec![7, 2], -1)]);
-        assert_eq!(feed(&mut join, 0, row(Some(9), 3)), []);
-        let gone = |k| weighted(row(k, 0), &[-1]);
-        let back = [(vec![7, 2], 1), (vec![9, 3], 1)];
-        assert_eq!(feed(&mut join, 1, gone(None)), back);
-        assert_eq!(feed(&mut join, 1, gone(Some(8))), [(null(1), 1)]);
-    }
-
-    #[test]
-    fn rows_expire_without_a_retraction_and_matched_rows_stay_matched() {
-        let ttl = Some(StateTtl {
-            after: 10,
-            by_event_time: true,
-        });
-        let mut join = build(Join {
-            ttl,
-            ..plan(JoinKind::Left)
-        });
-        advance(&mut join, 0);
-        feed(&mut join, 1, side_rows(&[[1, 5]]));
-        advance(&mut join, 6);
-        assert_eq!(
-            feed(&mut join, 0, side_rows(&[[1, 10]])),
-            [(vec![1, 10, 1, 5], 1)]
-        );
-        assert_eq!(advance(&mut join, 10), []);
-        let again = feed(&mut join, 1, side_rows(&[[1, 6]]));
-        assert_eq!(
-            again,
-            [(vec![1, 10, 1, 6], 1)],
-            "was matched by what has expired: not padded"
-        );
-        let new = feed(&mut join, 0, side_rows(&[[1, 11]]));
-        assert_eq!(
-            new,
-            [(vec![1, 11, 1, 6], 1)],
-            "does not see what has expired"
-        );
-        let mut other = build(Join {
-            ttl,
-            ..plan(JoinKind::Left)
-        });
-        other.restore(join.snapshot().unwrap()).unwrap();
-        advance(&mut other, 20);
-        let parts = other.core.snapshot().unwrap();
-        assert!(parts.iter().all(|p| p.rows.num_rows() == 0));
-        let gone = parts.iter().filter_map(|p| p.changes.as_ref());
-        assert_eq!(gone.map(|c| c.gone.num_rows()).sum::<usize>(), 3);
-    }
-
-    #[test]
-    fn weights_may_be_negative_for_a_while() {
-        let mut join = build(plan(JoinKind::Inner));
-        let mut folded = Folded::new();
-        let mut all = Output::default();
-        let minus = |b: Batch| weighted(b, &[-1]);
-        join.on_batch(0, minus(side_rows(&[[1, 10]])), &mut all)
-            .unwrap();
-        join.on_batch(1, side_rows(&[[1, 5]]), &mut all).unwrap();
-        join.on_batch(0, side_rows(&[[1, 10]]), &mut all).unwrap();
-        join.on_batch(0, side_rows(&[[1, 11]]), &mut all).unwrap();
-        fold(&mut folded, &all);
-        assert_eq!(
-            folded,
-            Folded::from([([1, 11, 1, 5].map(Some).to_vec(), 1)])
-        );
-    }
-
-    /// The join computed from scratch.
-    fn nested_loops(join: &Join, left: &Folded, right: &Folded) -> Folded {
-        let mut result = Folded::new();
-        let mut add = |row: Numbers, weight: i64| *result.entry(row).or_default() += weight;
-        let matches = |l: &Numbers, r: &Numbers| {
-            let keys = join.keys.iter().all(|(a, b)| match (l[*a], r[*b]) {
-                (Some(a), Some(b)) => a == b,
-                (None, None) => join.nulls_equal || join.null_aware,
-                _ => join.null_aware,
-            });
-            keys && (join.filter.is_none() || l[1].zip(r[1]).is_some_and(|(a, b)| a < b))
-        };
-        let both = |l: &Numbers, r: &Numbers| l.iter().chain(r).copied().collect::<Numbers>();
-        let nulls = vec![None, None];
-        for (l, wl) in left {
-            let mut is_matched = false;
-            for (r, wr) in right.iter().filter(|(r, _)| matches(l, r)) {
-                is_matched = true;
-                if join.kind.gives_pairs() {
-                    add(both(l, r), wl * wr);
-                }
-            }
-            match join.kind {
-                JoinKind::Left | JoinKind::Full if !is_matched => add(both(l, &nulls), *wl),
-                JoinKind::LeftSemi if is_matched => add(l.clone(), *wl),
-                JoinKind::LeftAnti if !is_matched => add(l.clone(), *wl),
-                JoinKind::LeftMark => add(both(l, &vec![Some(i64::from(is_matched))]), *wl),
-                _ => {}
-            }
-        }
-        for (r, wr) in right {
-            let is_outer = matches!(join.kind, JoinKind::Right | JoinKind::Full);
-            if is_outer && !left.keys().any(|l| matches(l, r)) {
-                add(both(&nulls, r), *wr);
-            }
-        }
-        result
-    }
-
-    #[derive(Debug, Clone)]
-    struct Change {
-        port: usize,
-        row: Numbers,
-        retract: bool,
-        cut: bool,
-        rescale: Option<usize>,
-    }
-
-    fn changes() -> impl Strategy<Value = Vec<Change>> {
-        let cell = |n: i64| proptest::option::weighted(0.85, 0..n);
-        let rescale = proptest::option::weighted(0.05, 1usize..5);
-        let change = (
-            0usize..2,
-            cell(4),
-            cell(3),
-            any::<bool>(),
-            any::<bool>(),
-            rescale,
-        );
-        let change = change.prop_map(|(port, k, v, retract, cut, rescale)| Change {
-            port,
-            row: vec![k, v],
-            retract,
-            cut,
-            rescale,
-        });
-        proptest::collection::vec(change, 0..40)
-    }
-
-    proptest! {
-        #![proptest_config(ProptestConfig::with_cases(600))]
-
-        /// Whatever the batches, wherever the state was cut and spread anew: what was emitted adds up to the join of what
-        /// was put in.
-        #[test]
-        fn changes_add_up_to_the_join(
-            changes in changes(), kind in 0usize..KINDS.len(), filtered: bool, nulls_equal: bool, keyless in 0u8..5,
-            null_aware: bool,
-        ) {
-            let kind = KINDS[kind];
-            let null_aware = null_aware && kind == JoinKind::LeftAnti;
-            let keyless = keyless == 0 && !null_aware;
-            let join = Join {
-                keys: if keyless { Vec::new() } else { vec![(0, 0)] },
-                nulls_equal: nulls_equal && !null_aware,
-                filter: filtered.then(|| less_than(1, 3)),
-                null_aware,
-                ..plan(kind)
-            };
-            let keys: &[usize] = if keyless { &[] } else { &[0] };
-            let in_one_place = keyless || null_aware;
-            let make = || build(join.clone());
-            let mut instances = Instances::new(1, make);
-            let mut inputs = [Folded::new(), Folded::new()];
-            let mut folded = Folded::new();
-            let mut pending: Vec<(Numbers, i64)> = Vec::new();
-            let mut updating = false;
-            for (i, change) in changes.iter().enumerate() {
-                let there = inputs[change.port].entry(change.row.clone()).or_default();
-                let weight = if change.retract && *there > 0 { -1 } else { 1 };
-                *there += weight;
-                if *there == 0 {
-                    inputs[change.port].remove(&change.row);
-                }
-                updating |= weight < 0;
-                pending.push((change.row.clone(), weight));
-                let ends = changes.get(i + 1).is_none_or(|next| next.port != change.port);
-                if ends || change.cut || change.rescale.is_some() {
-                    let rows: Vec<Numbers> = pending.iter().map(|(row, _)| row.clone()).collect();
-                    let batch = Batch::append(record_batch(&side(), &rows));
-                    let weights: Vec<i64> = pending.drain(..).map(|(_, w)| w).collect();
-                    let batch = if updating { weighted(batch, &weights) } else { batch };
-                    instances.on_batch(change.port, &batch, keys, &mut folded);
-                    if let Some(parallelism) = change.rescale {
-                        instances.rescale(if in_one_place { 1 } else { parallelism }, make);
-                    }
-                    prop_assert_eq!(&folded, &nested_loops(&join, &inputs[0], &inputs[1]));
-                }
-            }
-        }
-    }
-}
+#[path = "join_tests.rs"]
+mod tests;

@@ -1,4 +1,4 @@
-//! What all joins share: the rows of two sides and their keys, which pairs match, and the rows made of them.
+//! What all joins share: which pairs of rows match, and the rows made of them.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
@@ -6,22 +6,17 @@ use std::sync::Arc;
 use arrow::array::{
     Array, ArrayRef, BooleanArray, RecordBatch, RecordBatchOptions, UInt32Array, new_null_array,
 };
-use arrow::buffer::NullBuffer;
 use arrow::compute::take;
 use arrow::datatypes::{Schema, SchemaRef};
-use arrow::row::OwnedRow;
 use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_expr::expressions::Column;
 use datafusion::physical_expr::utils::collect_columns;
 
 use super::evaluate;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::graph::{Join, JoinKind};
-use crate::state::RowCodec;
-
-/// How many candidate pairs are put to the residual filter at once.
-const PAIRS_AT_ONCE: usize = 8192;
+use crate::state::{NONE, Table};
 
 /// An input of a join.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -49,15 +44,12 @@ impl Side {
         }
     }
 
-    /// The side of a part of the state.
-    ///
-    /// # Errors
-    /// Where it is not a join's.
-    pub fn of_part(name: &str) -> Result<Self> {
-        Self::BOTH
-            .into_iter()
-            .find(|side| side.name() == name)
-            .ok_or_else(|| Error::internal(format!("state '{name}' is not a join's")))
+    /// What is of this side and what is of the other, as left and right.
+    pub fn left_first<T>(self, this: T, other: T) -> (T, T) {
+        match self {
+            Self::Left => (this, other),
+            Self::Right => (other, this),
+        }
     }
 
     /// The other side.
@@ -120,56 +112,44 @@ impl JoinKind {
     }
 }
 
-/// The columns of one side.
-pub struct SideRows {
-    /// Positions of the key columns.
-    pub key_columns: Vec<usize>,
-    /// Keys as values.
-    pub keys: RowCodec,
-    /// Rows as values.
-    pub rows: RowCodec,
+/// Where rows of one side are; [`NONE`] is the number of no row, whose values are NULL.
+#[derive(Clone, Copy)]
+pub enum Rows<'a> {
+    /// In a batch: a number is an index.
+    Batch(&'a RecordBatch),
+    /// In the state: a number is a slot.
+    Table(&'a Table),
 }
 
-impl SideRows {
-    fn new(schema: &SchemaRef, key_columns: Vec<usize>) -> Result<Self> {
-        Ok(Self {
-            keys: RowCodec::of_columns(schema, &key_columns)?,
-            rows: RowCodec::new(Arc::clone(schema))?,
-            key_columns,
-        })
-    }
-
-    /// The key of every row.
-    ///
-    /// # Errors
-    /// Where a column is of another type than planned.
-    pub fn keys_of(&self, rows: &RecordBatch) -> Result<Vec<OwnedRow>> {
-        self.keys.encode_columns(rows, &self.key_columns)
-    }
-
-    /// Number of columns.
-    pub fn width(&self) -> usize {
-        self.rows.schema().fields().len()
+impl Rows<'_> {
+    fn columns(self, columns: &[usize], numbers: &[u32]) -> Result<Vec<ArrayRef>> {
+        let rows = match self {
+            Self::Batch(rows) => rows,
+            Self::Table(table) => return table.columns(columns, numbers),
+        };
+        let index = |number: &u32| (*number != NONE).then_some(*number);
+        let indices: UInt32Array = numbers.iter().map(index).collect();
+        let columns = columns.iter().map(|column| {
+            let column = rows.column(*column);
+            // Where there is nothing to take from, only NULLs are asked for.
+            Ok(match indices.null_count() == indices.len() {
+                true => new_null_array(column.data_type(), indices.len()),
+                false => take(column, &indices, None)?,
+            })
+        });
+        columns.collect()
     }
 }
 
-/// A row of the result: the rows of both batches it is made of, by index.
-#[derive(Debug, Clone, Copy)]
-pub struct Joined {
-    /// In the batch that was joined.
-    pub this: Option<u32>,
-    /// Among the rows of the other side.
-    pub other: Option<u32>,
-    /// Whether it has a match, for LeftMark.
-    pub mark: bool,
-}
+/// A pair of rows, each by number: that which comes, and that of the other side.
+pub type Pair = (u32, u32);
 
 /// The parts of a join that do not change while it runs.
 pub struct JoinRows {
     /// The join.
     pub join: Arc<Join>,
-    /// The columns of the sides.
-    pub sides: Sides<SideRows>,
+    /// Number of columns.
+    widths: Sides<usize>,
     output: SchemaRef,
     filter: Option<Residual>,
 }
@@ -178,7 +158,7 @@ impl JoinRows {
     /// For rows of these schemas.
     ///
     /// # Errors
-    /// Where a column type cannot be kept as state.
+    /// Where the condition is over other columns than there are (a bug).
     pub fn new(
         join: &Arc<Join>,
         left: &SchemaRef,
@@ -187,9 +167,9 @@ impl JoinRows {
     ) -> Result<Self> {
         let filter = join.filter.as_ref();
         Ok(Self {
-            sides: Sides {
-                left: SideRows::new(left, join.keys.iter().map(|k| k.0).collect())?,
-                right: SideRows::new(right, join.keys.iter().map(|k| k.1).collect())?,
+            widths: Sides {
+                left: left.fields().len(),
+                right: right.fields().len(),
             },
             filter: filter.map(|f| Residual::new(f, left, right)).transpose()?,
             output: Arc::clone(output),
@@ -202,103 +182,56 @@ impl JoinRows {
         self.filter.is_some()
     }
 
-    /// Of rows of `side`, those whose key can match: a NULL in it matches nothing, unless the join says otherwise. `None`: all.
-    pub fn matchable(&self, side: Side, rows: &RecordBatch) -> Option<NullBuffer> {
-        if self.join.nulls_equal || self.join.null_aware {
-            return None;
-        }
-        let columns = &self.sides.of(side).key_columns;
-        let nulls = columns.iter().map(|c| rows.column(*c).logical_nulls());
-        nulls
-            .fold(None, |all, nulls| {
-                NullBuffer::union(all.as_ref(), nulls.as_ref())
-            })
-            .filter(|nulls| nulls.null_count() > 0)
-    }
-
-    /// Of pairs with equal keys, those the residual filter is true for; NULL is not true. `row` gives the index into `these`
-    /// (the batch, of `side`) for what stands first in a pair; `others` are the rows of the other side.
+    /// Those of pairs with equal keys for which the residual filter is true; NULL is not true. The rows that come are of `side`.
     ///
     /// # Errors
     /// Where the filter fails on a pair.
-    pub fn matching<T: Copy>(
+    pub fn matching(
         &self,
         side: Side,
-        these: &RecordBatch,
-        others: &RecordBatch,
-        pairs: impl Iterator<Item = (T, u32)>,
-        row: impl Fn(T) -> u32,
-    ) -> Result<Vec<(T, u32)>> {
-        let Some(filter) = &self.filter else {
-            return Ok(pairs.collect());
+        (these, others): (Rows, Rows),
+        pairs: &[Pair],
+    ) -> Result<Vec<Pair>> {
+        let Some(filter) = self.filter.as_ref().filter(|_| !pairs.is_empty()) else {
+            return Ok(pairs.to_vec());
         };
-        let mut matching = Vec::new();
-        let mut pairs = pairs.peekable();
-        while pairs.peek().is_some() {
-            let chunk: Vec<(T, u32)> = pairs.by_ref().take(PAIRS_AT_ONCE).collect();
-            let this = (
-                these,
-                UInt32Array::from_iter_values(chunk.iter().map(|p| row(p.0))),
-            );
-            let other = (
-                others,
-                UInt32Array::from_iter_values(chunk.iter().map(|p| p.1)),
-            );
-            let keep = match side {
-                Side::Left => filter.evaluate(&this, &other)?,
-                Side::Right => filter.evaluate(&other, &this)?,
-            };
-            let is_kept = |i: &usize| keep.is_valid(*i) && keep.value(*i);
-            let kept = chunk.iter().enumerate().filter(|(i, _)| is_kept(i));
-            matching.extend(kept.map(|(_, pair)| *pair));
-        }
-        Ok(matching)
+        let (this, other): (Vec<u32>, Vec<u32>) = pairs.iter().copied().unzip();
+        let ((left, at_left), (right, at_right)) = side.left_first((these, this), (others, other));
+        let keep = filter.evaluate((left, &at_left), (right, &at_right))?;
+        let pairs = pairs
+            .iter()
+            .zip(&keep)
+            .filter(|(_, keep)| *keep == Some(true));
+        Ok(pairs.map(|(pair, _)| *pair).collect())
     }
 
-    /// Makes rows of the result; `these` are rows of `side`, `others` of the other. What is not there is NULL.
+    /// Makes rows of the result of pairs, with whether each has a match. The rows that come are of `side`.
     ///
     /// # Errors
     /// Where the result is not what was planned.
     pub fn result(
         &self,
         side: Side,
-        these: &RecordBatch,
-        others: &RecordBatch,
-        joined: &[Joined],
+        (these, others): (Rows, Rows),
+        pairs: impl Iterator<Item = (Pair, bool)>,
     ) -> Result<RecordBatch> {
-        let this: UInt32Array = joined.iter().map(|j| j.this).collect();
-        let other: UInt32Array = joined.iter().map(|j| j.other).collect();
-        let ((left, at_left), (right, at_right)) = match side {
-            Side::Left => ((these, this), (others, other)),
-            Side::Right => ((others, other), (these, this)),
-        };
-        let mut columns = Vec::with_capacity(self.output.fields().len());
-        for column in left.columns() {
-            columns.push(take_or_null(column, &at_left)?);
-        }
+        let (pairs, marks): (Vec<Pair>, Vec<bool>) = pairs.unzip();
+        let (this, other): (Vec<u32>, Vec<u32>) = pairs.into_iter().unzip();
+        let ((left, at_left), (right, at_right)) = side.left_first((these, this), (others, other));
+        let all = |side: Side| (0..*self.widths.of(side)).collect::<Vec<usize>>();
+        let mut columns = left.columns(&all(Side::Left), &at_left)?;
         if self.join.kind.gives_pairs() {
-            for column in right.columns() {
-                columns.push(take_or_null(column, &at_right)?);
-            }
+            columns.extend(right.columns(&all(Side::Right), &at_right)?);
         } else if self.join.kind == JoinKind::LeftMark {
-            let marks: BooleanArray = joined.iter().map(|j| Some(j.mark)).collect();
-            columns.push(Arc::new(marks));
+            columns.push(Arc::new(BooleanArray::from(marks)));
         }
-        let options = RecordBatchOptions::new().with_row_count(Some(joined.len()));
+        let options = RecordBatchOptions::new().with_row_count(Some(at_left.len()));
         Ok(RecordBatch::try_new_with_options(
             Arc::clone(&self.output),
             columns,
             &options,
         )?)
     }
-}
-
-fn take_or_null(column: &ArrayRef, indices: &UInt32Array) -> Result<ArrayRef> {
-    // Where there is nothing to take from, only NULLs are asked for.
-    if indices.null_count() == indices.len() {
-        return Ok(new_null_array(column.data_type(), indices.len()));
-    }
-    Ok(take(column, indices, None)?)
 }
 
 /// What must be true of a pair besides equal keys: the filter over only those columns that it reads.
@@ -338,17 +271,12 @@ impl Residual {
 
     fn evaluate(
         &self,
-        left: &(&RecordBatch, UInt32Array),
-        right: &(&RecordBatch, UInt32Array),
+        (left, at_left): (Rows, &[u32]),
+        (right, at_right): (Rows, &[u32]),
     ) -> Result<BooleanArray> {
-        let n = left.1.len();
-        let mut columns = Vec::with_capacity(self.left.len() + self.right.len());
-        for (used, (rows, indices)) in [(&self.left, left), (&self.right, right)] {
-            for column in used {
-                columns.push(take(rows.column(*column), indices, None)?);
-            }
-        }
-        let options = RecordBatchOptions::new().with_row_count(Some(n));
+        let mut columns = left.columns(&self.left, at_left)?;
+        columns.extend(right.columns(&self.right, at_right)?);
+        let options = RecordBatchOptions::new().with_row_count(Some(at_left.len()));
         let pairs = RecordBatch::try_new_with_options(Arc::clone(&self.schema), columns, &options)?;
         evaluate::mask(&self.expr, &pairs, "the join condition")
     }

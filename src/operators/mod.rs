@@ -13,8 +13,8 @@ mod group_aggregate;
 mod groups;
 mod interval_join;
 mod join;
-mod join_core;
 mod join_rows;
+mod join_sides;
 mod late;
 mod local_aggregate;
 mod materialize;
@@ -73,6 +73,9 @@ pub enum Element {
 pub struct Output {
     /// Rows and watermarks in order.
     pub elements: Vec<Element>,
+    /// What the operator did not get to, because it is much: to be given to it again, before anything else, once what it emitted
+    /// has gone on.
+    pub rest: Option<Element>,
 }
 
 impl Output {
@@ -186,7 +189,8 @@ pub trait Operator: Send {
     }
 }
 
-/// The operator of a node; `None` for sources and sinks, which are the runtime's.
+/// The operator of a node; `None` for sources and sinks, which are the runtime's. `batch_rows`: how many rows those that make
+/// many of one emit at a time, at most.
 ///
 /// # Errors
 /// Where its parts cannot be set up.
@@ -195,6 +199,7 @@ pub fn operator(
     inputs: &[arrow::datatypes::SchemaRef],
     schema: &arrow::datatypes::SchemaRef,
     metrics: &Arc<Metrics>,
+    batch_rows: usize,
 ) -> Result<Option<Box<dyn Operator>>> {
     let input = inputs.first().unwrap_or(schema);
     let right = inputs.get(1).unwrap_or(schema);
@@ -251,20 +256,17 @@ pub fn operator(
             Box::new(watermark_assign::WatermarkAssign::new(rule.clone()))
         }
         Operation::Join(join) => match join.time {
-            JoinTime::Regular => Box::new(join::RegularJoin::new(join, input, right, schema)?),
+            JoinTime::Regular => Box::new(join::RegularJoin::new(
+                join, input, right, schema, batch_rows,
+            )?),
             JoinTime::Window(..) => Box::new(window_join::WindowJoin::new(
                 join,
-                input,
-                right,
-                schema,
+                (input, right, schema),
                 metrics(),
+                batch_rows,
             )?),
             JoinTime::Interval { .. } => Box::new(interval_join::IntervalJoin::new(
-                join,
-                input,
-                right,
-                schema,
-                metrics(),
+                join, input, right, schema, batch_rows,
             )?),
         },
         Operation::Rank(rank) => match rank.time {

@@ -47,11 +47,6 @@ impl<T: Default> OpenWindows<T> {
         let first = self.windows.first_entry()?;
         (first.key().saturating_sub(1) <= self.watermark).then(|| first.remove())
     }
-
-    /// What is kept, by window end.
-    pub fn values(&self) -> impl Iterator<Item = &T> {
-        self.windows.values()
-    }
 }
 
 /// The window ends of rows.

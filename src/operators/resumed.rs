@@ -14,7 +14,7 @@ use proptest::prelude::*;
 
 use super::aggregator::Aggregator;
 use super::testing::*;
-use super::{Operator, Output};
+use super::{Element, Operator, Output};
 use crate::changelog::Batch;
 use crate::error::Result;
 use crate::graph::*;
@@ -116,15 +116,15 @@ fn compare(make: &dyn Fn() -> Boxed, feed: &Feed, steps: Vec<Step>) -> Tested {
                 if feed.retracts || feed.upserts {
                     batch = weighted(batch, &weights);
                 }
-                let mut out = Output::default();
-                once.on_batch(port, batch.clone(), &mut out).unwrap();
+                let element = Element::Batch(batch.clone());
+                let out = give(&mut once, port, element);
                 fold(&mut expected, &out);
                 instances.on_batch(port, &batch, feed.keys, &mut folded);
             }
             Step::Time(by) => {
                 (now, is_known) = (now + by, true);
-                let mut out = Output::default();
-                once.on_watermark(Watermark::At(now), &mut out).unwrap();
+                let element = Element::Watermark(Watermark::At(now));
+                let out = give(&mut once, 0, element);
                 fold(&mut expected, &out);
                 instances.on_watermark(now, &mut folded);
             }
@@ -173,7 +173,7 @@ impl Operator for Boxed {
 
 fn make(operation: &Operation, output: &SchemaRef) -> Boxed {
     let inputs = [input(), input()];
-    let operator = super::operator(operation, &inputs, output, &Arc::default()).unwrap();
+    let operator = super::operator(operation, &inputs, output, &Arc::default(), 3).unwrap();
     Boxed(operator.unwrap())
 }
 
@@ -330,15 +330,21 @@ fn rank(time: RankTime, retracts: bool, to: u64, ttl: Option<StateTtl>) -> Opera
     }))
 }
 
-fn join(time: JoinTime, kind: JoinKind, ttl: Option<StateTtl>) -> Operation {
+fn join(time: JoinTime, kind: JoinKind, ttl: Option<StateTtl>, updating: bool) -> Operation {
+    // The window is part of the key.
+    let keys = match time {
+        JoinTime::Window(left, right) => vec![(0, 0), (left, right)],
+        _ => vec![(0, 0)],
+    };
     Operation::Join(Arc::new(Join {
         kind,
         time,
-        keys: vec![(0, 0)],
+        keys,
         nulls_equal: false,
         filter: Some(less_than(1, 4)),
         null_aware: false,
         ttl,
+        updating: (updating, updating),
     }))
 }
 
@@ -441,19 +447,19 @@ proptest! {
     }
 
     #[test]
-    fn regular_join(steps in steps(), expires: bool, kind in 0usize..3) {
+    fn regular_join(steps in steps(), expires: bool, updating: bool, kind in 0usize..3) {
         let kind = [JoinKind::Inner, JoinKind::Left, JoinKind::Full][kind];
-        let operation = join(JoinTime::Regular, kind, ttl(expires));
+        let operation = join(JoinTime::Regular, kind, ttl(expires), updating);
         let output = schema(&["k", "v", "t", "k2", "v2", "t2"]);
-        let feed = Feed { ports: 2, ..Feed::UPDATING };
-        compare(&|| make(&operation, &output), &feed, steps)?;
+        let feed = if updating { Feed::UPDATING } else { Feed::APPEND };
+        compare(&|| make(&operation, &output), &Feed { ports: 2, ..feed }, steps)?;
     }
 
     #[test]
     fn interval_join(steps in steps(), kind in 0usize..3) {
         let kind = [JoinKind::Inner, JoinKind::Left, JoinKind::Full][kind];
         let time = JoinTime::Interval { left: 2, right: 2, lower: -10, upper: 5 };
-        let operation = join(time, kind, None);
+        let operation = join(time, kind, None, false);
         let output = schema(&["k", "v", "t", "k2", "v2", "t2"]);
         compare(&|| make(&operation, &output), &Feed { ports: 2, ..Feed::APPEND }, steps)?;
     }
@@ -461,12 +467,13 @@ proptest! {
     #[test]
     fn window_join(steps in steps(), kind in 0usize..3) {
         let kind = [JoinKind::Inner, JoinKind::Left, JoinKind::LeftAnti][kind];
-        let operation = join(JoinTime::Window(2, 2), kind, None);
+        let operation = join(JoinTime::Window(2, 2), kind, None, false);
         let output = match kind {
             JoinKind::LeftAnti => input(),
             _ => schema(&["k", "v", "t", "k2", "v2", "t2"]),
         };
-        compare(&|| make(&operation, &output), &Feed { ports: 2, ..Feed::APPEND }, steps)?;
+        let feed = Feed { ports: 2, keys: &[0, 2], ..Feed::APPEND };
+        compare(&|| make(&operation, &output), &feed, steps)?;
     }
 
     #[test]

@@ -111,20 +111,29 @@ pub fn fold(into: &mut Folded, out: &Output) {
     }
 }
 
+/// What an element leads to, all of it.
+pub fn give(operator: &mut dyn Operator, port: usize, element: Element) -> Output {
+    let mut out = Output::default();
+    let mut next = Some(element);
+    while let Some(element) = next {
+        match element {
+            Element::Batch(batch) => operator.on_batch(port, batch, &mut out).unwrap(),
+            Element::Watermark(time) => operator.on_watermark(time, &mut out).unwrap(),
+            other => panic!("{other:?}"),
+        }
+        next = out.rest.take();
+    }
+    out
+}
+
 /// What a batch leads to: rows without NULLs, with weights, in order.
 pub fn feed(operator: &mut dyn Operator, port: usize, batch: Batch) -> Vec<(Vec<i64>, i64)> {
-    let mut out = Output::default();
-    operator.on_batch(port, batch, &mut out).unwrap();
-    plain(&out)
+    plain(&give(operator, port, Element::Batch(batch)))
 }
 
 /// What a watermark leads to.
 pub fn advance(operator: &mut dyn Operator, time: i64) -> Vec<(Vec<i64>, i64)> {
-    let mut out = Output::default();
-    operator
-        .on_watermark(Watermark::At(time), &mut out)
-        .unwrap();
-    plain(&out)
+    plain(&give(operator, 0, Element::Watermark(Watermark::At(time))))
 }
 
 /// NULL, among numbers.
@@ -210,11 +219,8 @@ impl<T: Operator> Instances<T> {
                 .key_groups
                 .iter()
                 .map(|g| Some(instance_of(g?, parallelism) == i));
-            let mut out = Output::default();
-            instance
-                .on_batch(port, batch.filter(&mine.collect()).unwrap(), &mut out)
-                .unwrap();
-            fold(into, &out);
+            let mine = Element::Batch(batch.filter(&mine.collect()).unwrap());
+            fold(into, &give(instance, port, mine));
         }
         self.batches += 1;
         if self.batches.is_multiple_of(2) {
@@ -225,11 +231,8 @@ impl<T: Operator> Instances<T> {
     /// Moves event time and adds up what that leads to.
     pub fn on_watermark(&mut self, time: i64, into: &mut Folded) {
         for instance in &mut self.all {
-            let mut out = Output::default();
-            instance
-                .on_watermark(Watermark::At(time), &mut out)
-                .unwrap();
-            fold(into, &out);
+            let watermark = Element::Watermark(Watermark::At(time));
+            fold(into, &give(instance, 0, watermark));
         }
     }
 }

@@ -1,5 +1,7 @@
 //! The operators of one task instance: merges watermarks, aligns barriers, drives the operators. Synchronous.
 
+use std::collections::VecDeque;
+
 use super::topology::Task;
 use crate::error::{Error, ErrorKind, Result};
 use crate::graph::{Graph, NodeId};
@@ -19,6 +21,9 @@ pub struct Chain {
     stays_open: bool,
     /// What the operators emitted when they were restored.
     restored: Vec<Element>,
+    /// What the operators are still to be given, with the input of the first that it is of. More than one is seldom there: a
+    /// channel's element waits for what came before.
+    queue: VecDeque<(usize, Element)>,
     /// The barrier being aligned: its epoch and which channels have brought it.
     barrier: Option<(u64, Vec<bool>)>,
 }
@@ -61,6 +66,7 @@ impl Chain {
             ended: vec![false; n],
             stays_open,
             restored: Vec::new(),
+            queue: VecDeque::new(),
             barrier: None,
         }
     }
@@ -130,9 +136,7 @@ impl Chain {
                     .before_barrier(&mut output)
                     .map_err(|e| placed(e, &self.places, at))?;
             }
-            for element in output.elements {
-                self.run(at + 1, 0, element, &mut out)?;
-            }
+            self.pass_on(at, output.elements, &mut out)?;
         }
         Ok(out)
     }
@@ -150,124 +154,143 @@ impl Chain {
                     .on_clock(now, &mut output)
                     .map_err(|e| placed(e, &self.places, at))?;
             }
-            for element in output.elements {
-                self.run(at + 1, 0, element, &mut out)?;
-            }
+            self.pass_on(at, output.elements, &mut out)?;
         }
         Ok(out)
     }
 
-    /// Takes one element of a channel.
-    ///
-    /// # Errors
-    /// A row that cannot be processed.
-    pub fn on_element(&mut self, channel: usize, element: Element) -> Result<Step> {
-        let mut step = Step {
-            out: std::mem::take(&mut self.restored),
-            snapshot: None,
-        };
+    /// Takes one element of a channel; [`Chain::go_on`] says what that leads to.
+    pub fn on_element(&mut self, channel: usize, element: Element) {
         match element {
-            Element::Batch(batch) => {
+            Element::Batch(_) => {
                 let port = self.ports.get(channel).copied().unwrap_or(0);
-                self.run(0, port, Element::Batch(batch), &mut step.out)?;
+                self.queue.push_back((port, element));
             }
-            Element::Aside(..) => self.run(0, 0, element, &mut step.out)?,
+            Element::Aside(..) => self.queue.push_back((0, element)),
             Element::Watermark(watermark) => {
-                for merged in self.merge.update(channel, watermark) {
-                    self.run(0, 0, Element::Watermark(merged), &mut step.out)?;
-                }
+                let merged = self.merge.update(channel, watermark);
+                self.queue_watermarks(merged);
             }
             Element::Barrier(epoch) => {
                 let (_, arrived) = self
                     .barrier
                     .get_or_insert_with(|| (epoch, vec![false; self.ended.len()]));
                 arrived[channel] = true;
-                self.try_align(&mut step)?;
+                self.try_align();
             }
             Element::End => {
                 self.ended[channel] = true;
-                let merged = if self.stays_open {
-                    Vec::new()
-                } else {
-                    self.merge.end(channel).into_iter().collect()
-                };
-                for merged in merged {
-                    self.run(0, 0, Element::Watermark(merged), &mut step.out)?;
+                if !self.stays_open {
+                    let merged = self.merge.end(channel);
+                    self.queue_watermarks(merged);
                 }
-                self.try_align(&mut step)?;
+                self.try_align();
                 if self.is_done() {
                     if !self.stays_open {
-                        let last = Element::Watermark(Watermark::At(Millis::MAX));
-                        self.run(0, 0, last, &mut step.out)?;
+                        self.queue_watermarks([Watermark::At(Millis::MAX)]);
                     }
-                    self.run(0, 0, Element::End, &mut step.out)?;
+                    self.queue.push_back((0, Element::End));
                 }
             }
+        }
+    }
+
+    fn queue_watermarks(&mut self, watermarks: impl IntoIterator<Item = Watermark>) {
+        let watermarks = watermarks.into_iter().map(|w| (0, Element::Watermark(w)));
+        self.queue.extend(watermarks);
+    }
+
+    fn try_align(&mut self) {
+        if let Some((epoch, arrived)) = &self.barrier
+            && arrived.iter().zip(&self.ended).all(|(a, e)| *a || *e)
+        {
+            self.queue.push_back((0, Element::Barrier(*epoch)));
+            self.barrier = None;
+        }
+    }
+
+    /// Whether there is more to do before the next element.
+    pub fn is_busy(&self) -> bool {
+        !self.queue.is_empty()
+    }
+
+    /// Does a step of what is to be done: an element, or as much of it as leads to a batch of rows.
+    ///
+    /// # Errors
+    /// A row that cannot be processed.
+    pub fn go_on(&mut self) -> Result<Step> {
+        let mut step = Step {
+            out: std::mem::take(&mut self.restored),
+            snapshot: None,
+        };
+        let Some((port, element)) = self.queue.pop_front() else {
+            return Ok(step);
+        };
+        let barrier = match element {
+            Element::Barrier(epoch) => Some(epoch),
+            _ => None,
+        };
+        if let Some(rest) = self.run(0, port, element, &mut step.out)? {
+            self.queue.push_front((port, rest));
+        }
+        if let Some(epoch) = barrier {
+            let mut parts = Vec::new();
+            for (id, operator) in &mut self.operators {
+                parts.push((*id, operator.snapshot()?));
+            }
+            step.snapshot = Some((epoch, parts));
         }
         Ok(step)
     }
 
-    fn try_align(&mut self, step: &mut Step) -> Result<()> {
-        let Some((epoch, arrived)) = &self.barrier else {
-            return Ok(());
-        };
-        if !arrived.iter().zip(&self.ended).all(|(a, e)| *a || *e) {
-            return Ok(());
-        }
-        let epoch = *epoch;
-        self.barrier = None;
-        self.run(0, 0, Element::Barrier(epoch), &mut step.out)?;
-        let mut parts = Vec::new();
-        for (id, operator) in &mut self.operators {
-            parts.push((*id, operator.snapshot()?));
-        }
-        step.snapshot = Some((epoch, parts));
-        Ok(())
-    }
-
-    /// Gives an element to operator `at` and what it emits to those after it.
+    /// Gives an element to operator `at` and what it emits to those after it. Returns what is to be given to it once that has
+    /// gone on.
     fn run(
         &mut self,
         at: usize,
         port: usize,
         element: Element,
         out: &mut Vec<Element>,
-    ) -> Result<()> {
+    ) -> Result<Option<Element>> {
         let operator = match self.operators.get_mut(at) {
             Some((_, operator)) if !matches!(element, Element::Aside(..)) => operator,
             _ => {
                 out.push(element);
-                return Ok(());
+                return Ok(None);
             }
         };
         let mut output = Output::default();
-        let last = match element {
-            Element::Batch(batch) => {
-                operator
-                    .on_batch(port, batch, &mut output)
-                    .map_err(|e| placed(e, &self.places, at))?;
-                None
-            }
-            Element::Aside(..) => None,
-            Element::Watermark(watermark) => {
-                operator
-                    .on_watermark(watermark, &mut output)
-                    .map_err(|e| placed(e, &self.places, at))?;
-                None
-            }
-            Element::Barrier(epoch) => {
-                operator.before_barrier(&mut output)?;
-                Some(Element::Barrier(epoch))
+        let mut last = None;
+        let result = match element {
+            Element::Batch(batch) => operator.on_batch(port, batch, &mut output),
+            Element::Aside(..) => Ok(()),
+            Element::Watermark(watermark) => operator.on_watermark(watermark, &mut output),
+            Element::Barrier(_) => {
+                last = Some(element);
+                operator.before_barrier(&mut output)
             }
             Element::End => {
-                operator
-                    .on_end(&mut output)
-                    .map_err(|e| placed(e, &self.places, at))?;
-                Some(Element::End)
+                last = Some(element);
+                operator.on_end(&mut output)
             }
         };
-        for element in output.elements.into_iter().chain(last) {
-            self.run(at + 1, 0, element, out)?;
+        result.map_err(|e| placed(e, &self.places, at))?;
+        self.pass_on(at, output.elements.into_iter().chain(last), out)?;
+        Ok(output.rest)
+    }
+
+    /// Gives what operator `at` has emitted to those after it.
+    fn pass_on(
+        &mut self,
+        at: usize,
+        elements: impl IntoIterator<Item = Element>,
+        out: &mut Vec<Element>,
+    ) -> Result<()> {
+        for element in elements {
+            let mut next = Some(element);
+            while let Some(element) = next {
+                next = self.run(at + 1, 0, element, out)?;
+            }
         }
         Ok(())
     }

@@ -131,7 +131,7 @@ impl Instance {
                     self.positions = head.snapshot(standing.positions);
                 }
                 head.on_event(event, now, &mut elements)?;
-                self.feed(elements)?;
+                self.feed(elements);
             }
             Event::Order(order, standing) => {
                 let mut elements = asides(standing.bad_rows);
@@ -139,10 +139,10 @@ impl Instance {
                     self.positions = head.snapshot(standing.positions);
                 }
                 elements.push(Element::Barrier(order.epoch));
-                self.feed(elements)?;
+                self.feed(elements);
                 self.is_halted |= order.is_last;
             }
-            Event::Element(channel, element) => self.step(channel, element)?,
+            Event::Element(channel, element) => self.parts.chain.on_element(channel, element),
             Event::Closed(channel) => self.closed[channel] = true,
             Event::Tick => {
                 self.last_tick = now;
@@ -151,7 +151,7 @@ impl Instance {
                 if let Some((_, head)) = &mut self.parts.source {
                     let mut elements = Vec::new();
                     head.on_tick(now, &mut elements);
-                    self.feed(elements)?;
+                    self.feed(elements);
                 }
             }
             Event::Prepared(text) => self.on_prepared(text),
@@ -166,9 +166,16 @@ impl Instance {
         self.parts.router.addresses()
     }
 
-    /// The next thing to be done.
-    pub fn next_effect(&mut self) -> Option<Effect> {
-        self.effects.pop_front()
+    /// The next thing to be done. What leads to much is processed step by step, each once what the one before led to is done.
+    ///
+    /// # Errors
+    /// A row that cannot be processed or written.
+    pub fn next_effect(&mut self) -> Result<Option<Effect>> {
+        while self.effects.is_empty() && self.parts.chain.is_busy() && !self.is_full() {
+            self.go_on()?;
+            self.end()?;
+        }
+        Ok(self.effects.pop_front())
     }
 
     /// Whether its reader may be asked for more, and the coordinator for orders.
@@ -213,23 +220,24 @@ impl Instance {
     }
 
     fn is_taking(&self) -> bool {
-        let is_full = self
-            .parts
-            .sink
-            .as_ref()
-            .is_some_and(|(_, tail)| tail.is_full());
-        !is_full && self.preparing.is_none() && !self.is_over()
+        let is_busy = self.parts.chain.is_busy() || self.preparing.is_some();
+        !is_busy && !self.is_full() && !self.is_over()
+    }
+
+    /// Whether its sink must wait for a commit before it takes more.
+    fn is_full(&self) -> bool {
+        let tail = self.parts.sink.as_ref().map(|(_, tail)| tail);
+        tail.is_some_and(SinkTail::is_full)
     }
 
     /// Takes what its own source says.
-    fn feed(&mut self, elements: Vec<Element>) -> Result<()> {
-        elements
-            .into_iter()
-            .try_for_each(|element| self.step(0, element))
+    fn feed(&mut self, elements: Vec<Element>) {
+        let chain = &mut self.parts.chain;
+        elements.into_iter().for_each(|e| chain.on_element(0, e));
     }
 
-    fn step(&mut self, channel: usize, element: Element) -> Result<()> {
-        let step = self.parts.chain.on_element(channel, element)?;
+    fn go_on(&mut self) -> Result<()> {
+        let step = self.parts.chain.go_on()?;
         self.emit(step.out)?;
         match step.snapshot {
             Some((epoch, operators)) => {
@@ -314,6 +322,7 @@ impl Instance {
     fn end(&mut self) -> Result<()> {
         if self.has_ended
             || self.preparing.is_some()
+            || self.parts.chain.is_busy()
             || !self.is_over()
             || self.waits_for().is_some()
         {

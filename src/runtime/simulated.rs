@@ -179,7 +179,7 @@ impl Machine {
         };
         running.instance.take(event, now)?;
         let mut sent = Vec::new();
-        while let Some(effect) = running.instance.next_effect() {
+        while let Some(effect) = running.instance.next_effect()? {
             match (effect, &mut running.writer) {
                 (Effect::Send(to, element), _) => sent.push((to, element)),
                 (Effect::Report(report), _) => self.reports.push_back(report),
@@ -200,7 +200,7 @@ impl Machine {
             } else if let Some(running) = self.instances.get_mut(&id) {
                 // Nobody is there to take it.
                 running.instance.take(Event::Halt, now)?;
-                while running.instance.next_effect().is_some() {}
+                while running.instance.next_effect()?.is_some() {}
                 has_ended |= running.instance.has_ended();
             }
         }

@@ -230,7 +230,7 @@ async fn drive(mut instance: Instance, mut ends: Ends) -> Result<()> {
 impl Ends {
     /// Does what the instance asks for, waiting where a channel is full.
     async fn perform(&mut self, instance: &mut Instance) -> Result<()> {
-        while let Some(effect) = instance.next_effect() {
+        while let Some(effect) = instance.next_effect()? {
             let is_gone = match (effect, &mut self.writer) {
                 (Effect::Send(address, element), _) => match self.senders.get(&address) {
                     Some(sender) => sender.send(element).await.is_err(),

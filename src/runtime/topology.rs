@@ -136,6 +136,7 @@ impl Task {
         &self,
         graph: &Graph,
         metrics: &super::JobMetrics,
+        batch_rows: usize,
     ) -> Result<Vec<(NodeId, Box<dyn crate::operators::Operator>)>> {
         let mut operators = Vec::new();
         for id in &self.nodes {
@@ -146,9 +147,13 @@ impl Task {
                 .map(|i| Arc::clone(&graph.nodes[i.from].schema))
                 .collect();
             let counters = metrics.operators.get(id).cloned().unwrap_or_default();
-            if let Some(operator) =
-                crate::operators::operator(&node.operation, &inputs, &node.schema, &counters)?
-            {
+            if let Some(operator) = crate::operators::operator(
+                &node.operation,
+                &inputs,
+                &node.schema,
+                &counters,
+                batch_rows,
+            )? {
                 operators.push((*id, operator));
             }
         }

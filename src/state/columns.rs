@@ -363,6 +363,11 @@ impl Column {
         }
     }
 
+    /// Whether the value at `at` is not NULL.
+    pub fn is_valid(&self, at: usize) -> bool {
+        self.valid[at]
+    }
+
     /// How many bytes the value at `at` has.
     pub fn len(&self, at: usize) -> usize {
         self.bytes(at).len()

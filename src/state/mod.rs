@@ -6,6 +6,7 @@
 mod arrivals;
 mod columns;
 mod keyed;
+mod lists;
 mod marks;
 mod merge;
 mod rows;
@@ -21,10 +22,11 @@ use crate::error::Result;
 
 pub use arrivals::Arrivals;
 pub use keyed::{ChangedKeys, Detail, KeyedState, Writing};
+pub use lists::Lists;
 pub use marks::Marks;
 pub use merge::merge;
 pub use rows::{RowCodec, with_numbers, without_numbers};
-pub use table::{Keys, Slot, Table, Touched};
+pub use table::{Keys, NONE, Slot, Table, Touched};
 pub use ttl::{Expiry, Passed, StateTtl};
 
 /// Number of key groups: hash ranges of keys that move as a whole when parallelism changes. Also the highest parallelism

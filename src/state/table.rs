@@ -6,9 +6,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, RecordBatchOptions};
+use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, RecordBatchOptions, new_null_array};
 use arrow::datatypes::{Int64Type, SchemaRef};
-use arrow::row::{RowConverter, Rows, SortField};
+use arrow::row::{OwnedRow, RowConverter, Rows, SortField};
 use hashbrown::{HashMap, HashTable};
 use twox_hash::XxHash3_64;
 
@@ -18,6 +18,9 @@ use crate::error::{Error, Result};
 
 /// Where a row of a table is.
 pub type Slot = u32;
+
+/// No row: no table has so many.
+pub const NONE: Slot = Slot::MAX;
 
 /// A part of a snapshot has at most so many bytes, roughly: a column of text may not have more than 2 GiB.
 const PART: usize = 512 << 20;
@@ -49,11 +52,15 @@ pub struct Table {
     /// `None` where the key has no columns: then there is one row at most.
     keys: Option<RowConverter>,
     types: Vec<ColumnType>,
+    /// A row of NULLs: the key, where it has columns, and the other columns.
+    nothing: (Option<OwnedRow>, Vec<Column>),
     spread: Vec<usize>,
     // State.
     pages: Vec<Page>,
     flags: Vec<u8>,
-    index: HashTable<Slot>,
+    count: usize,
+    /// `None` where rows are not found by their keys.
+    index: Option<HashTable<Slot>>,
     free: Vec<Slot>,
     changed: Vec<Slot>,
     /// The keys that went since the last snapshot, of those that it has; `None` before the first one.
@@ -93,6 +100,17 @@ impl Keys {
             None => &[],
         }
     }
+
+    /// For each key where it was first.
+    pub fn firsts(&self) -> Vec<usize> {
+        let mut known: HashTable<usize> = HashTable::with_capacity(self.count());
+        let all = (0..self.count()).map(|at| {
+            let is_it = |other: &usize| self.bytes(*other) == self.bytes(at);
+            let entry = known.entry(self.hashes[at], is_it, |at| self.hashes[*at]);
+            *entry.or_insert(at).get()
+        });
+        all.collect()
+    }
 }
 
 fn hash(key: &[u8]) -> u64 {
@@ -131,20 +149,34 @@ impl Table {
         let keys = key.iter().map(|c| SortField::new(data_type(c).clone()));
         let keys: Vec<SortField> = keys.collect();
         let types = rest.iter().map(|c| ColumnType::new(data_type(c)));
+        let types: Vec<ColumnType> = types.collect::<Result<_>>()?;
+        let keys = match keys.is_empty() {
+            true => None,
+            false => Some(RowConverter::new(keys)?),
+        };
+        let mut nothing: Vec<Column> = types.iter().map(ColumnType::column).collect();
+        nothing.iter_mut().try_for_each(Column::push_null)?;
+        let no_key = match &keys {
+            None => None,
+            Some(converter) => {
+                let nulls = key.iter().map(|c| new_null_array(data_type(c), 1));
+                let rows = converter.convert_columns(&nulls.collect::<Vec<_>>())?;
+                Some(rows.row(0).owned())
+            }
+        };
         Ok(Self {
             name: name.to_string(),
             key: key.to_vec(),
             places,
-            keys: match keys.is_empty() {
-                true => None,
-                false => Some(RowConverter::new(keys)?),
-            },
-            types: types.collect::<Result<_>>()?,
+            keys,
+            types,
+            nothing: (no_key, nothing),
             rest,
             spread: spread.to_vec(),
             pages: Vec::new(),
             flags: Vec::new(),
-            index: HashTable::new(),
+            count: 0,
+            index: Some(HashTable::new()),
             free: Vec::new(),
             changed: Vec::new(),
             gone: None,
@@ -157,6 +189,13 @@ impl Table {
         })
     }
 
+    /// The same without rows and without an index: no key is written twice, and none is looked for.
+    #[must_use]
+    pub fn without_index(mut self) -> Self {
+        self.index = None;
+        self
+    }
+
     /// Its name in snapshots.
     pub fn name(&self) -> &str {
         &self.name
@@ -164,7 +203,7 @@ impl Table {
 
     /// Whether it has no rows.
     pub fn is_empty(&self) -> bool {
-        self.index.is_empty()
+        self.count == 0
     }
 
     /// Number of slots that there are or were: all slots are below it.
@@ -204,10 +243,8 @@ impl Table {
     /// The slot of a key, where it has a row.
     pub fn find(&self, keys: &Keys, at: usize) -> Option<Slot> {
         let key = keys.bytes(at);
-        let found = self
-            .index
-            .find(keys.hashes[at], |slot| key_of(&self.pages, *slot) == key);
-        found.copied()
+        let is_it = |slot: &Slot| key_of(&self.pages, *slot) == key;
+        self.index.as_ref()?.find(keys.hashes[at], is_it).copied()
     }
 
     /// The slots of keys that have rows.
@@ -233,7 +270,10 @@ impl Table {
         let slot = self.room(keys.bytes(at))?;
         let pages = &self.pages;
         let rehash = |slot: &Slot| hash(key_of(pages, *slot));
-        self.index.insert_unique(keys.hashes[at], slot, rehash);
+        if let Some(index) = &mut self.index {
+            index.insert_unique(keys.hashes[at], slot, rehash);
+        }
+        self.count += 1;
         self.touch(slot);
         Ok((slot, true))
     }
@@ -295,12 +335,16 @@ impl Table {
 
     // Reading and changing.
 
-    /// The key columns of rows.
+    /// The key columns of rows; of [`NONE`] they are NULL.
     ///
     /// # Errors
     /// Where Arrow refuses them (a bug).
     pub fn keys(&self, slots: &[Slot]) -> Result<Vec<ArrayRef>> {
-        self.decoded(slots.iter().map(|slot| key_of(&self.pages, *slot)))
+        let nothing = self.nothing.0.as_ref().map_or(&[][..], AsRef::as_ref);
+        self.decoded(slots.iter().map(|slot| match *slot {
+            NONE => nothing,
+            slot => key_of(&self.pages, slot),
+        }))
     }
 
     fn decoded<'a>(&self, keys: impl Iterator<Item = &'a [u8]>) -> Result<Vec<ArrayRef>> {
@@ -311,16 +355,36 @@ impl Table {
         Ok(converter.convert_rows(keys.map(|key| parser.parse(key)))?)
     }
 
-    /// The values of a column that is not of the key.
+    /// The values of a column that is not of the key; of [`NONE`] they are NULL.
     ///
     /// # Errors
     /// Where Arrow refuses them (a bug).
     pub fn values(&self, column: usize, slots: &[Slot]) -> Result<ArrayRef> {
         let column = self.places[column];
-        self.types[column].array(slots.iter().map(|slot| {
-            let (page, at) = place(*slot);
-            (&self.pages[page].columns[column], at)
+        self.types[column].array(slots.iter().map(|slot| match *slot {
+            NONE => (&self.nothing.1[column], 0),
+            slot => {
+                let (page, at) = place(slot);
+                (&self.pages[page].columns[column], at)
+            }
         }))
+    }
+
+    /// The values of these columns; of [`NONE`] they are NULL.
+    ///
+    /// # Errors
+    /// Where Arrow refuses them (a bug).
+    pub fn columns(&self, columns: &[usize], slots: &[Slot]) -> Result<Vec<ArrayRef>> {
+        let place = |column: &usize| self.key.iter().position(|key| key == column);
+        let keys = match columns.iter().any(|column| place(column).is_some()) {
+            true => self.keys(slots)?,
+            false => Vec::new(),
+        };
+        let columns = columns.iter().map(|column| match place(column) {
+            Some(at) => Ok(Arc::clone(&keys[at])),
+            None => self.values(*column, slots),
+        });
+        columns.collect()
     }
 
     /// Rows as they are.
@@ -328,19 +392,11 @@ impl Table {
     /// # Errors
     /// Where Arrow refuses them (a bug).
     pub fn rows(&self, slots: &[Slot]) -> Result<RecordBatch> {
-        let mut keys = self.keys(slots)?.into_iter();
-        let mut columns: Vec<Option<ArrayRef>> = vec![None; self.places.len()];
-        for column in &self.key {
-            columns[*column] = keys.next();
-        }
-        for column in &self.rest {
-            columns[*column] = Some(self.values(*column, slots)?);
-        }
-        let columns = columns.into_iter().flatten().collect();
+        let all: Vec<usize> = (0..self.places.len()).collect();
         let options = RecordBatchOptions::new().with_row_count(Some(slots.len()));
         Ok(RecordBatch::try_new_with_options(
             Arc::clone(&self.schema),
-            columns,
+            self.columns(&all, slots)?,
             &options,
         )?)
     }
@@ -377,6 +433,13 @@ impl Table {
         self.pages[page].columns[self.places[column]].int(at)
     }
 
+    /// A value of a BIGINT column that is not of the key.
+    pub fn number(&self, column: usize, slot: Slot) -> Option<i64> {
+        let (page, at) = place(slot);
+        let column = &self.pages[page].columns[self.places[column]];
+        column.is_valid(at).then(|| column.int(at))
+    }
+
     /// Another value of a BIGINT column that is not of the key.
     ///
     /// # Errors
@@ -411,9 +474,12 @@ impl Table {
     /// Where its key cannot be remembered.
     pub fn remove(&mut self, slot: Slot) -> Result<()> {
         let key = key_of(&self.pages, slot);
-        if let Ok(entry) = self.index.find_entry(hash(key), |s| *s == slot) {
+        if let Some(index) = &mut self.index
+            && let Ok(entry) = index.find_entry(hash(key), |s| *s == slot)
+        {
             entry.remove();
         }
+        self.count -= 1;
         let flags = &mut self.flags[slot as usize];
         if let Some(gone) = &mut self.gone
             && *flags & KNOWN != 0

@@ -38,9 +38,9 @@ impl Lowering<'_> {
         let (on_left, on_right): (Vec<Expr>, Vec<Expr>) = join.on.iter().cloned().unzip();
         let (left, left_keys) = self.with_columns(left, &on_left, join.left.schema())?;
         let (right, right_keys) = self.with_columns(right, &on_right, join.right.schema())?;
-        let append_only = [&left, &right]
-            .iter()
-            .all(|l| !self.graph.nodes[l.node].changes.updating);
+        let updating = |rows: &Lowered| self.graph.nodes[rows.node].changes.updating;
+        let updating = (updating(&left), updating(&right));
+        let append_only = updating == (false, false);
 
         let mut filters = join
             .filter
@@ -106,6 +106,7 @@ impl Lowering<'_> {
                 filter,
                 null_aware: join.null_aware,
                 ttl: ttl.filter(|_| time == JoinTime::Regular),
+                updating,
             })),
             inputs: vec![
                 Input {
