@@ -51,7 +51,7 @@ impl Order {
         from: Millis,
         to: Millis,
     ) -> impl Iterator<Item = (Millis, Slot)> {
-        let range = (from <= to).then(|| (place, from, 0)..=(place, to, u64::MAX));
+        let range = (from <= to).then_some((place, from, 0)..=(place, to, u64::MAX));
         let rows = range.into_iter().flat_map(|range| self.of_key.range(range));
         rows.map(|((_, time, _), row)| (*time, *row))
     }

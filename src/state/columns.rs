@@ -225,20 +225,22 @@ impl ColumnType {
                 array.data_type()
             )));
         }
+        let nulls = array.logical_nulls();
+        let is_valid = |i: usize| nulls.as_ref().is_none_or(|nulls| nulls.is_valid(i));
         match &self.kept {
             Kept::Fixed(width) => {
                 let data = array.to_data();
                 let bytes = data.buffers().first().map_or(&[][..], Buffer::as_slice);
                 let bytes = &bytes[data.offset() * width..];
                 for (i, value) in bytes.chunks_exact(*width).take(array.len()).enumerate() {
-                    put(i, array.is_valid(i).then_some(value))?;
+                    put(i, is_valid(i).then_some(value))?;
                 }
             }
             Kept::Boolean => {
                 let values = array.as_boolean();
                 for i in 0..array.len() {
                     let value = [u8::from(values.value(i))];
-                    put(i, array.is_valid(i).then_some(&value))?;
+                    put(i, is_valid(i).then_some(&value))?;
                 }
             }
             Kept::Text => {
@@ -249,13 +251,13 @@ impl ColumnType {
                 let offsets = &offsets.typed_data::<i32>()[data.offset()..];
                 for (i, ends) in offsets.windows(2).take(array.len()).enumerate() {
                     let value = &bytes[ends[0] as usize..ends[1] as usize];
-                    put(i, array.is_valid(i).then_some(value))?;
+                    put(i, is_valid(i).then_some(value))?;
                 }
             }
             Kept::Rows(converter) => {
                 let rows = converter.convert_columns(std::slice::from_ref(array))?;
                 for (i, row) in rows.iter().enumerate() {
-                    put(i, array.is_valid(i).then_some(row.as_ref()))?;
+                    put(i, is_valid(i).then_some(row.as_ref()))?;
                 }
             }
         }
@@ -274,11 +276,22 @@ impl ColumnType {
         let valid: Vec<bool> = values.clone().map(|(c, at)| c.valid[at]).collect();
         match &self.kept {
             Kept::Fixed(width) => {
-                let mut buffer = MutableBuffer::with_capacity(n * width);
-                values.for_each(|(c, at)| buffer.extend_from_slice(c.bytes(at)));
+                let bytes = values.map(|(c, at)| c.bytes(at));
+                let buffer = match width {
+                    1 => gathered::<1>(n, bytes),
+                    2 => gathered::<2>(n, bytes),
+                    4 => gathered::<4>(n, bytes),
+                    8 => gathered::<8>(n, bytes),
+                    16 => gathered::<16>(n, bytes),
+                    _ => {
+                        let mut buffer = MutableBuffer::with_capacity(n * width);
+                        bytes.for_each(|value| buffer.extend_from_slice(value));
+                        buffer.into()
+                    }
+                };
                 let data = ArrayData::builder(self.data_type.clone())
                     .len(n)
-                    .add_buffer(buffer.into())
+                    .add_buffer(buffer)
                     .nulls(Some(NullBuffer::from(valid)))
                     .build()?;
                 Ok(make_array(data))
@@ -323,6 +336,30 @@ impl ColumnType {
     }
 }
 
+/// Values of a width that the compiler knows, one after another: a call to copy each would cost more than the copy.
+fn gathered<'a, const WIDTH: usize>(n: usize, values: impl Iterator<Item = &'a [u8]>) -> Buffer {
+    let mut all: Vec<[u8; WIDTH]> = Vec::with_capacity(n);
+    all.extend(values.map(|value| value.try_into().unwrap_or([0; WIDTH])));
+    // A new allocation, because arrays of numbers must be aligned.
+    Buffer::from(all.as_flattened())
+}
+
+/// Copies a value; one of a usual width without a call.
+fn copy(to: &mut [u8], from: &[u8]) {
+    fn fixed<const WIDTH: usize>(to: &mut [u8], from: &[u8]) {
+        if let (Ok(to), Ok(from)) = (<&mut [u8; WIDTH]>::try_from(to), from.try_into()) {
+            *to = from;
+        }
+    }
+    match to.len() {
+        1 => fixed::<1>(to, from),
+        4 => fixed::<4>(to, from),
+        8 => fixed::<8>(to, from),
+        16 => fixed::<16>(to, from),
+        _ => to.copy_from_slice(from),
+    }
+}
+
 impl Column {
     /// One more place, NULL.
     ///
@@ -347,7 +384,7 @@ impl Column {
             Values::Fixed { width, data } => {
                 let place = &mut data[at * *width..(at + 1) * *width];
                 match value {
-                    Some(value) => place.copy_from_slice(value),
+                    Some(value) => copy(place, value),
                     None => place.fill(0),
                 }
             }
