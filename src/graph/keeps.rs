@@ -99,10 +99,19 @@ fn aggregate(aggregate: &Aggregate, own: &[String], what: String) -> String {
             until(aggregate.ttl)
         ),
         Some((_, end)) => {
-            let per = match aggregate.key.as_slice() {
-                [] => " per window".to_string(),
-                key => format!("{} and window", per(own, key)),
+            let what_of = match aggregate.slices {
+                Some(_) => "slice",
+                None => "window",
             };
+            let per = match aggregate.key.as_slice() {
+                [] => format!(" per {what_of}"),
+                key => format!("{} and {what_of}", per(own, key)),
+            };
+            if aggregate.slices.is_some() {
+                return format!(
+                    "{what}{per}, until the watermark passes the last window that it is part of"
+                );
+            }
             format!(
                 "{what}{per}, until the watermark passes {}",
                 plain(own, end)

@@ -150,6 +150,8 @@ pub enum Operation {
         windows: WindowSpec,
         /// The time attribute.
         time: usize,
+        /// A row gets its slice instead of its windows: the aggregation that follows puts slices together.
+        by_slices: bool,
     },
     /// Collects rows into sessions per key and emits them with their window once it is over.
     SessionAssign {
@@ -246,6 +248,8 @@ pub struct Aggregate {
     pub key: Vec<usize>,
     /// Positions of window_start and window_end among them, for a window aggregate.
     pub window: Option<(usize, usize)>,
+    /// Where rows come by slices: the windows to make of them.
+    pub slices: Option<Slicing>,
     /// The calls.
     pub calls: Vec<AggregateCall>,
     /// Rows of partial results: the grouping columns, then the state columns of every call.
@@ -258,6 +262,15 @@ pub struct Aggregate {
     pub mini_batch: Option<MiniBatch>,
     /// What the node that keeps the groups is given.
     pub input: AggregateInput,
+}
+
+/// How windows are made of slices.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Slicing {
+    /// The windows.
+    pub windows: WindowSpec,
+    /// The position of window_time among the grouping columns.
+    pub time: Option<usize>,
 }
 
 /// What comes to an aggregation.

@@ -27,6 +27,7 @@ mod ranking;
 #[cfg(test)]
 mod resumed;
 mod session_assign;
+mod slices;
 mod sort_order;
 #[cfg(test)]
 mod testing;
@@ -47,7 +48,7 @@ use crate::changelog::Batch;
 use crate::error::{Error, Result};
 use crate::graph::{Aside, JoinTime, Operation, OverTime, RankTime};
 use crate::state::StatePart;
-use crate::time::Watermark;
+use crate::time::{Millis, Watermark};
 
 pub use calc::Calc;
 pub use watermark_assign::event_times;
@@ -173,6 +174,15 @@ pub trait Operator: Send {
         Ok(Vec::new())
     }
 
+    /// State was restored, and event time had come to `watermark` when it was given; [`Operator::on_watermark`] follows with the
+    /// same. For who needs to know what it had done by then.
+    ///
+    /// # Errors
+    /// Where the state cannot be used.
+    fn restored_at(&mut self, _watermark: Millis) -> Result<()> {
+        Ok(())
+    }
+
     /// Takes state that snapshots (of any parallelism) gave for this instance's key groups, before any element. Must be called,
     /// if need be without parts, where the next snapshots follow on one that was kept.
     ///
@@ -211,9 +221,14 @@ pub fn operator(
         Operation::Expand(lists) => {
             Box::new(expand::Expand::new(lists.clone(), Arc::clone(schema)))
         }
-        Operation::WindowAssign { windows, time } => Box::new(window_assign::WindowAssign::new(
+        Operation::WindowAssign {
+            windows,
+            time,
+            by_slices,
+        } => Box::new(window_assign::WindowAssign::new(
             windows.clone(),
             *time,
+            *by_slices,
             Arc::clone(schema),
         )),
         Operation::SessionAssign { gap, time, keys } => {

@@ -247,6 +247,7 @@ fn aggregate(has_window: bool, given: AggregateInput, ttl: Option<StateTtl>) -> 
             .collect(),
         key: vec![0],
         window: has_window.then_some((1, 2)),
+        slices: None,
         calls,
         partial_schema: Arc::new(Schema::new(partials)),
         result_schema: Arc::new(Schema::new(results)),

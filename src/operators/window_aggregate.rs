@@ -1,20 +1,23 @@
 //! Aggregation per key and window: one result when the watermark passes the window.
+//!
+//! Where windows overlap, rows come by slices, and [`Slices`] makes windows of them.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, BooleanArray};
+use arrow::array::{ArrayRef, BooleanArray, UInt32Array};
 use arrow::compute::filter;
 use arrow::datatypes::Schema;
 
 use super::groups::Groups;
 use super::late::{LateRows, Reason, too_late};
-use super::{Metrics, Operator, Output, event_times};
+use super::slices::Slices;
+use super::{Element, Metrics, Operator, Output, event_times};
 use crate::changelog::Batch;
 use crate::error::Result;
 use crate::graph::{Aggregate, AggregateInput};
 use crate::state::{Slot, StatePart};
-use crate::time::{Millis, Watermark};
+use crate::time::{Millis, Watermark, Windows};
 
 /// Results are emitted in batches of at most so many rows.
 const MAX_ROWS: usize = 8192;
@@ -23,12 +26,14 @@ const MAX_ROWS: usize = 8192;
 pub struct WindowAggregate {
     // Properties.
     aggregate: Arc<Aggregate>,
-    /// The position of window_end among the grouping columns.
+    /// The positions of window_start and window_end among the grouping columns.
+    start: usize,
     end: usize,
     // State.
     groups: Groups,
-    /// The groups by window end.
+    /// The groups by window end, where they are of windows.
     windows: BTreeMap<Millis, Vec<Slot>>,
+    slices: Option<Slices>,
     watermark: Millis,
     metrics: Arc<Metrics>,
 }
@@ -39,17 +44,58 @@ impl WindowAggregate {
     /// # Errors
     /// Where the aggregate has no window columns, a column type cannot be kept as state, or a function is not supported.
     pub fn new(aggregate: Arc<Aggregate>, input: &Schema, metrics: Arc<Metrics>) -> Result<Self> {
-        let (_, end) = aggregate.window.ok_or_else(|| {
+        let (start, end) = aggregate.window.ok_or_else(|| {
             crate::error::Error::internal("a window aggregate without window columns")
         })?;
+        let slices = aggregate.slices.as_ref();
+        let slices = slices.map(|slicing| Slices::new(&aggregate, slicing, input));
         Ok(Self {
             groups: Groups::new(Arc::clone(&aggregate), input)?,
+            slices: slices.transpose()?,
             aggregate,
+            start,
             end,
             windows: BTreeMap::new(),
             watermark: Millis::MIN,
             metrics,
         })
+    }
+
+    /// A slice that comes when windows with it have fired is added to each of the others by itself.
+    fn for_windows(&self, batch: Batch) -> Result<Batch> {
+        let Some(slices) = &self.slices else {
+            return Ok(batch);
+        };
+        let keys = self.groups.keys_of(&batch.rows)?;
+        let (mut rows, mut stretches) = (Vec::new(), Vec::new());
+        let mut is_late = false;
+        for (i, stretch) in self.stretches(&keys)?.into_iter().enumerate() {
+            let mut add = |start, end| {
+                rows.push(i as u32);
+                stretches.push((start, end));
+            };
+            if slices.is_slice(stretch) && stretch.1 - 1 <= self.watermark {
+                is_late = true;
+                slices.windows_of(stretch, add);
+            } else {
+                add(stretch.0, stretch.1);
+            }
+        }
+        if !is_late {
+            return Ok(batch);
+        }
+        let batch = batch.take(&UInt32Array::from(rows))?;
+        let rows = slices.moved_each(&batch.rows, &stretches)?;
+        Ok(batch.with_rows(rows))
+    }
+
+    fn stretches(&self, keys: &[ArrayRef]) -> Result<Vec<Windows>> {
+        let (starts, ends) = (
+            event_times(&keys[self.start])?,
+            event_times(&keys[self.end])?,
+        );
+        let all = starts.values().iter().zip(ends.values());
+        Ok(all.map(|(start, end)| (*start, *end)).collect())
     }
 
     /// Leaves out the rows that are late for their window (Flink: it had fired, its last millisecond was at or before the row's
@@ -86,16 +132,48 @@ impl WindowAggregate {
     }
 
     fn open(&mut self, slots: &[Slot]) -> Result<()> {
-        let ends = event_times(&self.groups.keys(slots)?[self.end])?;
-        for (end, slot) in ends.values().iter().zip(slots) {
-            self.windows.entry(*end).or_default().push(*slot);
+        for slots in slots.chunks(MAX_ROWS) {
+            let stretches = self.stretches(&self.groups.keys(slots)?)?;
+            for (stretch, slot) in stretches.into_iter().zip(slots) {
+                match &mut self.slices {
+                    Some(slices) => slices.add(*slot, stretch),
+                    None => self.windows.entry(stretch.1).or_default().push(*slot),
+                }
+            }
         }
         Ok(())
+    }
+
+    /// Emits the windows that are over, about a batch of rows; returns whether there are more.
+    fn fire(&mut self, out: &mut Output) -> Result<bool> {
+        if let Some(slices) = &mut self.slices {
+            return slices.fire(&mut self.groups, self.watermark, Some(out));
+        }
+        let mut emitted = 0;
+        while let Some(mut window) = self.windows.first_entry()
+            && window.key() - 1 <= self.watermark
+        {
+            if emitted >= MAX_ROWS {
+                return Ok(true);
+            }
+            let slots = window.get_mut();
+            let slots = slots.split_off(slots.len().saturating_sub(MAX_ROWS));
+            if window.get().is_empty() {
+                window.remove();
+            }
+            emitted += slots.len();
+            out.batch(Batch::append(self.groups.results(&slots)?.rows));
+            for slot in slots {
+                self.groups.remove(slot)?;
+            }
+        }
+        Ok(false)
     }
 }
 
 impl Operator for WindowAggregate {
     fn on_batch(&mut self, _port: usize, batch: Batch, out: &mut Output) -> Result<()> {
+        let batch = self.for_windows(batch)?;
         let keys = self.groups.keys_of(&batch.rows)?;
         let (batch, keys) = self.in_time(batch, keys, out)?;
         if batch.num_rows() == 0 {
@@ -108,18 +186,21 @@ impl Operator for WindowAggregate {
     fn on_watermark(&mut self, watermark: Watermark, out: &mut Output) -> Result<()> {
         if let Watermark::At(t) = watermark {
             self.watermark = t;
-            while let Some(window) = self.windows.first_entry()
-                && window.key() - 1 <= t
-            {
-                for slots in window.remove().chunks(MAX_ROWS) {
-                    out.batch(Batch::append(self.groups.results(slots)?.rows));
-                    for slot in slots {
-                        self.groups.remove(*slot)?;
-                    }
-                }
+            if self.fire(out)? {
+                out.rest = Some(Element::Watermark(watermark));
+                return Ok(());
             }
         }
         out.watermark(watermark);
+        Ok(())
+    }
+
+    fn restored_at(&mut self, watermark: Millis) -> Result<()> {
+        self.watermark = watermark;
+        if let Some(slices) = &mut self.slices {
+            // These windows have fired; what they leave is made anew.
+            while slices.fire(&mut self.groups, watermark, None)? {}
+        }
         Ok(())
     }
 

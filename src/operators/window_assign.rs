@@ -6,24 +6,28 @@ use arrow::array::{ArrayRef, Int64Array, RecordBatch, UInt32Array};
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, SchemaRef, TimeUnit, TimestampMillisecondType};
 
+use super::late::too_late;
 use super::{Operator, Output, event_times};
 use crate::changelog::Batch;
 use crate::error::{Error, Result};
-use crate::time::{WindowKind, WindowSpec};
+use crate::time::{Millis, WindowKind, WindowSpec};
 
-/// Appends window_start, window_end and window_time to rows, once per window.
+/// Appends window_start, window_end and window_time to rows, once per window; or those of their slices. A row that is too late for
+/// some of its windows has no slice in common with others: it gets its windows.
 pub struct WindowAssign {
     windows: WindowSpec,
     time: usize,
+    by_slices: bool,
     schema: SchemaRef,
 }
 
 impl WindowAssign {
-    /// Windows over the time column `time`; `schema` is the input's with the three columns behind it.
-    pub fn new(windows: WindowSpec, time: usize, schema: SchemaRef) -> Self {
+    /// Windows over the time column `time`, or slices; `schema` is the input's with the three columns behind it.
+    pub fn new(windows: WindowSpec, time: usize, by_slices: bool, schema: SchemaRef) -> Self {
         Self {
             windows,
             time,
+            by_slices,
             schema,
         }
     }
@@ -44,13 +48,25 @@ impl Operator for WindowAssign {
                     ),
                 );
             }
-            self.windows.windows_of(times.value(i), |start, end| {
+            let mut add = |start, end| {
                 starts.push(start);
                 ends.push(end);
                 origins.push(i as u32);
-            });
+            };
+            let time = times.value(i);
+            let slice = self.windows.slice_of(time).filter(|_| self.by_slices);
+            match slice.filter(|(_, end)| too_late(end - 1, batch.behind(i), Millis::MIN).is_none())
+            {
+                Some((start, end)) => add(start, end),
+                None => self.windows.windows_of(time, add),
+            }
         }
-        let one_each = matches!(self.windows.kind, WindowKind::Tumble { .. }) && origins.len() == n;
+        let one_each = (self.by_slices || matches!(self.windows.kind, WindowKind::Tumble { .. }))
+            && origins.len() == n
+            && origins
+                .iter()
+                .enumerate()
+                .all(|(i, row)| i == *row as usize);
         let batch = if one_each {
             batch
         } else {

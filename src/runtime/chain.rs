@@ -101,6 +101,9 @@ impl Chain {
         let mut known = self.operators.iter().filter_map(|(id, _)| watermark(*id));
         if let Some(time) = known.next() {
             self.merge.restore(time);
+            for (_, operator) in &mut self.operators {
+                operator.restored_at(time)?;
+            }
             let mut out = Vec::new();
             self.run(0, 0, Element::Watermark(Watermark::At(time)), &mut out)?;
             // Those after this task are told of time by themselves.

@@ -94,6 +94,38 @@ impl WindowSpec {
         }
     }
 
+    /// How far apart the ends of windows are, where windows overlap and are made of slices of this length: HOP and CUMULATE.
+    pub fn slice(&self) -> Option<Millis> {
+        let (step, size) = match self.kind {
+            WindowKind::Hop { slide, size } => (slide, size),
+            WindowKind::Cumulate { step, size } => (step, size),
+            WindowKind::Tumble { .. } | WindowKind::Session { .. } => return None,
+        };
+        (size > step && size % step == 0).then_some(step)
+    }
+
+    /// The slice that `time` falls into: the end of the first window that holds it is the slice's. `None` where windows are not
+    /// made of slices, or windows that hold `time` would leave the range of 64-bit milliseconds.
+    pub fn slice_of(&self, time: Millis) -> Option<Windows> {
+        let step = self.slice()?;
+        let start = self.start_of(time, step)?;
+        let (first, last) = self.block_of(time)?;
+        // The windows that hold it lie within the blocks around its own.
+        first.checked_sub(last - first)?;
+        last.checked_add(last - first)?;
+        Some((start, start + step))
+    }
+
+    /// The stretch of a window's size that `time` falls into, of all those that lie end to end. A HOP window lies in one or two
+    /// of them, CUMULATE windows begin where theirs does.
+    pub fn block_of(&self, time: Millis) -> Option<Windows> {
+        let (WindowKind::Hop { size, .. } | WindowKind::Cumulate { size, .. }) = self.kind else {
+            return None;
+        };
+        let start = self.start_of(time, size)?;
+        Some((start, start.checked_add(size)?))
+    }
+
     fn start_of(&self, time: Millis, size: Millis) -> Option<Millis> {
         let behind = time.checked_sub(self.offset)?.rem_euclid(size);
         time.checked_sub(behind)
@@ -155,6 +187,17 @@ mod tests {
                 .filter(|(s, e)| holds(s, e))
                 .collect();
             assert_eq!(windows(WindowKind::Cumulate { step, size }, offset, time), cumulate);
+            for kind in [WindowKind::Hop { slide: step, size }, WindowKind::Cumulate { step, size }] {
+                let spec = WindowSpec { kind, offset };
+                let Some((start, end)) = spec.slice_of(time) else {
+                    assert_eq!(times, 1);
+                    continue;
+                };
+                let all = windows(spec.kind.clone(), offset, time);
+                assert!(start <= time && time < end && end - start == step);
+                assert_eq!(all[0].1, end, "the first window ends with the slice");
+                assert!((start..end).all(|t| windows(spec.kind.clone(), offset, t) == all));
+            }
         }
     }
 }

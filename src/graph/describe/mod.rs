@@ -163,8 +163,14 @@ pub(super) fn parts(graph: &Graph, id: NodeId, names: &Names) -> Vec<Part> {
                 Part::list("sets", sets.collect()),
             ]
         }
-        Operation::WindowAssign { windows, time } => {
-            vec![Part::one("window", window(windows, plain(input, *time)))]
+        Operation::WindowAssign {
+            windows,
+            time,
+            by_slices,
+        } => {
+            let window = Part::one("window", window(windows, plain(input, *time)));
+            let gives = by_slices.then(|| Part::one("gives", "slices"));
+            std::iter::once(window).chain(gives).collect()
         }
         Operation::SessionAssign { gap, time, keys } => {
             let time = plain(input, *time);

@@ -70,6 +70,7 @@ impl Lowering<'_> {
                 Operation::WindowAssign {
                     windows: window.windows.clone(),
                     time,
+                    by_slices: false,
                 },
                 Exchange::Forward,
                 node.parallelism,
@@ -186,10 +187,11 @@ impl Lowering<'_> {
         let order_dependent = calls
             .iter()
             .any(|c| is_order_dependent(c.function.fun().name()));
-        let aggregate = Arc::new(Aggregate {
+        let mut aggregate = Aggregate {
             group,
             key: key.clone(),
             window,
+            slices: None,
             calls,
             partial_schema: Arc::new(Schema::new(fields)),
             result_schema: Arc::clone(&result_schema),
@@ -201,10 +203,14 @@ impl Lowering<'_> {
                 (_, true) => AggregateInput::Rows,
                 _ => AggregateInput::Partials,
             },
-        });
+        };
         if aggregate.input != AggregateInput::Partials {
-            return self.one_phase(input, aggregate, group_roles, order_dependent);
+            return self.one_phase(input, aggregate.into(), group_roles, order_dependent);
         }
+        if !order_dependent {
+            aggregate.slices = self.slices(input.node, &aggregate, &group_roles);
+        }
+        let aggregate = Arc::new(aggregate);
         let (exchange, parallelism) = if key.is_empty() {
             (Exchange::Gather, 1)
         } else {

@@ -6,6 +6,7 @@ mod joins;
 mod over;
 mod rank;
 mod sinks;
+mod slices;
 mod tables;
 
 use std::collections::{BTreeSet, HashMap};
