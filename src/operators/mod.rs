@@ -31,6 +31,7 @@ mod slices;
 mod sort_order;
 #[cfg(test)]
 mod testing;
+mod top_one;
 mod updating_over;
 mod values;
 mod watermark_assign;
@@ -285,6 +286,9 @@ pub fn operator(
             )?),
         },
         Operation::Rank(rank) => match rank.time {
+            RankTime::Updating if top_one::TopOne::does(rank) => {
+                Box::new(top_one::TopOne::new(rank, input)?)
+            }
             RankTime::Updating => Box::new(rank::TopN::new(rank, input, schema)?),
             RankTime::Window(_) => Box::new(window_rank::WindowRank::new(
                 rank,

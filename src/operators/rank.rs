@@ -68,6 +68,7 @@ impl Operator for TopN {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::super::testing::*;
+    use super::super::top_one::TopOne;
     use super::*;
     use crate::graph::{RankFunction, RankTime, SortColumn};
     use crate::state::StateTtl;
@@ -297,6 +298,52 @@ mod tests {
         result
     }
 
+    /// Key, order, something else, whether it goes if it is there, whether a batch ends, and at which parallelism to go on.
+    type Change = (i64, Option<i64>, i64, bool, bool, Option<usize>);
+
+    /// Puts changes through an operator; after each batch what was emitted must be the rows that are shown.
+    fn adds_up<T: Operator>(
+        rank: &Rank,
+        changes: &[Change],
+        make: impl Fn() -> T + Copy,
+    ) -> std::result::Result<(), TestCaseError> {
+        let in_one_place = rank.partition.is_empty();
+        let mut instances = Instances::new(1, make);
+        let mut folded = Folded::new();
+        let mut there: Vec<Numbers> = Vec::new();
+        let mut pending: Vec<(Numbers, i64)> = Vec::new();
+        let last = changes.len().saturating_sub(1);
+        for (i, (k, v, x, retract, cut, rescale)) in changes.iter().enumerate() {
+            let row: Numbers = vec![Some(*k), *v, Some(*x)];
+            let equal = there.iter().position(|r| *r == row);
+            match equal.filter(|_| *retract && rank.retracts) {
+                Some(first) => {
+                    there.remove(first);
+                    pending.push((row, -1));
+                }
+                None => {
+                    there.push(row.clone());
+                    pending.push((row, 1));
+                }
+            }
+            if *cut || rescale.is_some() || i == last {
+                let rows: Vec<Numbers> = pending.iter().map(|(row, _)| row.clone()).collect();
+                let batch = Batch::append(record_batch(&input(), &rows));
+                let weights: Vec<i64> = pending.drain(..).map(|(_, w)| w).collect();
+                let batch = match rank.retracts {
+                    true => weighted(batch, &weights),
+                    false => batch,
+                };
+                instances.on_batch(0, &batch, &rank.partition, &mut folded);
+                if let Some(parallelism) = rescale {
+                    instances.rescale(if in_one_place { 1 } else { *parallelism }, make);
+                }
+                prop_assert_eq!(&folded, &from_scratch(rank, &there));
+            }
+        }
+        Ok(())
+    }
+
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(600))]
 
@@ -326,37 +373,19 @@ mod tests {
                 last_first,
                 ..plan(0)
             };
-            let make = || build(rank.clone());
-            let mut instances = Instances::new(1, make);
-            let mut folded = Folded::new();
-            let mut there: Vec<Numbers> = Vec::new();
-            let mut pending: Vec<(Numbers, i64)> = Vec::new();
-            let last = changes.len().saturating_sub(1);
-            for (i, (k, v, x, retract, cut, rescale)) in changes.into_iter().enumerate() {
-                let row: Numbers = vec![Some(k), v, Some(x)];
-                let equal = there.iter().position(|r| *r == row);
-                match equal.filter(|_| retract && retracts) {
-                    Some(first) => {
-                        there.remove(first);
-                        pending.push((row, -1));
-                    }
-                    None => {
-                        there.push(row.clone());
-                        pending.push((row, 1));
-                    }
-                }
-                if cut || rescale.is_some() || i == last {
-                    let rows: Vec<Numbers> = pending.iter().map(|(row, _)| row.clone()).collect();
-                    let batch = Batch::append(record_batch(&input(), &rows));
-                    let weights: Vec<i64> = pending.drain(..).map(|(_, w)| w).collect();
-                    let batch = if retracts { weighted(batch, &weights) } else { batch };
-                    instances.on_batch(0, &batch, &rank.partition, &mut folded);
-                    if let Some(parallelism) = rescale {
-                        instances.rescale(if whole == 0 { 1 } else { parallelism }, make);
-                    }
-                    prop_assert_eq!(&folded, &from_scratch(&rank, &there));
-                }
-            }
+            adds_up(&rank, &changes, || build(rank.clone()))?;
+            let one = Rank {
+                function: RankFunction::RowNumber,
+                from: 1,
+                to: 1,
+                with_rank: false,
+                retracts: false,
+                ..rank
+            };
+            prop_assert!(TopOne::does(&one));
+            let one = Arc::new(one);
+            adds_up(&one, &changes, || build(one.as_ref().clone()))?;
+            adds_up(&one, &changes, || TopOne::new(&one, &input()).unwrap())?;
         }
     }
 }
