@@ -48,7 +48,7 @@ enum Kept {
 }
 
 /// What some groups have accumulated: the columns of each call, none where its values are kept.
-type States = Vec<Vec<ArrayRef>>;
+pub type States = Vec<Vec<ArrayRef>>;
 
 impl Groups {
     /// No groups yet; `input`: the rows that come.
@@ -157,39 +157,6 @@ impl Groups {
         Ok((before, after))
     }
 
-    /// What groups have accumulated, as rows of partial results.
-    ///
-    /// # Errors
-    /// Where Arrow refuses them (a bug).
-    pub fn partials(&self, slots: &[Slot]) -> Result<RecordBatch> {
-        let mut columns = self.table.keys(slots)?;
-        columns.extend(self.states(slots)?.into_iter().flatten());
-        let options = RecordBatchOptions::new().with_row_count(Some(slots.len()));
-        let schema = Arc::clone(&self.aggregate.partial_schema);
-        Ok(RecordBatch::try_new_with_options(
-            schema, columns, &options,
-        )?)
-    }
-
-    /// The groups of these keys.
-    ///
-    /// # Errors
-    /// Where there is none (a bug).
-    pub fn find_all(&self, keys: &[ArrayRef]) -> Result<Vec<Slot>> {
-        let rows = keys.first().map_or(0, |key| key.len());
-        self.table.find_all(keys, rows)
-    }
-
-    /// Whether there are no groups.
-    pub fn is_empty(&self) -> bool {
-        self.table.is_empty()
-    }
-
-    /// All groups.
-    pub fn all(&self) -> Vec<Slot> {
-        self.table.all()
-    }
-
     /// The result rows of groups.
     ///
     /// # Errors
@@ -215,7 +182,11 @@ impl Groups {
         self.table.int(self.rows, slot)
     }
 
-    fn states(&self, slots: &[Slot]) -> Result<States> {
+    /// What groups have accumulated.
+    ///
+    /// # Errors
+    /// Where Arrow refuses it (a bug).
+    pub fn states(&self, slots: &[Slot]) -> Result<States> {
         let states = self.calls.iter().map(|call| match call.kept {
             Kept::Values(_) => Ok(Vec::new()),
             Kept::Accumulated(from, n) => {

@@ -11,17 +11,19 @@ use std::sync::Arc;
 
 use arrow::array::{ArrayRef, Int64Array, RecordBatch};
 use arrow::compute::cast;
-use arrow::datatypes::{Schema, TimestampMillisecondType};
+use arrow::datatypes::{Field, FieldRef, Schema, TimestampMillisecondType};
+use datafusion::logical_expr::{EmitTo, GroupsAccumulator};
 
 use super::Output;
-use super::groups::Groups;
+use super::aggregator::accumulator;
+use super::groups::{Groups, States};
 use crate::changelog::Batch;
 use crate::error::{Error, Result};
 use crate::graph::{Aggregate, Slicing};
-use crate::state::{NONE, Slot};
+use crate::state::{NONE, Slot, Table};
 use crate::time::{Millis, WindowKind, Windows};
 
-/// Results are emitted, and blocks put together, by at most so many rows at a time.
+/// Results are emitted in batches of at most so many rows.
 const MAX_ROWS: usize = 8192;
 
 /// The slices of windows that are not over, and what follows from them.
@@ -39,27 +41,42 @@ pub struct Slices {
     // What follows from them. The block of the last window that fired, and its end.
     block: Option<Windows>,
     last: Option<Millis>,
-    /// What the closed slices of the block have accumulated together, by key.
-    heads: Groups,
-    /// Of the block before, by key and slice, what this slice and all later ones have.
-    tails: Groups,
-    /// The tails that are part of the next window; by the end of their slices; and for each the next one of its key.
+    /// By key what the closed slices of the block have accumulated together: the columns of all calls' states, one after another.
+    heads: Table,
+    /// The keys that have a head, and whether a key has.
+    with_head: Vec<Slot>,
+    has_head: Vec<bool>,
+    /// Of the block before, for each slice of a key what this slice and all later ones have.
+    tails: Table,
+    /// The key of each tail, and the next tail of the same key.
+    of_tail: Vec<(Slot, Slot)>,
+    /// The tails that are part of the next window; and all by the end of their slices.
     current: BTreeSet<Slot>,
     tails_at: BTreeMap<Millis, Vec<Slot>>,
-    next_tail: Vec<Slot>,
-    /// The window that is being put together.
-    whole: Groups,
 }
 
+/// Keys in the table of heads, and what each has accumulated.
+type Accumulated = (Vec<Slot>, States);
+
 impl Slices {
-    /// No slices yet; `input`: the rows of partial results.
+    /// No slices yet.
     ///
     /// # Errors
-    /// As [`Groups::new`]; or windows that are not made of slices.
-    pub fn new(aggregate: &Arc<Aggregate>, slicing: &Slicing, input: &Schema) -> Result<Self> {
+    /// Where a column type cannot be kept, or windows are not made of slices.
+    pub fn new(aggregate: &Arc<Aggregate>, slicing: &Slicing) -> Result<Self> {
         let step = slicing.windows.slice();
         let step = step.ok_or_else(|| Error::internal("windows that are not made of slices"))?;
-        let groups = || Groups::new(Arc::clone(aggregate), input);
+        let all = aggregate.partial_schema.fields();
+        let states = all[aggregate.group.len()..].iter().enumerate();
+        let states = states.map(|(i, field)| {
+            let field = field.as_ref().clone().with_name(format!("__state{i}"));
+            FieldRef::new(field)
+        });
+        let states: Vec<FieldRef> = states.collect();
+        let keys = aggregate.key.iter().map(|key| Arc::clone(&all[*key]));
+        let fields: Vec<Arc<Field>> = keys.chain(states.iter().cloned()).collect();
+        let key: Vec<usize> = (0..aggregate.key.len()).collect();
+        let tails = Table::new("", Arc::new(Schema::new(states)), &[], &[], None)?;
         Ok(Self {
             aggregate: Arc::clone(aggregate),
             slicing: slicing.clone(),
@@ -70,12 +87,13 @@ impl Slices {
             single: BTreeMap::new(),
             block: None,
             last: None,
-            heads: groups()?,
-            tails: groups()?,
+            heads: Table::new("", Arc::new(Schema::new(fields)), &key, &key, None)?,
+            with_head: Vec::new(),
+            has_head: Vec::new(),
+            tails: tails.without_index(),
+            of_tail: Vec::new(),
             current: BTreeSet::new(),
             tails_at: BTreeMap::new(),
-            next_tail: Vec::new(),
-            whole: groups()?,
         })
     }
 
@@ -98,24 +116,36 @@ impl Slices {
         by_end.entry(stretch.1).or_default().push(group);
     }
 
-    /// The rows of partial results or results, for other stretches of time.
+    /// Rows of partial results, for other stretches of time.
     ///
     /// # Errors
     /// Where window columns are no times (a bug).
-    pub fn moved_each(&self, rows: &RecordBatch, stretches: &[Windows]) -> Result<RecordBatch> {
+    pub fn moved(&self, rows: &RecordBatch, stretches: &[Windows]) -> Result<RecordBatch> {
+        let mut columns = rows.columns().to_vec();
+        for (column, values) in self.window_columns(stretches)? {
+            columns[column] = values;
+        }
+        Ok(RecordBatch::try_new(rows.schema(), columns)?)
+    }
+
+    /// The columns of window_start, window_end and window_time, and where they are among the grouping columns.
+    fn window_columns(&self, stretches: &[Windows]) -> Result<Vec<(usize, ArrayRef)>> {
         let Some((start, end)) = self.aggregate.window else {
             return Err(Error::internal("slices without window columns"));
         };
-        let mut columns = rows.columns().to_vec();
         let starts = Int64Array::from_iter_values(stretches.iter().map(|(start, _)| *start));
         let ends = Int64Array::from_iter_values(stretches.iter().map(|(_, end)| *end));
-        let times = Int64Array::from_iter_values(stretches.iter().map(|(_, end)| end - 1));
-        let time = self.slicing.time.map(|time| (time, times));
-        for (column, values) in [(start, starts), (end, ends)].into_iter().chain(time) {
+        let times = self.slicing.time.map(|time| {
+            let times = stretches.iter().map(|(_, end)| end - 1);
+            (time, Int64Array::from_iter_values(times))
+        });
+        let columns = [(start, starts), (end, ends)].into_iter().chain(times);
+        let columns = columns.map(|(column, values)| {
             let millis: ArrayRef = Arc::new(values.reinterpret_cast::<TimestampMillisecondType>());
-            columns[column] = cast(&millis, rows.column(column).data_type())?;
-        }
-        Ok(RecordBatch::try_new(rows.schema(), columns)?)
+            let wanted = self.aggregate.partial_schema.field(column).data_type();
+            Ok((column, cast(&millis, wanted)?))
+        });
+        columns.collect()
     }
 
     /// Fires the windows that are over by `watermark`, about a batch of rows; returns whether there are more. Without `out` nothing
@@ -148,7 +178,7 @@ impl Slices {
             .min();
         let is_in_next = match (self.block, self.last) {
             (Some((_, block_end)), Some(last)) => {
-                let has_heads = !self.heads.is_empty() && (self.is_hop || last < block_end);
+                let has_heads = !self.with_head.is_empty() && (self.is_hop || last < block_end);
                 has_heads || !self.current.is_empty()
             }
             _ => false,
@@ -166,10 +196,8 @@ impl Slices {
         self.enter_block(groups, end)?;
         let block = self.block.unwrap_or((end - self.step, end));
         if let Some(slots) = self.open.remove(&end) {
-            for slots in slots.chunks(MAX_ROWS) {
-                let rows = self.moved(groups.partials(slots)?, block)?;
-                add(&mut self.heads, rows)?;
-            }
+            let slices = self.accumulated(groups, &slots)?;
+            self.add_to_heads(&slices)?;
             self.closed.insert(end, slots);
         }
         let window = match self.is_hop {
@@ -181,7 +209,7 @@ impl Slices {
         {
             for slot in first.remove() {
                 self.current.remove(&slot);
-                let next = self.next_tail[slot as usize];
+                let (_, next) = self.of_tail[slot as usize];
                 self.current.extend((next != NONE).then_some(next));
             }
         }
@@ -210,47 +238,152 @@ impl Slices {
         Ok(emitted)
     }
 
+    /// The keys of groups of the operator's, and what the groups have accumulated.
+    fn accumulated(&mut self, groups: &Groups, slots: &[Slot]) -> Result<Accumulated> {
+        let all = groups.keys(slots)?;
+        let keys = self.aggregate.key.iter().map(|key| Arc::clone(&all[*key]));
+        let keys = self.heads.keys_of(&keys.collect::<Vec<_>>(), slots.len())?;
+        let ids = (0..slots.len()).map(|i| Ok(self.heads.write(&keys, i)?.0));
+        let ids: Vec<Slot> = ids.collect::<Result<_>>()?;
+        Ok((ids, groups.states(slots)?))
+    }
+
+    /// Splits columns of all states by call.
+    fn by_call(&self, column: impl Fn(usize) -> Result<ArrayRef>) -> Result<States> {
+        let mut next = 0;
+        let calls = self.aggregate.calls.iter().map(|call| {
+            let first = next;
+            next += call.function.state_fields()?.len();
+            (first..next).map(&column).collect()
+        });
+        calls.collect()
+    }
+
+    fn heads(&self, ids: &[Slot]) -> Result<States> {
+        let first = self.aggregate.key.len();
+        self.by_call(|i| self.heads.values(first + i, ids))
+    }
+
+    /// What keys have accumulated in several places, together: the keys, and for each call an accumulator with a group for each of
+    /// them. In each place a key may be once.
+    fn together(
+        &self,
+        places: &[Accumulated],
+    ) -> Result<(Vec<Slot>, Vec<Box<dyn GroupsAccumulator>>)> {
+        let calls = self.aggregate.calls.iter();
+        let mut all = calls.map(accumulator).collect::<Result<Vec<_>>>()?;
+        let mut keys: Vec<Slot> = Vec::new();
+        let mut position_of: Vec<usize> = vec![usize::MAX; self.heads.slots()];
+        for (ids, states) in places {
+            let mut position = |id: &Slot| {
+                let position = &mut position_of[*id as usize];
+                if *position == usize::MAX {
+                    *position = keys.len();
+                    keys.push(*id);
+                }
+                *position
+            };
+            let positions: Vec<usize> = ids.iter().map(&mut position).collect();
+            if positions.is_empty() {
+                continue;
+            }
+            for (accumulator, states) in all.iter_mut().zip(states) {
+                accumulator.merge_batch(states, &positions, keys.len())?;
+            }
+        }
+        Ok((keys, all))
+    }
+
+    fn add_to_heads(&mut self, slices: &Accumulated) -> Result<()> {
+        self.has_head.resize(self.heads.slots(), false);
+        let mut known = Vec::with_capacity(slices.0.len());
+        for id in &slices.0 {
+            match std::mem::replace(&mut self.has_head[*id as usize], true) {
+                true => known.push(*id),
+                false => self.with_head.push(*id),
+            }
+        }
+        let heads = (known.clone(), self.heads(&known)?);
+        let (ids, all) = self.together(&[heads, (slices.0.clone(), slices.1.clone())])?;
+        let mut column = self.aggregate.key.len();
+        for mut accumulator in all {
+            for state in accumulator.state(EmitTo::All)? {
+                self.heads.set(column, &ids, &state)?;
+                column += 1;
+            }
+        }
+        Ok(())
+    }
+
     /// Where the window that ends at `end` begins a block: makes tails of the one before, and begins with no heads.
     fn enter_block(&mut self, groups: &Groups, end: Millis) -> Result<()> {
         let block = self.slicing.windows.block_of(end - 1);
         if self.block == block {
             return Ok(());
         }
-        let before = self.block;
-        self.block = block;
-        forget(&mut self.heads)?;
-        forget(&mut self.tails)?;
+        let before = std::mem::replace(&mut self.block, block);
+        for tail in self.tails.all() {
+            self.tails.remove(tail)?;
+        }
         self.current.clear();
         self.tails_at.clear();
-        self.next_tail.clear();
-        let (Some((from, to)), Some((start, _)), true) = (before, block, self.is_hop) else {
-            return Ok(());
-        };
-        if to != start {
-            return Ok(());
+        self.forget_heads();
+        if let (Some((from, to)), Some((start, _)), true) = (before, block, self.is_hop)
+            && to == start
+        {
+            self.make_tails(groups, from, to)?;
         }
-        // From the last slice to the first: `whole` has what those after it have.
-        let mut newest: Vec<Slot> = Vec::new();
-        for (end, slots) in self.closed.range(from + 1..=to).rev() {
-            for slots in slots.chunks(MAX_ROWS) {
-                let rows = self.moved(groups.partials(slots)?, (from, to))?;
-                let sums = add(&mut self.whole, rows)?;
-                let own = (end - self.step, *end);
-                let rows = self.moved(self.whole.partials(&sums)?, own)?;
-                let tails = add(&mut self.tails, rows)?;
-                for (sum, tail) in sums.into_iter().zip(tails) {
-                    let at = sum as usize;
-                    newest.resize(newest.len().max(at + 1), NONE);
-                    self.next_tail
-                        .resize(self.next_tail.len().max(tail as usize + 1), NONE);
-                    self.next_tail[tail as usize] = std::mem::replace(&mut newest[at], tail);
-                    self.tails_at.entry(*end).or_default().push(tail);
-                }
+        let needed: BTreeSet<Slot> = self
+            .current
+            .iter()
+            .map(|t| self.of_tail[*t as usize].0)
+            .collect();
+        for key in self.heads.all() {
+            if !needed.contains(&key) {
+                self.heads.remove(key)?;
             }
         }
-        self.current
-            .extend(newest.into_iter().filter(|slot| *slot != NONE));
-        forget(&mut self.whole)
+        Ok(())
+    }
+
+    /// From the last slice of a block to the first: heads have what those after it have.
+    fn make_tails(&mut self, groups: &Groups, from: Millis, to: Millis) -> Result<()> {
+        let mut newest: Vec<Slot> = vec![NONE; self.heads.slots()];
+        let slices: Vec<(Millis, Vec<Slot>)> = self
+            .closed
+            .range(from + 1..=to)
+            .rev()
+            .map(|(end, slots)| (*end, slots.clone()))
+            .collect();
+        for (end, slots) in slices {
+            let slices = self.accumulated(groups, &slots)?;
+            newest.resize(self.heads.slots(), NONE);
+            self.add_to_heads(&slices)?;
+            let nothing = self.tails.keys_of(&[], slots.len())?;
+            let mut tails = Vec::with_capacity(slots.len());
+            for (i, key) in slices.0.iter().enumerate() {
+                let (tail, _) = self.tails.write(&nothing, i)?;
+                let next = std::mem::replace(&mut newest[*key as usize], tail);
+                let slots = self.tails.slots();
+                self.of_tail.resize(slots, (NONE, NONE));
+                self.of_tail[tail as usize] = (*key, next);
+                tails.push(tail);
+            }
+            let states = self.heads(&slices.0)?;
+            for (column, values) in states.iter().flatten().enumerate() {
+                self.tails.set(column, &tails, values)?;
+            }
+            self.tails_at.insert(end, tails);
+        }
+        let newest = newest.into_iter().filter(|tail| *tail != NONE);
+        self.current.extend(newest);
+        self.forget_heads();
+        Ok(())
+    }
+
+    fn forget_heads(&mut self) {
+        self.with_head.clear();
+        self.has_head.clear();
     }
 
     /// Emits the window's rows; returns how many.
@@ -261,56 +394,31 @@ impl Slices {
         single: &[Slot],
         out: &mut Output,
     ) -> Result<usize> {
-        let heads = self.heads.all();
-        if self.current.is_empty() && single.is_empty() {
-            return self.emit_rows(&self.heads, &heads, window, out);
-        }
         let current: Vec<Slot> = self.current.iter().copied().collect();
-        let parts = [
-            (&self.tails, current.as_slice()),
-            (&self.heads, &heads),
-            (groups, single),
-        ];
-        for (from, slots) in parts {
-            for slots in slots.chunks(MAX_ROWS) {
-                let rows = self.moved(from.partials(slots)?, window)?;
-                add(&mut self.whole, rows)?;
-            }
+        let of_tails = current.iter().map(|tail| self.of_tail[*tail as usize].0);
+        let tails = self.by_call(|i| self.tails.values(i, &current))?;
+        let tails = (of_tails.collect(), tails);
+        let heads = (self.with_head.clone(), self.heads(&self.with_head)?);
+        let single = self.accumulated(groups, single)?;
+        let (ids, all) = self.together(&[tails, heads, single])?;
+        let mut columns: Vec<Option<ArrayRef>> = vec![None; self.aggregate.group.len()];
+        for (key, values) in self.aggregate.key.iter().zip(self.heads.keys(&ids)?) {
+            columns[*key] = Some(values);
         }
-        let emitted = self.emit_rows(&self.whole, &self.whole.all(), window, out)?;
-        forget(&mut self.whole)?;
-        Ok(emitted)
-    }
-
-    fn emit_rows(
-        &self,
-        from: &Groups,
-        slots: &[Slot],
-        window: Windows,
-        out: &mut Output,
-    ) -> Result<usize> {
-        for slots in slots.chunks(MAX_ROWS) {
-            let rows = self.moved(from.results(slots)?.rows, window)?;
-            out.batch(Batch::append(rows));
+        for (column, values) in self.window_columns(&vec![window; ids.len()])? {
+            columns[column] = Some(values);
         }
-        Ok(slots.len())
+        let mut columns: Vec<ArrayRef> = columns.into_iter().flatten().collect();
+        for mut accumulator in all {
+            columns.push(accumulator.evaluate(EmitTo::All)?);
+        }
+        let rows = RecordBatch::try_new(Arc::clone(&self.aggregate.result_schema), columns)?;
+        for from in (0..ids.len()).step_by(MAX_ROWS) {
+            let slice = rows.slice(from, MAX_ROWS.min(ids.len() - from));
+            out.batch(Batch::append(slice));
+        }
+        Ok(ids.len())
     }
-
-    fn moved(&self, rows: RecordBatch, stretch: Windows) -> Result<RecordBatch> {
-        self.moved_each(&rows, &vec![stretch; rows.num_rows()])
-    }
-}
-
-/// Adds partial results, of each key one; returns the groups that they went to.
-fn add(to: &mut Groups, rows: RecordBatch) -> Result<Vec<Slot>> {
-    let keys = to.keys_of(&rows)?;
-    to.apply(&Batch::append(rows), &keys)?;
-    to.find_all(&keys)
-}
-
-fn forget(groups: &mut Groups) -> Result<()> {
-    let all = groups.all();
-    all.into_iter().try_for_each(|slot| groups.remove(slot))
 }
 
 #[cfg(test)]

@@ -48,7 +48,7 @@ impl WindowAggregate {
             crate::error::Error::internal("a window aggregate without window columns")
         })?;
         let slices = aggregate.slices.as_ref();
-        let slices = slices.map(|slicing| Slices::new(&aggregate, slicing, input));
+        let slices = slices.map(|slicing| Slices::new(&aggregate, slicing));
         Ok(Self {
             groups: Groups::new(Arc::clone(&aggregate), input)?,
             slices: slices.transpose()?,
@@ -85,7 +85,7 @@ impl WindowAggregate {
             return Ok(batch);
         }
         let batch = batch.take(&UInt32Array::from(rows))?;
-        let rows = slices.moved_each(&batch.rows, &stretches)?;
+        let rows = slices.moved(&batch.rows, &stretches)?;
         Ok(batch.with_rows(rows))
     }
 
