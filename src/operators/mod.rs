@@ -237,8 +237,8 @@ pub fn operator(
                 *gap,
                 *time,
                 keys.clone(),
-                Arc::clone(input),
-                Arc::clone(schema),
+                input,
+                schema,
                 metrics(),
             )?)
         }
@@ -265,9 +265,9 @@ pub fn operator(
             *complete_after,
             then.clone(),
             *drops_late,
-            Arc::clone(schema),
+            schema,
             metrics(),
-        )),
+        )?),
         Operation::WatermarkAssign(rule) => {
             Box::new(watermark_assign::WatermarkAssign::new(rule.clone()))
         }

@@ -546,6 +546,19 @@ impl Ranking {
         self.rows.all().len()
     }
 
+    /// Number of rows of a partition.
+    pub fn kept_of(&self, partition: Slot) -> usize {
+        self.lists[partition as usize].rows.len()
+    }
+
+    /// The columns partitions are by.
+    ///
+    /// # Errors
+    /// Where Arrow refuses them (a bug).
+    pub fn keys(&self, partitions: &[Slot]) -> Result<Vec<ArrayRef>> {
+        self.partitions.keys(partitions)
+    }
+
     /// The partitions that there are.
     pub fn partitions(&self) -> Vec<Slot> {
         self.partitions.all()
