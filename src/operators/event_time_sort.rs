@@ -1,38 +1,26 @@
 //! Puts rows in the order of a time column, each once the watermark says that no earlier one can come.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, BooleanArray, Int64Array, UInt32Array};
-use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
-use arrow::row::RowConverter;
+use arrow::array::{Array, BooleanArray};
+use arrow::datatypes::SchemaRef;
 
+use super::held_rows::HeldRows;
 use super::late::{LateRows, Reason, too_late};
-use super::sort_order::sorter;
 use super::{Metrics, Operator, Output, event_times};
-use crate::changelog::{Batch, take_rows};
+use crate::changelog::Batch;
 use crate::error::Result;
 use crate::graph::SortColumn;
-use crate::state::{Slot, StatePart, Table, without_numbers};
+use crate::state::StatePart;
 use crate::time::{Millis, Watermark};
 
-/// When a row arrived, in the state. No column of a query can have such a name.
-const NUMBER: &str = "__number";
-
-/// Holds rows until they are complete, then emits them sorted.
+/// Holds rows until they are complete, then emits them sorted. One whose time is NULL goes on with the next watermark: it fails
+/// where the time is needed, as it would unsorted.
 pub struct EventTimeSort {
-    // Properties.
     column: usize,
     complete_after: Option<Millis>,
-    then: Vec<SortColumn>,
-    sorter: Option<RowConverter>,
     drops_late: bool,
-    // State.
-    rows: Table,
-    /// By time, and of the same time by arrival. NULL comes first: it fails where the time is needed, as it would unsorted.
-    by_time: BTreeMap<Option<Millis>, Vec<Slot>>,
-    /// The number of the next row to arrive.
-    next: i64,
+    rows: HeldRows,
     metrics: Arc<Metrics>,
 }
 
@@ -51,70 +39,13 @@ impl EventTimeSort {
         schema: &SchemaRef,
         metrics: Arc<Metrics>,
     ) -> Result<Self> {
-        let mut fields = schema.fields().to_vec();
-        fields.push(Arc::new(Field::new(NUMBER, DataType::Int64, false)));
-        let key = [fields.len() - 1];
         Ok(Self {
             column,
             complete_after,
-            sorter: match then.is_empty() {
-                true => None,
-                false => Some(sorter(&then, schema)?),
-            },
-            then,
             drops_late,
-            rows: Table::new("rows", Arc::new(Schema::new(fields)), &key, &[], None)?,
-            by_time: BTreeMap::new(),
-            next: 0,
+            rows: HeldRows::new("rows", schema, column, &[], then)?,
             metrics,
         })
-    }
-
-    /// Emits the rows up to a time; `None`: all.
-    fn release(&mut self, up_to: Option<Millis>, out: &mut Output) -> Result<()> {
-        let mut ready = Vec::new();
-        // Where each time begins.
-        let mut times = Vec::new();
-        while let Some(entry) = self.by_time.first_entry()
-            && up_to.is_none_or(|limit| entry.key().is_none_or(|time| time <= limit))
-        {
-            times.push(ready.len());
-            ready.extend(entry.remove());
-        }
-        if ready.is_empty() {
-            return Ok(());
-        }
-        let (mut rows, _) = without_numbers(&self.rows.rows(&ready)?)?;
-        if let Some(sorter) = &self.sorter {
-            let columns = self.then.iter().map(|c| Arc::clone(rows.column(c.column)));
-            let order = sorter.convert_columns(&columns.collect::<Vec<ArrayRef>>())?;
-            let mut indices: Vec<u32> = (0..ready.len() as u32).collect();
-            times.push(ready.len());
-            for time in times.windows(2) {
-                indices[time[0]..time[1]].sort_by_key(|i| order.row(*i as usize));
-            }
-            rows = take_rows(&rows, &UInt32Array::from(indices))?;
-        }
-        for slot in ready {
-            self.rows.remove(slot)?;
-        }
-        out.batch(Batch::append(rows));
-        Ok(())
-    }
-
-    fn hold(&mut self, batch: &Batch) -> Result<()> {
-        let n = batch.num_rows();
-        let numbers: ArrayRef = Arc::new(Int64Array::from_iter_values((self.next..).take(n)));
-        let keys = self.rows.keys_of(&[numbers], n)?;
-        let times = event_times(batch.rows.column(self.column))?;
-        let mut slots = Vec::with_capacity(n);
-        for (i, time) in times.iter().enumerate() {
-            let (slot, _) = self.rows.write(&keys, i)?;
-            self.by_time.entry(time).or_default().push(slot);
-            slots.push(slot);
-        }
-        self.next += n as i64;
-        self.rows.set_rows(&slots, batch.rows.columns())
     }
 }
 
@@ -137,41 +68,29 @@ impl Operator for EventTimeSort {
                 batch = batch.filter(&BooleanArray::from(keep))?;
             }
         }
-        self.hold(&batch)
+        self.rows.hold(&batch.rows)
     }
 
     fn on_watermark(&mut self, watermark: Watermark, out: &mut Output) -> Result<()> {
         if let Watermark::At(t) = watermark {
-            self.release(self.complete_after.map(|c| t.saturating_sub(c)), out)?;
+            let complete = self.complete_after.map(|c| t.saturating_sub(c));
+            out.batch(Batch::append(self.rows.release(complete)?));
         }
         out.watermark(watermark);
         Ok(())
     }
 
     fn on_end(&mut self, out: &mut Output) -> Result<()> {
-        self.release(None, out)
+        out.batch(Batch::append(self.rows.release(None)?));
+        Ok(())
     }
 
-    /// A part "rows": those that are held, and `__number`, in which order they arrived.
     fn snapshot(&mut self) -> Result<Vec<StatePart>> {
         self.rows.snapshot()
     }
 
     fn restore(&mut self, parts: Vec<StatePart>) -> Result<()> {
-        self.rows.restore_all(&parts)?;
-        let slots = self.rows.all();
-        let (rows, numbers) = without_numbers(&self.rows.rows(&slots)?)?;
-        let times = event_times(rows.column(self.column))?;
-        let mut all: Vec<(i64, Slot, Option<Millis>)> = Vec::with_capacity(slots.len());
-        for ((slot, number), time) in slots.into_iter().zip(numbers.values()).zip(&times) {
-            all.push((*number, slot, time));
-        }
-        all.sort_unstable();
-        self.next = all.last().map_or(0, |(last, ..)| last + 1);
-        for (_, slot, time) in all {
-            self.by_time.entry(time).or_default().push(slot);
-        }
-        Ok(())
+        self.rows.restore(&parts)
     }
 }
 
@@ -205,7 +124,7 @@ mod tests {
             op.on_end(&mut out).unwrap();
             let rest = batches(&out).next().unwrap();
             assert_eq!(super::super::testing::numbers(rest).len(), 1);
-            assert!(op.rows.is_empty() && op.by_time.is_empty());
+            assert!(op.rows.is_empty());
         }
     }
 }

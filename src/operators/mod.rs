@@ -11,6 +11,7 @@ mod expand;
 mod first_row;
 mod group_aggregate;
 mod groups;
+mod held_rows;
 mod interval_join;
 mod join;
 mod join_rows;
@@ -21,7 +22,13 @@ mod materialize;
 mod normalize;
 mod open_windows;
 mod over;
+mod over_accumulate;
+mod over_extremes;
 mod over_frame;
+mod over_partitions;
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod over_tests;
 mod rank;
 mod ranking;
 #[cfg(test)]

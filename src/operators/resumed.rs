@@ -301,8 +301,19 @@ fn over(time: OverTime, frame: Frame, calls: Vec<OverFunction>, ttl: Option<Stat
 }
 
 fn over_calls(frame: Frame) -> Vec<OverFunction> {
-    let aggregates = calls(false).into_iter().take(3);
-    let mut calls: Vec<OverFunction> = aggregates.map(OverFunction::Aggregate).collect();
+    let own = flowline_udfs::aggregate_functions().into_iter();
+    let own = own.filter(|f| matches!(f.name(), "sum" | "avg" | "min" | "max" | "first_value"));
+    let mut aggregates: Vec<AggregateCall> = own.map(|f| call(f, false)).collect();
+    aggregates.push(call(sum::sum_udaf(), false));
+    aggregates.push(AggregateCall {
+        distinct: true,
+        filter: Some(less_than(1, 0)),
+        ..call(count::count_udaf(), false)
+    });
+    let mut calls: Vec<OverFunction> = aggregates
+        .into_iter()
+        .map(OverFunction::Aggregate)
+        .collect();
     if frame == Frame::RowsUnbounded {
         calls.push(OverFunction::Lag {
             value: column("v", 1),
