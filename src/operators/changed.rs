@@ -8,7 +8,6 @@ use hashbrown::{HashMap, HashSet};
 
 use crate::changelog::{Batch, ZSet, rows_of, take_rows};
 use crate::error::Result;
-use crate::state::RowCodec;
 
 /// What is shown of some keys, one row each at most.
 pub struct Shown {
@@ -138,31 +137,4 @@ pub fn consolidated(batch: Batch) -> Result<Batch> {
     let indices = UInt32Array::from_iter_values(entries.iter().map(|(row, _)| *row as u32));
     let weights = entries.into_iter().map(|(_, weight)| weight).collect();
     Ok(Batch::changes(take_rows(&batch.rows, &indices)?, weights))
-}
-
-/// Changes collected while a batch is processed.
-#[derive(Debug, Default)]
-pub struct Changed {
-    rows: ZSet<OwnedRow>,
-}
-
-impl Changed {
-    /// A row comes (+) or goes (-).
-    pub fn add(&mut self, row: OwnedRow, weight: i64) {
-        self.rows.add(row, weight);
-    }
-
-    /// Takes the changes out: what goes before what comes, each in the order of its first mention.
-    ///
-    /// # Errors
-    /// Where a row is not of the codec's schema.
-    pub fn take(&mut self, codec: &RowCodec) -> Result<Batch> {
-        let mut entries = std::mem::take(&mut self.rows).into_entries();
-        entries.sort_by_key(|(_, w)| *w > 0);
-        let rows = codec.decode(entries.iter().map(|(row, _)| row))?;
-        Ok(Batch::changes(
-            rows,
-            entries.into_iter().map(|(_, w)| w).collect(),
-        ))
-    }
 }
