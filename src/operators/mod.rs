@@ -25,6 +25,8 @@ mod over;
 mod over_accumulate;
 mod over_extremes;
 mod over_frame;
+mod over_list;
+mod over_marks;
 mod over_partitions;
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]

@@ -130,7 +130,7 @@ impl Partitions {
         let touched = self.table.write_all(&touched)?;
         self.kept.resize_with(self.table.slots(), VecDeque::new);
         // Partition by partition.
-        let (order, starts) = by_position(&touched);
+        let (order, starts) = touched.by_slot();
         let sorted = match &order {
             Some(order) => take_rows(rows, order)?,
             None => rows.clone(),
@@ -495,24 +495,4 @@ impl Partitions {
         }
         self.calls.restored(&work)
     }
-}
-
-/// The rows of a batch in the order of the positions of their slots, `None` where they are in it; and where each position begins.
-fn by_position(touched: &Touched) -> (Option<UInt32Array>, Vec<usize>) {
-    let mut starts = vec![0; touched.slots.len() + 1];
-    for position in &touched.rows {
-        starts[position + 1] += 1;
-    }
-    for position in 0..touched.slots.len() {
-        starts[position + 1] += starts[position];
-    }
-    if touched.rows.is_sorted() {
-        return (None, starts);
-    }
-    let (mut next, mut order) = (starts.clone(), vec![0; touched.rows.len()]);
-    for (row, position) in (0u32..).zip(&touched.rows) {
-        order[next[*position]] = row;
-        next[*position] += 1;
-    }
-    (Some(UInt32Array::from(order)), starts)
 }

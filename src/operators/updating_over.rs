@@ -1,11 +1,9 @@
 //! OVER (... ORDER BY any columns), over any input: what a batch changes is computed anew from the first row on that it changes.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, AsArray, Int64Array, RecordBatch, UInt32Array};
-use arrow::compute::take;
 use arrow::datatypes::{DataType, Field, Int64Type, Schema, SchemaRef};
 use arrow::row::{RowConverter, Rows, SortField};
 use flowline_udfs::{Before, Segment, Step};
@@ -13,6 +11,8 @@ use hashbrown::{HashMap, HashSet};
 
 use super::changed::{Shown, consolidated, difference};
 use super::over_frame::{Calls, Work};
+use super::over_list::{Changed, List};
+use super::over_marks::{APART, Marks};
 use super::sort_order::sorter;
 use super::{Operator, Output};
 use crate::changelog::{Batch, take_rows};
@@ -21,34 +21,8 @@ use crate::graph::{Over, OverTime, SortColumn};
 use crate::state::{Slot, StatePart, Table};
 use crate::time::Watermark;
 
-/// When a row arrived, and the number of a mark. No column of a query can have such a name.
+/// When a row arrived. No column of a query can have such a name.
 const NUMBER: &str = "__number";
-
-/// Between two marks there are about so many rows; a partition of fewer than `FEW` has none.
-const APART: usize = 128;
-const FEW: usize = 16;
-
-/// Where a row stands: its sort key, then the number of its arrival.
-type Place = (Box<[u8]>, i64);
-
-/// The rows of a partition in order.
-#[derive(Default)]
-struct List {
-    rows: BTreeMap<Place, Slot>,
-    /// The numbers of arrival of equal rows.
-    arrivals: HashMap<Box<[u8]>, BTreeSet<i64>>,
-    /// Rows after which it is known what calls have accumulated: how many rows there are up to it, and where it is kept.
-    marks: BTreeMap<Place, (usize, Slot)>,
-}
-
-/// A partition that a batch changes.
-struct Changed {
-    partition: Slot,
-    /// The first place at which anything changes.
-    from: Option<Place>,
-    /// The rows that were there from that place on: the last ones first, in pieces.
-    before: Vec<Vec<Slot>>,
-}
 
 /// Keeps all rows of every partition.
 pub struct UpdatingOver {
@@ -69,11 +43,9 @@ pub struct UpdatingOver {
     rows: Table,
     /// By slot of the partition.
     lists: Vec<List>,
-    /// What calls have accumulated up to marks. It follows from the rows, and is in no snapshot.
-    marks: Table,
-    /// The numbers of the next row and the next mark.
+    marks: Marks,
+    /// The number of the next row.
     next: i64,
-    next_mark: i64,
     /// How many rows the last batch made compute.
     #[cfg(test)]
     computed: usize,
@@ -109,53 +81,6 @@ impl Chain {
     }
 }
 
-impl List {
-    fn insert(&mut self, place: Place, value: &[u8], slot: Slot) {
-        match self.arrivals.get_mut(value) {
-            Some(numbers) => _ = numbers.insert(place.1),
-            None => {
-                _ = self
-                    .arrivals
-                    .insert(value.into(), BTreeSet::from([place.1]))
-            }
-        }
-        self.rows.insert(place, slot);
-    }
-
-    /// The place of the earliest row of this value.
-    fn earliest(&self, order: &[u8], value: &[u8]) -> Option<Place> {
-        let first = self.arrivals.get(value)?.first()?;
-        Some((order.into(), *first))
-    }
-
-    fn remove(&mut self, place: &Place, value: &[u8]) -> Option<Slot> {
-        let numbers = self.arrivals.get_mut(value)?;
-        numbers.remove(&place.1);
-        if numbers.is_empty() {
-            self.arrivals.remove(value);
-        }
-        self.rows.remove(place)
-    }
-}
-
-impl Changed {
-    /// A row comes or goes at this place.
-    fn begin(&mut self, list: &List, place: &Place, by_peers: bool) {
-        let place = match by_peers {
-            true => (place.0.clone(), i64::MIN),
-            false => place.clone(),
-        };
-        let up_to = match &self.from {
-            Some(from) if *from <= place => return,
-            Some(from) => Bound::Excluded(from),
-            None => Bound::Unbounded,
-        };
-        let rows = list.rows.range((Bound::Included(&place), up_to));
-        self.before.push(rows.map(|(_, slot)| *slot).collect());
-        self.from = Some(place);
-    }
-}
-
 impl UpdatingOver {
     /// No rows yet.
     ///
@@ -169,13 +94,10 @@ impl UpdatingOver {
         let number = Arc::new(Field::new(NUMBER, DataType::Int64, false));
         let mut fields = input.fields().to_vec();
         let width = fields.len();
-        fields.push(Arc::clone(&number));
+        fields.push(number);
         let mut key = over.partition.clone();
         key.push(width);
         let rows = Arc::new(Schema::new(fields));
-        let mut marks = vec![number];
-        marks.extend(calls.states().iter().cloned());
-        let marks = Arc::new(Schema::new(marks));
         let partitions = Arc::new(input.project(&over.partition)?);
         let all: Vec<usize> = (0..over.partition.len()).collect();
         let values = input.fields().iter();
@@ -190,15 +112,14 @@ impl UpdatingOver {
                 0 => None,
                 _ => Some(RowConverter::new(values.collect())?),
             },
+            marks: Marks::new(calls.states())?,
             calls,
             schema: Arc::clone(schema),
             width,
             partitions: Table::new("partitions", partitions, &all, &all, over.ttl)?,
             rows: Table::new("rows", rows, &key, &over.partition, None)?,
             lists: Vec::new(),
-            marks: Table::new("marks", marks, &[0], &[0], None)?,
             next: 0,
-            next_mark: 0,
             partition: over.partition.clone(),
             #[cfg(test)]
             computed: 0,
@@ -213,7 +134,7 @@ impl UpdatingOver {
 
     #[cfg(test)]
     pub fn marks(&self) -> usize {
-        self.marks.all().len()
+        self.marks.count()
     }
 
     fn partition_columns(&self, rows: &RecordBatch) -> Vec<ArrayRef> {
@@ -416,8 +337,7 @@ impl UpdatingOver {
         let (work, marks) = self.work(&chains, &rows, &orders)?;
         let known = chains.iter().flatten().filter_map(|chain| chain.mark);
         let known: Vec<Slot> = known.collect();
-        let states = (1..=self.calls.states().len()).map(|c| self.marks.values(c, &known));
-        let states: Vec<ArrayRef> = states.collect::<Result<_>>()?;
+        let states = self.marks.states(&known)?;
         let entering = chains.iter().flatten().flat_map(|c| c.from[1]..c.end);
         let entering = UInt32Array::from_iter_values(entering.map(|row| row as u32));
         let own: Vec<usize> = (0..self.width).collect();
@@ -425,7 +345,8 @@ impl UpdatingOver {
         let (results, after) = self.calls.run(&work, &states, &entered)?;
         let numbers = rows.column(self.width).as_primitive::<Int64Type>();
         let place = |row: usize| (bytes(&orders, row).into(), numbers.value(row));
-        self.mark(changed, &work, &marks, &after, place)?;
+        self.marks
+            .renew(&mut self.lists, changed, &work, &marks, &after, place)?;
         let mut columns = entered.columns().to_vec();
         columns.extend(results);
         let rows = RecordBatch::try_new(Arc::clone(&self.schema), columns).map_err(|e| {
@@ -459,72 +380,6 @@ impl UpdatingOver {
             Ok(Shown { rows, there })
         };
         consolidated(difference(&shown(old, was)?, &shown(new, is)?, self.width)?)
-    }
-
-    /// Keeps what calls have accumulated up to rows that the batch may have changed. `marks`: the segments that end with them, and
-    /// the rows; `after`: what is known after each segment.
-    fn mark(
-        &mut self,
-        changed: &[Changed],
-        work: &Work,
-        marks: &[(usize, usize)],
-        after: &[ArrayRef],
-        place: impl Fn(usize) -> Place,
-    ) -> Result<()> {
-        for Changed {
-            partition, from, ..
-        } in changed
-        {
-            let marks = &mut self.lists[*partition as usize].marks;
-            let old = from.as_ref().map(|from| marks.split_off(from));
-            for (_, slot) in old.into_iter().flatten().map(|(_, mark)| mark) {
-                self.marks.remove(slot)?;
-            }
-        }
-        // The first of our numbers: of rows so far.
-        let rows = |segment| after[0].as_primitive::<Int64Type>().value(segment) as usize;
-        let marks = marks.iter().filter(|(segment, _)| rows(*segment) >= FEW);
-        let marks: Vec<(usize, usize)> = marks.copied().collect();
-        let numbers = (self.next_mark..).take(marks.len());
-        let numbers: ArrayRef = Arc::new(Int64Array::from_iter_values(numbers));
-        self.next_mark += marks.len() as i64;
-        let keys = self.marks.keys_of(&[numbers], marks.len())?;
-        let mut slots = Vec::with_capacity(marks.len());
-        for (i, (segment, row)) in marks.iter().enumerate() {
-            let (slot, _) = self.marks.write(&keys, i)?;
-            let list = &mut self.lists[work.partitions[*segment] as usize];
-            list.marks.insert(place(*row), (rows(*segment), slot));
-            slots.push(slot);
-        }
-        let indices = UInt32Array::from_iter_values(marks.iter().map(|(s, _)| *s as u32));
-        for (column, state) in (1..).zip(after) {
-            let state = take(state, &indices, None)?;
-            self.marks.set(column, &slots, &state)?;
-        }
-        self.thin_out(changed)
-    }
-
-    /// Takes away marks that have others close by: rows that come one after the other each leave one.
-    fn thin_out(&mut self, changed: &[Changed]) -> Result<()> {
-        for Changed {
-            partition, from, ..
-        } in changed
-        {
-            let Some(from) = from else { continue };
-            let marks = &mut self.lists[*partition as usize].marks;
-            let mut earlier = marks.range(..from).rev();
-            let Some((place, (_, slot))) = earlier.next() else {
-                continue;
-            };
-            let before = earlier.next().map_or(0, |(_, (rows, _))| *rows);
-            let after = marks.range(from..).next();
-            if after.is_some_and(|(_, (rows, _))| rows - before <= APART) {
-                let (place, slot) = (place.clone(), *slot);
-                marks.remove(&place);
-                self.marks.remove(slot)?;
-            }
-        }
-        Ok(())
     }
 
     /// Removes what has gone with a batch.
