@@ -4,10 +4,10 @@ use arrow::array::{Array, ArrayRef, BooleanArray, RecordBatch, RecordBatchOption
 use arrow::compute::{interleave, kernels::cmp::distinct, or};
 use arrow::datatypes::DataType;
 use arrow::row::OwnedRow;
+use hashbrown::{HashMap, HashSet};
 
 use crate::changelog::{Batch, ZSet, rows_of, take_rows};
 use crate::error::Result;
-use crate::state::RowCodec;
 
 /// What is shown of some keys, one row each at most.
 pub struct Shown {
@@ -105,29 +105,36 @@ fn differences(old: &ArrayRef, new: &ArrayRef) -> Result<BooleanArray> {
         .collect())
 }
 
-/// Changes collected while a batch is processed.
-#[derive(Debug, Default)]
-pub struct Changed {
-    rows: ZSet<OwnedRow>,
-}
-
-impl Changed {
-    /// A row comes (+) or goes (-).
-    pub fn add(&mut self, row: OwnedRow, weight: i64) {
-        self.rows.add(row, weight);
-    }
-
-    /// Takes the changes out: what goes before what comes, each in the order of its first mention.
-    ///
-    /// # Errors
-    /// Where a row is not of the codec's schema.
-    pub fn take(&mut self, codec: &RowCodec) -> Result<Batch> {
-        let mut entries = std::mem::take(&mut self.rows).into_entries();
-        entries.sort_by_key(|(_, w)| *w > 0);
-        let rows = codec.decode(entries.iter().map(|(row, _)| row))?;
-        Ok(Batch::changes(
-            rows,
-            entries.into_iter().map(|(_, w)| w).collect(),
-        ))
-    }
+/// What goes before what comes, each in its order. Where a row that goes is equal to one that comes, rows that are equal are one with
+/// the sum of their weights.
+///
+/// # Errors
+/// Where values cannot be compared (a bug).
+pub fn consolidated(batch: Batch) -> Result<Batch> {
+    let all: Vec<usize> = (0..batch.rows.num_columns()).collect();
+    let values = rows_of(&batch.rows, &all)?;
+    let goes = |row: &usize| batch.weight(*row) < 0;
+    let (gone, come): (Vec<usize>, Vec<usize>) = (0..values.len()).partition(goes);
+    let went: HashSet<&OwnedRow> = gone.iter().map(|row| &values[*row]).collect();
+    let cancels = come.iter().any(|row| went.contains(&values[*row]));
+    let entries: Vec<(usize, i64)> = if cancels {
+        let mut first = HashMap::new();
+        let mut sums: ZSet<&OwnedRow> = ZSet::default();
+        for (row, value) in values.iter().enumerate() {
+            first.entry(value).or_insert(row);
+            sums.add(value, batch.weight(row));
+        }
+        let mut entries = sums.into_entries();
+        entries.sort_by_key(|(_, weight)| *weight > 0);
+        let entries = entries.into_iter();
+        entries
+            .map(|(value, weight)| (first[value], weight))
+            .collect()
+    } else {
+        let rows = gone.into_iter().chain(come);
+        rows.map(|row| (row, batch.weight(row))).collect()
+    };
+    let indices = UInt32Array::from_iter_values(entries.iter().map(|(row, _)| *row as u32));
+    let weights = entries.into_iter().map(|(_, weight)| weight).collect();
+    Ok(Batch::changes(take_rows(&batch.rows, &indices)?, weights))
 }

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef};
+use arrow::array::{Array, ArrayRef, BooleanArray, RecordBatch};
 use arrow::datatypes::{DataType, Field, FieldRef, Schema};
 use datafusion::physical_expr::PhysicalExpr;
 
@@ -11,12 +11,13 @@ use super::call_rows::CallRows;
 use super::evaluate;
 use crate::changelog::Batch;
 use crate::error::Result;
-use crate::graph::{AggregateCall, AggregateInput};
+use crate::graph::AggregateInput;
 use crate::state::{Lists, Slot, Table, Touched};
 
 type Expression = Arc<dyn PhysicalExpr>;
 
 /// What calls share: their arguments, and the filters that there are.
+#[derive(Clone)]
 pub struct Shared {
     arguments: Vec<Expression>,
     filters: Vec<Option<Expression>>,
@@ -24,8 +25,11 @@ pub struct Shared {
 
 impl Shared {
     /// Where a DISTINCT call finds its values: which of `all`, and which filter of it. Adds what is missing.
-    pub fn of(all: &mut Vec<Self>, call: &AggregateCall) -> (usize, usize) {
-        let arguments = call.function.expressions();
+    pub fn of(
+        all: &mut Vec<Self>,
+        arguments: Vec<Expression>,
+        filter: Option<Expression>,
+    ) -> (usize, usize) {
         let known = all.iter().position(|s| s.arguments == arguments);
         let at = known.unwrap_or_else(|| {
             all.push(Self {
@@ -35,12 +39,31 @@ impl Shared {
             all.len() - 1
         });
         let filters = &mut all[at].filters;
-        let known = filters.iter().position(|f| *f == call.filter);
+        let known = filters.iter().position(|f| *f == filter);
         let filter = known.unwrap_or_else(|| {
-            filters.push(call.filter.clone());
+            filters.push(filter);
             filters.len() - 1
         });
         (at, filter)
+    }
+
+    /// The arguments of rows, and for each filter which rows it lets through; `None`: all.
+    ///
+    /// # Errors
+    /// Where an expression fails on a row.
+    pub fn evaluate(
+        &self,
+        rows: &RecordBatch,
+    ) -> Result<(Vec<ArrayRef>, Vec<Option<BooleanArray>>)> {
+        let arguments = self.arguments.iter();
+        let arguments = arguments.map(|a| evaluate::values(a, rows));
+        let filters = self.filters.iter();
+        let filters = filters.map(|f| f.as_ref().map(|f| evaluate::mask(f, rows, "FILTER")));
+        let filters = filters.map(Option::transpose);
+        Ok((
+            arguments.collect::<Result<_>>()?,
+            filters.collect::<Result<_>>()?,
+        ))
     }
 }
 
@@ -65,6 +88,11 @@ pub struct Crossed {
 }
 
 impl Crossed {
+    /// For each filter the rows, and 1 or -1 for each.
+    pub fn changes(&self) -> &[(Vec<u32>, Vec<i64>)] {
+        &self.rows
+    }
+
     /// The rows for a call with one of the filters.
     ///
     /// # Errors
@@ -126,18 +154,13 @@ impl Distinct {
         touched: &Touched,
     ) -> Result<Crossed> {
         let rows = &batch.rows;
-        let arguments = self.shared.arguments.iter();
-        let arguments = arguments.map(|a| evaluate::values(a, rows));
-        let arguments: Vec<ArrayRef> = arguments.collect::<Result<_>>()?;
-        let filters = self.shared.filters.iter();
-        let filters = filters.map(|f| f.as_ref().map(|f| evaluate::mask(f, rows, "FILTER")));
-        let filters: Vec<_> = filters.map(Option::transpose).collect::<Result<_>>()?;
+        let (arguments, filters) = self.shared.evaluate(rows)?;
         let columns: Vec<ArrayRef> = keys.iter().chain(&arguments).cloned().collect();
         let encoded = self.table.keys_of(&columns, rows.num_rows())?;
         let mut crossed: Vec<(Vec<u32>, Vec<i64>)> = vec![Default::default(); filters.len()];
         let mut passed = Vec::with_capacity(filters.len());
         for row in 0..encoded.count() {
-            let passes = |f: &Option<arrow::array::BooleanArray>| {
+            let passes = |f: &Option<BooleanArray>| {
                 f.as_ref().is_none_or(|f| f.is_valid(row) && f.value(row))
             };
             passed.clear();

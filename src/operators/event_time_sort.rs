@@ -2,12 +2,11 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, BooleanArray, RecordBatch, UInt32Array};
-use arrow::compute::concat_batches;
+use arrow::array::{Array, BooleanArray};
 use arrow::datatypes::SchemaRef;
 
+use super::held_rows::HeldRows;
 use super::late::{LateRows, Reason, too_late};
-use super::sort_order::sorter;
 use super::{Metrics, Operator, Output, event_times};
 use crate::changelog::Batch;
 use crate::error::Result;
@@ -15,14 +14,13 @@ use crate::graph::SortColumn;
 use crate::state::StatePart;
 use crate::time::{Millis, Watermark};
 
-/// Holds rows until they are complete, then emits them sorted.
+/// Holds rows until they are complete, then emits them sorted. One whose time is NULL goes on with the next watermark: it fails
+/// where the time is needed, as it would unsorted.
 pub struct EventTimeSort {
     column: usize,
     complete_after: Option<Millis>,
-    then: Vec<SortColumn>,
     drops_late: bool,
-    schema: SchemaRef,
-    held: Vec<RecordBatch>,
+    rows: HeldRows,
     metrics: Arc<Metrics>,
 }
 
@@ -30,57 +28,24 @@ impl EventTimeSort {
     /// By `column`; a row is complete once the watermark is at or past its value plus `complete_after`, or with the next
     /// watermark where there is no such bound. Rows of the same time are ordered by `then`, else by arrival. `drops_late`:
     /// whether rows at or behind their watermark are left out (ORDER BY) or not (a table passed on in process).
+    ///
+    /// # Errors
+    /// Where a column type cannot be kept as state.
     pub fn new(
         column: usize,
         complete_after: Option<Millis>,
         then: Vec<SortColumn>,
         drops_late: bool,
-        schema: SchemaRef,
+        schema: &SchemaRef,
         metrics: Arc<Metrics>,
-    ) -> Self {
-        Self {
+    ) -> Result<Self> {
+        Ok(Self {
             column,
             complete_after,
-            then,
             drops_late,
-            schema,
-            held: Vec::new(),
+            rows: HeldRows::new("rows", schema, column, &[], then)?,
             metrics,
-        }
-    }
-
-    fn release(&mut self, up_to: Option<Millis>, out: &mut Output) -> Result<()> {
-        if self.held.is_empty() {
-            return Ok(());
-        }
-        let rows = concat_batches(&self.schema, &self.held)?;
-        self.held.clear();
-        let times = event_times(rows.column(self.column))?;
-        // Nulls first: they fail where the time is needed, as they would have unsorted.
-        let time = |i: u32| times.is_valid(i as usize).then(|| times.value(i as usize));
-        let complete = |i: &u32| match (up_to, time(*i)) {
-            (Some(limit), Some(t)) => t <= limit,
-            _ => true,
-        };
-        let (mut ready, held): (Vec<u32>, Vec<u32>) =
-            (0..rows.num_rows() as u32).partition(complete);
-        if self.then.is_empty() {
-            ready.sort_by_key(|i| time(*i));
-        } else {
-            let columns: Vec<ArrayRef> = self
-                .then
-                .iter()
-                .map(|c| rows.column(c.column).clone())
-                .collect();
-            let order = sorter(&self.then, &self.schema)?.convert_columns(&columns)?;
-            ready.sort_by_key(|i| (time(*i), order.row(*i as usize)));
-        }
-        let batch = Batch::append(rows);
-        if !held.is_empty() {
-            self.held.push(batch.take(&UInt32Array::from(held))?.rows);
-        }
-        out.batch(batch.take(&UInt32Array::from(ready))?);
-        Ok(())
+        })
     }
 }
 
@@ -103,32 +68,63 @@ impl Operator for EventTimeSort {
                 batch = batch.filter(&BooleanArray::from(keep))?;
             }
         }
-        if batch.num_rows() > 0 {
-            self.held.push(batch.rows);
-        }
-        Ok(())
+        self.rows.hold(&batch.rows)
     }
 
     fn on_watermark(&mut self, watermark: Watermark, out: &mut Output) -> Result<()> {
         if let Watermark::At(t) = watermark {
-            self.release(self.complete_after.map(|c| t.saturating_sub(c)), out)?;
+            let complete = self.complete_after.map(|c| t.saturating_sub(c));
+            out.batch(Batch::append(self.rows.release(complete)?));
         }
         out.watermark(watermark);
         Ok(())
     }
 
     fn on_end(&mut self, out: &mut Output) -> Result<()> {
-        self.release(None, out)
+        out.batch(Batch::append(self.rows.release(None)?));
+        Ok(())
     }
 
     fn snapshot(&mut self) -> Result<Vec<StatePart>> {
-        let rows = concat_batches(&self.schema, &self.held)?;
-        Ok(vec![StatePart::unkeyed("rows", rows)])
+        self.rows.snapshot()
     }
 
     fn restore(&mut self, parts: Vec<StatePart>) -> Result<()> {
-        let rows = parts.into_iter().map(|p| p.rows);
-        self.held.extend(rows.filter(|rows| rows.num_rows() > 0));
-        Ok(())
+        self.rows.restore(&parts)
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::super::testing::*;
+    use super::*;
+
+    #[test]
+    fn rows_of_one_time_are_in_order_by_arrival_after_a_restore_too() {
+        let input = schema(&["k", "t"]);
+        let make =
+            || EventTimeSort::new(1, Some(0), vec![], false, &input, Arc::default()).unwrap();
+        let mut op = make();
+        let numbers = |rows: &[[i64; 2]]| {
+            let row = |[k, t]: &[i64; 2]| vec![Some(*k), (*t != NULL).then_some(*t)];
+            let rows: Vec<Numbers> = rows.iter().map(row).collect();
+            Batch::append(record_batch(&input, &rows))
+        };
+        feed(&mut op, 0, numbers(&[[1, 20], [2, 10], [3, 10]]));
+        assert_eq!(advance(&mut op, 10), [(vec![2, 10], 1), (vec![3, 10], 1)]);
+        // They take the places of those that went.
+        feed(&mut op, 0, numbers(&[[4, 20], [5, 20], [6, NULL], [7, 30]]));
+        let mut other = make();
+        other.restore(op.snapshot().unwrap()).unwrap();
+        for op in [&mut op, &mut other] {
+            let sorted = [vec![6, NULL], vec![1, 20], vec![4, 20], vec![5, 20]];
+            assert_eq!(advance(op, 20), sorted.map(|row| (row, 1)));
+            let mut out = Output::default();
+            op.on_end(&mut out).unwrap();
+            let rest = batches(&out).next().unwrap();
+            assert_eq!(super::super::testing::numbers(rest).len(), 1);
+            assert!(op.rows.is_empty());
+        }
     }
 }

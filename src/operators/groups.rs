@@ -83,7 +83,10 @@ impl Groups {
             calls.push(Call {
                 plan: plan.clone(),
                 kept,
-                distinct: plan.distinct.then(|| Shared::of(&mut shared, plan)),
+                distinct: plan.distinct.then(|| {
+                    let arguments = plan.function.expressions();
+                    Shared::of(&mut shared, arguments, plan.filter.clone())
+                }),
             });
         }
         let distinct = shared.into_iter().enumerate().map(|(d, shared)| {

@@ -11,6 +11,7 @@ mod expand;
 mod first_row;
 mod group_aggregate;
 mod groups;
+mod held_rows;
 mod interval_join;
 mod join;
 mod join_rows;
@@ -21,7 +22,15 @@ mod materialize;
 mod normalize;
 mod open_windows;
 mod over;
+mod over_accumulate;
+mod over_extremes;
 mod over_frame;
+mod over_list;
+mod over_marks;
+mod over_partitions;
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod over_tests;
 mod rank;
 mod ranking;
 #[cfg(test)]
@@ -237,8 +246,8 @@ pub fn operator(
                 *gap,
                 *time,
                 keys.clone(),
-                Arc::clone(input),
-                Arc::clone(schema),
+                input,
+                schema,
                 metrics(),
             )?)
         }
@@ -265,9 +274,9 @@ pub fn operator(
             *complete_after,
             then.clone(),
             *drops_late,
-            Arc::clone(schema),
+            schema,
             metrics(),
-        )),
+        )?),
         Operation::WatermarkAssign(rule) => {
             Box::new(watermark_assign::WatermarkAssign::new(rule.clone()))
         }

@@ -1,113 +1,222 @@
-//! The frame of an OVER in one partition: what the calls have accumulated over the rows before the current one.
+//! The calls of an OVER: their results for rows that are in order, column by column.
 
-use std::collections::VecDeque;
 use std::ops::Range;
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, RecordBatch};
-use arrow::compute::filter;
-use arrow::datatypes::{Field, Schema};
-use arrow::row::OwnedRow;
+use arrow::array::{
+    Array, ArrayRef, AsArray, BooleanArray, Int64Array, RecordBatch, UInt32Array, new_null_array,
+};
+use arrow::compute::{cast, interleave, take};
+use arrow::datatypes::{DataType, Field, FieldRef, Int64Type, Schema, SchemaRef};
+use arrow::row::{RowConverter, SortField};
 use datafusion::common::ScalarValue;
-use datafusion::logical_expr::Accumulator;
+use datafusion::physical_expr::PhysicalExpr;
+use datafusion::physical_expr::expressions::Column;
+use flowline_udfs::{Before, FrameFunction, Moves, Segment, Step, frame_function};
+use hashbrown::HashSet;
 
+use super::distinct::Shared;
 use super::evaluate;
+use super::over_accumulate::{accumulate, accumulator, whole};
+use super::over_extremes::{Extremes, extremes};
 use crate::error::{Error, Result};
 use crate::graph::{AggregateCall, Frame, Over, OverFunction, RankFunction};
-use crate::state::RowCodec;
-use crate::time::Millis;
+use crate::state::Slot;
+
+type Expression = Arc<dyn PhysicalExpr>;
+
+/// How many of the columns of the state, the first ones, are numbers of ours: of rows so far, rank and dense rank of the last.
+const NUMBERS: usize = 3;
 
 /// The calls of an OVER, prepared.
 pub struct Calls {
     frame: Frame,
-    calls: Vec<OverFunction>,
-    /// The arguments (and filters) of all calls, one behind the other, as state.
-    codec: RowCodec,
-    /// Where the arguments of each call stand in it, and behind them its filter.
-    places: Vec<(Range<usize>, Option<usize>)>,
-    /// How many rows back any LAG looks.
+    calls: Vec<Call>,
+    /// What the calls need of a row, each once.
+    expressions: Vec<Expression>,
+    arguments: SchemaRef,
+    /// What is known of a partition: our numbers, then what each call has accumulated.
+    states: Vec<FieldRef>,
+    distinct: Vec<Shared>,
+    /// How many rows before a row any LAG looks at.
     reach: usize,
 }
 
-/// The arguments of some rows.
-pub struct Arguments {
-    columns: Vec<ArrayRef>,
-    rows: Vec<OwnedRow>,
-    defaults: Vec<Option<ArrayRef>>,
+struct Call {
+    kind: Kind,
+    /// Its columns among the arguments.
+    arguments: Vec<usize>,
+    filter: Option<usize>,
+    /// Of a DISTINCT call: the list of arguments, and which of its filters.
+    distinct: Option<(usize, usize)>,
+    /// Its columns among the states.
+    states: Range<usize>,
 }
 
-/// What is kept of one partition.
-pub struct FrameState {
-    accumulators: Vec<Option<Box<dyn Accumulator>>>,
-    /// Time and arguments of the rows in a bounded frame.
-    history: VecDeque<(Millis, OwnedRow)>,
-    /// Arguments of the last rows, for LAG.
-    recent: VecDeque<OwnedRow>,
-    rows: i64,
-    rank: i64,
-    dense_rank: i64,
+enum Kind {
+    /// Goes over columns.
+    Native(Box<dyn FrameFunction>),
+    /// MIN or MAX over frames that rows leave.
+    Extremes(Box<dyn Extremes>),
+    /// What DataFusion's accumulators give.
+    Accumulated(AggregateCall),
+    /// As there, but nothing can be taken back: computed from all rows of the frame each time.
+    Whole(AggregateCall),
+    Lag(usize, Option<Expression>),
+    Rank(RankFunction),
 }
 
-/// Which rows of a partition are kept, by their numbers.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Spans {
-    /// Those in a bounded frame.
-    pub history: Range<i64>,
-    /// Those that a LAG may look back to.
-    pub recent: Range<i64>,
+/// Rows in order, and how they go through frames.
+#[derive(Default)]
+pub struct Work {
+    /// The arguments of all rows. Those of a partition lie together: rows that were there before, as far as they are needed, then
+    /// those whose results are computed.
+    pub arguments: Vec<ArrayRef>,
+    /// Steps of the same partition.
+    pub segments: Vec<Segment>,
+    /// The partition of each segment, and where its rows begin.
+    pub partitions: Vec<Slot>,
+    /// Where the rows of the segment's partition begin.
+    pub firsts: Vec<usize>,
+    /// From row to row, or from peers to peers.
+    pub steps: Vec<Step>,
+    /// For each step: its rows are equal in order to those before.
+    pub tied: Vec<bool>,
+    /// The numbers that rows have in their partition; only where rows leave.
+    pub numbers: Vec<i64>,
+    /// Of DISTINCT calls, by list of arguments and filter: the rows with which values go, and come.
+    pub distinct: Vec<Vec<[BooleanArray; 2]>>,
 }
 
 impl Calls {
     /// For rows of `input`.
     ///
     /// # Errors
-    /// Where an argument type cannot be kept as state.
+    /// Where a function is not supported.
     pub fn new(over: &Over, input: &Schema) -> Result<Self> {
-        let mut fields = Vec::new();
-        let mut places = Vec::new();
-        let mut reach = 0;
-        for call in &over.calls {
-            let start = fields.len();
-            let expressions = match call {
-                OverFunction::Aggregate(a) => a.function.expressions(),
-                OverFunction::Lag { value, offset, .. } => {
-                    reach = reach.max(*offset + 1);
-                    vec![Arc::clone(value)]
-                }
-                OverFunction::Rank(_) => Vec::new(),
-            };
-            for e in expressions {
-                fields.push(Field::new(
-                    format!("__arg{}", fields.len()),
-                    e.data_type(input)?,
-                    true,
-                ));
-            }
-            let arguments = start..fields.len();
-            let filter = match call {
-                OverFunction::Aggregate(AggregateCall {
-                    filter: Some(_), ..
-                }) => {
-                    let name = format!("__arg{}", fields.len());
-                    fields.push(Field::new(name, arrow::datatypes::DataType::Boolean, true));
-                    Some(fields.len() - 1)
-                }
-                _ => None,
-            };
-            places.push((arguments, filter));
-        }
-        Ok(Self {
+        let number = |name: &str| Arc::new(Field::new(name, DataType::Int64, true));
+        let mut calls = Self {
             frame: over.frame,
-            calls: over.calls.clone(),
-            codec: RowCodec::new(Arc::new(Schema::new(fields)))?,
-            places,
-            reach,
-        })
+            calls: Vec::new(),
+            expressions: Vec::new(),
+            arguments: Arc::new(Schema::empty()),
+            states: ["__rows", "__rank", "__dense_rank"].map(number).to_vec(),
+            distinct: Vec::new(),
+            reach: 0,
+        };
+        let mut fields = Vec::new();
+        for (c, call) in over.calls.iter().enumerate() {
+            calls.add(c, call, input, &mut fields)?;
+        }
+        calls.arguments = Arc::new(Schema::new(fields));
+        Ok(calls)
     }
 
-    /// How arguments are kept.
-    pub fn codec(&self) -> &RowCodec {
-        &self.codec
+    fn add(
+        &mut self,
+        c: usize,
+        call: &OverFunction,
+        input: &Schema,
+        fields: &mut Vec<Field>,
+    ) -> Result<()> {
+        let mut place = |expression: &Expression| -> Result<usize> {
+            if let Some(known) = self.expressions.iter().position(|e| e == expression) {
+                return Ok(known);
+            }
+            let (name, data_type) = (
+                format!("__arg{}", fields.len()),
+                expression.data_type(input)?,
+            );
+            fields.push(Field::new(name, data_type, true));
+            self.expressions.push(Arc::clone(expression));
+            Ok(fields.len() - 1)
+        };
+        let (mut arguments, mut condition, mut distinct) = (Vec::new(), None, None);
+        let mut types = Vec::new();
+        let kind = match call {
+            OverFunction::Aggregate(call) => {
+                let all = call.function.expressions();
+                arguments = all.iter().map(&mut place).collect::<Result<_>>()?;
+                condition = call.filter.as_ref().map(&mut place).transpose()?;
+                let inputs: Vec<DataType> = arguments
+                    .iter()
+                    .map(|a| fields[*a].data_type().clone())
+                    .collect();
+                let kind = self.kind(call, &inputs, &mut types)?;
+                // MIN and MAX are the same over distinct values.
+                let is_extreme = matches!(call.function.fun().name(), "min" | "max");
+                if call.distinct && !is_extreme {
+                    let column = |at: &usize| Arc::new(Column::new("", *at)) as Expression;
+                    let of = arguments.iter().map(column).collect();
+                    let condition = condition.as_ref().map(column);
+                    distinct = Some(Shared::of(&mut self.distinct, of, condition));
+                }
+                kind
+            }
+            OverFunction::Lag {
+                value,
+                offset,
+                default,
+            } => {
+                self.reach = self.reach.max(*offset);
+                arguments.push(place(value)?);
+                Kind::Lag(*offset, default.clone())
+            }
+            OverFunction::Rank(function) => Kind::Rank(*function),
+        };
+        let first = self.states.len();
+        for (i, data_type) in types.into_iter().enumerate() {
+            let field = Field::new(format!("__call{c}_{i}"), data_type, true);
+            self.states.push(Arc::new(field));
+        }
+        self.calls.push(Call {
+            kind,
+            arguments,
+            filter: condition,
+            distinct,
+            states: first..self.states.len(),
+        });
+        Ok(())
+    }
+
+    /// How a call is computed; adds the types of its state.
+    fn kind(
+        &self,
+        call: &AggregateCall,
+        inputs: &[DataType],
+        types: &mut Vec<DataType>,
+    ) -> Result<Kind> {
+        let (function, slides) = (&call.function, self.is_bounded());
+        let result = function.field();
+        if let Some(native) = frame_function(function.fun(), inputs, result.data_type(), slides) {
+            types.extend(native.state_types());
+            return Ok(Kind::Native(native));
+        }
+        let is_min = function.fun().name() == "min";
+        if slides && (is_min || function.fun().name() == "max") {
+            return Ok(Kind::Extremes(extremes(&inputs[0], is_min)?));
+        }
+        let Some(mut one) = accumulator(call, slides)? else {
+            return Ok(Kind::Whole(call.clone()));
+        };
+        // Its own types: those of a sliding one are not what the function declares.
+        types.extend(one.state()?.iter().map(ScalarValue::data_type));
+        Ok(Kind::Accumulated(call.clone()))
+    }
+
+    /// The columns of the arguments.
+    pub fn argument_schema(&self) -> &SchemaRef {
+        &self.arguments
+    }
+
+    /// The columns of what is known of a partition. The first is how many rows it has had.
+    pub fn states(&self) -> &[FieldRef] {
+        &self.states
+    }
+
+    /// The lists of arguments of DISTINCT calls.
+    pub fn distinct(&self) -> &[Shared] {
+        &self.distinct
     }
 
     /// Whether rows of the same time count for each other.
@@ -115,354 +224,241 @@ impl Calls {
         matches!(self.frame, Frame::RangeUnbounded | Frame::Range(_))
     }
 
-    /// Evaluates the arguments of rows.
-    ///
-    /// # Errors
-    /// Where an expression fails on a row.
-    pub fn arguments(&self, rows: &RecordBatch) -> Result<Arguments> {
-        let n = rows.num_rows();
-        let mut columns: Vec<ArrayRef> = Vec::new();
-        let mut defaults = Vec::new();
-        for call in &self.calls {
-            match call {
-                OverFunction::Aggregate(a) => {
-                    for e in a.function.expressions().iter().chain(&a.filter) {
-                        columns.push(evaluate::values(e, rows)?);
-                    }
-                    defaults.push(None);
-                }
-                OverFunction::Lag { value, default, .. } => {
-                    columns.push(evaluate::values(value, rows)?);
-                    let default = default.as_ref().map(|d| evaluate::values(d, rows));
-                    defaults.push(default.transpose()?);
-                }
-                OverFunction::Rank(_) => defaults.push(None),
-            }
-        }
-        Ok(Arguments {
-            rows: self.codec.encode(&columns, n)?,
-            columns,
-            defaults,
-        })
-    }
-
-    /// A partition without rows.
-    ///
-    /// # Errors
-    /// Where a function is not supported.
-    pub fn state(&self) -> Result<FrameState> {
-        let accumulators = self.calls.iter().map(|call| match call {
-            OverFunction::Aggregate(a) => self.accumulator(a),
-            _ => Ok(None),
-        });
-        Ok(FrameState {
-            accumulators: accumulators.collect::<Result<_>>()?,
-            history: VecDeque::new(),
-            recent: VecDeque::new(),
-            rows: 0,
-            rank: 0,
-            dense_rank: 0,
-        })
-    }
-
-    /// `None` where results are computed from the rows of the frame each time.
-    fn accumulator(&self, call: &AggregateCall) -> Result<Option<Box<dyn Accumulator>>> {
-        if !self.is_bounded() {
-            return Ok(Some(call.function.create_accumulator()?));
-        }
-        // MIN and MAX take values back only in the order in which they came, which is how they leave a frame.
-        let accumulator = call.function.create_sliding_accumulator().ok();
-        Ok(accumulator.filter(|a| a.supports_retract_batch()))
-    }
-
     /// Whether rows leave the frame again.
     pub fn is_bounded(&self) -> bool {
         matches!(self.frame, Frame::Rows(_) | Frame::Range(_))
     }
 
-    /// Whether any LAG looks back.
-    pub fn looks_back(&self) -> bool {
-        self.reach > 0
+    /// How many rows before a row any LAG looks at.
+    pub fn reach(&self) -> usize {
+        self.reach
     }
 
-    /// Whether the accumulator of call `c` is rebuilt from the rows of the frame, not from its own state.
-    pub fn is_rebuilt(&self, c: usize) -> bool {
-        match self.calls.get(c) {
-            Some(OverFunction::Aggregate(a)) => {
-                // What a sliding MIN, MAX or DISTINCT keeps is no state that could be merged into another.
-                let by_values = matches!(a.function.fun().name(), "min" | "max");
-                self.is_bounded() && (by_values || a.function.is_distinct())
-            }
-            _ => true,
-        }
+    /// Whether what was in frames before is needed row by row, and not just what leaves.
+    pub fn needs_all(&self) -> bool {
+        let whole = |call: &Call| matches!(call.kind, Kind::Whole(_));
+        self.reach > 0 || self.calls.iter().any(whole)
     }
 
-    /// Number of calls.
-    pub fn len(&self) -> usize {
-        self.calls.len()
+    /// Whether what calls know of a partition has a few bytes, so that it can be kept for many of its rows.
+    pub fn are_small(&self) -> bool {
+        let small = |field: &FieldRef| field.data_type().primitive_width().is_some();
+        self.distinct.is_empty() && self.states.iter().all(small)
     }
 
-    /// How far back in time the frame reaches, where it is bounded by time.
-    pub fn range(&self) -> Option<Millis> {
-        match self.frame {
-            Frame::Range(millis) => Some(millis),
-            _ => None,
-        }
+    /// Evaluates the arguments of rows.
+    ///
+    /// # Errors
+    /// Where an expression fails on a row.
+    pub fn evaluate(&self, rows: &RecordBatch) -> Result<Vec<ArrayRef>> {
+        let expressions = self.expressions.iter();
+        expressions.map(|e| evaluate::values(e, rows)).collect()
     }
 
-    fn values(&self, c: usize, columns: &[ArrayRef], rows: Range<usize>) -> Result<Vec<ArrayRef>> {
-        let (arguments, condition) = &self.places[c];
-        let values = columns[arguments.clone()]
-            .iter()
-            .map(|a| a.slice(rows.start, rows.len()));
-        match condition {
-            None => Ok(values.collect()),
-            Some(at) => {
-                let keep = columns[*at].slice(rows.start, rows.len());
-                let keep: &BooleanArray = keep
-                    .as_boolean_opt()
-                    .ok_or_else(|| Error::internal("the FILTER of an OVER is no boolean"))?;
-                values.map(|v| Ok(filter(&v, keep)?)).collect()
-            }
-        }
-    }
-}
-
-impl FrameState {
-    /// Takes rows that are next in order, and are peers where the frame goes by peers; appends the results of every one of
-    /// them to `results` (a list a call). `time`: that of the rows.
+    /// Goes through the steps: a column of results for each call, with a row for each that entered, and what is known after each
+    /// segment. `states`: what was known before; `rows`: the rows that enter.
     ///
     /// # Errors
     /// Where a function fails on a value.
-    pub fn step(
+    pub fn run(
         &mut self,
-        calls: &Calls,
-        arguments: &Arguments,
-        rows: Range<usize>,
-        time: Millis,
-        is_new_rank: bool,
-        results: &mut [Vec<ScalarValue>],
-    ) -> Result<()> {
-        if rows.is_empty() {
-            return Ok(());
+        work: &Work,
+        states: &[ArrayRef],
+        rows: &RecordBatch,
+    ) -> Result<(Vec<ArrayRef>, Vec<ArrayRef>)> {
+        let (numbers, mut after) = numbers(work, states);
+        let mut each = Vec::with_capacity(rows.num_rows());
+        for (step, entering) in (0u32..).zip(&work.steps) {
+            each.extend(std::iter::repeat_n(step, entering.enter.len()));
         }
-        // First out, then in, as Flink does: sums of doubles depend on it.
-        self.leave(calls, time, rows.len())?;
-        for i in rows.clone() {
-            if calls.is_bounded() {
-                self.history.push_back((time, arguments.rows[i].clone()));
-            }
-            if calls.reach > 0 {
-                self.recent.push_back(arguments.rows[i].clone());
-                if self.recent.len() > calls.reach {
-                    self.recent.pop_front();
+        let each = UInt32Array::from(each);
+        let by_rows = work.steps.len() == each.len();
+        let per_row = |column: &ArrayRef| match by_rows {
+            true => Ok(Arc::clone(column)),
+            false => take(column, &each, None),
+        };
+        let mut results = Vec::with_capacity(self.calls.len());
+        for call in &mut self.calls {
+            let values = call
+                .arguments
+                .iter()
+                .map(|a| Arc::clone(&work.arguments[*a]));
+            let values: Vec<ArrayRef> = values.collect();
+            let own = call.states.clone();
+            let stored = states.get(own).unwrap_or_default();
+            let condition = condition(call.filter.map(|at| &work.arguments[at]))?;
+            let (leaves, enters) = match call.distinct {
+                None => (condition, condition),
+                Some((list, filter)) => {
+                    let [gone, come] = &work.distinct[list][filter];
+                    (Some(gone), Some(come))
                 }
-            }
-        }
-        if is_new_rank {
-            self.rank = self.rows + 1;
-            self.dense_rank += 1;
-        }
-        let first = self.rows + 1;
-        self.rows += rows.len() as i64;
-        for (c, accumulator) in self.accumulators.iter_mut().enumerate() {
-            if let Some(accumulator) = accumulator {
-                accumulator.update_batch(&calls.values(c, &arguments.columns, rows.clone())?)?;
-            }
-        }
-        for (c, (call, results)) in calls.calls.iter().zip(results).enumerate() {
-            match call {
-                OverFunction::Aggregate(_) => {
-                    let value = self.aggregate(calls, c)?;
-                    results.extend(rows.clone().map(|_| value.clone()));
+            };
+            let moves = Moves {
+                segments: &work.segments,
+                steps: &work.steps,
+                leaves,
+                enters,
+            };
+            let column = match &mut call.kind {
+                Kind::Native(function) => {
+                    let (column, states) = function.run(&moves, stored, &values)?;
+                    after.extend(states);
+                    per_row(&column)?
                 }
-                OverFunction::Lag { offset, .. } => {
-                    let back = self
-                        .recent
-                        .len()
-                        .checked_sub(offset + 1)
-                        .and_then(|i| self.recent.get(i));
-                    let value = match back {
-                        Some(row) => {
-                            let decoded = calls.codec.decode([row])?;
-                            Some(ScalarValue::try_from_array(
-                                decoded.column(calls.places[c].0.start),
-                                0,
-                            )?)
-                        }
-                        None => None,
-                    };
-                    for i in rows.clone() {
-                        results.push(match (&value, &arguments.defaults[c]) {
-                            (Some(value), _) => value.clone(),
-                            (None, Some(default)) => ScalarValue::try_from_array(default, i)?,
-                            (None, None) => {
-                                let data_type = calls
-                                    .codec
-                                    .schema()
-                                    .field(calls.places[c].0.start)
-                                    .data_type();
-                                ScalarValue::try_from(data_type)?
-                            }
-                        });
+                Kind::Extremes(extremes) => per_row(&extremes.run(work, &values[0], condition)?)?,
+                Kind::Accumulated(call) => {
+                    let slides = matches!(self.frame, Frame::Rows(_) | Frame::Range(_));
+                    let (column, states) = accumulate(call, slides, &moves, stored, &values)?;
+                    after.extend(states);
+                    per_row(&column)?
+                }
+                Kind::Whole(plan) => per_row(&whole(
+                    plan,
+                    work,
+                    &values,
+                    condition,
+                    call.distinct.is_some(),
+                )?)?,
+                Kind::Lag(offset, default) => {
+                    lag(work, &values[0], *offset, default.as_ref(), rows)?
+                }
+                Kind::Rank(RankFunction::RowNumber) => Arc::clone(&numbers[0]),
+                Kind::Rank(RankFunction::Rank) => Arc::clone(&numbers[1]),
+                Kind::Rank(RankFunction::DenseRank) => Arc::clone(&numbers[2]),
+            };
+            results.push(column);
+        }
+        Ok((results, after))
+    }
+
+    /// Makes what is only remembered for speed of the rows in frames: each segment has one step with all of them.
+    ///
+    /// # Errors
+    /// Where rows are of other arguments.
+    pub fn restored(&mut self, work: &Work) -> Result<()> {
+        for call in &mut self.calls {
+            if let Kind::Extremes(extremes) = &mut call.kind {
+                let condition = condition(call.filter.map(|at| &work.arguments[at]))?;
+                extremes.run(work, &work.arguments[call.arguments[0]], condition)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Forgets a partition.
+    pub fn forget(&mut self, partition: Slot) {
+        for call in &mut self.calls {
+            if let Kind::Extremes(extremes) = &mut call.kind {
+                extremes.forget(partition);
+            }
+        }
+    }
+
+    /// Of DISTINCT calls the rows with which values come, in partitions that are computed from their first row on.
+    ///
+    /// # Errors
+    /// Where values cannot be compared.
+    pub fn first_values(&self, work: &Work) -> Result<Vec<Vec<[BooleanArray; 2]>>> {
+        if self.distinct.is_empty() {
+            return Ok(Vec::new());
+        }
+        let n = work.arguments.first().map_or(0, |a| a.len());
+        let rows = RecordBatch::try_new(Arc::clone(&self.arguments), work.arguments.clone())?;
+        let mut all = Vec::new();
+        for shared in &self.distinct {
+            let (values, filters) = shared.evaluate(&rows)?;
+            let fields = values.iter().map(|v| SortField::new(v.data_type().clone()));
+            let values = RowConverter::new(fields.collect())?.convert_columns(&values)?;
+            let firsts = filters.iter().map(|filter| {
+                let mut come = vec![false; n];
+                let mut seen = HashSet::new();
+                for segment in &work.segments {
+                    if segment.before != Before::Previous {
+                        seen.clear();
+                    }
+                    for row in work.steps[segment.steps.clone()]
+                        .iter()
+                        .flat_map(|s| s.enter.clone())
+                    {
+                        let counts = filter
+                            .as_ref()
+                            .is_none_or(|f| f.is_valid(row) && f.value(row));
+                        come[row] = counts && seen.insert(values.row(row));
                     }
                 }
-                OverFunction::Rank(RankFunction::RowNumber) => {
-                    results.extend(
-                        (0..rows.len() as i64).map(|i| ScalarValue::Int64(Some(first + i))),
-                    );
+                [BooleanArray::from(vec![false; n]), BooleanArray::from(come)]
+            });
+            all.push(firsts.collect());
+        }
+        Ok(all)
+    }
+}
+
+fn condition<'a>(column: Option<&'a ArrayRef>) -> Result<Option<&'a BooleanArray>> {
+    let wrong = || Error::internal("the FILTER of an OVER is no BOOLEAN");
+    let boolean = |column: &'a ArrayRef| column.as_boolean_opt().ok_or_else(wrong);
+    column.map(boolean).transpose()
+}
+
+/// Row number of each row that enters, its rank and dense rank; and the numbers after each segment.
+fn numbers(work: &Work, states: &[ArrayRef]) -> ([ArrayRef; NUMBERS], Vec<ArrayRef>) {
+    let mut results = [(); NUMBERS].map(|()| Vec::with_capacity(work.steps.len()));
+    let mut after = [(); NUMBERS].map(|()| Vec::with_capacity(work.segments.len()));
+    let mut now = [0; NUMBERS];
+    for segment in &work.segments {
+        match segment.before {
+            Before::Nothing => now = [0; NUMBERS],
+            Before::Stored(row) => {
+                for (now, state) in now.iter_mut().zip(states) {
+                    *now = state.as_primitive::<Int64Type>().value(row);
                 }
-                OverFunction::Rank(RankFunction::Rank) => {
-                    results.extend(rows.clone().map(|_| ScalarValue::Int64(Some(self.rank))));
-                }
-                OverFunction::Rank(RankFunction::DenseRank) => {
-                    results.extend(
-                        rows.clone()
-                            .map(|_| ScalarValue::Int64(Some(self.dense_rank))),
-                    );
-                }
+            }
+            Before::Previous => {}
+        }
+        for at in segment.steps.clone() {
+            let [rows, rank, dense_rank] = &mut now;
+            if !work.tied[at] {
+                *rank = *rows + 1;
+                *dense_rank += 1;
+            }
+            for _ in work.steps[at].enter.clone() {
+                *rows += 1;
+                let all = results.iter_mut().zip([*rows, *rank, *dense_rank]);
+                all.for_each(|(result, number)| result.push(number));
             }
         }
-        Ok(())
+        after.iter_mut().zip(now).for_each(|(a, now)| a.push(now));
     }
+    let column = |numbers: Vec<i64>| Arc::new(Int64Array::from(numbers)) as ArrayRef;
+    (results.map(column), after.map(column).to_vec())
+}
 
-    /// Takes rows out that are no longer in the frame once `coming` rows of time `time` are in it.
-    fn leave(&mut self, calls: &Calls, time: Millis, coming: usize) -> Result<()> {
-        let gone = match calls.frame {
-            Frame::Rows(n) => {
-                let size = usize::try_from(n).unwrap_or(usize::MAX).saturating_add(1);
-                (self.history.len() + coming)
-                    .saturating_sub(size)
-                    .min(self.history.len())
-            }
-            Frame::Range(millis) => {
-                let first = time.saturating_sub(millis);
-                self.history.iter().take_while(|(t, _)| *t < first).count()
-            }
-            Frame::RowsUnbounded | Frame::RangeUnbounded => 0,
-        };
-        if gone == 0 {
-            return Ok(());
-        }
-        let gone: Vec<OwnedRow> = self.history.drain(..gone).map(|(_, row)| row).collect();
-        let decoded = calls.codec.decode(&gone)?;
-        for (c, accumulator) in self.accumulators.iter_mut().enumerate() {
-            if let Some(accumulator) = accumulator {
-                accumulator.retract_batch(&calls.values(c, decoded.columns(), 0..gone.len())?)?;
-            }
-        }
-        Ok(())
-    }
-
-    fn aggregate(&mut self, calls: &Calls, c: usize) -> Result<ScalarValue> {
-        if let Some(accumulator) = &mut self.accumulators[c] {
-            return Ok(accumulator.evaluate()?);
-        }
-        let OverFunction::Aggregate(call) = &calls.calls[c] else {
-            return Err(Error::internal("no aggregate"));
-        };
-        let rows = calls
-            .codec
-            .decode(self.history.iter().map(|(_, row)| row))?;
-        let mut accumulator = call.function.create_accumulator()?;
-        accumulator.update_batch(&calls.values(c, rows.columns(), 0..rows.num_rows())?)?;
-        Ok(accumulator.evaluate()?)
-    }
-
-    /// The numbers that the rows of a bounded frame, and those kept for LAG, have in their partition.
-    pub fn spans(&self) -> Spans {
-        let span = |kept: usize| self.rows - kept as i64..self.rows;
-        Spans {
-            history: span(self.history.len()),
-            recent: span(self.recent.len()),
-        }
-    }
-
-    /// Rows numbered so far, rank and dense rank of the last.
-    pub fn numbers(&self) -> [i64; 3] {
-        [self.rows, self.rank, self.dense_rank]
-    }
-
-    /// Number, time and arguments of the rows in a bounded frame, from the one numbered `from` on.
-    pub fn history(&self, from: i64) -> impl Iterator<Item = (i64, Millis, &OwnedRow)> {
-        let first = self.spans().history.start;
-        let from = from.max(first);
-        let rows = self.history.iter().skip((from - first) as usize);
-        (from..).zip(rows).map(|(n, (time, row))| (n, *time, row))
-    }
-
-    /// Number and arguments of the last rows, for LAG, from the one numbered `from` on. Their times are not kept.
-    pub fn recent(&self, from: i64) -> impl Iterator<Item = (i64, Millis, &OwnedRow)> {
-        let first = self.spans().recent.start;
-        let from = from.max(first);
-        let rows = self.recent.iter().skip((from - first) as usize);
-        (from..).zip(rows).map(|(n, row)| (n, 0, row))
-    }
-
-    /// The state of call `c`, for a snapshot.
-    ///
-    /// # Errors
-    /// Where the accumulator has none.
-    pub fn accumulated(&mut self, calls: &Calls, c: usize) -> Result<Option<Vec<ScalarValue>>> {
-        let Some(accumulator) = self.accumulators[c]
-            .as_mut()
-            .filter(|_| !calls.is_rebuilt(c))
-        else {
-            return Ok(None);
-        };
-        let state = accumulator.state()?;
-        // Some accumulators are empty once their state was taken.
-        self.restore_accumulator(calls, c, &state)?;
-        Ok(Some(state))
-    }
-
-    /// Takes the state of call `c`.
-    ///
-    /// # Errors
-    /// Where it is of another function.
-    pub fn restore_accumulator(
-        &mut self,
-        calls: &Calls,
-        c: usize,
-        state: &[ScalarValue],
-    ) -> Result<()> {
-        if let OverFunction::Aggregate(a) = &calls.calls[c]
-            && let Some(mut accumulator) = calls.accumulator(a)?
-        {
-            let columns = state
-                .iter()
-                .map(|v| Ok(v.to_array()?))
-                .collect::<Result<Vec<_>>>()?;
-            accumulator.merge_batch(&columns)?;
-            self.accumulators[c] = Some(accumulator);
-        }
-        Ok(())
-    }
-
-    /// Takes back what [`FrameState::numbers`] gave.
-    pub fn restore_numbers(&mut self, [rows, rank, dense_rank]: [i64; 3]) {
-        (self.rows, self.rank, self.dense_rank) = (rows, rank, dense_rank);
-    }
-
-    /// Takes back a row of a bounded frame.
-    ///
-    /// # Errors
-    /// Where it is of other arguments.
-    pub fn restore_history(&mut self, calls: &Calls, time: Millis, row: OwnedRow) -> Result<()> {
-        let decoded = calls.codec.decode([&row])?;
-        for c in 0..calls.len() {
-            if calls.is_rebuilt(c)
-                && let Some(accumulator) = &mut self.accumulators[c]
-            {
-                accumulator.update_batch(&calls.values(c, decoded.columns(), 0..1)?)?;
+/// The value so many rows back.
+fn lag(
+    work: &Work,
+    values: &ArrayRef,
+    offset: usize,
+    default: Option<&Expression>,
+    rows: &RecordBatch,
+) -> Result<ArrayRef> {
+    let mut places = Vec::with_capacity(rows.num_rows());
+    for (segment, first) in work.segments.iter().zip(&work.firsts) {
+        for step in &work.steps[segment.steps.clone()] {
+            // Counted from the last of rows that are equal in order.
+            let back = step.enter.end.checked_sub(offset + 1);
+            let back = back.filter(|at| at >= first);
+            for _ in step.enter.clone() {
+                places.push(match back {
+                    Some(at) => (0, at),
+                    None => (1, places.len()),
+                });
             }
         }
-        self.history.push_back((time, row));
-        Ok(())
     }
-
-    /// Takes back a row for LAG.
-    pub fn restore_recent(&mut self, row: OwnedRow) {
-        self.recent.push_back(row);
-    }
+    let default = match default {
+        Some(default) => cast(&evaluate::values(default, rows)?, values.data_type())?,
+        None => new_null_array(values.data_type(), rows.num_rows()),
+    };
+    Ok(interleave(&[values.as_ref(), default.as_ref()], &places)?)
 }

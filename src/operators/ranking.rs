@@ -9,8 +9,9 @@ use arrow::row::{RowConverter, Rows};
 use hashbrown::{HashMap, HashSet};
 use twox_hash::XxHash3_64;
 
+use super::changed::consolidated;
 use super::sort_order::sorter;
-use crate::changelog::{Batch, ZSet, rows_of, take_rows};
+use crate::changelog::{Batch, take_rows};
 use crate::error::Result;
 use crate::graph::{Rank, RankFunction};
 use crate::state::{Slot, StatePart, Table};
@@ -474,7 +475,7 @@ impl Ranking {
         gone.append(&mut come);
         let rows = self.result(&gone)?;
         if may_cancel {
-            return consolidated(rows, weights);
+            return consolidated(Batch::changes(rows, weights));
         }
         Ok(Batch::changes(rows, weights))
     }
@@ -546,6 +547,19 @@ impl Ranking {
         self.rows.all().len()
     }
 
+    /// Number of rows of a partition.
+    pub fn kept_of(&self, partition: Slot) -> usize {
+        self.lists[partition as usize].rows.len()
+    }
+
+    /// The columns partitions are by.
+    ///
+    /// # Errors
+    /// Where Arrow refuses them (a bug).
+    pub fn keys(&self, partitions: &[Slot]) -> Result<Vec<ArrayRef>> {
+        self.partitions.keys(partitions)
+    }
+
     /// The partitions that there are.
     pub fn partitions(&self) -> Vec<Slot> {
         self.partitions.all()
@@ -564,24 +578,4 @@ impl Ranking {
 
 fn hash(order: &[u8]) -> u64 {
     XxHash3_64::oneshot(order)
-}
-
-/// Rows with the sum of the weights of those that are equal, in order of first mention; what goes before what comes.
-fn consolidated(rows: RecordBatch, weights: Vec<i64>) -> Result<Batch> {
-    let all: Vec<usize> = (0..rows.num_columns()).collect();
-    let mut sums: ZSet<arrow::row::OwnedRow> = ZSet::default();
-    let values = rows_of(&rows, &all)?;
-    let mut first = HashMap::new();
-    for (i, (value, weight)) in (0u32..).zip(values.into_iter().zip(&weights)) {
-        first.entry(value.clone()).or_insert(i);
-        sums.add(value, *weight);
-    }
-    let mut entries = sums.into_entries();
-    entries.sort_by_key(|(_, weight)| *weight > 0);
-    let indices = entries.iter().map(|(value, _)| first[value]);
-    let indices = UInt32Array::from_iter_values(indices);
-    Ok(Batch::changes(
-        take_rows(&rows, &indices)?,
-        entries.into_iter().map(|(_, weight)| weight).collect(),
-    ))
 }

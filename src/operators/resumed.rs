@@ -65,6 +65,8 @@ struct Feed<'a> {
     retracts: bool,
     /// Any row may go: it names a key.
     upserts: bool,
+    /// Rows may be behind the watermark of their source partition.
+    behind: bool,
 }
 
 impl Feed<'_> {
@@ -73,6 +75,7 @@ impl Feed<'_> {
         ports: 1,
         retracts: false,
         upserts: false,
+        behind: false,
     };
     const UPDATING: Feed<'static> = Feed {
         retracts: true,
@@ -94,8 +97,11 @@ fn compare(make: &dyn Fn() -> Boxed, feed: &Feed, steps: Vec<Step>) -> Tested {
                 let port = port % feed.ports;
                 let there = &mut there[port];
                 let (mut numbers, mut weights): (Vec<Numbers>, Vec<i64>) = (vec![], vec![]);
+                let mut watermarks = Vec::new();
                 for (k, v, ahead, goes) in rows {
                     let mut row = vec![Some(k), v, Some(now + ahead)];
+                    let is_behind = goes && feed.behind;
+                    watermarks.push(is_behind.then_some(now + ahead + v.unwrap_or(9)));
                     let of_key = there.keys().find(|row| row[0] == Some(k)).cloned();
                     let goes = goes && (feed.retracts || feed.upserts);
                     match of_key.filter(|_| goes && feed.retracts) {
@@ -115,6 +121,9 @@ fn compare(make: &dyn Fn() -> Boxed, feed: &Feed, steps: Vec<Step>) -> Tested {
                 let mut batch = Batch::append(record_batch(&input(), &numbers));
                 if feed.retracts || feed.upserts {
                     batch = weighted(batch, &weights);
+                }
+                if feed.behind {
+                    batch = behind(batch, &watermarks);
                 }
                 let element = Element::Batch(batch.clone());
                 let out = give(&mut once, port, element);
@@ -292,8 +301,19 @@ fn over(time: OverTime, frame: Frame, calls: Vec<OverFunction>, ttl: Option<Stat
 }
 
 fn over_calls(frame: Frame) -> Vec<OverFunction> {
-    let aggregates = calls(false).into_iter().take(3);
-    let mut calls: Vec<OverFunction> = aggregates.map(OverFunction::Aggregate).collect();
+    let own = flowline_udfs::aggregate_functions().into_iter();
+    let own = own.filter(|f| matches!(f.name(), "sum" | "avg" | "min" | "max" | "first_value"));
+    let mut aggregates: Vec<AggregateCall> = own.map(|f| call(f, false)).collect();
+    aggregates.push(call(sum::sum_udaf(), false));
+    aggregates.push(AggregateCall {
+        distinct: true,
+        filter: Some(less_than(1, 0)),
+        ..call(count::count_udaf(), false)
+    });
+    let mut calls: Vec<OverFunction> = aggregates
+        .into_iter()
+        .map(OverFunction::Aggregate)
+        .collect();
     if frame == Frame::RowsUnbounded {
         calls.push(OverFunction::Lag {
             value: column("v", 1),
@@ -489,9 +509,22 @@ proptest! {
     }
 
     #[test]
+    fn event_time_sort(steps in steps(), drops_late: bool) {
+        let order = SortColumn { column: 1, descending: true, nulls_first: false };
+        let operation = Operation::EventTimeSort {
+            column: 2,
+            complete_after: Some(3),
+            then: if drops_late { vec![order] } else { vec![] },
+            drops_late,
+        };
+        compare(&|| make(&operation, &input()), &Feed { keys: &[], ..Feed::APPEND }, steps)?;
+    }
+
+    #[test]
     fn session_assign(steps in steps()) {
         let operation = Operation::SessionAssign { gap: 5, time: 2, keys: vec![0] };
         let output = schema(&["k", "v", "t", "w1", "w2", "w3"]);
-        compare(&|| make(&operation, &output), &Feed::APPEND, steps)?;
+        let feed = Feed { behind: true, ..Feed::APPEND };
+        compare(&|| make(&operation, &output), &feed, steps)?;
     }
 }

@@ -1,27 +1,31 @@
 //! Collects rows into sessions per key and emits them, with their window, once the watermark passes it.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use arrow::array::{Array, Int64Array};
-use arrow::datatypes::SchemaRef;
-use arrow::row::OwnedRow;
+use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, Int64Array};
+use arrow::datatypes::{DataType, Field, Int64Type, Schema, SchemaRef};
+use hashbrown::HashMap;
 
 use super::late::{LateRows, Reason, too_late};
 use super::window_assign::with_windows;
 use super::{Metrics, Operator, Output, event_times};
-use crate::changelog::{Batch, rows_of};
+use crate::changelog::Batch;
 use crate::error::{Error, Result};
-use crate::state::{Arrivals, RowCodec, StatePart};
+use crate::state::{Slot, StatePart, Table};
 use crate::time::{Millis, Watermark};
+
+/// When a row arrived, and the session it is in: one that has its number. No column of a query can have such names.
+const NUMBER: &str = "__number";
+const SESSION: &str = "__session";
 
 /// An open session: it ends `gap` after its last row.
 #[derive(Debug)]
 struct Session {
+    number: i64,
     start: Millis,
     end: Millis,
-    /// With their numbers.
-    rows: Vec<(i64, OwnedRow)>,
+    rows: Vec<Slot>,
 }
 
 /// Appends window_start, window_end and window_time of the session to rows.
@@ -31,11 +35,19 @@ pub struct SessionAssign {
     time: usize,
     keys: Vec<usize>,
     schema: SchemaRef,
-    codec: RowCodec,
-    // State: the open sessions of each key, and all of them by end.
-    sessions: HashMap<OwnedRow, Vec<Session>>,
-    ends: BTreeSet<(Millis, OwnedRow)>,
-    arrivals: Arrivals,
+    /// Number of columns of the input.
+    width: usize,
+    // State.
+    /// The rows of open sessions, by key and number.
+    rows: Table,
+    /// The keys that have open sessions. It follows from the rows, and is in no snapshot.
+    open: Table,
+    /// By slot of the key.
+    sessions: Vec<Vec<Session>>,
+    /// All open sessions by end: slot of the key, and number.
+    ends: BTreeSet<(Millis, Slot, i64)>,
+    /// The number of the next row.
+    next: i64,
     watermark: Millis,
     metrics: Arc<Metrics>,
 }
@@ -49,157 +61,255 @@ impl SessionAssign {
         gap: Millis,
         time: usize,
         keys: Vec<usize>,
-        input: SchemaRef,
-        schema: SchemaRef,
+        input: &SchemaRef,
+        schema: &SchemaRef,
         metrics: Arc<Metrics>,
     ) -> Result<Self> {
+        let mut fields = input.fields().to_vec();
+        let width = fields.len();
+        for name in [NUMBER, SESSION] {
+            fields.push(Arc::new(Field::new(name, DataType::Int64, false)));
+        }
+        let mut key = keys.clone();
+        key.push(width);
+        let own = Arc::new(input.project(&keys)?);
+        let all: Vec<usize> = (0..keys.len()).collect();
         Ok(Self {
             gap,
             time,
-            keys,
-            schema,
-            codec: RowCodec::new(input)?,
-            sessions: HashMap::new(),
+            schema: Arc::clone(schema),
+            width,
+            rows: Table::new("rows", Arc::new(Schema::new(fields)), &key, &keys, None)?,
+            open: Table::new("open", own, &all, &all, None)?,
+            sessions: Vec::new(),
             ends: BTreeSet::new(),
-            arrivals: Arrivals::default(),
+            next: 0,
             watermark: Millis::MIN,
+            keys,
             metrics,
         })
     }
 
-    /// Adds a row to the session it touches. Where that session is over for it (Flink judges after merging) it is not added:
-    /// returns the session's end and the watermark that is past it.
-    fn add(
-        &mut self,
-        key: OwnedRow,
+    /// The session that a row of this time would be in, and the watermark by which that is over for it (Flink judges after
+    /// merging).
+    fn judge(
+        &self,
+        key: Option<Slot>,
         time: Millis,
         behind: Option<Millis>,
-        row: (i64, OwnedRow),
-    ) -> Option<(Millis, Millis)> {
-        let mut merged = Session {
+    ) -> (Session, Option<Millis>) {
+        let mut session = Session {
+            number: self.next,
             start: time,
             end: time.saturating_add(self.gap),
             rows: Vec::new(),
         };
-        let open = self.sessions.entry(key.clone()).or_default();
-        // A session that was over for the row's partition is closed to it, even if other partitions hold it open here.
-        let passed = behind.unwrap_or(Millis::MIN);
-        let touches =
-            |s: &Session| s.start <= merged.end && merged.start <= s.end && s.end - 1 > passed;
-        let touched: Vec<usize> = (0..open.len()).filter(|i| touches(&open[*i])).collect();
-        let end = touched
-            .iter()
-            .map(|i| open[*i].end)
-            .fold(merged.end, Millis::max);
-        if let Some(watermark) = too_late(end - 1, behind, self.watermark) {
-            if open.is_empty() {
-                self.sessions.remove(&key);
-            }
-            return Some((end, watermark));
+        let (start, end) = (session.start, session.end);
+        let open = key.map_or(&[][..], |key| &self.sessions[key as usize]);
+        for other in open.iter().filter(|s| touches(s, start, end, behind)) {
+            session.start = session.start.min(other.start);
+            session.end = session.end.max(other.end);
         }
-        for i in touched.into_iter().rev() {
-            let session = open.swap_remove(i);
-            self.ends.remove(&(session.end, key.clone()));
-            merged.start = merged.start.min(session.start);
-            merged.end = merged.end.max(session.end);
-            if merged.rows.is_empty() {
-                merged.rows = session.rows;
-            } else {
-                merged.rows.extend(session.rows);
-            }
-        }
-        merged.rows.push(row);
-        self.ends.insert((merged.end, key));
-        open.push(merged);
-        None
+        let late = too_late(session.end - 1, behind, self.watermark);
+        (session, late)
     }
 
-    /// Adds rows with these numbers.
-    fn add_all(&mut self, batch: &Batch, numbers: impl Iterator<Item = i64>) -> Result<LateRows> {
-        let times = event_times(batch.rows.column(self.time))?;
-        let keys = rows_of(&batch.rows, &self.keys)?;
-        let rows = self.codec.encode_rows(&batch.rows)?;
-        let mut late = LateRows::default();
-        for (i, (key, row)) in keys.into_iter().zip(numbers.zip(rows)).enumerate() {
-            if times.is_null(i) {
-                return Err(
-                    Error::data("the time attribute of a window is NULL").with_help(
-                        "RowTime field should not be null: filter such rows away before the window",
-                    ),
-                );
+    /// Adds the sessions that a row of this time touches to the one it makes of them.
+    fn merge(
+        &mut self,
+        key: Slot,
+        time: Millis,
+        behind: Option<Millis>,
+        session: &mut Session,
+    ) -> Result<()> {
+        let open = &mut self.sessions[key as usize];
+        let end = time.saturating_add(self.gap);
+        let mut at = 0;
+        while at < open.len() {
+            if !touches(&open[at], time, end, behind) {
+                at += 1;
+                continue;
             }
-            let time = times.value(i);
-            if let Some((end, watermark)) = self.add(key, time, batch.behind(i), row) {
-                late.add(i, watermark, Reason::Session(time, end));
+            let mut other = open.swap_remove(at);
+            self.ends.remove(&(other.end, key, other.number));
+            // The rows of the smaller one go over.
+            if other.rows.len() > session.rows.len() {
+                std::mem::swap(&mut other.rows, &mut session.rows);
+                std::mem::swap(&mut other.number, &mut session.number);
+            }
+            for slot in other.rows {
+                self.rows.set_int(self.width + 1, slot, session.number)?;
+                self.rows.touch(slot);
+                session.rows.push(slot);
             }
         }
-        Ok(late)
+        Ok(())
     }
+
+    fn keep(&mut self, key: Slot, session: Session) {
+        self.ends.insert((session.end, key, session.number));
+        self.sessions[key as usize].push(session);
+    }
+
+    fn key_columns(&self, columns: &[ArrayRef]) -> Vec<ArrayRef> {
+        let keys = self.keys.iter();
+        keys.map(|c| Arc::clone(&columns[*c])).collect()
+    }
+
+    /// The slot of a key, which is made for its first session.
+    fn key(&mut self, keys: &crate::state::Keys, at: usize) -> Result<Slot> {
+        let (key, _) = self.open.write(keys, at)?;
+        let slots = self.open.slots();
+        self.sessions.resize_with(slots, Vec::new);
+        Ok(key)
+    }
+}
+
+/// Whether a row with this window belongs to a session. One that was over for the row's partition is closed to it, even if other
+/// partitions hold it open here.
+fn touches(session: &Session, start: Millis, end: Millis, behind: Option<Millis>) -> bool {
+    session.start <= end && start <= session.end && session.end - 1 > behind.unwrap_or(Millis::MIN)
 }
 
 impl Operator for SessionAssign {
     fn on_batch(&mut self, _port: usize, batch: Batch, out: &mut Output) -> Result<()> {
-        let numbers = self.arrivals.come(batch.num_rows());
-        let late = self.add_all(&batch, numbers)?;
+        let n = batch.num_rows();
+        let times = event_times(batch.rows.column(self.time))?;
+        if times.null_count() > 0 {
+            return Err(
+                Error::data("the time attribute of a window is NULL").with_help(
+                    "RowTime field should not be null: filter such rows away before the window",
+                ),
+            );
+        }
+        let mut columns = self.key_columns(batch.rows.columns());
+        let keys = self.open.keys_of(&columns, n)?;
+        // Late rows have numbers too, which nobody uses.
+        let numbers = Int64Array::from_iter_values((self.next..).take(n));
+        columns.push(Arc::new(numbers));
+        let places = self.rows.keys_of(&columns, n)?;
+        let mut late = LateRows::default();
+        let mut keep = Vec::with_capacity(n);
+        let (mut slots, mut numbers) = (Vec::with_capacity(n), Vec::with_capacity(n));
+        for (i, time) in times.values().iter().enumerate() {
+            let behind = batch.behind(i);
+            let (mut session, watermark) = self.judge(self.open.find(&keys, i), *time, behind);
+            keep.push(watermark.is_none());
+            self.next += 1;
+            if let Some(watermark) = watermark {
+                late.add(i, watermark, Reason::Session(*time, session.end));
+                continue;
+            }
+            let key = self.key(&keys, i)?;
+            self.merge(key, *time, behind, &mut session)?;
+            let (slot, _) = self.rows.write(&places, i)?;
+            self.rows.set_int(self.width + 1, slot, session.number)?;
+            session.rows.push(slot);
+            slots.push(slot);
+            numbers.push(session.number);
+            self.keep(key, session);
+        }
+        let kept = match late.is_empty() {
+            true => batch.rows.clone(),
+            false => batch.filter(&BooleanArray::from(keep))?.rows,
+        };
+        for column in (0..self.width).filter(|column| !self.keys.contains(column)) {
+            self.rows.set(column, &slots, kept.column(column))?;
+        }
         late.hand_out("WindowTableFunction", &batch, &self.metrics, out)
     }
 
     fn on_watermark(&mut self, watermark: Watermark, out: &mut Output) -> Result<()> {
         if let Watermark::At(t) = watermark {
             self.watermark = t;
-            let (mut rows, mut starts, mut ends) = (Vec::new(), Vec::new(), Vec::new());
-            while let Some((end, _)) = self.ends.first() {
-                if end - 1 > t {
-                    break;
-                }
-                let Some((end, key)) = self.ends.pop_first() else {
-                    break;
-                };
-                let Some(open) = self.sessions.get_mut(&key) else {
-                    continue;
-                };
-                if let Some(i) = open.iter().position(|s| s.end == end) {
-                    let session = open.swap_remove(i);
-                    starts.resize(starts.len() + session.rows.len(), session.start);
-                    ends.resize(ends.len() + session.rows.len(), session.end);
-                    rows.extend(session.rows);
+            let mut ended: Vec<Session> = Vec::new();
+            while let Some((end, key, number)) = self.ends.first().copied()
+                && end - 1 <= t
+            {
+                self.ends.pop_first();
+                let open = &mut self.sessions[key as usize];
+                if let Some(at) = open.iter().position(|s| s.number == number) {
+                    ended.push(open.swap_remove(at));
                 }
                 if open.is_empty() {
-                    self.sessions.remove(&key);
+                    self.open.remove(key)?;
                 }
             }
-            if !rows.is_empty() {
-                let numbers = Int64Array::from_iter_values(rows.iter().map(|(n, _)| *n));
-                let rows = self.codec.decode(rows.iter().map(|(_, row)| row))?;
-                self.arrivals.go(&rows.project(&self.keys)?, &numbers)?;
-                out.batch(Batch::append(with_windows(
-                    &rows,
-                    starts,
-                    ends,
-                    &self.schema,
-                )?));
-            }
+            self.emit(ended, out)?;
         }
         out.watermark(watermark);
         Ok(())
     }
 
-    /// A part "rows": the rows of open sessions, and `__number`. Sessions follow from their rows.
+    /// A part "rows": the rows of open sessions, with `__number` and `__session`. Sessions follow from them.
     fn snapshot(&mut self) -> Result<Vec<StatePart>> {
-        let all = self.sessions.values().flatten().flat_map(|s| &s.rows);
-        let new: Vec<_> = all.filter(|(n, _)| self.arrivals.is_new(*n)).collect();
-        let numbers = Int64Array::from_iter_values(new.iter().map(|(n, _)| *n));
-        let rows = self.codec.decode(new.iter().map(|(_, row)| row))?;
-        let part = self.arrivals.part("rows", &rows, numbers, &self.keys)?;
-        Ok(vec![part])
+        self.rows.snapshot()
     }
 
     fn restore(&mut self, parts: Vec<StatePart>) -> Result<()> {
-        for part in parts {
-            let (rows, numbers) = self.arrivals.restore(&part)?;
-            self.add_all(&Batch::append(rows), numbers.values().iter().copied())?;
+        self.rows.restore_all(&parts)?;
+        let slots = self.rows.all();
+        let rows = self.rows.rows(&slots)?;
+        let times = event_times(rows.column(self.time))?;
+        let keys = self.key_columns(rows.columns());
+        let keys = self.open.keys_of(&keys, slots.len())?;
+        let width = self.width;
+        let ints = |at: usize| rows.column(width + at).as_primitive::<Int64Type>();
+        let mut sessions: HashMap<(Slot, i64), Session> = HashMap::new();
+        for (i, slot) in slots.into_iter().enumerate() {
+            let (number, time) = (ints(1).value(i), times.value(i));
+            let session = sessions.entry((self.key(&keys, i)?, number));
+            let session = session.or_insert_with(|| Session {
+                number,
+                start: Millis::MAX,
+                end: Millis::MIN,
+                rows: Vec::new(),
+            });
+            session.start = session.start.min(time);
+            session.end = session.end.max(time.saturating_add(self.gap));
+            session.rows.push(slot);
+            self.next = self.next.max(ints(0).value(i) + 1);
         }
-        self.arrivals.restored();
+        for ((key, _), session) in sessions {
+            self.keep(key, session);
+        }
+        Ok(())
+    }
+}
+
+impl SessionAssign {
+    /// Emits the rows of sessions: by the end of the session, and then as they arrived.
+    fn emit(&mut self, ended: Vec<Session>, out: &mut Output) -> Result<()> {
+        let all = ended.iter().flat_map(|session| &session.rows).copied();
+        let slots: Vec<Slot> = all.collect();
+        if slots.is_empty() {
+            return Ok(());
+        }
+        let numbers = self.rows.keys(&slots)?.pop();
+        let numbers = numbers.ok_or_else(|| Error::internal("rows of sessions without numbers"))?;
+        let numbers = numbers.as_primitive::<Int64Type>().values().iter();
+        let windows = ended
+            .iter()
+            .flat_map(|s| s.rows.iter().map(|_| (s.end, s.start)));
+        let mut order: Vec<((Millis, Millis), i64, Slot)> = Vec::with_capacity(slots.len());
+        for ((window, number), slot) in windows.zip(numbers).zip(&slots) {
+            order.push((window, *number, *slot));
+        }
+        order.sort_unstable_by_key(|((end, _), number, slot)| (*end, *number, *slot));
+        let slots: Vec<Slot> = order.iter().map(|(.., slot)| *slot).collect();
+        let input: Vec<usize> = (0..self.width).collect();
+        let rows = self.rows.rows(&slots)?.project(&input)?;
+        for slot in slots {
+            self.rows.remove(slot)?;
+        }
+        let starts = order.iter().map(|((_, start), ..)| *start).collect();
+        let ends = order.iter().map(|((end, _), ..)| *end).collect();
+        out.batch(Batch::append(with_windows(
+            &rows,
+            starts,
+            ends,
+            &self.schema,
+        )?));
         Ok(())
     }
 }
@@ -218,7 +328,7 @@ mod tests {
         let schema = Arc::new(Schema::new(
             names.map(|n| Field::new(n, ts(), false)).to_vec(),
         ));
-        SessionAssign::new(10, 0, vec![], input, schema, Arc::default()).unwrap()
+        SessionAssign::new(10, 0, vec![], &input, &schema, Arc::default()).unwrap()
     }
 
     fn rows(times: &[i64]) -> Batch {
@@ -253,7 +363,7 @@ mod tests {
             sessions_of(&mut op, 100),
             [(0, 20), (0, 20), (40, 65), (40, 65), (40, 65)]
         );
-        assert!(op.sessions.is_empty() && op.ends.is_empty());
+        assert!(op.rows.is_empty() && op.open.is_empty() && op.ends.is_empty());
     }
 
     #[test]
@@ -264,5 +374,24 @@ mod tests {
         let mut other = assign();
         other.restore(op.snapshot().unwrap()).unwrap();
         assert_eq!(sessions_of(&mut other, 100), sessions_of(&mut op, 100));
+    }
+    /// A row of another partition of the source, whose watermark is past the end of a session that is still open here.
+    #[test]
+    fn sessions_that_late_rows_kept_apart_stay_apart_after_a_restore() {
+        let mut op = assign();
+        let late = super::super::testing::behind(rows(&[0, 5, 7]), &[None, Some(10), None]);
+        op.on_batch(0, late, &mut Output::default()).unwrap();
+        let mut other = assign();
+        other.restore(op.snapshot().unwrap()).unwrap();
+        // 7 belongs to both, and joins them.
+        assert_eq!(sessions_of(&mut op, 100), [(0, 17); 3]);
+        assert_eq!(sessions_of(&mut other, 100), [(0, 17); 3]);
+        let mut op = assign();
+        let late = super::super::testing::behind(rows(&[0, 5]), &[None, Some(10)]);
+        op.on_batch(0, late, &mut Output::default()).unwrap();
+        let mut other = assign();
+        other.restore(op.snapshot().unwrap()).unwrap();
+        assert_eq!(sessions_of(&mut op, 100), [(0, 10), (5, 15)]);
+        assert_eq!(sessions_of(&mut other, 100), [(0, 10), (5, 15)]);
     }
 }

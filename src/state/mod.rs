@@ -1,13 +1,10 @@
-//! Keyed state: rows as values, key groups, expiry, and what an operator hands over in a snapshot.
+//! Keyed state: tables, key groups, expiry, and what an operator hands over in a snapshot.
 //!
 //! A snapshot has one part for each of an operator's tables, also where there is nothing to say. A part is the whole table, or
 //! follows on those of the same table in earlier snapshots; [`merge`] makes one table of them again.
 
-mod arrivals;
 mod columns;
-mod keyed;
 mod lists;
-mod marks;
 mod merge;
 mod rows;
 mod table;
@@ -20,14 +17,11 @@ use twox_hash::XxHash3_64;
 
 use crate::error::Result;
 
-pub use arrivals::Arrivals;
-pub use keyed::{ChangedKeys, Detail, KeyedState, Writing};
 pub use lists::Lists;
-pub use marks::Marks;
 pub use merge::merge;
-pub use rows::{RowCodec, with_numbers, without_numbers};
+pub use rows::{with_numbers, without_numbers};
 pub use table::{Keys, NONE, Slot, Table, Touched};
-pub use ttl::{Expiry, Passed, StateTtl};
+pub use ttl::StateTtl;
 
 /// Number of key groups: hash ranges of keys that move as a whole when parallelism changes. Also the highest parallelism
 /// (Flink's default maximum).

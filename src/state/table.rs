@@ -6,7 +6,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, RecordBatchOptions, new_null_array};
+use arrow::array::{
+    Array, ArrayRef, AsArray, RecordBatch, RecordBatchOptions, UInt32Array, new_null_array,
+};
 use arrow::datatypes::{Int64Type, SchemaRef};
 use arrow::row::{OwnedRow, RowConverter, Rows, SortField};
 use hashbrown::{HashMap, HashTable};
@@ -752,6 +754,26 @@ impl Touched {
     /// Those that are new.
     pub fn new_slots(&self) -> &[Slot] {
         &self.slots[self.known..]
+    }
+
+    /// The rows in the order of their slots, `None` where they are in it; and where each slot begins.
+    pub fn by_slot(&self) -> (Option<UInt32Array>, Vec<usize>) {
+        let mut starts = vec![0; self.slots.len() + 1];
+        for position in &self.rows {
+            starts[position + 1] += 1;
+        }
+        for position in 0..self.slots.len() {
+            starts[position + 1] += starts[position];
+        }
+        if self.rows.is_sorted() {
+            return (None, starts);
+        }
+        let (mut next, mut order) = (starts.clone(), vec![0; self.rows.len()]);
+        for (row, position) in (0u32..).zip(&self.rows) {
+            order[next[*position]] = row;
+            next[*position] += 1;
+        }
+        (Some(UInt32Array::from(order)), starts)
     }
 }
 

@@ -1,6 +1,7 @@
 //! SUM and AVG with Flink's result types. Whole numbers wrap around as in Flink, decimals of more than 38 digits are NULL;
 //! the checked SUM fails in both cases.
 
+use std::any::Any;
 use std::fmt::Debug;
 use std::marker::PhantomData;
 use std::sync::Arc;
@@ -18,6 +19,7 @@ use crate::exact_distinct::DistinctTotal;
 use crate::exact_kinds::{
     self as kinds, Finish, Kind, Slot, SlotOf, Which, column, input_of, overflow, results,
 };
+use crate::frames::{FrameFunction, Moves, Walk, walk};
 
 /// SUM and AVG.
 pub(crate) fn functions() -> Vec<Arc<AggregateUDF>> {
@@ -111,6 +113,23 @@ macro_rules! with_kind {
             (other, which) => plan_err!("{which} takes a number, not {other}"),
         }
     };
+}
+
+/// SUM or AVG over frames.
+pub(crate) fn frames(
+    function: &AggregateUDF,
+    input: &DataType,
+    output: &DataType,
+) -> Option<Box<dyn FrameFunction>> {
+    let function: &dyn Any = function.inner().as_ref();
+    let which = function.downcast_ref::<Exact>()?.which;
+    let made: Result<Box<dyn FrameFunction>> = with_kind!(which, input, K => {
+        let (state, kind) = (K::state_type(input), PhantomData::<K>);
+        let (input, output) = (input.clone(), output.clone());
+        let finish = Finish { which, input, state, output };
+        Ok(Box::new(Frames { finish, kind }))
+    });
+    made.ok()
 }
 
 impl AggregateUDFImpl for Exact {
@@ -424,6 +443,83 @@ impl<K: Kind> Accumulator for Total<K> {
 
     fn size(&self) -> usize {
         size_of_val(self)
+    }
+}
+
+/// The totals of frames.
+struct Frames<K> {
+    finish: Finish,
+    kind: PhantomData<K>,
+}
+
+/// A total from row to row, and whether one went out of range.
+struct Adding<'a, K: Kind> {
+    stored: Option<(&'a PrimitiveArray<K::State>, &'a Int64Array)>,
+    values: &'a PrimitiveArray<K::In>,
+    overflows: bool,
+}
+
+impl<K: Kind> Walk for Adding<'_, K> {
+    type Slot = SlotOf<K>;
+
+    fn stored(&self, row: usize) -> Self::Slot {
+        let stored = self.stored.filter(|(sums, _)| sums.is_valid(row));
+        stored.map_or_else(Slot::default, |(sums, counts)| Slot {
+            sum: sums.value(row),
+            count: counts.value(row),
+        })
+    }
+
+    #[inline]
+    fn enter(&mut self, slot: &mut Self::Slot, row: usize) {
+        self.overflows |= K::add(&mut slot.sum, self.values.value(row));
+        slot.count += 1;
+    }
+
+    #[inline]
+    fn leave(&mut self, slot: &mut Self::Slot, row: usize) {
+        self.overflows |= K::retract(&mut slot.sum, self.values.value(row));
+        slot.count -= 1;
+    }
+
+    fn left(&self, slot: &mut Self::Slot) {
+        if slot.count == 0 {
+            // What rounding left behind goes with the last value.
+            *slot = Slot::default();
+        }
+    }
+}
+
+impl<K: Kind> FrameFunction for Frames<K> {
+    fn state_types(&self) -> Vec<DataType> {
+        vec![self.finish.state.clone(), DataType::Int64]
+    }
+
+    fn run(
+        &self,
+        moves: &Moves,
+        stored: &[ArrayRef],
+        values: &[ArrayRef],
+    ) -> Result<(ArrayRef, Vec<ArrayRef>)> {
+        let mut adding = Adding::<K> {
+            stored: match stored.is_empty() {
+                true => None,
+                false => Some((
+                    column::<K::State>(stored, 0)?,
+                    column::<Int64Type>(stored, 1)?,
+                )),
+            },
+            values: input_of::<K>(values)?,
+            overflows: false,
+        };
+        let (slots, after) = walk(&mut adding, moves, values);
+        if adding.overflows {
+            return overflow(self.finish.which, &self.finish);
+        }
+        Ok((
+            results::<K>(&self.finish, &slots)?,
+            states::<K>(&self.finish, &after),
+        ))
     }
 }
 

@@ -4,6 +4,7 @@
 //! over elsewhere, and of 0.0 and -0.0 the first one stays. Where values leave again, in a bounded OVER, it orders them: NaN is
 //! the largest, -0.0 is smaller than 0.0.
 
+use std::any::Any;
 use std::collections::BTreeMap;
 use std::fmt::{self, Debug, Display};
 use std::marker::PhantomData;
@@ -25,6 +26,7 @@ use datafusion::logical_expr::{
 
 use crate::aggregate::{argument, state_argument, state_field};
 use crate::casts::sql_name;
+use crate::frames::{FrameFunction, Moves, Walk, walk};
 
 /// MIN and MAX.
 pub(crate) fn functions() -> Vec<Arc<AggregateUDF>> {
@@ -391,6 +393,70 @@ impl<T: Float> Accumulator for One<T> {
 
     fn size(&self) -> usize {
         size_of_val(self)
+    }
+}
+
+/// The extremes of frames that no value leaves.
+struct Frames<T> {
+    end: End,
+    kind: PhantomData<T>,
+}
+
+/// MIN or MAX of FLOAT or DOUBLE over frames that no value leaves.
+pub(crate) fn frames(function: &AggregateUDF, input: &DataType) -> Option<Box<dyn FrameFunction>> {
+    let function: &dyn Any = function.inner().as_ref();
+    let end = function.downcast_ref::<Extreme>()?.end;
+    with_floats!(
+        input,
+        T => Some(Box::new(Frames::<T> { end, kind: PhantomData })),
+        None
+    )
+}
+
+/// An extreme from row to row.
+struct Adding<'a, T: Float> {
+    end: End,
+    stored: Option<(&'a PrimitiveArray<T>, &'a BooleanArray)>,
+    values: &'a PrimitiveArray<T>,
+}
+
+impl<T: Float> Walk for Adding<'_, T> {
+    type Slot = Slot<T>;
+
+    fn stored(&self, row: usize) -> Slot<T> {
+        let mut slot = Slot::default();
+        if let Some((best, marks)) = self.stored.filter(|(best, _)| best.is_valid(row)) {
+            slot.merge(self.end, best.value(row), marks.value(row));
+        }
+        slot
+    }
+
+    fn enter(&mut self, slot: &mut Slot<T>, row: usize) {
+        slot.add(self.end, self.values.value(row));
+    }
+}
+
+impl<T: Float> FrameFunction for Frames<T> {
+    fn state_types(&self) -> Vec<DataType> {
+        vec![T::DATA_TYPE, DataType::Boolean]
+    }
+
+    fn run(
+        &self,
+        moves: &Moves,
+        stored: &[ArrayRef],
+        values: &[ArrayRef],
+    ) -> Result<(ArrayRef, Vec<ArrayRef>)> {
+        let mut adding = Adding {
+            end: self.end,
+            stored: match stored.is_empty() {
+                true => None,
+                false => Some(state_columns::<T>(stored)?),
+            },
+            values: floats::<T>(values)?,
+        };
+        let (slots, after) = walk(&mut adding, moves, values);
+        Ok((results(&slots), states(&after)))
     }
 }
 

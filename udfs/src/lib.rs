@@ -22,6 +22,7 @@ mod exact_distinct;
 mod exact_kinds;
 mod extremes;
 mod floats;
+mod frames;
 mod function;
 #[cfg(test)]
 mod further_tests;
@@ -71,6 +72,7 @@ use datafusion::execution::SessionStateDefaults;
 use datafusion::logical_expr::{AggregateUDF, ScalarUDF, WindowUDF};
 
 pub use floats::Comparison;
+pub use frames::{Before, FrameFunction, Moves, Segment, Step, frame_function};
 pub use integers::Checked;
 
 /// The functions by file.

@@ -288,7 +288,7 @@ impl Lowering<'_> {
             },
         });
         Ok(OverFunction::Aggregate(
-            self.call(&aggregate, logical, physical, false)?,
+            self.call(&aggregate, logical, physical, true)?,
         ))
     }
 }

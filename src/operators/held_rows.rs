@@ -1,0 +1,150 @@
+//! Rows that wait for the watermark to come to their time.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, Int64Array, RecordBatch, UInt32Array};
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use arrow::row::RowConverter;
+
+use super::event_times;
+use super::sort_order::sorter;
+use crate::changelog::take_rows;
+use crate::error::Result;
+use crate::graph::SortColumn;
+use crate::state::{Slot, StatePart, Table, without_numbers};
+use crate::time::Millis;
+
+/// When a row arrived, in the state. No column of a query can have such a name.
+const NUMBER: &str = "__number";
+
+/// Rows by time.
+pub struct HeldRows {
+    // Properties.
+    time: usize,
+    key: Vec<usize>,
+    order: Vec<SortColumn>,
+    /// `None`: rows of the same time are in order by arrival.
+    sorter: Option<RowConverter>,
+    // State.
+    /// By key and number.
+    rows: Table,
+    /// By time, and of the same time by arrival; NULL comes first.
+    by_time: BTreeMap<Option<Millis>, Vec<Slot>>,
+    /// The number of the next row to arrive.
+    next: i64,
+}
+
+impl HeldRows {
+    /// None yet. `time`: the column of their time; `key`: those that they are spread by; rows of the same time are put in `order`.
+    ///
+    /// # Errors
+    /// Where a column type cannot be kept as state, or has no order.
+    pub fn new(
+        name: &str,
+        schema: &SchemaRef,
+        time: usize,
+        key: &[usize],
+        order: Vec<SortColumn>,
+    ) -> Result<Self> {
+        let mut fields = schema.fields().to_vec();
+        let by = [key, &[fields.len()]].concat();
+        fields.push(Arc::new(Field::new(NUMBER, DataType::Int64, false)));
+        Ok(Self {
+            time,
+            key: key.to_vec(),
+            sorter: match order.is_empty() {
+                true => None,
+                false => Some(sorter(&order, schema)?),
+            },
+            order,
+            rows: Table::new(name, Arc::new(Schema::new(fields)), &by, key, None)?,
+            by_time: BTreeMap::new(),
+            next: 0,
+        })
+    }
+
+    /// Whether there are none.
+    #[cfg(test)]
+    pub fn is_empty(&self) -> bool {
+        self.rows.is_empty() && self.by_time.is_empty()
+    }
+
+    /// Rows come.
+    ///
+    /// # Errors
+    /// Where the state has no room.
+    pub fn hold(&mut self, rows: &RecordBatch) -> Result<()> {
+        let n = rows.num_rows();
+        let mut keys: Vec<ArrayRef> = self.key.iter().map(|c| rows.column(*c).clone()).collect();
+        let numbers = Int64Array::from_iter_values((self.next..).take(n));
+        self.next += n as i64;
+        keys.push(Arc::new(numbers));
+        let keys = self.rows.keys_of(&keys, n)?;
+        let mut slots = Vec::with_capacity(n);
+        for (i, time) in event_times(rows.column(self.time))?.iter().enumerate() {
+            let (slot, _) = self.rows.write(&keys, i)?;
+            self.by_time.entry(time).or_default().push(slot);
+            slots.push(slot);
+        }
+        self.rows.set_rows(&slots, rows.columns())
+    }
+
+    /// Takes out the rows up to a time, all without one, in order of time.
+    ///
+    /// # Errors
+    /// Where Arrow refuses them (a bug).
+    pub fn release(&mut self, up_to: Option<Millis>) -> Result<RecordBatch> {
+        let mut slots = Vec::new();
+        // Where each time begins.
+        let mut times = Vec::new();
+        while let Some(entry) = self.by_time.first_entry()
+            && up_to.is_none_or(|limit| entry.key().is_none_or(|time| time <= limit))
+        {
+            times.push(slots.len());
+            slots.extend(entry.remove());
+        }
+        let (rows, _) = without_numbers(&self.rows.rows(&slots)?)?;
+        for slot in &slots {
+            self.rows.remove(*slot)?;
+        }
+        let Some(sorter) = self.sorter.as_ref().filter(|_| times.len() < slots.len()) else {
+            return Ok(rows);
+        };
+        let columns = self.order.iter().map(|c| rows.column(c.column).clone());
+        let order = sorter.convert_columns(&columns.collect::<Vec<ArrayRef>>())?;
+        let mut indices: Vec<u32> = (0..slots.len() as u32).collect();
+        times.push(slots.len());
+        for time in times.windows(2) {
+            indices[time[0]..time[1]].sort_by_key(|i| order.row(*i as usize));
+        }
+        take_rows(&rows, &UInt32Array::from(indices))
+    }
+
+    /// The state: the rows, and `__number`, in which order they arrived.
+    ///
+    /// # Errors
+    /// Where rows cannot be given as columns (a bug).
+    pub fn snapshot(&mut self) -> Result<Vec<StatePart>> {
+        self.rows.snapshot()
+    }
+
+    /// Takes state of [`HeldRows::snapshot`].
+    ///
+    /// # Errors
+    /// Where the state is of other rows.
+    pub fn restore(&mut self, parts: &[StatePart]) -> Result<()> {
+        self.rows.restore_all(parts)?;
+        let slots = self.rows.all();
+        let (rows, numbers) = without_numbers(&self.rows.rows(&slots)?)?;
+        let times = event_times(rows.column(self.time))?;
+        let all = numbers.values().iter().zip(slots).zip(&times);
+        let mut all: Vec<((&i64, Slot), Option<Millis>)> = all.collect();
+        all.sort_unstable();
+        for ((number, slot), time) in all {
+            self.by_time.entry(time).or_default().push(slot);
+            self.next = self.next.max(number + 1);
+        }
+        Ok(())
+    }
+}
