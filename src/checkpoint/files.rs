@@ -10,28 +10,32 @@ use arrow::ipc::writer::FileWriter;
 use twox_hash::XxHash3_64;
 
 use crate::error::{Error, Result};
-use crate::state::{StateChanges, StatePart};
+use crate::state::{KeyGroups, StateChanges, StatePart};
 
 /// The key group of a row, behind its columns.
 const KEY_GROUP: &str = "__key_group";
 /// True for a key without rows any more: of its row only the key columns count. Only in files of changes.
 const GONE: &str = "__gone";
-/// The schema's metadata: the positions of the key columns, with commas between. Only in files of changes.
+/// The schema's metadata: the positions of the key columns, with commas between; the key groups that are given whole; and which
+/// columns may be NULL. Only in files of changes.
 const KEY: &str = "flowline.key";
+const WHOLE: &str = "flowline.whole";
+const NULLABLE: &str = "flowline.nullable";
 
 /// The checksum of a file's bytes.
 pub fn checksum(bytes: &[u8]) -> String {
     format!("{:016x}", XxHash3_64::oneshot(bytes))
 }
 
-/// The bytes of a file with parts of one table, a batch each: all of them whole, or all of them changes.
+/// The bytes of a file with parts of one table, a batch each: all of them whole, or all of them changes, which give the key groups
+/// `given` whole.
 ///
 /// # Errors
 /// No parts, or parts that do not go together (a bug).
-pub fn encode(parts: &[StatePart]) -> Result<Vec<u8>> {
+pub fn encode(parts: &[StatePart], given: KeyGroups) -> Result<Vec<u8>> {
     let batches = parts.iter().map(|part| match &part.changes {
         None => whole(part),
-        Some(changes) => changed(part, changes),
+        Some(changes) => changed(part, changes, given),
     });
     let batches: Vec<RecordBatch> = batches.collect::<Result<_>>()?;
     let Some(first) = batches.first() else {
@@ -59,7 +63,7 @@ fn whole(part: &StatePart) -> Result<RecordBatch> {
     )?)
 }
 
-fn changed(part: &StatePart, changes: &StateChanges) -> Result<RecordBatch> {
+fn changed(part: &StatePart, changes: &StateChanges, given: KeyGroups) -> Result<RecordBatch> {
     let schema = part.rows.schema();
     let fields = schema.fields().iter();
     let mut fields: Vec<Field> = fields
@@ -88,7 +92,6 @@ fn changed(part: &StatePart, changes: &StateChanges) -> Result<RecordBatch> {
     columns.push(Arc::new(UInt16Array::from(groups)));
     columns.push(Arc::new(BooleanArray::from(is_gone)));
     let key: Vec<String> = changes.key.iter().map(usize::to_string).collect();
-    // Which columns may be NULL is kept as well.
     let nullable: Vec<&str> = schema
         .fields()
         .iter()
@@ -96,7 +99,8 @@ fn changed(part: &StatePart, changes: &StateChanges) -> Result<RecordBatch> {
         .collect();
     let metadata = [
         (KEY.to_string(), key.join(",")),
-        ("flowline.nullable".to_string(), nullable.concat()),
+        (WHOLE.to_string(), given.to_string()),
+        (NULLABLE.to_string(), nullable.concat()),
     ];
     let schema = Schema::new_with_metadata(fields, metadata.into());
     Ok(RecordBatch::try_new(Arc::new(schema), columns)?)
@@ -109,7 +113,14 @@ fn changed(part: &StatePart, changes: &StateChanges) -> Result<RecordBatch> {
 pub fn decode(name: &str, bytes: Vec<u8>) -> Result<Vec<StatePart>> {
     let reader = FileReader::try_new(std::io::Cursor::new(bytes), None)?;
     let schema = reader.schema();
-    reader.map(|batch| part(name, &schema, &batch?)).collect()
+    let parts = reader.map(|batch| part(name, &schema, &batch?));
+    let mut parts: Vec<StatePart> = parts.collect::<Result<_>>()?;
+    // What is given whole replaces earlier files, not other parts of this one.
+    let others = parts.iter_mut().skip(1);
+    for changes in others.filter_map(|part| part.changes.as_mut()) {
+        changes.whole = KeyGroups::default();
+    }
+    Ok(parts)
 }
 
 /// The part in a batch of a file.
@@ -146,13 +157,15 @@ fn part(name: &str, schema: &Schema, all: &RecordBatch) -> Result<StatePart> {
             changes: None,
         });
     };
+    let whole = metadata.get(WHOLE).and_then(|text| KeyGroups::parse(text));
+    let whole = whole.ok_or_else(|| damaged(WHOLE))?;
     let gone = all
         .column(count + 1)
         .as_boolean_opt()
         .ok_or_else(|| damaged(GONE))?;
     let there = not(gone)?;
     let nullable = metadata
-        .get("flowline.nullable")
+        .get(NULLABLE)
         .map(String::as_str)
         .unwrap_or_default();
     let fields: Vec<Field> = rows
@@ -172,26 +185,11 @@ fn part(name: &str, schema: &Schema, all: &RecordBatch) -> Result<StatePart> {
         name: name.to_string(),
         key_groups,
         rows: kept,
-        changes: Some(StateChanges { key, gone }),
-    })
-}
-
-/// A whole part without the rows of some key groups.
-///
-/// # Errors
-/// Where Arrow cannot take from a column (a bug).
-pub fn without(part: &StatePart, groups: &[u16]) -> Result<StatePart> {
-    let keep: BooleanArray = part
-        .key_groups
-        .values()
-        .iter()
-        .map(|g| Some(!groups.contains(g)))
-        .collect();
-    let key_groups = arrow::compute::filter(&part.key_groups, &keep)?;
-    Ok(StatePart {
-        name: part.name.clone(),
-        key_groups: key_groups.as_primitive::<UInt16Type>().clone(),
-        rows: filter_record_batch(&part.rows, &keep)?,
-        changes: None,
+        changes: Some(StateChanges {
+            key,
+            gone,
+            gone_groups: KeyGroups::default(),
+            whole,
+        }),
     })
 }

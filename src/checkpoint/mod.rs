@@ -20,11 +20,10 @@ mod store;
 mod tests;
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::state::StatePart;
+use crate::state::{KeyGroups, TableSnapshot};
 
 pub use location::Location;
 pub use owners::Owner;
@@ -32,7 +31,7 @@ pub use requests::{Answer, Request};
 pub use store::{Checkpoints, Listed, load};
 
 /// The version of the layout. Readers refuse others.
-pub const FORMAT: u32 = 2;
+pub const FORMAT: u32 = 3;
 
 /// Why a checkpoint was taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -71,8 +70,10 @@ pub struct FileRef {
     pub path: String,
     /// The checkpoint it was written by.
     pub epoch: u64,
-    /// Whether it holds a whole table; else what changed since the file before it in the list.
-    pub whole: bool,
+    /// The key groups that it has rows of, or says of that some have gone.
+    pub groups: KeyGroups,
+    /// The key groups that it gives whole: of these earlier files do not count. Of others it has what changed since then.
+    pub whole: KeyGroups,
     /// Its rows.
     pub rows: u64,
     /// Its size.
@@ -103,52 +104,6 @@ pub struct SinkState {
     pub prepared: Vec<String>,
 }
 
-/// One file instead of several of a table.
-#[derive(Debug, Clone)]
-pub struct Compacted {
-    /// The operator.
-    pub operator: String,
-    /// The table.
-    pub table: String,
-    /// What stood at the beginning of its files.
-    pub replaces: Vec<FileRef>,
-    /// What may stand there instead.
-    pub whole: FileRef,
-}
-
-/// What the next checkpoint follows on.
-#[derive(Debug, Clone)]
-pub struct Before {
-    /// The last one.
-    pub manifest: Arc<Manifest>,
-    /// What of it was written anew since then.
-    pub compacted: Vec<Compacted>,
-}
-
-impl Before {
-    /// The files of a table: those that the last checkpoint has, or what was made of them.
-    pub fn files(&self, operator: &str, table: &str) -> Vec<FileRef> {
-        let operators = self.manifest.operators.iter();
-        let mut known = operators.filter(|o| o.id == operator);
-        let Some(files) = known.find_map(|o| o.tables.get(table)) else {
-            return Vec::new();
-        };
-        let compacted =
-            self.compacted.iter().rev().find(|c| {
-                c.operator == operator && c.table == table && files.starts_with(&c.replaces)
-            });
-        match compacted {
-            None => files.clone(),
-            Some(compacted) => {
-                let rest = files.iter().skip(compacted.replaces.len()).cloned();
-                std::iter::once(compacted.whole.clone())
-                    .chain(rest)
-                    .collect()
-            }
-        }
-    }
-}
-
 /// What a checkpoint is made of.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Manifest {
@@ -175,10 +130,12 @@ pub struct Manifest {
 }
 
 impl Manifest {
-    /// Whether a table has changes that are more than what they change ([`Checkpoints::compact`]).
-    pub fn is_compactable(&self) -> bool {
-        let tables = self.operators.iter().flat_map(|o| o.tables.values());
-        tables.into_iter().any(|files| store::is_compactable(files))
+    /// The files of a table of an operator.
+    pub fn table(&self, operator: &str, table: &str) -> &[FileRef] {
+        let mut operators = self.operators.iter();
+        let operator = operators.find(|o| o.id == operator);
+        let files = operator.and_then(|o| o.tables.get(table));
+        files.map_or(&[], Vec::as_slice)
     }
 
     /// All its files.
@@ -217,7 +174,7 @@ impl Manifest {
 }
 
 /// What the instances of an operator handed over.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Default)]
 pub struct OperatorSnapshot {
     /// Its stable id.
     pub id: String,
@@ -226,13 +183,13 @@ pub struct OperatorSnapshot {
     /// How far event time had come for all its instances, in milliseconds since the epoch.
     pub watermark: Option<i64>,
     /// The parts of all instances.
-    pub parts: Vec<StatePart>,
+    pub parts: Vec<TableSnapshot>,
     /// Key groups of instances that have ended: their state is no more.
-    pub ended: Vec<u16>,
+    pub ended: KeyGroups,
 }
 
 /// A consistent state of a whole job, to be stored.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Default)]
 pub struct JobState {
     /// When it was like that, in milliseconds since the epoch of the clock.
     pub time: i64,

@@ -1,26 +1,19 @@
 //! The checkpoints of one job: stored, listed, read back, thrown away.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::files::{checksum, decode, encode, without};
+use super::files::{checksum, decode, encode};
 use super::owners::{OWNERS, Owner, Owners, numbered, run_of};
-use super::{
-    Before, Compacted, FORMAT, FileRef, JobState, Kind, Location, Manifest, OperatorSnapshot,
-    OperatorState,
-};
+use super::{FORMAT, FileRef, JobState, Kind, Location, Manifest, OperatorSnapshot, OperatorState};
 use crate::error::{Error, Result};
-use crate::state::{StatePart, merge};
+use crate::state::{KeyGroups, StatePart, TableSnapshot, merge};
 
 const MANIFESTS: &str = "manifests";
 const STATE: &str = "state";
 const SAVEPOINTS: &str = "savepoints";
-
-/// A table with more files than this, or more changes than rows to change, is written whole again.
-const MAX_FILES: usize = 64;
-/// Changes of fewer bytes than this are never too many.
-const SMALL: u64 = 1 << 20;
 
 /// A manifest and its checksum, as they stand in the file.
 #[derive(Serialize, Deserialize)]
@@ -199,12 +192,12 @@ impl Checkpoints {
         &self,
         owner: &Owner,
         epoch: u64,
-        state: &JobState,
-        before: Option<&Before>,
+        state: Arc<JobState>,
+        before: Option<&Manifest>,
     ) -> Result<Manifest> {
         let folder = &self.location;
         let files = state_file(&owner.files(epoch));
-        let written = write_operators(folder, files, epoch, state, before).await;
+        let written = write_operators(folder, files, epoch, &state, before).await;
         let operators = match written {
             Ok(operators) => operators,
             Err(error) => {
@@ -213,38 +206,11 @@ impl Checkpoints {
                 return Err(error);
             }
         };
-        let manifest = self.describe(epoch, state, operators);
+        let manifest = self.describe(epoch, &state, operators);
         if !self.publish(owner, &manifest).await? {
             return Err(self.owners().fenced());
         }
         Ok(manifest)
-    }
-
-    /// Writes the tables of a checkpoint anew whose changes are more than what they change. For the checkpoints that follow on it:
-    /// the checkpoint itself stays as it is.
-    ///
-    /// # Errors
-    /// Where the store fails, or a file is damaged.
-    pub async fn compact(&self, owner: &Owner, checkpoint: &Manifest) -> Result<Vec<Compacted>> {
-        let folder = &self.location;
-        let files_of = state_file(&owner.files(checkpoint.epoch));
-        let mut all = Vec::new();
-        for (number, operator) in checkpoint.operators.iter().enumerate() {
-            let tables = operator.tables.iter();
-            for (table, files) in tables.filter(|(_, files)| is_compactable(files)) {
-                let parts = load_table(folder, table, files).await?;
-                let path = format!("{files_of}-{number}-{table}-whole.arrow");
-                let (whole, bytes) = encoded(folder, path, checkpoint.epoch, parts).await?;
-                folder.write(&whole.path, bytes).await?;
-                all.push(Compacted {
-                    operator: operator.id.clone(),
-                    table: table.clone(),
-                    replaces: files.clone(),
-                    whole,
-                });
-            }
-        }
-        Ok(all)
     }
 
     /// Copies a checkpoint, with all its files, to where it stays: to `to`, or beside the checkpoints.
@@ -495,8 +461,8 @@ async fn write_operators(
     folder: &Location,
     files_of: String,
     epoch: u64,
-    state: &JobState,
-    before: Option<&Before>,
+    state: &Arc<JobState>,
+    before: Option<&Manifest>,
 ) -> Result<Vec<OperatorState>> {
     let mut operators = Vec::new();
     for (number, operator) in state.operators.iter().enumerate() {
@@ -507,51 +473,42 @@ async fn write_operators(
             parts,
             ended,
         } = operator;
-        let mut by_table: BTreeMap<&str, Vec<&StatePart>> = BTreeMap::new();
-        for part in parts {
-            by_table.entry(&part.name).or_default().push(part);
-        }
+        let names: BTreeSet<&str> = parts.iter().map(TableSnapshot::name).collect();
         let mut tables: BTreeMap<String, Vec<FileRef>> = BTreeMap::new();
-        for (table, parts) in by_table {
-            let earlier = before.map(|b| b.files(id, table)).unwrap_or_default();
-            let follows = parts.iter().any(|p| p.changes.is_some());
-            let mut files = if follows { earlier.clone() } else { Vec::new() };
-            let of = |whole: bool| {
-                let own = parts.iter().filter(|p| p.changes.is_none() == whole);
-                let own = own.filter(|p| rows_of(p) > 0);
-                own.map(|p| (*p).clone()).collect::<Vec<_>>()
-            };
-            for (whole, kind) in [(true, "all"), (false, "changes")] {
-                let parts = of(whole);
-                if parts.is_empty() {
-                    continue;
-                }
-                let path = format!("{files_of}-{number}-{table}-{kind}.arrow");
-                let (new, bytes) = encoded(folder, path, epoch, parts).await?;
-                // What has not changed since then is there already.
-                let is_same = |f: &&FileRef| {
-                    whole && f.whole && f.checksum == new.checksum && f.bytes == new.bytes
-                };
-                if let Some(same) = earlier.iter().find(is_same) {
-                    files.push(same.clone());
-                    continue;
-                }
-                folder.write(&new.path, bytes).await?;
-                files.push(new);
-            }
+        for table in names {
+            let earlier = before.map_or(&[][..], |before| before.table(id, table));
             // An instance that has ended gives its state no more: what earlier files hold of it is left out.
-            if follows && !ended.is_empty() && !files.is_empty() {
-                let parts = load_table(folder, table, &files).await?;
-                let parts = parts.iter().map(|part| without(part, ended));
-                let parts = parts.collect::<Result<Vec<_>>>()?;
-                let path = format!("{files_of}-{number}-{table}-left.arrow");
-                let (new, bytes) = encoded(folder, path, epoch, parts).await?;
-                folder.write(&new.path, bytes).await?;
-                for file in files.iter().filter(|f| f.epoch == epoch) {
-                    folder.remove(&file.path).await?;
+            let held = visible(earlier)
+                .into_iter()
+                .fold(KeyGroups::default(), KeyGroups::or);
+            let ended = ended.and(held);
+            let path = format!("{files_of}-{number}-{table}.arrow");
+            let state = Arc::clone(state);
+            let name = table.to_string();
+            let made = folder
+                .work(move || made(&state, number, &name, ended))
+                .await?;
+            let mut files = match &made {
+                Made::Nothing => Vec::new(),
+                Made::NoChanges | Made::File(..) => earlier.to_vec(),
+            };
+            if let Made::File(made, bytes) = made {
+                let new = FileRef {
+                    path,
+                    epoch,
+                    ..made
+                };
+                // What has not changed since then is there already.
+                let same = |f: &&FileRef| f.checksum == new.checksum && f.bytes == new.bytes;
+                match (new.whole == KeyGroups::ALL).then(|| earlier.iter().find(same)) {
+                    Some(Some(same)) => files = vec![same.clone()],
+                    _ => {
+                        folder.write(&new.path, bytes).await?;
+                        files.push(new);
+                    }
                 }
-                files = vec![new];
             }
+            let files = needed(&files);
             if !files.is_empty() {
                 tables.insert(table.to_string(), files);
             }
@@ -568,40 +525,79 @@ async fn write_operators(
     Ok(operators)
 }
 
-/// The rows that a part gives, and the keys that it says are gone.
-fn rows_of(part: &StatePart) -> usize {
-    part.rows.num_rows() + part.changes.as_ref().map_or(0, |c| c.gone.num_rows())
+/// What came of what was handed over of a table.
+enum Made {
+    /// The table has no rows.
+    Nothing,
+    /// It is as it was.
+    NoChanges,
+    /// A file, without path and epoch, and its bytes.
+    File(FileRef, Vec<u8>),
 }
 
-/// A file with these parts, which are of one kind, and its bytes.
-async fn encoded(
-    folder: &Location,
-    path: String,
-    epoch: u64,
-    parts: Vec<StatePart>,
-) -> Result<(FileRef, Vec<u8>)> {
-    let whole = parts.iter().all(|p| p.changes.is_none());
-    let rows = parts.iter().map(rows_of).sum::<usize>() as u64;
-    let bytes = folder.work(move || encode(&parts)).await?;
+fn made(state: &JobState, operator: usize, table: &str, ended: KeyGroups) -> Result<Made> {
+    let parts = state.operators[operator].parts.iter();
+    let parts: Vec<&TableSnapshot> = parts.filter(|part| part.name() == table).collect();
+    let whole = parts
+        .iter()
+        .map(|part| part.whole())
+        .fold(ended, KeyGroups::or);
+    let is_changes = parts.iter().any(|part| part.is_changes());
+    let mut given: Vec<StatePart> = Vec::new();
+    for part in parts.iter().filter(|part| part.count() > 0) {
+        given.push(part.part()?);
+    }
+    match (given.is_empty(), parts.first()) {
+        (true, _) if !is_changes => return Ok(Made::Nothing),
+        (true, _) if whole.is_empty() => return Ok(Made::NoChanges),
+        // That there is nothing any more is something.
+        (true, Some(first)) => given.push(first.part()?),
+        _ => {}
+    }
+    let mut groups = KeyGroups::default();
+    for part in &given {
+        groups = groups.or(part.key_groups.values().iter().copied().collect());
+        if let Some(changes) = &part.changes {
+            groups = groups.or(changes.gone_groups.without(whole));
+        }
+    }
+    let bytes = encode(&given, whole)?;
     let file = FileRef {
-        path,
-        epoch,
+        path: String::new(),
+        epoch: 0,
+        groups,
         whole,
-        rows,
+        rows: given.iter().map(|part| part.count() as u64).sum(),
         bytes: bytes.len() as u64,
         checksum: checksum(&bytes),
     };
-    Ok((file, bytes))
+    Ok(Made::File(file, bytes))
 }
 
-/// Whether the changes of a table are more than what they change.
-pub(super) fn is_compactable(files: &[FileRef]) -> bool {
-    let size = |whole: bool| -> u64 {
-        let those = files.iter().filter(|f| f.whole == whole);
-        those.map(|f| f.bytes).sum()
-    };
-    let changes = size(false);
-    files.len() > MAX_FILES || (changes > SMALL && changes > size(true))
+/// For each of the files of a table, oldest first, the key groups that it is needed for: later ones do not give them whole.
+fn visible(files: &[FileRef]) -> Vec<KeyGroups> {
+    let mut whole = KeyGroups::default();
+    let visible = files.iter().rev().map(|file| {
+        let visible = file.groups.without(whole);
+        whole = whole.or(file.whole);
+        visible
+    });
+    let mut visible: Vec<KeyGroups> = visible.collect();
+    visible.reverse();
+    visible
+}
+
+/// Those of the files of a table, oldest first, that are needed: for rows, or because they hide some of another that is.
+fn needed(files: &[FileRef]) -> Vec<FileRef> {
+    let mut earlier = KeyGroups::default();
+    let mut needed = Vec::new();
+    for (file, visible) in files.iter().zip(visible(files)) {
+        if !visible.is_empty() || !file.whole.and(earlier).is_empty() {
+            needed.push(file.clone());
+            earlier = earlier.or(file.groups);
+        }
+    }
+    needed
 }
 
 fn sealed(manifest: &Manifest) -> Result<Vec<u8>> {

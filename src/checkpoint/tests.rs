@@ -2,14 +2,15 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Int64Array, RecordBatch, StringArray};
+use arrow::array::{AsArray, Int64Array, RecordBatch, StringArray};
 use object_store::memory::InMemory;
 use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt, PutPayload};
 
 use super::*;
 use crate::error::ErrorKind;
-use crate::state::{StateChanges, StatePart};
+use crate::error::Result;
+use crate::state::{KeyGroups, StateChanges, StatePart, Table, TableSnapshot};
 
 fn rows(pairs: &[(&str, i64)]) -> RecordBatch {
     let keys: Vec<&str> = pairs.iter().map(|p| p.0).collect();
@@ -30,13 +31,19 @@ fn changes(pairs: &[(&str, i64)], gone: &[&str]) -> StatePart {
     StatePart {
         changes: Some(StateChanges {
             key: vec![0],
+            gone_groups: whole(&gone).key_groups.values().iter().copied().collect(),
             gone: rows(&gone).project(&[0]).unwrap(),
+            whole: KeyGroups::default(),
         }),
         ..whole(pairs)
     }
 }
 
 fn state(parts: Vec<StatePart>) -> JobState {
+    state_of(parts.into_iter().map(TableSnapshot::from).collect())
+}
+
+fn state_of(parts: Vec<TableSnapshot>) -> JobState {
     JobState {
         time: 7,
         sources: vec![SourceState {
@@ -48,16 +55,9 @@ fn state(parts: Vec<StatePart>) -> JobState {
             title: "GroupAggregate".into(),
             watermark: None,
             parts,
-            ended: Vec::new(),
+            ended: KeyGroups::default(),
         }],
         ..JobState::default()
-    }
-}
-
-fn follows(on: &Manifest) -> Before {
-    Before {
-        manifest: Arc::new(on.clone()),
-        compacted: Vec::new(),
     }
 }
 
@@ -66,7 +66,6 @@ struct Store {
     checkpoints: Checkpoints,
     owner: Owner,
     last: Option<Manifest>,
-    compacted: Vec<Compacted>,
 }
 
 impl Store {
@@ -79,34 +78,25 @@ impl Store {
             checkpoints,
             owner,
             last: None,
-            compacted: Vec::new(),
         }
     }
 
     async fn save(&mut self, epoch: u64, parts: Vec<StatePart>) -> Manifest {
-        let saved = self
-            .checkpoints
-            .save(&self.owner, epoch, &state(parts), self.before().as_ref())
-            .await
-            .unwrap();
+        self.save_state(epoch, state(parts)).await
+    }
+
+    async fn save_state(&mut self, epoch: u64, state: JobState) -> Manifest {
+        let saved = self.try_save(epoch, state).await.unwrap();
         self.last = Some(saved.clone());
-        self.compacted = Vec::new();
         saved
     }
 
-    /// What the next checkpoint follows on.
-    fn before(&self) -> Option<Before> {
-        self.last.clone().map(|last| Before {
-            manifest: Arc::new(last),
-            compacted: self.compacted.clone(),
-        })
-    }
-
-    /// Writes anew what has many changes.
-    async fn compact(&mut self) {
-        let last = self.last.clone().unwrap();
-        assert!(last.is_compactable());
-        self.compacted = self.checkpoints.compact(&self.owner, &last).await.unwrap();
+    async fn try_save(&self, epoch: u64, state: JobState) -> Result<Manifest> {
+        let last = self.last.as_ref();
+        let saved = self
+            .checkpoints
+            .save(&self.owner, epoch, Arc::new(state), last);
+        saved.await
     }
 
     /// The rows of the operator in a checkpoint, sorted.
@@ -171,26 +161,85 @@ async fn a_whole_table_that_did_not_change_is_referred_to() {
     assert_eq!(store.rows(&third).await, [("a".to_string(), 2)]);
 }
 
+/// However a table changes, and for however long: it consists of few files, which hold little more than the table.
 #[tokio::test]
-async fn many_changes_are_merged_into_a_whole_table() {
-    let mut store = Store::new().await;
-    store.save(1, vec![whole(&[("a", 0)])]).await;
-    let mut most = 0;
-    for epoch in 2..200 {
-        let value = i64::try_from(epoch).unwrap();
-        let saved = store.save(epoch, vec![changes(&[("a", value)], &[])]).await;
-        most = most.max(saved.operators[0].tables["groups"].len());
-        assert_eq!(store.rows(&saved).await, [("a".to_string(), value)]);
-        // It takes a while: the next checkpoints do not wait for it.
-        if saved.is_compactable() && epoch % 3 == 0 {
-            store.compact().await;
-            assert_eq!(store.rows(&saved).await, [("a".to_string(), value)]);
+async fn what_was_replaced_is_not_kept_for_ever() {
+    // How many of 6,000 rows change from checkpoint to checkpoint, and how many files there may be.
+    for (changes, most) in [(1, 70), (600, 70), (4000, 4)] {
+        let schema = rows(&[]).schema();
+        let mut table = Table::new("groups", schema, &[0], &[0], None).unwrap();
+        let (mut store, mut expected) = (Store::new().await, BTreeMap::new());
+        let mut next = 0i64;
+        for epoch in 1..150 {
+            let n = if epoch == 1 { 6000 } else { changes };
+            let written: Vec<(String, i64)> = (0..n)
+                .map(|i| (format!("key {}", (next + i * 7) % 6000), next + i))
+                .collect();
+            next += n;
+            let pairs: Vec<(&str, i64)> = written.iter().map(|(k, v)| (k.as_str(), *v)).collect();
+            let batch = rows(&pairs);
+            let keys = table.keys_of(&batch.columns()[..1], pairs.len()).unwrap();
+            for (at, (_, value)) in pairs.iter().enumerate() {
+                let (slot, _) = table.write(&keys, at).unwrap();
+                table.set_int(1, slot, *value).unwrap();
+            }
+            expected.extend(written);
+            // One goes, and comes again at some other time.
+            if epoch % 5 == 0 {
+                let slot = table.all()[7];
+                let gone = table.rows(&[slot]).unwrap();
+                let key = gone.column(0).as_string::<i32>().value(0).to_string();
+                expected.remove(&key);
+                table.remove(slot).unwrap();
+            }
+            let saved = store
+                .save_state(epoch, state_of(table.snapshot().unwrap()))
+                .await;
+            let files = &saved.operators[0].tables["groups"];
+            assert!(
+                files.len() <= most,
+                "{} files, {changes} changes",
+                files.len()
+            );
+            let held: u64 = files.iter().map(|f| f.rows).sum();
+            assert!(held < 4 * 6000, "{held} rows, {changes} changes");
+            if epoch % 10 == 0 {
+                let all: Vec<(String, i64)> = expected.clone().into_iter().collect();
+                assert_eq!(store.rows(&saved).await, all);
+            }
+            store.checkpoints.retain(2, epoch).await.unwrap();
         }
-        store.checkpoints.retain(2, epoch).await.unwrap();
+        let files = store.files().await;
+        assert!(files.len() < 90, "{files:?}");
     }
-    assert!(most < 100, "{most} files of one table");
-    let files = store.files().await;
-    assert!(files.len() < 100, "{files:?}");
+}
+
+#[tokio::test]
+async fn a_table_that_has_become_empty_needs_no_files() {
+    let mut store = Store::new().await;
+    let schema = rows(&[]).schema();
+    let mut table = Table::new("groups", schema, &[0], &[0], None).unwrap();
+    let keys = table
+        .keys_of(&rows(&[("a", 0), ("b", 0)]).columns()[..1], 2)
+        .unwrap();
+    table.write_all(&keys).unwrap();
+    table
+        .all()
+        .into_iter()
+        .for_each(|slot| table.set_int(1, slot, 0).unwrap());
+    store
+        .save_state(1, state_of(table.snapshot().unwrap()))
+        .await;
+    table
+        .all()
+        .into_iter()
+        .for_each(|slot| table.remove(slot).unwrap());
+    for epoch in 2..4 {
+        let saved = store
+            .save_state(epoch, state_of(table.snapshot().unwrap()))
+            .await;
+        assert_eq!(saved.files().count(), 0, "{saved:?}");
+    }
 }
 
 #[tokio::test]
@@ -198,14 +247,16 @@ async fn state_of_instances_that_have_ended_is_left_out() {
     let mut store = Store::new().await;
     store.save(1, vec![whole(&[("a", 1), ("b", 2)])]).await;
     let group = whole(&[("b", 2)]).key_groups.value(0);
-    let mut next = state(vec![changes(&[("a", 3)], &[])]);
-    next.operators[0].ended = vec![group];
-    let saved = store
-        .checkpoints
-        .save(&store.owner, 2, &next, store.before().as_ref())
-        .await
-        .unwrap();
-    assert_eq!(store.rows(&saved).await, [("a".to_string(), 3)]);
+    for (epoch, parts) in [
+        (2, vec![changes(&[("a", 3)], &[])]),
+        (3, vec![changes(&[], &[])]),
+    ] {
+        let mut next = state(parts);
+        next.operators[0].ended.insert(group);
+        let saved = store.save_state(epoch, next).await;
+        assert_eq!(store.rows(&saved).await, [("a".to_string(), 3)]);
+        assert_eq!(saved.files().count(), 2, "the second says it once");
+    }
 }
 
 #[tokio::test]
@@ -286,40 +337,27 @@ async fn a_later_run_shuts_out_an_earlier_one() {
     let begun = store.checkpoints.begin(&later, 2, &first).await.unwrap();
     let begun = begun.unwrap();
     assert_eq!((begun.epoch, &begun.operators), (2, &first.operators));
-    let stale = store
-        .checkpoints
-        .save(&store.owner, 2, &state(Vec::new()), store.before().as_ref())
-        .await
-        .unwrap_err();
+    let stale = store.try_save(2, state(Vec::new())).await.unwrap_err();
     assert_eq!(stale.kind, ErrorKind::Fenced);
     let again = store.checkpoints.own("test", true).await;
     assert_eq!(again.unwrap_err().kind, ErrorKind::Fenced);
     assert!(store.checkpoints.own("later", true).await.is_ok());
     let later = store.checkpoints.own("later", true).await.unwrap();
-    store
-        .checkpoints
-        .save(&later, 3, &state(Vec::new()), store.before().as_ref())
-        .await
-        .unwrap();
+    store.owner = later;
+    store.save(3, Vec::new()).await;
 }
 
 #[tokio::test]
 async fn a_run_whose_files_a_later_one_has_removed_is_shut_out() {
     let mut store = Store::new().await;
-    let whole = whole(&[("a", 1)]);
-    let group = whole.key_groups.value(0);
-    store.save(1, vec![whole]).await;
+    store.save(1, vec![whole(&[("a", 1)])]).await;
     let later = store.checkpoints.own("later", false).await.unwrap();
     store.checkpoints.forget(|_| true).await.unwrap();
     store.checkpoints.sweep(&later).await.unwrap();
-    // An instance has ended: what there is of its state is read.
-    let mut changed = state(vec![changes(&[("a", 3)], &[])]);
-    changed.operators[0].ended = vec![group];
-    let before = store.before();
     let saved = store
-        .checkpoints
-        .save(&store.owner, 2, &changed, before.as_ref());
-    assert_eq!(saved.await.unwrap_err().kind, ErrorKind::Fenced);
+        .try_save(2, state(vec![changes(&[("a", 3)], &[])]))
+        .await;
+    assert_eq!(saved.unwrap_err().kind, ErrorKind::Fenced);
 }
 
 /// The write of an earlier run's manifest hangs until a later one has taken over: before that has begun it counts, and is what
@@ -334,7 +372,7 @@ async fn a_manifest_on_its_way_counts_before_the_next_run_has_begun_or_never() {
     let second = state(Vec::new());
     let late = store
         .checkpoints
-        .save(&store.owner, 2, &second, Some(&follows(&first)))
+        .save(&store.owner, 2, Arc::new(second), Some(&first))
         .await;
     assert_eq!(late.unwrap_err().kind, ErrorKind::Fenced);
     assert!(
@@ -351,7 +389,7 @@ async fn a_manifest_on_its_way_counts_before_the_next_run_has_begun_or_never() {
     // The next one: what the later run has written stays, whatever an earlier one sweeps.
     let last = state(vec![whole(&[("a", 2)])]);
     let saved = checkpoints
-        .save(&later, 4, &last, Some(&follows(&begun)))
+        .save(&later, 4, Arc::new(last), Some(&begun))
         .await
         .unwrap();
     checkpoints

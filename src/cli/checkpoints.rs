@@ -11,6 +11,7 @@ use super::{count, messages, print, tell};
 use crate::checkpoint::{Answer, Checkpoints, Kind, Location, Manifest, Request};
 use crate::error::{Error, Result};
 use crate::session::Message;
+use crate::state::KeyGroups;
 
 /// What to do with checkpoints.
 #[derive(Debug, clap::Args)]
@@ -294,7 +295,10 @@ fn describe(manifest: &Manifest) -> String {
         let _ = writeln!(text, "\n{}\n  {}", operator.id, operator.title);
         for (table, files) in &operator.tables {
             for file in files {
-                let what = if file.whole { "whole" } else { "changes" };
+                let what = match file.whole == KeyGroups::ALL {
+                    true => "whole",
+                    false => "changes",
+                };
                 let _ = writeln!(
                     text,
                     "  {table}: {what} of checkpoint {}, {}, {}, {}",

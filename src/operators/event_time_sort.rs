@@ -11,7 +11,7 @@ use super::{Metrics, Operator, Output, event_times};
 use crate::changelog::Batch;
 use crate::error::Result;
 use crate::graph::SortColumn;
-use crate::state::StatePart;
+use crate::state::{StatePart, TableSnapshot};
 use crate::time::{Millis, Watermark};
 
 /// Holds rows until they are complete, then emits them sorted. One whose time is NULL goes on with the next watermark: it fails
@@ -85,7 +85,7 @@ impl Operator for EventTimeSort {
         Ok(())
     }
 
-    fn snapshot(&mut self) -> Result<Vec<StatePart>> {
+    fn snapshot(&mut self) -> Result<Vec<TableSnapshot>> {
         self.rows.snapshot()
     }
 
@@ -116,7 +116,7 @@ mod tests {
         // They take the places of those that went.
         feed(&mut op, 0, numbers(&[[4, 20], [5, 20], [6, NULL], [7, 30]]));
         let mut other = make();
-        other.restore(op.snapshot().unwrap()).unwrap();
+        other.restore(taken(&mut op)).unwrap();
         for op in [&mut op, &mut other] {
             let sorted = [vec![6, NULL], vec![1, 20], vec![4, 20], vec![5, 20]];
             assert_eq!(advance(op, 20), sorted.map(|row| (row, 1)));

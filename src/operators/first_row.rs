@@ -14,7 +14,7 @@ use super::{Metrics, Operator, Output, event_times};
 use crate::changelog::Batch;
 use crate::error::{Error, Result};
 use crate::graph::{Rank, RankTime};
-use crate::state::{Keys, Slot, StatePart, Table, without_numbers};
+use crate::state::{Keys, Slot, StatePart, Table, TableSnapshot, without_numbers};
 use crate::time::{Millis, Watermark};
 
 /// Where a row waits: its time, then the number of its arrival.
@@ -233,7 +233,7 @@ impl Operator for FirstRow {
     }
 
     /// Parts "waiting", the rows and `__behind`, and "done", the keys.
-    fn snapshot(&mut self) -> Result<Vec<StatePart>> {
+    fn snapshot(&mut self) -> Result<Vec<TableSnapshot>> {
         let mut parts = self.waiting.snapshot()?;
         parts.extend(self.done.snapshot()?);
         Ok(parts)
@@ -334,7 +334,7 @@ mod tests {
             behind(rows(&input(), &[[2, 4, 50], [5, 5, 50]]), &[Some(50); 2]),
         );
         let mut other = build(by_time(), &metrics);
-        other.restore(op.snapshot().unwrap()).unwrap();
+        other.restore(taken(&mut op)).unwrap();
         for op in [&mut op, &mut other] {
             let mut out = Output::default();
             op.on_watermark(Watermark::At(70), &mut out).unwrap();

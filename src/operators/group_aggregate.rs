@@ -10,7 +10,7 @@ use super::{Operator, Output};
 use crate::changelog::Batch;
 use crate::error::Result;
 use crate::graph::Aggregate;
-use crate::state::StatePart;
+use crate::state::{StatePart, TableSnapshot};
 use crate::time::Watermark;
 
 /// Groups without windows.
@@ -54,7 +54,7 @@ impl Operator for GroupAggregate {
         self.groups.on_clock(now)
     }
 
-    fn snapshot(&mut self) -> Result<Vec<StatePart>> {
+    fn snapshot(&mut self) -> Result<Vec<TableSnapshot>> {
         self.groups.snapshot()
     }
 

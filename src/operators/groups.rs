@@ -15,7 +15,7 @@ use super::values::{Keeping, Values};
 use crate::changelog::Batch;
 use crate::error::Result;
 use crate::graph::{Aggregate, AggregateCall, AggregateInput};
-use crate::state::{Slot, StatePart, Table, Touched};
+use crate::state::{Slot, StatePart, Table, TableSnapshot, Touched};
 
 /// The columns of how many rows a group has, and of what a call has accumulated. No column of a query can have such names.
 const ROWS: &str = "__rows";
@@ -317,7 +317,7 @@ impl Groups {
     ///
     /// # Errors
     /// Where rows cannot be given as columns (a bug).
-    pub fn snapshot(&mut self) -> Result<Vec<StatePart>> {
+    pub fn snapshot(&mut self) -> Result<Vec<TableSnapshot>> {
         let mut parts = Vec::new();
         for table in self.tables() {
             parts.extend(table.snapshot()?);

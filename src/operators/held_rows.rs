@@ -12,7 +12,7 @@ use super::sort_order::sorter;
 use crate::changelog::take_rows;
 use crate::error::Result;
 use crate::graph::SortColumn;
-use crate::state::{Slot, StatePart, Table, without_numbers};
+use crate::state::{Slot, StatePart, Table, TableSnapshot, without_numbers};
 use crate::time::Millis;
 
 /// When a row arrived, in the state. No column of a query can have such a name.
@@ -125,7 +125,7 @@ impl HeldRows {
     ///
     /// # Errors
     /// Where rows cannot be given as columns (a bug).
-    pub fn snapshot(&mut self) -> Result<Vec<StatePart>> {
+    pub fn snapshot(&mut self) -> Result<Vec<TableSnapshot>> {
         self.rows.snapshot()
     }
 

@@ -25,7 +25,7 @@ use super::{Element, Operator, Output, event_times};
 use crate::changelog::{Batch, take_rows};
 use crate::error::{Error, Result};
 use crate::graph::{Join, JoinTime};
-use crate::state::{NONE, Slot, StatePart};
+use crate::state::{NONE, Slot, StatePart, TableSnapshot};
 use crate::time::{Millis, Watermark};
 
 /// The rows of one side that wait, in order of time and then of arrival.
@@ -414,7 +414,7 @@ impl Operator for IntervalJoin {
         Ok(())
     }
 
-    fn snapshot(&mut self) -> Result<Vec<StatePart>> {
+    fn snapshot(&mut self) -> Result<Vec<TableSnapshot>> {
         self.sides.snapshot()
     }
 

@@ -14,7 +14,7 @@ use super::{Element, Operator, Output};
 use crate::changelog::{Batch, take_rows};
 use crate::error::Result;
 use crate::graph::{Join, JoinKind};
-use crate::state::{NONE, Slot, StatePart};
+use crate::state::{NONE, Slot, StatePart, TableSnapshot};
 use crate::time::Watermark;
 
 /// What is known of each row besides its values, if rows may go and if the result depends on it. No column of a query has such a
@@ -434,7 +434,7 @@ impl Operator for RegularJoin {
         Ok(())
     }
 
-    fn snapshot(&mut self) -> Result<Vec<StatePart>> {
+    fn snapshot(&mut self) -> Result<Vec<TableSnapshot>> {
         self.sides.snapshot()
     }
 

@@ -9,7 +9,7 @@ use arrow::datatypes::{DataType, Field, FieldRef, Int64Type, Schema, SchemaRef};
 use super::join_rows::{Side, Sides};
 use crate::error::Result;
 use crate::graph::Join;
-use crate::state::{Keys, Lists, Slot, StatePart, StateTtl, Table};
+use crate::state::{Keys, Lists, Slot, StatePart, StateTtl, Table, TableSnapshot};
 
 /// The number of a row in the order of arrival. No column of a query has such a name.
 const NUMBER: &str = "__number";
@@ -305,7 +305,7 @@ impl JoinSides {
     ///
     /// # Errors
     /// Where rows cannot be given as columns (a bug).
-    pub fn snapshot(&mut self) -> Result<Vec<StatePart>> {
+    pub fn snapshot(&mut self) -> Result<Vec<TableSnapshot>> {
         let mut parts = self.sides.left.table.snapshot()?;
         parts.extend(self.sides.right.table.snapshot()?);
         Ok(parts)

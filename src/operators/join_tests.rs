@@ -178,9 +178,9 @@ fn rows_expire_without_a_retraction_and_matched_rows_stay_matched() {
         ttl,
         ..plan(JoinKind::Left)
     });
-    other.restore(join.snapshot().unwrap()).unwrap();
+    other.restore(taken(&mut join)).unwrap();
     advance(&mut other, 20);
-    let parts = other.snapshot().unwrap();
+    let parts = taken(&mut other);
     assert!(parts.iter().all(|p| p.rows.num_rows() == 0));
     let gone = parts.iter().filter_map(|p| p.changes.as_ref());
     assert_eq!(gone.map(|c| c.gone.num_rows()).sum::<usize>(), 3);

@@ -12,7 +12,7 @@ use super::{Operator, Output};
 use crate::changelog::Batch;
 use crate::error::{Error, Result};
 use crate::graph::{Conflict, Rank, RankFunction, RankTime};
-use crate::state::{StatePart, StateTtl};
+use crate::state::{StatePart, StateTtl, TableSnapshot};
 use crate::time::Watermark;
 
 /// Keeps all rows of every key, ranked by arrival, and shows the last or the first.
@@ -100,7 +100,7 @@ impl Operator for UpsertMaterialize {
         self.rows.on_clock(now)
     }
 
-    fn snapshot(&mut self) -> Result<Vec<StatePart>> {
+    fn snapshot(&mut self) -> Result<Vec<TableSnapshot>> {
         self.rows.snapshot()
     }
 

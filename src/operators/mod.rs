@@ -57,7 +57,7 @@ use arrow::array::RecordBatch;
 use crate::changelog::Batch;
 use crate::error::{Error, Result};
 use crate::graph::{Aside, JoinTime, Operation, OverTime, RankTime};
-use crate::state::StatePart;
+use crate::state::{StatePart, TableSnapshot};
 use crate::time::{Millis, Watermark};
 
 pub use calc::Calc;
@@ -180,7 +180,7 @@ pub trait Operator: Send {
     ///
     /// # Errors
     /// Where state cannot be written as rows.
-    fn snapshot(&mut self) -> Result<Vec<StatePart>> {
+    fn snapshot(&mut self) -> Result<Vec<TableSnapshot>> {
         Ok(Vec::new())
     }
 

@@ -7,7 +7,7 @@ use super::changed::{Shown, difference};
 use super::{Operator, Output};
 use crate::changelog::{Batch, take_rows};
 use crate::error::Result;
-use crate::state::{Slot, StatePart, StateTtl, Table};
+use crate::state::{Slot, StatePart, StateTtl, Table, TableSnapshot};
 use crate::time::Watermark;
 
 /// Keeps the last row of every key. A positive weight sets it; a negative one deletes it, whatever the other columns say.
@@ -88,7 +88,7 @@ impl Operator for ChangelogNormalize {
         self.give_up(expired)
     }
 
-    fn snapshot(&mut self) -> Result<Vec<StatePart>> {
+    fn snapshot(&mut self) -> Result<Vec<TableSnapshot>> {
         self.rows.snapshot()
     }
 

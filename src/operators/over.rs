@@ -12,7 +12,7 @@ use super::{Metrics, Operator, Output, event_times};
 use crate::changelog::Batch;
 use crate::error::{Error, Result};
 use crate::graph::{Over, OverTime, SortColumn};
-use crate::state::StatePart;
+use crate::state::{StatePart, TableSnapshot};
 use crate::time::{Millis, Watermark};
 
 /// Rows wait until the watermark has passed their time (or go on at once, by arrival).
@@ -135,7 +135,7 @@ impl Operator for OverAggregate {
     }
 
     /// A part "waiting", the rows that wait, and those of [`Partitions::snapshot`].
-    fn snapshot(&mut self) -> Result<Vec<StatePart>> {
+    fn snapshot(&mut self) -> Result<Vec<TableSnapshot>> {
         let mut parts = self.partitions.snapshot()?;
         if let Some(waiting) = &mut self.waiting {
             parts.extend(waiting.snapshot()?);

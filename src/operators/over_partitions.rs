@@ -14,7 +14,7 @@ use super::over_frame::{Calls, Work};
 use crate::changelog::{Batch, take_rows};
 use crate::error::Result;
 use crate::graph::{AggregateInput, Frame, Over};
-use crate::state::{Slot, StatePart, Table, Touched};
+use crate::state::{Slot, StatePart, Table, TableSnapshot, Touched};
 use crate::time::Millis;
 
 /// The time of the last row of a partition, and number and time of a row. No column of a query can have such names.
@@ -432,7 +432,7 @@ impl Partitions {
     ///
     /// # Errors
     /// Where rows cannot be given as columns (a bug).
-    pub fn snapshot(&mut self) -> Result<Vec<StatePart>> {
+    pub fn snapshot(&mut self) -> Result<Vec<TableSnapshot>> {
         let mut parts = Vec::new();
         for table in self.tables() {
             parts.extend(table.snapshot()?);

@@ -343,7 +343,7 @@ fn a_partition_that_expires_takes_all_it_has_along() {
         feed(&mut op, 0, rows(&input(), &[[2, 1, 7]]));
         advance(&mut op, 9);
         let mut other = make();
-        other.restore(op.snapshot().unwrap()).unwrap();
+        other.restore(taken(&mut op)).unwrap();
         for op in [&mut op, &mut other] {
             advance(op, 9);
             advance(op, 12);
@@ -354,12 +354,7 @@ fn a_partition_that_expires_takes_all_it_has_along() {
             let mut out = Output::default();
             op.on_clock(i64::MAX, &mut out).unwrap();
             advance(op, 1000);
-            let kept: usize = op
-                .snapshot()
-                .unwrap()
-                .iter()
-                .map(|p| p.rows.num_rows())
-                .sum();
+            let kept: usize = taken(op).iter().map(|p| p.rows.num_rows()).sum();
             assert_eq!(kept, 0);
         }
     }

@@ -9,7 +9,7 @@ use super::{Operator, Output};
 use crate::changelog::Batch;
 use crate::error::Result;
 use crate::graph::Rank;
-use crate::state::StatePart;
+use crate::state::{StatePart, TableSnapshot};
 use crate::time::Watermark;
 
 /// Keeps the rows of each partition in order and shows those that rank within the limits (Flink: Rank, Deduplicate that keeps
@@ -55,7 +55,7 @@ impl Operator for TopN {
         self.ranking.on_clock(now)
     }
 
-    fn snapshot(&mut self) -> Result<Vec<StatePart>> {
+    fn snapshot(&mut self) -> Result<Vec<TableSnapshot>> {
         self.ranking.snapshot()
     }
 
@@ -207,7 +207,7 @@ mod tests {
         advance(&mut op, 9);
         feed(&mut op, 0, rows(&input(), &[[1, 8, 1]]));
         let mut other = build(Rank { ttl, ..plan(1) });
-        other.restore(op.snapshot().unwrap()).unwrap();
+        other.restore(taken(&mut op)).unwrap();
         for op in [&mut op, &mut other] {
             assert_eq!(advance(op, 10), []);
             let new = feed(op, 0, rows(&input(), &[[1, 9, 2]]));

@@ -14,7 +14,7 @@ use super::sort_order::sorter;
 use crate::changelog::{Batch, take_rows};
 use crate::error::Result;
 use crate::graph::{Rank, RankFunction};
-use crate::state::{Slot, StatePart, Table};
+use crate::state::{Slot, StatePart, Table, TableSnapshot};
 
 /// What rows are compared by, in bytes.
 type SortKey = Box<[u8]>;
@@ -507,7 +507,7 @@ impl Ranking {
     ///
     /// # Errors
     /// Where rows cannot be given as columns (a bug).
-    pub fn snapshot(&mut self) -> Result<Vec<StatePart>> {
+    pub fn snapshot(&mut self) -> Result<Vec<TableSnapshot>> {
         let mut parts = self.rows.snapshot()?;
         parts.extend(self.partitions.snapshot()?);
         Ok(parts)

@@ -18,7 +18,7 @@ use super::{Element, Operator, Output};
 use crate::changelog::Batch;
 use crate::error::Result;
 use crate::graph::*;
-use crate::state::{StatePart, StateTtl};
+use crate::state::{StatePart, StateTtl, TableSnapshot};
 use crate::time::Watermark;
 
 /// The rows of all tests: a key, a value, a time.
@@ -153,7 +153,7 @@ fn compare(make: &dyn Fn() -> Boxed, feed: &Feed, steps: Vec<Step>) -> Tested {
         let size = |p: StatePart| (p.name, p.rows.num_rows());
         parts.into_iter().map(size).collect()
     };
-    let whole = once.snapshot().unwrap();
+    let whole = taken(&mut once);
     prop_assert!(whole.iter().all(|part| part.changes.is_none()));
     prop_assert_eq!(sizes(instances.state()), sizes(whole));
     Ok(())
@@ -171,7 +171,7 @@ impl Operator for Boxed {
         self.0.on_watermark(watermark, out)
     }
 
-    fn snapshot(&mut self) -> Result<Vec<StatePart>> {
+    fn snapshot(&mut self) -> Result<Vec<TableSnapshot>> {
         self.0.snapshot()
     }
 
@@ -281,7 +281,7 @@ impl Operator for TwoPhases {
         self.1.on_watermark(watermark, out)
     }
 
-    fn snapshot(&mut self) -> Result<Vec<StatePart>> {
+    fn snapshot(&mut self) -> Result<Vec<TableSnapshot>> {
         self.1.snapshot()
     }
 

@@ -12,7 +12,7 @@ use super::window_assign::with_windows;
 use super::{Metrics, Operator, Output, event_times};
 use crate::changelog::Batch;
 use crate::error::{Error, Result};
-use crate::state::{Slot, StatePart, Table};
+use crate::state::{Slot, StatePart, Table, TableSnapshot};
 use crate::time::{Millis, Watermark};
 
 /// When a row arrived, and the session it is in: one that has its number. No column of a query can have such names.
@@ -242,7 +242,7 @@ impl Operator for SessionAssign {
     }
 
     /// A part "rows": the rows of open sessions, with `__number` and `__session`. Sessions follow from them.
-    fn snapshot(&mut self) -> Result<Vec<StatePart>> {
+    fn snapshot(&mut self) -> Result<Vec<TableSnapshot>> {
         self.rows.snapshot()
     }
 
@@ -317,6 +317,7 @@ impl SessionAssign {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
+    use super::super::testing::{behind, taken};
     use super::*;
     use arrow::array::{ArrayRef, RecordBatch, TimestampMillisecondArray};
     use arrow::datatypes::{DataType, Field, Schema, TimeUnit};
@@ -372,25 +373,25 @@ mod tests {
         op.on_batch(0, rows(&[0, 5, 30]), &mut Output::default())
             .unwrap();
         let mut other = assign();
-        other.restore(op.snapshot().unwrap()).unwrap();
+        other.restore(taken(&mut op)).unwrap();
         assert_eq!(sessions_of(&mut other, 100), sessions_of(&mut op, 100));
     }
     /// A row of another partition of the source, whose watermark is past the end of a session that is still open here.
     #[test]
     fn sessions_that_late_rows_kept_apart_stay_apart_after_a_restore() {
         let mut op = assign();
-        let late = super::super::testing::behind(rows(&[0, 5, 7]), &[None, Some(10), None]);
+        let late = behind(rows(&[0, 5, 7]), &[None, Some(10), None]);
         op.on_batch(0, late, &mut Output::default()).unwrap();
         let mut other = assign();
-        other.restore(op.snapshot().unwrap()).unwrap();
+        other.restore(taken(&mut op)).unwrap();
         // 7 belongs to both, and joins them.
         assert_eq!(sessions_of(&mut op, 100), [(0, 17); 3]);
         assert_eq!(sessions_of(&mut other, 100), [(0, 17); 3]);
         let mut op = assign();
-        let late = super::super::testing::behind(rows(&[0, 5]), &[None, Some(10)]);
+        let late = behind(rows(&[0, 5]), &[None, Some(10)]);
         op.on_batch(0, late, &mut Output::default()).unwrap();
         let mut other = assign();
-        other.restore(op.snapshot().unwrap()).unwrap();
+        other.restore(taken(&mut op)).unwrap();
         assert_eq!(sessions_of(&mut op, 100), [(0, 10), (5, 15)]);
         assert_eq!(sessions_of(&mut other, 100), [(0, 10), (5, 15)]);
     }

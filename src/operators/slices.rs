@@ -58,6 +58,9 @@ pub struct Slices {
 /// Keys in the table of heads, and what each has accumulated.
 type Accumulated = (Vec<Slot>, States);
 
+/// One for each call.
+type Accumulators = Vec<Box<dyn GroupsAccumulator>>;
+
 impl Slices {
     /// No slices yet.
     ///
@@ -266,10 +269,7 @@ impl Slices {
 
     /// What keys have accumulated in several places, together: the keys, and for each call an accumulator with a group for each of
     /// them. In each place a key may be once.
-    fn together(
-        &self,
-        places: &[Accumulated],
-    ) -> Result<(Vec<Slot>, Vec<Box<dyn GroupsAccumulator>>)> {
+    fn together(&self, places: &[Accumulated]) -> Result<(Vec<Slot>, Accumulators)> {
         let calls = self.aggregate.calls.iter();
         let mut all = calls.map(accumulator).collect::<Result<Vec<_>>>()?;
         let mut keys: Vec<Slot> = Vec::new();

@@ -16,7 +16,7 @@ use super::super::window_assign::WindowAssign;
 use super::super::{Element, Metrics, Operator, Output};
 use super::*;
 use crate::graph::{AggregateCall, AggregateInput};
-use crate::state::StatePart;
+use crate::state::{StatePart, TableSnapshot};
 use crate::time::{Watermark, WindowSpec};
 
 /// COUNT(*) and SUM(v) by k and window.
@@ -112,7 +112,7 @@ impl Operator for Chain {
         Ok(())
     }
 
-    fn snapshot(&mut self) -> Result<Vec<StatePart>> {
+    fn snapshot(&mut self) -> Result<Vec<TableSnapshot>> {
         let mut local = Output::default();
         self.local.before_barrier(&mut local)?;
         let mut out = Output::default();

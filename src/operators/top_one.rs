@@ -12,7 +12,7 @@ use super::{Operator, Output};
 use crate::changelog::{Batch, take_rows};
 use crate::error::Result;
 use crate::graph::{Rank, RankFunction};
-use crate::state::{Slot, StatePart, Table};
+use crate::state::{Slot, StatePart, Table, TableSnapshot};
 use crate::time::Watermark;
 
 /// Keeps one row for each partition, and emits what replaces it (Flink: Deduplicate that keeps the last row, Rank of 1). As
@@ -134,7 +134,7 @@ impl Operator for TopOne {
         self.expire(expired)
     }
 
-    fn snapshot(&mut self) -> Result<Vec<StatePart>> {
+    fn snapshot(&mut self) -> Result<Vec<TableSnapshot>> {
         self.rows.snapshot()
     }
 

@@ -18,7 +18,7 @@ use super::{Operator, Output};
 use crate::changelog::{Batch, take_rows};
 use crate::error::{Error, Result};
 use crate::graph::{Over, OverTime, SortColumn};
-use crate::state::{Slot, StatePart, Table};
+use crate::state::{Slot, StatePart, Table, TableSnapshot};
 use crate::time::Watermark;
 
 /// When a row arrived. No column of a query can have such a name.
@@ -436,7 +436,7 @@ impl Operator for UpdatingOver {
     }
 
     /// Parts "rows", with `__number`, the order of their arrival, and "partitions".
-    fn snapshot(&mut self) -> Result<Vec<StatePart>> {
+    fn snapshot(&mut self) -> Result<Vec<TableSnapshot>> {
         let mut parts = self.rows.snapshot()?;
         parts.extend(self.partitions.snapshot()?);
         Ok(parts)

@@ -13,7 +13,7 @@ use super::{Operator, Output};
 use crate::changelog::Batch;
 use crate::error::{Error, Result};
 use crate::graph::WatermarkRule;
-use crate::state::StatePart;
+use crate::state::{StatePart, TableSnapshot};
 use crate::time::{PartitionWatermarks, Watermark};
 
 /// Timestamps as milliseconds since the epoch, floored; nulls stay null.
@@ -177,7 +177,7 @@ impl Operator for WatermarkAssign {
         Ok(())
     }
 
-    fn snapshot(&mut self) -> Result<Vec<StatePart>> {
+    fn snapshot(&mut self) -> Result<Vec<TableSnapshot>> {
         let values: Vec<i64> = self.watermarks.positions().map(|(_, w)| w).collect();
         let names = StringArray::from(vec![""; values.len()]);
         let schema = Schema::new(vec![
@@ -188,7 +188,7 @@ impl Operator for WatermarkAssign {
             Arc::new(schema),
             vec![Arc::new(names), Arc::new(Int64Array::from(values))],
         )?;
-        Ok(vec![StatePart::unkeyed("watermark", rows)])
+        Ok(vec![StatePart::unkeyed("watermark", rows).into()])
     }
 
     fn restore(&mut self, parts: Vec<StatePart>) -> Result<()> {

@@ -16,7 +16,7 @@ use super::{Element, Metrics, Operator, Output, event_times};
 use crate::changelog::Batch;
 use crate::error::Result;
 use crate::graph::{Aggregate, AggregateInput};
-use crate::state::{Slot, StatePart};
+use crate::state::{Slot, StatePart, TableSnapshot};
 use crate::time::{Millis, Watermark, Windows};
 
 /// Results are emitted in batches of at most so many rows.
@@ -204,7 +204,7 @@ impl Operator for WindowAggregate {
         Ok(())
     }
 
-    fn snapshot(&mut self) -> Result<Vec<StatePart>> {
+    fn snapshot(&mut self) -> Result<Vec<TableSnapshot>> {
         self.groups.snapshot()
     }
 

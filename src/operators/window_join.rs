@@ -14,7 +14,7 @@ use super::{Element, Metrics, Operator, Output, event_times};
 use crate::changelog::Batch;
 use crate::error::{Error, Result};
 use crate::graph::{Join, JoinTime};
-use crate::state::{NONE, Slot, StatePart};
+use crate::state::{NONE, Slot, StatePart, TableSnapshot};
 use crate::time::Watermark;
 
 /// Keeps rows until the watermark passes their window, then joins the window (Flink: WindowJoin). Append-only.
@@ -221,7 +221,7 @@ impl Operator for WindowJoin {
         Ok(())
     }
 
-    fn snapshot(&mut self) -> Result<Vec<StatePart>> {
+    fn snapshot(&mut self) -> Result<Vec<TableSnapshot>> {
         self.sides.snapshot()
     }
 

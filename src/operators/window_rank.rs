@@ -12,7 +12,7 @@ use super::{Metrics, Operator, Output, event_times};
 use crate::changelog::Batch;
 use crate::error::{Error, Result};
 use crate::graph::{Rank, RankTime};
-use crate::state::{Slot, StatePart};
+use crate::state::{Slot, StatePart, TableSnapshot};
 use crate::time::Watermark;
 
 /// Keeps the first rows of each partition of a window and emits them when the watermark passes it (Flink: WindowRank,
@@ -95,7 +95,7 @@ impl Operator for WindowRank {
         Ok(())
     }
 
-    fn snapshot(&mut self) -> Result<Vec<StatePart>> {
+    fn snapshot(&mut self) -> Result<Vec<TableSnapshot>> {
         self.ranking.snapshot()
     }
 

@@ -6,7 +6,7 @@ use super::topology::Task;
 use crate::error::{Error, ErrorKind, Result};
 use crate::graph::{Graph, NodeId};
 use crate::operators::{Element, Operator, Output};
-use crate::state::StatePart;
+use crate::state::{StatePart, TableSnapshot};
 use crate::time::{Millis, Watermark, WatermarkMerge};
 
 /// The operators of a task instance and the state of its input channels.
@@ -29,7 +29,7 @@ pub struct Chain {
 }
 
 /// The state of operators by node.
-pub type OperatorStates = Vec<(NodeId, Vec<StatePart>)>;
+pub type OperatorStates = Vec<(NodeId, Vec<TableSnapshot>)>;
 
 /// What an element led to.
 #[derive(Debug, Default)]

@@ -29,9 +29,6 @@ impl Committing {
             Work::Store(next) => Event::Stored(self.store(&next).await),
             Work::Commit(manifest) => Event::Committed(self.commit(&manifest).await),
             Work::Save(manifest, to) => Event::Saved(self.save(&manifest, to.as_deref()).await),
-            Work::Compact(manifest) => {
-                Event::Compacted(self.checkpoints.compact(&self.owner, &manifest).await)
-            }
             Work::Answer(name, answer) => {
                 let folder = &self.checkpoints.location;
                 let answered = Request::answer(folder, &name, &answer).await;
@@ -41,9 +38,9 @@ impl Committing {
     }
 
     async fn store(&self, next: &Unstored) -> Result<Manifest> {
-        let before = next.before.as_ref();
+        let (state, before) = (Arc::clone(&next.state), next.before.as_deref());
         self.checkpoints
-            .save(&self.owner, next.epoch, &next.state, before)
+            .save(&self.owner, next.epoch, state, before)
             .await
     }
 

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use super::epochs::{Epochs, Order, Report};
-use crate::checkpoint::{Answer, Before, Compacted, JobState, Manifest, Request};
+use crate::checkpoint::{Answer, JobState, Manifest, Request};
 use crate::error::{Error, ErrorKind, Result};
 
 /// How long storing waits before it is tried again, at first and at most.
@@ -48,8 +48,6 @@ pub enum Event {
     Saved(Result<String>),
     /// What came of [`Work::Answer`].
     Answered(String, Answer, Result<()>),
-    /// What came of [`Work::Compact`].
-    Compacted(Result<Vec<Compacted>>),
     /// An instance has failed: the job ends.
     Failed,
     /// All instances are gone.
@@ -78,8 +76,6 @@ pub enum Work {
     Save(Arc<Manifest>, Option<String>),
     /// Answer the request of this name.
     Answer(String, Answer),
-    /// Write anew what of this has more changes than rows.
-    Compact(Arc<Manifest>),
 }
 
 /// A checkpoint to be stored.
@@ -88,9 +84,9 @@ pub struct Unstored {
     /// Its number.
     pub epoch: u64,
     /// What it holds.
-    pub state: JobState,
+    pub state: Arc<JobState>,
     /// What it follows on.
-    pub before: Option<Before>,
+    pub before: Option<Arc<Manifest>>,
 }
 
 /// How checkpoints are taken.
@@ -134,10 +130,8 @@ pub struct Coordinator {
     epochs: Epochs,
     metrics: Arc<CheckpointMetrics>,
     next_epoch: u64,
-    /// The checkpoint that the next one follows on, and what of it was written anew.
+    /// The checkpoint that the next one follows on.
     before: Option<Arc<Manifest>>,
-    compacted: Vec<Compacted>,
-    is_compacting: bool,
     phase: Phase,
     /// When the checkpoint under way was begun.
     begun: Duration,
@@ -176,8 +170,6 @@ impl Coordinator {
             metrics,
             next_epoch,
             before: before.map(Arc::new),
-            compacted: Vec::new(),
-            is_compacting: false,
             phase: Phase::Idle,
             begun: Duration::ZERO,
             due: timing.interval,
@@ -225,14 +217,6 @@ impl Coordinator {
                             tracing::warn!("a request cannot be answered yet: {error}");
                         }
                     }
-                }
-            }
-            Event::Compacted(compacted) => {
-                self.is_compacting = false;
-                match compacted {
-                    Ok(compacted) => self.compacted = compacted,
-                    // The next checkpoint tries again.
-                    Err(error) => tracing::warn!("state cannot be compacted: {error}"),
                 }
             }
             Event::Failed => self.has_failed = true,
@@ -344,12 +328,6 @@ impl Coordinator {
         let epoch = manifest.epoch;
         self.next_epoch = epoch + 1;
         self.before = Some(Arc::clone(&manifest));
-        // In the background: neither this checkpoint nor the next waits for it.
-        let is_free = !self.is_compacting && self.compacted.is_empty() && !self.is_last;
-        if is_free && !manifest.finished && manifest.is_compactable() {
-            self.is_compacting = true;
-            self.start(Work::Compact(Arc::clone(&manifest)));
-        }
         self.effects.push_back(Effect::Committed(epoch));
         let millis = now.elapsed.saturating_sub(self.begun).as_millis() as u64;
         let (bytes, new_bytes) = (manifest.bytes(), manifest.new_bytes());
@@ -460,11 +438,8 @@ impl Coordinator {
         self.retry = RETRY.0;
         let next = Unstored {
             epoch: self.next_epoch,
-            state: self.epochs.take(now.clock),
-            before: self.before.clone().map(|manifest| Before {
-                manifest,
-                compacted: std::mem::take(&mut self.compacted),
-            }),
+            state: Arc::new(self.epochs.take(now.clock)),
+            before: self.before.clone(),
         };
         self.store(Arc::new(next));
     }

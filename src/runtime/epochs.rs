@@ -5,20 +5,20 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::topology::Task;
 use crate::checkpoint::{JobState, OperatorSnapshot, PartitionPosition, SinkState, SourceState};
 use crate::graph::{Graph, NodeId};
-use crate::state::{KEY_GROUPS, StatePart, instance_of};
+use crate::state::{KEY_GROUPS, TableSnapshot, instance_of};
 
 /// A task instance: the task and its number.
 pub type InstanceId = (usize, usize);
 
 /// What an instance was like when the barrier had come through, or when it ended.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Default)]
 pub struct InstanceState {
     /// Its source and where the partitions of that stand.
     pub source: Option<(NodeId, Vec<PartitionPosition>)>,
     /// How far event time has come for its operators.
     pub watermark: Option<i64>,
     /// The state of its operators.
-    pub operators: Vec<(NodeId, Vec<StatePart>)>,
+    pub operators: Vec<(NodeId, Vec<TableSnapshot>)>,
     /// Its sink and what that has prepared.
     pub prepared: Option<(NodeId, String)>,
 }
@@ -156,10 +156,10 @@ impl Epochs {
             let (nodes, parallelism) = &self.tasks[*task];
             for node in nodes {
                 if let Some(operator) = operators.get_mut(node) {
-                    let groups = 0..KEY_GROUPS;
-                    operator
-                        .ended
-                        .extend(groups.filter(|g| instance_of(*g, *parallelism) == *instance));
+                    let mut groups = 0..KEY_GROUPS;
+                    let is_own = |group: &u16| instance_of(*group, *parallelism) == *instance;
+                    let own = groups.by_ref().filter(is_own).collect();
+                    operator.ended = operator.ended.or(own);
                 }
             }
         }

@@ -272,6 +272,10 @@ pub async fn simulate(
                 for (node, parts) in state.operators {
                     let known = snapshot.watermarks.entry(node).or_insert(state.watermark);
                     *known = (*known).min(state.watermark);
+                    let parts = parts
+                        .iter()
+                        .map(crate::state::TableSnapshot::part)
+                        .collect::<Result<Vec<_>>>()?;
                     snapshot.operators.entry(node).or_default().extend(parts);
                 }
             }

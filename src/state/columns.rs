@@ -58,6 +58,11 @@ impl Bytes {
         }
     }
 
+    /// How many bytes they take.
+    pub fn bytes(&self) -> usize {
+        self.data.len()
+    }
+
     /// One more value.
     ///
     /// # Errors
@@ -276,7 +281,7 @@ impl ColumnType {
         let valid: Vec<bool> = values.clone().map(|(c, at)| c.valid[at]).collect();
         match &self.kept {
             Kept::Fixed(width) => {
-                let bytes = values.map(|(c, at)| c.bytes(at));
+                let bytes = values.map(|(c, at)| c.value(at));
                 let buffer = match width {
                     1 => gathered::<1>(n, bytes),
                     2 => gathered::<2>(n, bytes),
@@ -297,14 +302,14 @@ impl ColumnType {
                 Ok(make_array(data))
             }
             Kept::Boolean => {
-                let bits = BooleanBuffer::from_iter(values.map(|(c, at)| c.bytes(at) == [1]));
+                let bits = BooleanBuffer::from_iter(values.map(|(c, at)| c.value(at) == [1]));
                 Ok(Arc::new(BooleanArray::new(
                     bits,
                     Some(NullBuffer::from(valid)),
                 )))
             }
             Kept::Text => {
-                let lengths = values.clone().map(|(c, at)| c.bytes(at).len());
+                let lengths = values.clone().map(|(c, at)| c.value(at).len());
                 let bytes: usize = lengths.clone().sum();
                 if i32::try_from(bytes).is_err() {
                     return Err(Error::data("over 2 GiB of text in one batch of state")
@@ -312,7 +317,7 @@ impl ColumnType {
                 }
                 let offsets = OffsetBuffer::<i32>::from_lengths(lengths);
                 let mut buffer = MutableBuffer::with_capacity(bytes);
-                values.for_each(|(c, at)| buffer.extend_from_slice(c.bytes(at)));
+                values.for_each(|(c, at)| buffer.extend_from_slice(c.value(at)));
                 let data = ArrayData::builder(self.data_type.clone())
                     .len(n)
                     .add_buffer(offsets.into_inner().into_inner())
@@ -326,7 +331,7 @@ impl ColumnType {
                 let null = converter.convert_columns(&[null])?;
                 let parser = converter.parser();
                 let rows = values.zip(valid).map(|((c, at), valid)| match valid {
-                    true => parser.parse(c.bytes(at)),
+                    true => parser.parse(c.value(at)),
                     false => null.row(0),
                 });
                 let mut columns = converter.convert_rows(rows)?;
@@ -393,7 +398,7 @@ impl Column {
         Ok(())
     }
 
-    fn bytes(&self, at: usize) -> &[u8] {
+    fn value(&self, at: usize) -> &[u8] {
         match &self.values {
             Values::Fixed { width, data } => &data[at * width..(at + 1) * width],
             Values::Bytes(rows) => rows.get(at),
@@ -405,14 +410,17 @@ impl Column {
         self.valid[at]
     }
 
-    /// How many bytes the value at `at` has.
-    pub fn len(&self, at: usize) -> usize {
-        self.bytes(at).len()
+    /// How many bytes the values take.
+    pub fn bytes(&self) -> usize {
+        match &self.values {
+            Values::Fixed { data, .. } => data.len(),
+            Values::Bytes(values) => values.bytes(),
+        }
     }
 
     /// A BIGINT; NULL is 0.
     pub fn int(&self, at: usize) -> i64 {
-        let bytes = self.bytes(at).try_into().unwrap_or_default();
+        let bytes = self.value(at).try_into().unwrap_or_default();
         i64::from_ne_bytes(bytes)
     }
 

@@ -1,6 +1,6 @@
 //! Lists of the rows of a table.
 
-use super::table::{NONE, Slot};
+use super::pages::{NONE, Slot};
 
 /// For each row of a table that owns any, the rows of another table (or the same) that it owns, in the order in which they came.
 #[derive(Debug, Default)]

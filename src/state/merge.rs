@@ -4,18 +4,18 @@ use std::sync::Arc;
 
 use arrow::array::{ArrayRef, BooleanArray, NullArray, RecordBatch};
 use arrow::compute::{concat_batches, filter_record_batch};
-use arrow::row::{Row, RowConverter, Rows, SortField};
+use arrow::row::{OwnedRow, RowConverter, Rows, SortField};
 use hashbrown::HashSet;
 
-use super::StatePart;
+use super::{KeyGroups, StatePart};
 use crate::error::{Error, Result};
 
 /// A part of a merged table has at most so many bytes, roughly: a column of text may not have more than 2 GiB.
 const PART: usize = 512 << 20;
 
 /// Merges parts of one table, oldest first, into the whole table: one part, or several where it is large. They may be of several
-/// instances, whose keys are disjoint at any time. Rows whose key is in a later part of changes, there or gone, are left out; a
-/// whole part replaces nothing: what came before it is not to be given.
+/// instances, whose keys are disjoint at any time. Rows whose key is in a later part of changes, there or gone, or whose key group is
+/// given whole by one, are left out; a whole part replaces nothing: what came before it is not to be given.
 ///
 /// # Errors
 /// No parts, or parts of different tables.
@@ -85,29 +85,38 @@ fn merge_by(parts: Vec<StatePart>, most: usize) -> Result<Vec<StatePart>> {
 /// Which rows of each part no later part replaces; `None`: all.
 fn kept_rows(parts: &[StatePart], key: &[usize]) -> Result<Vec<Option<BooleanArray>>> {
     let mut encoder = Encoder(None);
-    let mut keys: Vec<(Rows, Option<Rows>)> = Vec::with_capacity(parts.len());
-    for part in parts {
-        let gone = match &part.changes {
-            Some(changes) if changes.key != key => {
-                return Err(Error::internal(format!(
-                    "the key of '{}' is not the same in all its parts",
-                    part.name
-                )));
-            }
-            Some(changes) => Some(encoder.encode(&changes.gone)?),
-            None => None,
-        };
-        keys.push((encoder.encode(&part.rows.project(key)?)?, gone));
-    }
-    let mut later: HashSet<Row> = HashSet::new();
+    let mut later: HashSet<OwnedRow> = HashSet::new();
+    // Key groups that later parts give whole.
+    let mut whole = KeyGroups::default();
     let mut kept = Vec::with_capacity(parts.len());
-    for (rows, gone) in keys.iter().rev() {
-        let is_kept = |row: Row| !later.contains(&row);
-        kept.push((!later.is_empty()).then(|| rows.iter().map(is_kept).map(Some).collect()));
-        if let Some(gone) = gone {
-            later.extend(rows.iter());
-            later.extend(gone.iter());
+    for (at, part) in parts.iter().enumerate().rev() {
+        if let Some(changes) = &part.changes
+            && changes.key != key
+        {
+            return Err(Error::internal(format!(
+                "the key of '{}' is not the same in all its parts",
+                part.name
+            )));
         }
+        let groups = part.key_groups.values().iter();
+        let mut keep: Vec<bool> = groups.map(|group| !whole.contains(*group)).collect();
+        let is_first = at == 0;
+        if keep.contains(&true) && !(later.is_empty() && is_first) {
+            let rows = encoder.encode(&part.rows.project(key)?)?;
+            for (row, keep) in rows.iter().zip(&mut keep) {
+                *keep = *keep && !later.contains(&row.owned());
+            }
+            if part.changes.is_some() {
+                let there = rows.iter().zip(&keep).filter(|(_, keep)| **keep);
+                later.extend(there.map(|(row, _)| row.owned()));
+            }
+        }
+        if let Some(changes) = &part.changes {
+            let gone = encoder.encode(&changes.gone)?;
+            later.extend(gone.iter().map(|row| row.owned()));
+            whole = whole.or(changes.whole);
+        }
+        kept.push(keep.contains(&false).then(|| BooleanArray::from(keep)));
     }
     kept.reverse();
     Ok(kept)
@@ -139,7 +148,7 @@ impl Encoder {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
-    use super::super::KEY_GROUPS;
+    use super::super::{KEY_GROUPS, StateChanges};
     use super::*;
     use arrow::array::{Int64Array, RecordBatchOptions};
     use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
@@ -164,14 +173,23 @@ mod tests {
         let none = |rows| {
             let options = RecordBatchOptions::new().with_row_count(Some(rows));
             let empty = Arc::new(Schema::empty());
-            Some(RecordBatch::try_new_with_options(empty, vec![], &options).unwrap())
+            RecordBatch::try_new_with_options(empty, vec![], &options).unwrap()
         };
-        let changed = |value| part(value).replacing(vec![], none(0));
+        let changes = |part: StatePart, gone| StatePart {
+            changes: Some(StateChanges {
+                key: vec![],
+                gone: none(gone),
+                gone_groups: KeyGroups::default(),
+                whole: KeyGroups::default(),
+            }),
+            ..part
+        };
+        let changed = |value| changes(part(value), 0);
         let merge = |parts| merge(parts).unwrap().remove(0);
         let merged = merge(vec![part(1), changed(2), changed(3)]);
         assert_eq!(merged.rows, batch(&[(0, None, 3)]));
         let gone = StatePart::keyed("t", batch(&[]), &[]).unwrap();
-        let merged = merge(vec![merged, gone.replacing(vec![], none(1))]);
+        let merged = merge(vec![merged, changes(gone, 1)]);
         assert_eq!(merged.rows, batch(&[]));
     }
 

@@ -6,32 +6,35 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use arrow::array::{
-    Array, ArrayRef, AsArray, RecordBatch, RecordBatchOptions, UInt32Array, new_null_array,
-};
+use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, UInt32Array};
 use arrow::datatypes::{Int64Type, SchemaRef};
-use arrow::row::{OwnedRow, RowConverter, Rows, SortField};
+use arrow::row::Rows;
 use hashbrown::{HashMap, HashTable};
 use twox_hash::XxHash3_64;
 
-use super::columns::{Bytes, Column, ColumnType};
-use super::{KEY_GROUPS, StatePart, StateTtl, with_numbers};
+use super::key_groups::{KEY_GROUPS, KeyGroups, KeyHasher, key_group};
+use super::pages::{Layout, PAGE, Pages, Slot, place};
+use super::snapshot::{SharedRows, StatePart, TableChanges, TableRows, TableSnapshot};
+use super::ttl::StateTtl;
 use crate::error::{Error, Result};
-
-/// Where a row of a table is.
-pub type Slot = u32;
-
-/// No row: no table has so many.
-pub const NONE: Slot = Slot::MAX;
 
 /// A part of a snapshot has at most so many bytes, roughly: a column of text may not have more than 2 GiB.
 const PART: usize = 512 << 20;
 
-/// Slots of a page.
-const PAGE: usize = 4096;
+/// A page of which fewer slots are part of a snapshot than this is read at once: to share it would mean to copy it soon.
+const WORTH_SHARING: usize = if cfg!(test) { 2 } else { PAGE / 8 };
+
+/// A table of fewer rows is given whole by every snapshot that gives any of it.
+const SMALL: u32 = if cfg!(test) { 3 } else { 4096 };
+
+/// So many key groups are given whole by every snapshot, in turn: so a snapshot is needed for this part of all others at most.
+const IN_TURN: u16 = 2;
+
+/// The key group of a slot is not known.
+const UNKNOWN: u8 = u8::MAX;
 
 /// The column of a snapshot that says when a row was last written. No column of a query can have such a name before it.
-const WRITTEN: &str = "__written";
+pub(super) const WRITTEN: &str = "__written";
 
 const LIVE: u8 = 1;
 /// It changed since the last snapshot.
@@ -45,20 +48,11 @@ const WAITS: u8 = 8;
 pub struct Table {
     // Properties.
     name: String,
-    schema: SchemaRef,
-    /// The columns of the schema that are the key, and the others.
-    key: Vec<usize>,
-    rest: Vec<usize>,
-    /// For each column of the schema its place among the others.
-    places: Vec<usize>,
-    /// `None` where the key has no columns: then there is one row at most.
-    keys: Option<RowConverter>,
-    types: Vec<ColumnType>,
-    /// A row of NULLs: the key, where it has columns, and the other columns.
-    nothing: (Option<OwnedRow>, Vec<Column>),
+    /// The columns that rows are spread over instances by.
     spread: Vec<usize>,
+    hasher: KeyHasher,
     // State.
-    pages: Vec<Page>,
+    pages: Pages,
     flags: Vec<u8>,
     count: usize,
     /// `None` where rows are not found by their keys.
@@ -66,15 +60,16 @@ pub struct Table {
     free: Vec<Slot>,
     changed: Vec<Slot>,
     /// The keys that went since the last snapshot, of those that it has; `None` before the first one.
-    gone: Option<Bytes>,
+    gone: Option<TableChanges>,
+    /// The key group of each slot, where it is known.
+    key_groups: Vec<u8>,
+    /// By key group how many rows there are, of those whose group is known; and how many rows of snapshots have been replaced since
+    /// the group was given whole.
+    live: Vec<u32>,
+    stale: Vec<u32>,
+    /// The key group whose turn it is to be given whole.
+    next_whole: u16,
     expiry: Option<Expiry>,
-}
-
-struct Page {
-    keys: Bytes,
-    columns: Vec<Column>,
-    /// When each row was last written, with a TTL.
-    written: Vec<i64>,
 }
 
 /// What may expire: each row once, at a time when or before which it was written.
@@ -119,16 +114,6 @@ fn hash(key: &[u8]) -> u64 {
     XxHash3_64::oneshot(key)
 }
 
-fn key_of(pages: &[Page], slot: Slot) -> &[u8] {
-    let (page, at) = place(slot);
-    pages[page].keys.get(at)
-}
-
-fn place(slot: Slot) -> (usize, usize) {
-    let slot = slot as usize;
-    (slot / PAGE, slot % PAGE)
-}
-
 impl Table {
     /// Without rows. The columns `key` of `schema` are the key; rows are spread over instances by those of them in `spread`.
     ///
@@ -141,53 +126,27 @@ impl Table {
         spread: &[usize],
         ttl: Option<StateTtl>,
     ) -> Result<Self> {
-        let width = schema.fields().len();
-        let (mut rest, mut places) = (Vec::new(), vec![usize::MAX; width]);
-        for column in (0..width).filter(|column| !key.contains(column)) {
-            places[column] = rest.len();
-            rest.push(column);
-        }
-        let data_type = |column: &usize| schema.field(*column).data_type();
-        let keys = key.iter().map(|c| SortField::new(data_type(c).clone()));
-        let keys: Vec<SortField> = keys.collect();
-        let types = rest.iter().map(|c| ColumnType::new(data_type(c)));
-        let types: Vec<ColumnType> = types.collect::<Result<_>>()?;
-        let keys = match keys.is_empty() {
-            true => None,
-            false => Some(RowConverter::new(keys)?),
-        };
-        let mut nothing: Vec<Column> = types.iter().map(ColumnType::column).collect();
-        nothing.iter_mut().try_for_each(Column::push_null)?;
-        let no_key = match &keys {
-            None => None,
-            Some(converter) => {
-                let nulls = key.iter().map(|c| new_null_array(data_type(c), 1));
-                let rows = converter.convert_columns(&nulls.collect::<Vec<_>>())?;
-                Some(rows.row(0).owned())
-            }
-        };
+        let of_spread = spread.iter().map(|c| schema.field(*c).data_type().clone());
         Ok(Self {
             name: name.to_string(),
-            key: key.to_vec(),
-            places,
-            keys,
-            types,
-            nothing: (no_key, nothing),
-            rest,
             spread: spread.to_vec(),
-            pages: Vec::new(),
+            hasher: KeyHasher::new(of_spread)?,
+            pages: Pages::new(Layout::new(schema, key)?),
             flags: Vec::new(),
             count: 0,
             index: Some(HashTable::new()),
             free: Vec::new(),
             changed: Vec::new(),
             gone: None,
+            key_groups: Vec::new(),
+            live: vec![0; usize::from(KEY_GROUPS)],
+            stale: vec![0; usize::from(KEY_GROUPS)],
+            next_whole: 0,
             expiry: ttl.map(|ttl| Expiry {
                 ttl,
                 now: None,
                 by_time: BTreeMap::new(),
             }),
-            schema,
         })
     }
 
@@ -227,7 +186,7 @@ impl Table {
     /// # Errors
     /// Columns of other types than the key's.
     pub fn keys_of(&self, columns: &[ArrayRef], rows: usize) -> Result<Keys> {
-        Ok(match &self.keys {
+        Ok(match &self.pages.layout.keys {
             None => Keys {
                 rows: None,
                 hashes: vec![hash(&[]); rows],
@@ -245,7 +204,7 @@ impl Table {
     /// The slot of a key, where it has a row.
     pub fn find(&self, keys: &Keys, at: usize) -> Option<Slot> {
         let key = keys.bytes(at);
-        let is_it = |slot: &Slot| key_of(&self.pages, *slot) == key;
+        let is_it = |slot: &Slot| self.pages.key(*slot) == key;
         self.index.as_ref()?.find(keys.hashes[at], is_it).copied()
     }
 
@@ -271,7 +230,7 @@ impl Table {
         }
         let slot = self.room(keys.bytes(at))?;
         let pages = &self.pages;
-        let rehash = |slot: &Slot| hash(key_of(pages, *slot));
+        let rehash = |slot: &Slot| hash(pages.key(*slot));
         if let Some(index) = &mut self.index {
             index.insert_unique(keys.hashes[at], slot, rehash);
         }
@@ -300,7 +259,7 @@ impl Table {
     fn room(&mut self, key: &[u8]) -> Result<Slot> {
         if let Some(slot) = self.free.pop() {
             let (page, at) = place(slot);
-            let page = &mut self.pages[page];
+            let page = self.pages.page_mut(page);
             page.keys.set(at, key)?;
             for column in &mut page.columns {
                 column.set(at, None)?;
@@ -315,78 +274,47 @@ impl Table {
             ))
             .with_help("set 'table.exec.state.ttl', or use a higher parallelism")
         })?;
-        if self.flags.len().is_multiple_of(PAGE) {
-            self.pages.push(Page {
-                keys: Bytes::default(),
-                columns: self.types.iter().map(ColumnType::column).collect(),
-                written: Vec::new(),
-            });
+        let (page, at) = place(slot);
+        if at == 0 {
+            self.pages.add_page();
         }
-        if let Some(page) = self.pages.last_mut() {
-            page.keys.push(key)?;
-            for column in &mut page.columns {
-                column.push_null()?;
-            }
-            if self.expiry.is_some() {
-                page.written.push(i64::MIN);
-            }
+        let page = self.pages.page_mut(page);
+        page.keys.push(key)?;
+        for column in &mut page.columns {
+            column.push_null()?;
+        }
+        if self.expiry.is_some() {
+            page.written.push(i64::MIN);
         }
         self.flags.push(LIVE);
+        self.key_groups.push(UNKNOWN);
         Ok(slot)
     }
 
     // Reading and changing.
 
-    /// The key columns of rows; of [`NONE`] they are NULL.
+    /// The key columns of rows; of [`super::NONE`] they are NULL.
     ///
     /// # Errors
     /// Where Arrow refuses them (a bug).
     pub fn keys(&self, slots: &[Slot]) -> Result<Vec<ArrayRef>> {
-        let nothing = self.nothing.0.as_ref().map_or(&[][..], AsRef::as_ref);
-        self.decoded(slots.iter().map(|slot| match *slot {
-            NONE => nothing,
-            slot => key_of(&self.pages, slot),
-        }))
+        self.pages.keys(slots)
     }
 
-    fn decoded<'a>(&self, keys: impl Iterator<Item = &'a [u8]>) -> Result<Vec<ArrayRef>> {
-        let Some(converter) = &self.keys else {
-            return Ok(Vec::new());
-        };
-        let parser = converter.parser();
-        Ok(converter.convert_rows(keys.map(|key| parser.parse(key)))?)
-    }
-
-    /// The values of a column that is not of the key; of [`NONE`] they are NULL.
+    /// The values of a column that is not of the key; of [`super::NONE`] they are NULL.
     ///
     /// # Errors
     /// Where Arrow refuses them (a bug).
     pub fn values(&self, column: usize, slots: &[Slot]) -> Result<ArrayRef> {
-        let column = self.places[column];
-        self.types[column].array(slots.iter().map(|slot| match *slot {
-            NONE => (&self.nothing.1[column], 0),
-            slot => {
-                let (page, at) = place(slot);
-                (&self.pages[page].columns[column], at)
-            }
-        }))
+        self.pages.values(column, slots)
     }
 
-    /// The values of these columns; of [`NONE`] they are NULL.
+    /// The values of these columns; of [`super::NONE`] they are NULL.
     ///
     /// # Errors
     /// Where Arrow refuses them (a bug).
     pub fn columns(&self, columns: &[usize], slots: &[Slot]) -> Result<Vec<ArrayRef>> {
-        let place = |column: &usize| self.key.iter().position(|key| key == column);
-        let keys = match columns.iter().any(|column| place(column).is_some()) {
-            true => self.keys(slots)?,
-            false => Vec::new(),
-        };
-        let columns = columns.iter().map(|column| match place(column) {
-            Some(at) => Ok(Arc::clone(&keys[at])),
-            None => self.values(*column, slots),
-        });
-        columns.collect()
+        self.pages.columns(columns, slots)
     }
 
     /// Rows as they are.
@@ -394,13 +322,7 @@ impl Table {
     /// # Errors
     /// Where Arrow refuses them (a bug).
     pub fn rows(&self, slots: &[Slot]) -> Result<RecordBatch> {
-        let all: Vec<usize> = (0..self.places.len()).collect();
-        let options = RecordBatchOptions::new().with_row_count(Some(slots.len()));
-        Ok(RecordBatch::try_new_with_options(
-            Arc::clone(&self.schema),
-            self.columns(&all, slots)?,
-            &options,
-        )?)
+        self.pages.rows(slots)
     }
 
     /// Other values of all columns that are not of the key, one for each slot; of the same slot the last counts. `columns` are as
@@ -409,11 +331,9 @@ impl Table {
     /// # Errors
     /// Values of another type.
     pub fn set_rows(&mut self, slots: &[Slot], columns: &[ArrayRef]) -> Result<()> {
-        for at in 0..self.rest.len() {
-            let column = self.rest[at];
-            self.set(column, slots, &columns[column])?;
-        }
-        Ok(())
+        let layout = Arc::clone(&self.pages.layout);
+        let mut rest = layout.rest.iter();
+        rest.try_for_each(|column| self.set(*column, slots, &columns[*column]))
     }
 
     /// Other values of a column that is not of the key, one for each slot; of the same slot the last counts.
@@ -421,24 +341,24 @@ impl Table {
     /// # Errors
     /// Values of another type.
     pub fn set(&mut self, column: usize, slots: &[Slot], values: &ArrayRef) -> Result<()> {
-        let column = self.places[column];
-        let pages = &mut self.pages;
-        self.types[column].each(values, |i, value| {
+        let layout = Arc::clone(&self.pages.layout);
+        let column = layout.places[column];
+        layout.types[column].each(values, |i, value| {
             let (page, at) = place(slots[i]);
-            pages[page].columns[column].set(at, value)
+            self.pages.page_mut(page).columns[column].set(at, value)
         })
     }
 
     /// A value of a BIGINT column that is not of the key; NULL is 0.
     pub fn int(&self, column: usize, slot: Slot) -> i64 {
         let (page, at) = place(slot);
-        self.pages[page].columns[self.places[column]].int(at)
+        self.pages.page(page).columns[self.pages.layout.places[column]].int(at)
     }
 
     /// A value of a BIGINT column that is not of the key.
     pub fn number(&self, column: usize, slot: Slot) -> Option<i64> {
         let (page, at) = place(slot);
-        let column = &self.pages[page].columns[self.places[column]];
+        let column = &self.pages.page(page).columns[self.pages.layout.places[column]];
         column.is_valid(at).then(|| column.int(at))
     }
 
@@ -448,7 +368,8 @@ impl Table {
     /// A column of another type.
     pub fn set_int(&mut self, column: usize, slot: Slot, value: i64) -> Result<()> {
         let (page, at) = place(slot);
-        self.pages[page].columns[self.places[column]].set_int(at, value)
+        let column = self.pages.layout.places[column];
+        self.pages.page_mut(page).columns[column].set_int(at, value)
     }
 
     /// A row is written now.
@@ -457,7 +378,7 @@ impl Table {
         if let Some(expiry) = &mut self.expiry {
             let now = expiry.now.unwrap_or(i64::MIN);
             let (page, at) = place(slot);
-            self.pages[page].written[at] = now;
+            self.pages.page_mut(page).written[at] = now;
             expiry.wait(&mut self.flags[slot as usize], slot, now);
         }
     }
@@ -475,7 +396,7 @@ impl Table {
     /// # Errors
     /// Where its key cannot be remembered.
     pub fn remove(&mut self, slot: Slot) -> Result<()> {
-        let key = key_of(&self.pages, slot);
+        let key = self.pages.key(slot);
         if let Some(index) = &mut self.index
             && let Ok(entry) = index.find_entry(hash(key), |s| *s == slot)
         {
@@ -483,12 +404,18 @@ impl Table {
         }
         self.count -= 1;
         let flags = &mut self.flags[slot as usize];
-        if let Some(gone) = &mut self.gone
+        let group = std::mem::replace(&mut self.key_groups[slot as usize], UNKNOWN);
+        if let Some(changes) = &mut self.gone
             && *flags & KNOWN != 0
         {
-            gone.push(key)?;
+            changes.gone.push(key)?;
+            changes.gone_groups.insert(u16::from(group));
         }
         *flags &= !(LIVE | KNOWN);
+        if group != UNKNOWN {
+            self.live[usize::from(group)] -= 1;
+            self.stale[usize::from(group)] += 1;
+        }
         self.free.push(slot);
         Ok(())
     }
@@ -525,7 +452,7 @@ impl Table {
             dated = expiry.by_time.remove(&i64::MIN).unwrap_or_default();
             for slot in &dated {
                 let (page, at) = place(*slot);
-                self.pages[page].written[at] = time;
+                self.pages.page_mut(page).written[at] = time;
             }
             expiry.by_time.entry(time).or_default().extend(&dated);
         }
@@ -542,7 +469,7 @@ impl Table {
                     continue;
                 }
                 let (page, at) = place(slot);
-                let written = self.pages[page].written[at];
+                let written = self.pages.page(page).written[at];
                 if written.saturating_add(after) <= now {
                     expired.push(slot);
                 } else {
@@ -559,17 +486,18 @@ impl Table {
     // Snapshots.
 
     /// The rows that changed since the last snapshot, and the keys that went; the first time all rows. What follows counts from
-    /// here. One part, or several where that is much.
+    /// here. Key groups of which most rows have changed since they were given whole are given whole, and a few others in turn: so
+    /// what earlier snapshots gave is not needed for ever. Several parts where that is much.
     ///
     /// # Errors
     /// Where rows cannot be given as columns (a bug).
-    pub fn snapshot(&mut self) -> Result<Vec<StatePart>> {
+    pub fn snapshot(&mut self) -> Result<Vec<TableSnapshot>> {
         self.snapshot_by(PART)
     }
 
-    fn snapshot_by(&mut self, most: usize) -> Result<Vec<StatePart>> {
-        let gone = self.gone.replace(Bytes::default());
-        let mut slots = match gone {
+    fn snapshot_by(&mut self, most: usize) -> Result<Vec<TableSnapshot>> {
+        let mut changes = self.gone.replace(TableChanges::default());
+        let mut slots = match changes {
             Some(_) => std::mem::take(&mut self.changed),
             None => self.all(),
         };
@@ -579,87 +507,141 @@ impl Table {
             *flags |= if *flags & LIVE != 0 { KNOWN } else { 0 };
         });
         slots.retain(|slot| self.flags[*slot as usize] & LIVE != 0);
-        slots.sort_unstable();
-        let mut parts = Vec::new();
-        let mut from = 0;
-        let mut bytes = 0;
-        for to in 0..=slots.len() {
-            bytes += slots.get(to).map_or(0, |slot| self.bytes(*slot));
-            if to < slots.len() && (bytes <= most || from == to) {
-                continue;
-            }
-            let part = self.part(&slots[from..to])?;
-            // What went is said once.
-            let gone = match &gone {
-                Some(gone) if from == 0 => Some(self.key_rows(gone)?),
-                Some(_) => Some(self.key_rows(&Bytes::default())?),
-                None => None,
+        self.find_key_groups(&slots)?;
+        if let Some(changes) = &mut changes {
+            changes.whole = self.overdue(&slots);
+            let is_whole = |slot: &Slot| {
+                let group = self.key_groups[*slot as usize];
+                group != UNKNOWN && changes.whole.contains(u16::from(group))
             };
-            parts.push(part.replacing(self.key.clone(), gone));
-            (from, bytes) = (to, slots.get(to).map_or(0, |slot| self.bytes(*slot)));
+            if !changes.whole.is_empty() {
+                slots.retain(|slot| !is_whole(slot));
+                slots.extend((0..self.flags.len() as Slot).filter(is_whole));
+            }
+        }
+        slots.sort_unstable();
+        self.parts(slots, changes, most)
+    }
+
+    /// Rows, whose slots ascend, as parts of about `most` bytes.
+    fn parts(
+        &mut self,
+        slots: Vec<Slot>,
+        mut changes: Option<TableChanges>,
+        most: usize,
+    ) -> Result<Vec<TableSnapshot>> {
+        // Rows of pages that are worth sharing, and others.
+        let (mut shared, mut read) = (Vec::new(), Vec::new());
+        for page in slots.chunk_by(|a, b| place(*a).0 == place(*b).0) {
+            match page.len() >= WORTH_SHARING {
+                true => shared.extend_from_slice(page),
+                false => read.extend_from_slice(page),
+            }
+        }
+        let mut parts = Vec::new();
+        for (slots, is_shared) in [(read, false), (shared, true)] {
+            let mut rest = slots.as_slice();
+            while !rest.is_empty() || (is_shared && parts.is_empty()) {
+                let mut bytes = 0;
+                let fits = |slot: &&Slot| {
+                    bytes += self.pages.bytes(**slot);
+                    bytes <= most
+                };
+                let n = rest.iter().take_while(fits).count();
+                let (first, others) = rest.split_at(n.max(1).min(rest.len()));
+                rest = others;
+                let groups = first.iter().map(|slot| self.key_groups[*slot as usize]);
+                let rows = TableRows {
+                    name: self.name.clone(),
+                    slots: first.to_vec(),
+                    key_groups: groups.map(u16::from).collect(),
+                    is_dated: self.expiry.is_some(),
+                    // What went, and what is whole, is said once.
+                    changes: changes.as_mut().map(std::mem::take),
+                };
+                parts.push(match is_shared {
+                    true => TableSnapshot::Rows(Box::new(SharedRows {
+                        pages: self.pages.share(&rows.slots),
+                        rows,
+                    })),
+                    false => TableSnapshot::Part(Box::new(rows.part(&self.pages)?)),
+                });
+            }
         }
         Ok(parts)
     }
 
-    fn part(&self, slots: &[Slot]) -> Result<StatePart> {
-        let rows = self.written_rows(slots)?;
-        if self.spread != self.key || self.key.is_empty() {
-            return StatePart::keyed(&self.name, rows, &self.spread);
+    /// Finds out the key groups of rows that are new.
+    fn find_key_groups(&mut self, slots: &[Slot]) -> Result<()> {
+        let new = slots.iter().copied();
+        let new = new.filter(|slot| self.key_groups[*slot as usize] == UNKNOWN);
+        let new: Vec<Slot> = new.collect();
+        let by_key = self.spread == self.pages.layout.key && !self.spread.is_empty();
+        let groups: Vec<u16> = match by_key {
+            // Keys are kept in the form in which they are hashed.
+            true => new
+                .iter()
+                .map(|slot| key_group(self.pages.key(*slot)))
+                .collect(),
+            false => {
+                let columns = self.pages.columns(&self.spread, &new)?;
+                self.hasher
+                    .key_groups(&columns, new.len())?
+                    .values()
+                    .to_vec()
+            }
+        };
+        for (slot, group) in new.into_iter().zip(groups) {
+            self.set_key_group(slot, group);
         }
-        Ok(StatePart {
-            name: self.name.clone(),
-            key_groups: slots.iter().map(|slot| self.key_group(*slot)).collect(),
-            rows,
-            changes: None,
-        })
+        Ok(())
     }
 
-    /// Roughly how many bytes a row has.
-    fn bytes(&self, slot: Slot) -> usize {
-        let (page, at) = place(slot);
-        let page = &self.pages[page];
-        let columns = page.columns.iter().map(|column| column.len(at));
-        page.keys.get(at).len() + columns.sum::<usize>()
+    fn set_key_group(&mut self, slot: Slot, group: u16) {
+        self.key_groups[slot as usize] = group as u8;
+        self.live[usize::from(group)] += 1;
     }
 
-    /// The key group of a row that is spread by its whole key: keys are kept in the form in which they are hashed.
-    fn key_group(&self, slot: Slot) -> u16 {
-        (hash(key_of(&self.pages, slot)) % u64::from(KEY_GROUPS)) as u16
-    }
-
-    fn key_rows(&self, keys: &Bytes) -> Result<RecordBatch> {
-        let n = keys.len();
-        let columns = self.decoded((0..n).map(|i| keys.get(i)))?;
-        let options = RecordBatchOptions::new().with_row_count(Some(n));
-        let schema = Arc::new(self.schema.project(&self.key)?);
-        Ok(RecordBatch::try_new_with_options(
-            schema, columns, &options,
-        )?)
-    }
-
-    /// Rows for a snapshot: with a TTL, when each was written comes after its columns.
-    fn written_rows(&self, slots: &[Slot]) -> Result<RecordBatch> {
-        let rows = self.rows(slots)?;
-        // Rows of no columns at all could not be told from no rows.
-        if self.expiry.is_none() && rows.num_columns() > 0 {
-            return Ok(rows);
+    /// The key groups that are to be given whole. `changed`: the rows that are given in any case.
+    fn overdue(&mut self, changed: &[Slot]) -> KeyGroups {
+        for slot in changed {
+            self.stale[usize::from(self.key_groups[*slot as usize])] += 1;
         }
-        let written = slots.iter().map(|slot| {
-            let (page, at) = place(*slot);
-            self.pages[page].written.get(at).copied()
-        });
-        with_numbers(&rows, WRITTEN, written.collect())
+        let mut whole = KeyGroups::default();
+        if self.stale.iter().all(|stale| *stale == 0) {
+            return whole;
+        }
+        let is_small = self.live.iter().sum::<u32>() < SMALL;
+        for group in 0..KEY_GROUPS {
+            let at = usize::from(group);
+            let (live, stale) = (self.live[at], self.stale[at]);
+            if stale > live || (is_small && live + stale > 0) {
+                whole.insert(group);
+            }
+        }
+        let turns = (0..KEY_GROUPS).map(|turn| (self.next_whole + turn) % KEY_GROUPS);
+        let is_there = |group: &u16| self.live[usize::from(*group)] > 0;
+        let turns: Vec<u16> = turns.filter(is_there).take(usize::from(IN_TURN)).collect();
+        if let Some(last) = turns.last() {
+            self.next_whole = (last + 1) % KEY_GROUPS;
+        }
+        turns.into_iter().for_each(|group| whole.insert(group));
+        for group in (0..KEY_GROUPS).filter(|group| whole.contains(*group)) {
+            self.stale[usize::from(group)] = 0;
+        }
+        whole
     }
 
     fn restore(&mut self, part: &StatePart) -> Result<()> {
         let rows = &part.rows;
-        if rows.num_columns() < self.schema.fields().len() {
+        let layout = Arc::clone(&self.pages.layout);
+        if rows.num_columns() < layout.schema.fields().len() {
             return Err(Error::internal(format!(
                 "the state '{}' has other columns than it should",
                 self.name
             )));
         }
-        let keys = self.key.iter().map(|c| Arc::clone(rows.column(*c)));
+        let keys = layout.key.iter().map(|c| Arc::clone(rows.column(*c)));
         let keys = self.keys_of(&keys.collect::<Vec<_>>(), rows.num_rows())?;
         let written = rows.column_by_name(WRITTEN);
         let written = written.and_then(|w| w.as_primitive_opt::<Int64Type>());
@@ -671,7 +653,10 @@ impl Table {
                 && self.expiry.is_some()
             {
                 let (page, at) = place(slot);
-                self.pages[page].written[at] = written.value(i);
+                self.pages.page_mut(page).written[at] = written.value(i);
+            }
+            if self.key_groups[slot as usize] == UNKNOWN {
+                self.set_key_group(slot, part.key_groups.value(i));
             }
         }
         self.set_rows(&slots, rows.columns())?;
@@ -681,7 +666,7 @@ impl Table {
                 let flags = &mut self.flags[slot as usize];
                 *flags &= !WAITS;
                 let (page, at) = place(slot);
-                expiry.wait(flags, slot, self.pages[page].written[at]);
+                expiry.wait(flags, slot, self.pages.page(page).written[at]);
             }
         }
         slots
@@ -700,7 +685,7 @@ impl Table {
                 self.restore(part)?;
             }
         }
-        self.gone = Some(Bytes::default());
+        self.gone = Some(TableChanges::default());
         Ok(())
     }
 }

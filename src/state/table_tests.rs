@@ -68,6 +68,15 @@ fn remove(table: &mut Table, key: Key) -> bool {
     slot.is_some()
 }
 
+fn taken(table: &mut Table) -> Vec<StatePart> {
+    taken_by(table, PART)
+}
+
+fn taken_by(table: &mut Table, most: usize) -> Vec<StatePart> {
+    let parts = table.snapshot_by(most).unwrap();
+    parts.iter().map(|part| part.part().unwrap()).collect()
+}
+
 fn rows(rows: &RecordBatch) -> BTreeMap<Key, i64> {
     let ints = |c: usize| rows.column(c).as_primitive::<Int64Type>();
     let texts = rows.column(2).as_string::<i32>();
@@ -146,7 +155,7 @@ proptest! {
                     model.retain(|_, (_, at)| !expires || at.unwrap() + AFTER > time);
                 }
                 Step::Snapshot => {
-                    log.extend(all.iter_mut().flat_map(|table| table.snapshot().unwrap()));
+                    log.extend(all.iter_mut().flat_map(taken));
                     let whole = merge(log.clone()).unwrap().remove(0);
                     let expected = model.iter().map(|(key, (number, _))| (*key, *number));
                     prop_assert_eq!(rows(&whole.rows), expected.collect::<BTreeMap<_, _>>());
@@ -155,7 +164,7 @@ proptest! {
                 Step::Compact if !log.is_empty() => log = merge(log).unwrap(),
                 Step::Compact => {}
                 Step::Rescale(n) => {
-                    log.extend(all.iter_mut().flat_map(|table| table.snapshot().unwrap()));
+                    log.extend(all.iter_mut().flat_map(taken));
                     let whole = merge(log.clone()).unwrap().remove(0);
                     all = (0..n).map(|_| table(expires)).collect();
                     for (i, table) in all.iter_mut().enumerate() {
@@ -191,9 +200,9 @@ fn a_table_without_a_key_has_one_row() {
         (&[0][..], &[0, 0][..])
     );
     table.set_int(0, 0, 7).unwrap();
-    let first = table.snapshot().unwrap().remove(0);
+    let first = taken(&mut table).remove(0);
     table.remove(0).unwrap();
-    let second = table.snapshot().unwrap().remove(0);
+    let second = taken(&mut table).remove(0);
     let mut other = make().unwrap();
     other.restore_all(std::slice::from_ref(&first)).unwrap();
     assert_eq!(other.int(0, 0), 7);
@@ -208,7 +217,7 @@ fn rows_that_are_spread_by_their_key_have_the_groups_of_it() {
     let columns = [Arc::clone(&columns[1]), Arc::clone(&columns[0])];
     let keys = table.keys_of(&columns, 3).unwrap();
     table.write_all(&keys).unwrap();
-    let part = table.snapshot().unwrap().remove(0);
+    let part = taken(&mut table).remove(0);
     let expected = StatePart::keyed("t", part.rows.clone(), &[1, 0]).unwrap();
     assert_eq!(part.key_groups, expected.key_groups);
 }
@@ -220,19 +229,15 @@ fn a_large_table_is_given_in_several_parts() {
         &mut table,
         &[((1, None), 5), ((2, None), 8), ((3, None), 7)],
     );
-    let parts = table.snapshot_by(1).unwrap();
+    let parts = taken_by(&mut table, 1);
     assert_eq!(parts.len(), 3);
     write(&mut table, &[((1, None), 4), ((4, None), 2)]);
     assert!(remove(&mut table, (2, None)));
-    let all = parts.into_iter().chain(table.snapshot_by(1).unwrap());
+    let all = parts.into_iter().chain(taken_by(&mut table, 1));
     let whole = merge(all.collect()).unwrap().remove(0);
     let expected = [((1, None), 4), ((3, None), 7), ((4, None), 2)];
     assert_eq!(rows(&whole.rows), BTreeMap::from(expected));
-    assert_eq!(
-        table.snapshot_by(1).unwrap().len(),
-        1,
-        "a part also of nothing"
-    );
+    assert_eq!(taken_by(&mut table, 1).len(), 1, "a part also of nothing");
 }
 
 #[test]
@@ -246,4 +251,31 @@ fn a_slot_is_used_again_with_nothing_left_in_it() {
     assert!(table.values(2, &[0]).unwrap().is_null(0));
     assert_eq!(table.all(), [0, 1]);
     assert_eq!(table.slots(), 2);
+}
+
+/// Whoever stores a snapshot sees the rows as they were, whatever becomes of the table meanwhile.
+#[test]
+fn a_snapshot_stays_as_it_was() {
+    let mut table = table(false);
+    let all: Vec<(Key, i64)> = (0..10_000).map(|k| ((k, None), k % 40)).collect();
+    write(&mut table, &all);
+    let first = table.snapshot().unwrap();
+    assert!(matches!(first[..], [TableSnapshot::Rows(_)]), "{first:?}");
+    let read = std::thread::spawn(move || {
+        let parts = first.iter().map(|part| part.part().unwrap());
+        (parts.collect::<Vec<_>>(), first)
+    });
+    for (key, _) in &all[..5000] {
+        assert!(remove(&mut table, *key));
+    }
+    let changed: Vec<(Key, i64)> = all[5000..].iter().map(|(key, n)| (*key, n + 1)).collect();
+    write(&mut table, &changed);
+    let (parts, first) = read.join().unwrap();
+    let expected: BTreeMap<Key, i64> = all.into_iter().collect();
+    assert_eq!(rows(&parts[0].rows), expected);
+    let again = first[0].part().unwrap();
+    assert_eq!(rows(&again.rows), expected);
+    let parts = parts.into_iter().chain(taken(&mut table));
+    let whole = merge(parts.collect()).unwrap().remove(0);
+    assert_eq!(rows(&whole.rows), changed.into_iter().collect());
 }
