@@ -12,6 +12,7 @@ use arrow::row::{RowConverter, SortField};
 use datafusion::common::ScalarValue;
 use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_expr::expressions::Column;
+use datafusion::physical_expr_common::physical_expr::is_volatile;
 use flowline_udfs::{Before, FrameFunction, Moves, Segment, Step, frame_function};
 use hashbrown::HashSet;
 
@@ -40,6 +41,7 @@ pub struct Calls {
     distinct: Vec<Shared>,
     /// How many rows before a row any LAG looks at.
     reach: usize,
+    are_small: bool,
 }
 
 struct Call {
@@ -62,7 +64,8 @@ enum Kind {
     Accumulated(AggregateCall),
     /// As there, but nothing can be taken back: computed from all rows of the frame each time.
     Whole(AggregateCall),
-    Lag(usize, Option<Expression>),
+    /// How many rows back, and the argument that stands where there is none.
+    Lag(usize, Option<usize>),
     Rank(RankFunction),
 }
 
@@ -103,6 +106,7 @@ impl Calls {
             states: ["__rows", "__rank", "__dense_rank"].map(number).to_vec(),
             distinct: Vec::new(),
             reach: 0,
+            are_small: true,
         };
         let mut fields = Vec::new();
         for (c, call) in over.calls.iter().enumerate() {
@@ -143,8 +147,14 @@ impl Calls {
                     .map(|a| fields[*a].data_type().clone())
                     .collect();
                 let kind = self.kind(call, &inputs, &mut types)?;
+                let name = call.function.fun().name();
                 // MIN and MAX are the same over distinct values.
-                let is_extreme = matches!(call.function.fun().name(), "min" | "max");
+                let is_extreme = matches!(name, "min" | "max");
+                // Of other functions a text may be made of all values.
+                let of_one = is_extreme || matches!(name, "first_value" | "last_value");
+                let is_fixed = |t: &DataType| t.is_primitive() || *t == DataType::Boolean;
+                self.are_small &= !call.distinct || is_extreme;
+                self.are_small &= of_one || types.iter().all(is_fixed);
                 if call.distinct && !is_extreme {
                     let column = |at: &usize| Arc::new(Column::new("", *at)) as Expression;
                     let of = arguments.iter().map(column).collect();
@@ -160,7 +170,7 @@ impl Calls {
             } => {
                 self.reach = self.reach.max(*offset);
                 arguments.push(place(value)?);
-                Kind::Lag(*offset, default.clone())
+                Kind::Lag(*offset, default.as_ref().map(&mut place).transpose()?)
             }
             OverFunction::Rank(function) => Kind::Rank(*function),
         };
@@ -240,10 +250,14 @@ impl Calls {
         self.reach > 0 || self.calls.iter().any(whole)
     }
 
-    /// Whether what calls know of a partition has a few bytes, so that it can be kept for many of its rows.
+    /// Whether what calls know of a partition is small however many rows it has, so that it can be kept for many of its rows.
     pub fn are_small(&self) -> bool {
-        let small = |field: &FieldRef| field.data_type().primitive_width().is_some();
-        self.distinct.is_empty() && self.states.iter().all(small)
+        self.are_small
+    }
+
+    /// Whether arguments have other values each time.
+    pub fn are_volatile(&self) -> bool {
+        self.expressions.iter().any(is_volatile)
     }
 
     /// Evaluates the arguments of rows.
@@ -256,7 +270,7 @@ impl Calls {
     }
 
     /// Goes through the steps: a column of results for each call, with a row for each that entered, and what is known after each
-    /// segment. `states`: what was known before; `rows`: the rows that enter.
+    /// segment. `states`: what was known before.
     ///
     /// # Errors
     /// Where a function fails on a value.
@@ -264,10 +278,9 @@ impl Calls {
         &mut self,
         work: &Work,
         states: &[ArrayRef],
-        rows: &RecordBatch,
     ) -> Result<(Vec<ArrayRef>, Vec<ArrayRef>)> {
         let (numbers, mut after) = numbers(work, states);
-        let mut each = Vec::with_capacity(rows.num_rows());
+        let mut each = Vec::with_capacity(work.steps.len());
         for (step, entering) in (0u32..).zip(&work.steps) {
             each.extend(std::iter::repeat_n(step, entering.enter.len()));
         }
@@ -321,7 +334,8 @@ impl Calls {
                     call.distinct.is_some(),
                 )?)?,
                 Kind::Lag(offset, default) => {
-                    lag(work, &values[0], *offset, default.as_ref(), rows)?
+                    let default = default.map(|at| &work.arguments[at]);
+                    lag(work, &values[0], *offset, default)?
                 }
                 Kind::Rank(RankFunction::RowNumber) => Arc::clone(&numbers[0]),
                 Kind::Rank(RankFunction::Rank) => Arc::clone(&numbers[1]),
@@ -439,26 +453,23 @@ fn lag(
     work: &Work,
     values: &ArrayRef,
     offset: usize,
-    default: Option<&Expression>,
-    rows: &RecordBatch,
+    default: Option<&ArrayRef>,
 ) -> Result<ArrayRef> {
-    let mut places = Vec::with_capacity(rows.num_rows());
+    let mut places = Vec::with_capacity(work.steps.len());
     for (segment, first) in work.segments.iter().zip(&work.firsts) {
         for step in &work.steps[segment.steps.clone()] {
             // Counted from the last of rows that are equal in order.
             let back = step.enter.end.checked_sub(offset + 1);
             let back = back.filter(|at| at >= first);
-            for _ in step.enter.clone() {
-                places.push(match back {
-                    Some(at) => (0, at),
-                    None => (1, places.len()),
-                });
-            }
+            places.extend(step.enter.clone().map(|row| match back {
+                Some(at) => (0, at),
+                None => (1, row),
+            }));
         }
     }
     let default = match default {
-        Some(default) => cast(&evaluate::values(default, rows)?, values.data_type())?,
-        None => new_null_array(values.data_type(), rows.num_rows()),
+        Some(default) => cast(default, values.data_type())?,
+        None => new_null_array(values.data_type(), values.len()),
     };
     Ok(interleave(&[values.as_ref(), default.as_ref()], &places)?)
 }

@@ -152,7 +152,7 @@ impl Partitions {
         let states = (first..first + self.calls.states().len())
             .map(|c| self.table.values(c, &touched.slots[..touched.known]));
         let states: Vec<ArrayRef> = states.collect::<Result<_>>()?;
-        let (results, after) = self.calls.run(&work, &states, &sorted)?;
+        let (results, after) = self.calls.run(&work, &states)?;
         for (column, state) in (first..).zip(&after) {
             self.table.set(column, &touched.slots, state)?;
         }

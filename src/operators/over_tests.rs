@@ -8,6 +8,7 @@ use datafusion::functions_aggregate::{count, sum};
 use datafusion::logical_expr::AggregateUDF;
 use datafusion::physical_expr::aggregate::AggregateExprBuilder;
 use datafusion::physical_expr::expressions::{Column, lit};
+use datafusion::physical_expr::{PhysicalExpr, ScalarFunctionExpr};
 use proptest::prelude::*;
 
 use super::over::OverAggregate;
@@ -358,4 +359,36 @@ fn a_partition_that_expires_takes_all_it_has_along() {
             assert_eq!(kept, 0);
         }
     }
+}
+
+#[test]
+fn what_goes_is_what_came_where_arguments_have_other_values_each_time() {
+    let mut all = flowline_udfs::scalar_functions().into_iter();
+    let random = all.find(|f| f.name() == "rand_integer").unwrap();
+    let config = Arc::new(datafusion::config::ConfigOptions::default());
+    let random = ScalarFunctionExpr::try_new(random, vec![lit(1_000_000_000)], &input(), config);
+    let random: Arc<dyn PhysicalExpr> = Arc::new(random.unwrap());
+    let calls = vec![OverFunction::Lag {
+        value: Arc::clone(&random),
+        offset: 1,
+        default: Some(random),
+    }];
+    let order = SortColumn {
+        column: 2,
+        descending: false,
+        nulls_first: true,
+    };
+    let over = plan(OverTime::Updating(vec![order]), Frame::RowsUnbounded, calls);
+    let mut schema = output(&over).fields().to_vec();
+    schema[3] = Arc::new(Field::new("c0", DataType::Int32, true));
+    let schema = Arc::new(Schema::new(schema));
+    let make = || UpdatingOver::new(&over, &input(), &schema).unwrap();
+    let (mut instances, mut folded) = (Instances::new(1, make), Folded::new());
+    for times in [[1, 9], [5, 7], [0, 6]] {
+        let batch = rows(&input(), &times.map(|t| [1, 0, t]));
+        instances.on_batch(0, &batch, &[0], &mut folded);
+        instances.rescale(1, make);
+    }
+    let weights: Vec<i64> = folded.values().copied().collect();
+    assert_eq!(weights, [1; 6], "{folded:?}");
 }

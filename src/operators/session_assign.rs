@@ -190,7 +190,7 @@ impl Operator for SessionAssign {
         let places = self.rows.keys_of(&columns, n)?;
         let mut late = LateRows::default();
         let mut keep = Vec::with_capacity(n);
-        let (mut slots, mut numbers) = (Vec::with_capacity(n), Vec::with_capacity(n));
+        let mut slots = Vec::with_capacity(n);
         for (i, time) in times.values().iter().enumerate() {
             let behind = batch.behind(i);
             let (mut session, watermark) = self.judge(self.open.find(&keys, i), *time, behind);
@@ -206,7 +206,6 @@ impl Operator for SessionAssign {
             self.rows.set_int(self.width + 1, slot, session.number)?;
             session.rows.push(slot);
             slots.push(slot);
-            numbers.push(session.number);
             self.keep(key, session);
         }
         let kept = match late.is_empty() {

@@ -39,7 +39,7 @@ pub struct UpdatingOver {
     width: usize,
     // State.
     partitions: Table,
-    /// By partition and number of arrival.
+    /// By partition and number of arrival; with arguments that would have other values the next time.
     rows: Table,
     /// By slot of the partition.
     lists: Vec<List>,
@@ -95,6 +95,9 @@ impl UpdatingOver {
         let mut fields = input.fields().to_vec();
         let width = fields.len();
         fields.push(number);
+        if calls.are_volatile() {
+            fields.extend(calls.argument_schema().fields().iter().cloned());
+        }
         let mut key = over.partition.clone();
         key.push(width);
         let rows = Arc::new(Schema::new(fields));
@@ -174,6 +177,7 @@ impl UpdatingOver {
         let mut places = self.partition_columns(&coming);
         let numbers = (self.next..).take(coming.num_rows());
         places.push(Arc::new(Int64Array::from_iter_values(numbers)));
+        let numbers = places.last().cloned();
         let places = self.rows.keys_of(&places, coming.num_rows())?;
         let by_peers = self.calls.by_peers();
         let mut changed: Vec<Changed> = Vec::new();
@@ -216,7 +220,12 @@ impl UpdatingOver {
                 gone.extend(list.remove(&place, value));
             }
         }
-        self.rows.set_rows(&slots, coming.columns())?;
+        let mut columns = coming.columns().to_vec();
+        if self.calls.are_volatile() {
+            columns.extend(numbers);
+            columns.extend(self.calls.evaluate(&coming)?);
+        }
+        self.rows.set_rows(&slots, &columns)?;
         Ok((changed, gone))
     }
 
@@ -280,7 +289,10 @@ impl UpdatingOver {
         orders: &Option<Rows>,
     ) -> Result<(Work, Vec<(usize, usize)>)> {
         let mut work = Work {
-            arguments: self.calls.evaluate(rows)?,
+            arguments: match self.calls.are_volatile() {
+                true => rows.columns()[self.width + 1..].to_vec(),
+                false => self.calls.evaluate(rows)?,
+            },
             ..Work::default()
         };
         let (has_marks, by_peers) = (self.calls.are_small(), self.calls.by_peers());
@@ -342,7 +354,7 @@ impl UpdatingOver {
         let entering = UInt32Array::from_iter_values(entering.map(|row| row as u32));
         let own: Vec<usize> = (0..self.width).collect();
         let entered = take_rows(&rows.project(&own)?, &entering)?;
-        let (results, after) = self.calls.run(&work, &states, &entered)?;
+        let (results, after) = self.calls.run(&work, &states)?;
         let numbers = rows.column(self.width).as_primitive::<Int64Type>();
         let place = |row: usize| (bytes(&orders, row).into(), numbers.value(row));
         self.marks
