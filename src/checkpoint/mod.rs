@@ -82,6 +82,13 @@ pub struct FileRef {
     pub checksum: String,
 }
 
+impl FileRef {
+    /// Whether it is the whole table.
+    pub fn is_whole(&self) -> bool {
+        self.whole == KeyGroups::ALL
+    }
+}
+
 /// An operator in a checkpoint.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OperatorState {

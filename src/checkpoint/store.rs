@@ -500,7 +500,7 @@ async fn write_operators(
                 };
                 // What has not changed since then is there already.
                 let same = |f: &&FileRef| f.checksum == new.checksum && f.bytes == new.bytes;
-                match (new.whole == KeyGroups::ALL).then(|| earlier.iter().find(same)) {
+                match new.is_whole().then(|| earlier.iter().find(same)) {
                     Some(Some(same)) => files = vec![same.clone()],
                     _ => {
                         folder.write(&new.path, bytes).await?;

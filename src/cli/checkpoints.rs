@@ -11,7 +11,6 @@ use super::{count, messages, print, tell};
 use crate::checkpoint::{Answer, Checkpoints, Kind, Location, Manifest, Request};
 use crate::error::{Error, Result};
 use crate::session::Message;
-use crate::state::KeyGroups;
 
 /// What to do with checkpoints.
 #[derive(Debug, clap::Args)]
@@ -295,7 +294,7 @@ fn describe(manifest: &Manifest) -> String {
         let _ = writeln!(text, "\n{}\n  {}", operator.id, operator.title);
         for (table, files) in &operator.tables {
             for file in files {
-                let what = match file.whole == KeyGroups::ALL {
+                let what = match file.is_whole() {
                     true => "whole",
                     false => "changes",
                 };

@@ -56,7 +56,7 @@ pub struct Table {
     flags: Vec<u8>,
     count: usize,
     /// `None` where rows are not found by their keys.
-    index: Option<HashTable<Slot>>,
+    index: Option<HashTable<Entry>>,
     free: Vec<Slot>,
     changed: Vec<Slot>,
     /// The keys that went since the last snapshot, of those that it has; `None` before the first one.
@@ -79,10 +79,24 @@ struct Expiry {
     by_time: BTreeMap<i64, Vec<Slot>>,
 }
 
+/// Where the row of a key is, with a hash of the key: to move entries no key need be read.
+#[derive(Clone, Copy)]
+struct Entry {
+    hash: u32,
+    slot: Slot,
+}
+
+impl Entry {
+    /// All bits of the hash of an entry count for its place and its tag.
+    fn hash(hash: u32) -> u64 {
+        u64::from(hash).wrapping_mul(0x9E37_79B9_7F4A_7C15)
+    }
+}
+
 /// Keys in the form in which a table compares them.
 pub struct Keys {
     rows: Option<Rows>,
-    hashes: Vec<u64>,
+    hashes: Vec<u32>,
 }
 
 impl Keys {
@@ -103,15 +117,16 @@ impl Keys {
         let mut known: HashTable<usize> = HashTable::with_capacity(self.count());
         let all = (0..self.count()).map(|at| {
             let is_it = |other: &usize| self.bytes(*other) == self.bytes(at);
-            let entry = known.entry(self.hashes[at], is_it, |at| self.hashes[*at]);
+            let hash = |at: &usize| Entry::hash(self.hashes[*at]);
+            let entry = known.entry(hash(&at), is_it, hash);
             *entry.or_insert(at).get()
         });
         all.collect()
     }
 }
 
-fn hash(key: &[u8]) -> u64 {
-    XxHash3_64::oneshot(key)
+fn hash(key: &[u8]) -> u32 {
+    XxHash3_64::oneshot(key) as u32
 }
 
 impl Table {
@@ -204,8 +219,10 @@ impl Table {
     /// The slot of a key, where it has a row.
     pub fn find(&self, keys: &Keys, at: usize) -> Option<Slot> {
         let key = keys.bytes(at);
-        let is_it = |slot: &Slot| self.pages.key(*slot) == key;
-        self.index.as_ref()?.find(keys.hashes[at], is_it).copied()
+        let hash = keys.hashes[at];
+        let is_it = |entry: &Entry| entry.hash == hash && self.pages.key(entry.slot) == key;
+        let found = self.index.as_ref()?.find(Entry::hash(hash), is_it);
+        found.map(|entry| entry.slot)
     }
 
     /// The slots of keys that have rows.
@@ -229,10 +246,10 @@ impl Table {
             return Ok((found, false));
         }
         let slot = self.room(keys.bytes(at))?;
-        let pages = &self.pages;
-        let rehash = |slot: &Slot| hash(pages.key(*slot));
         if let Some(index) = &mut self.index {
-            index.insert_unique(keys.hashes[at], slot, rehash);
+            let hash = keys.hashes[at];
+            let rehash = |entry: &Entry| Entry::hash(entry.hash);
+            index.insert_unique(Entry::hash(hash), Entry { hash, slot }, rehash);
         }
         self.count += 1;
         self.touch(slot);
@@ -398,7 +415,7 @@ impl Table {
     pub fn remove(&mut self, slot: Slot) -> Result<()> {
         let key = self.pages.key(slot);
         if let Some(index) = &mut self.index
-            && let Ok(entry) = index.find_entry(hash(key), |s| *s == slot)
+            && let Ok(entry) = index.find_entry(Entry::hash(hash(key)), |e| e.slot == slot)
         {
             entry.remove();
         }
