@@ -430,14 +430,30 @@ impl Query<'_> {
                 let table = self.pick(&["a", "b"]);
                 let condition = self.condition(table);
                 let by = self.pick(&["", "k, ", "w, "]);
-                let select = "COUNT(*) AS n, SUM(v) AS s, MAX(v) AS m, COUNT(DISTINCT k) AS d";
+                // Without DISTINCT overlapping windows are put together from slices.
+                let select = self.pick(&[
+                    "COUNT(*) AS n, SUM(v) AS s, MAX(v) AS m, COUNT(DISTINCT k) AS d",
+                    "COUNT(*) AS n, SUM(v) AS s, MAX(v) AS m, AVG(w) AS d",
+                ]);
+                let overlapping = self.random.u8(1..6);
+                let (windows, size) = match overlapping {
+                    1 => ("TUMBLE", "INTERVAL '1' MINUTE".to_string()),
+                    n => ("HOP", format!("INTERVAL '1' MINUTE, INTERVAL '{n}' MINUTE")),
+                };
+                let from = |back: u8| {
+                    format!(
+                        "SELECT k, v, w, FLOOR(ts TO MINUTE) - INTERVAL '{back}' MINUTE AS ws FROM {table} WHERE {condition}"
+                    )
+                };
+                let all: Vec<String> = (0..overlapping).map(from).collect();
                 Pair {
                     stream: format!(
-                        "SELECT {by}window_start AS ws, {select} FROM TABLE(TUMBLE(TABLE {table}, DESCRIPTOR(ts), INTERVAL '1' MINUTE)) AS {table} \
+                        "SELECT {by}window_start AS ws, {select} FROM TABLE({windows}(TABLE {table}, DESCRIPTOR(ts), {size})) AS {table} \
                          WHERE {condition} GROUP BY {by}window_start, window_end"
                     ),
                     batch: format!(
-                        "SELECT {by}FLOOR(ts TO MINUTE) AS ws, {select} FROM {table} WHERE {condition} GROUP BY {by}FLOOR(ts TO MINUTE)"
+                        "SELECT {by}ws, {select} FROM ({}) AS t GROUP BY {by}ws",
+                        all.join(" UNION ALL ")
                     ),
                 }
             }
