@@ -1,5 +1,5 @@
-//! Unbounded aggregates over evenly drawn keys, from CSV, one instance: CPU seconds per million rows (user + system, whole
-//! process, marginal between two sizes) and memory per key.
+//! Unbounded aggregates over evenly drawn keys, and overlapping windows, from CSV, one instance: CPU seconds per million rows (user
+//! + system, whole process, marginal between two sizes) and memory per key.
 //!
 //! `cargo bench --bench groups`: takes some minutes and writes the table of BENCHMARKS.md to stdout.
 //! KEYS=1000000 keys; ROWS=6000000 sets the larger size (the smaller is a third of it); ROUNDS=3 the number of runs of which the
@@ -68,7 +68,60 @@ fn main() {
         }
         println!("{row}");
     }
+    println!();
+    windows(rows, rounds, &dir);
     std::fs::remove_dir_all(&dir).unwrap();
+}
+
+/// Windows that begin every second, alone or an hour long, over 100 keys and 1,000 rows a second.
+fn windows(rows: u64, rounds: u64, dir: &Path) {
+    let sizes = [rows / 3, rows];
+    let files = sizes.map(|n| write_times(n, dir));
+    let second = "INTERVAL '1' SECOND";
+    let kinds = [
+        ("TUMBLE of 1 s", "TUMBLE", second.to_string()),
+        (
+            "HOP of 1 s over 1 hour",
+            "HOP",
+            format!("{second}, INTERVAL '1' HOUR"),
+        ),
+    ];
+    println!("| windows | CPU s per million rows |\n|---|---|");
+    for (name, function, lengths) in kinds {
+        let mut jobs = files.each_ref().map(|file| {
+            let sql = format!(
+                "CREATE TABLE input (k BIGINT, v BIGINT, ts TIMESTAMP(3), WATERMARK FOR ts AS ts)
+                   WITH ('connector' = 'filesystem', 'path' = '{}', 'format' = 'csv');
+                 CREATE TABLE output (k BIGINT, window_end TIMESTAMP(3), n BIGINT, s BIGINT) WITH ('connector' = 'blackhole');
+                 INSERT INTO output SELECT k, window_end, COUNT(*), SUM(v)
+                   FROM TABLE({function}(TABLE input, DESCRIPTOR(ts), {lengths})) GROUP BY k, window_start, window_end;",
+                file.display()
+            );
+            run_sql(&binaries()[0], &sql)
+        });
+        let taken = in_turn(&mut jobs, rounds);
+        let seconds = marginal((sizes[0], taken[0]), (sizes[1], taken[1]));
+        println!("| {name} | {seconds:.3} |");
+    }
+}
+
+/// Rows of a key, a number and a time, 1,000 of them a second.
+fn write_times(rows: u64, dir: &Path) -> PathBuf {
+    let file = dir.join(format!("times-{rows}.csv"));
+    let mut out = BufWriter::new(std::fs::File::create(&file).unwrap());
+    let mut random = fastrand::Rng::with_seed(7);
+    for i in 0..rows {
+        let (millis, second) = (i % 1000, i / 1000);
+        let (hour, minute) = (second / 3600, second / 60 % 60);
+        let (key, number, second) = (random.u32(..100), random.u32(..1_000_000), second % 60);
+        writeln!(
+            out,
+            "{key},{number},2025-01-01 {hour:02}:{minute:02}:{second:02}.{millis:03}"
+        )
+        .unwrap();
+    }
+    out.flush().unwrap();
+    file
 }
 
 /// Rows of a key and a number; every key comes once, then they are drawn.
@@ -94,7 +147,11 @@ fn job(binary: &Path, file: &Path, key: &str, aggregates: &str) -> Command {
          INSERT INTO output SELECT k, {aggregates} FROM (SELECT {key} AS k, v FROM input) GROUP BY k;",
         file.display()
     );
+    run_sql(binary, &sql)
+}
+
+fn run_sql(binary: &Path, sql: &str) -> Command {
     let mut job = Command::new(binary);
-    job.args(["run", "-e", &sql, "--parallelism", "1"]);
+    job.args(["run", "-e", sql, "--parallelism", "1"]);
     job
 }
