@@ -18,8 +18,11 @@ CREATE TABLE correlated_incidents_5min (
   'topic' = 'correlated_incidents_5min',
   'properties.bootstrap.servers' = 'localhost:9092',
   'properties.group.id' = 'correlated_incidents_5min',
+  'properties.isolation.level' = 'read_committed',
   'scan.startup.mode' = 'earliest-offset',
-  'format' = 'json'
+  'format' = 'json',
+  'sink.delivery-guarantee' = 'exactly-once',
+  'sink.transactional-id-prefix' = 'correlated_incidents_5min'
 );
 
 CREATE TABLE correlated_incidents (
@@ -37,8 +40,11 @@ CREATE TABLE correlated_incidents (
   'topic' = 'correlated_incidents',
   'properties.bootstrap.servers' = 'localhost:9092',
   'properties.group.id' = 'correlated_incidents',
+  'properties.isolation.level' = 'read_committed',
   'key.format' = 'json',
-  'value.format' = 'json'
+  'value.format' = 'json',
+  'sink.delivery-guarantee' = 'exactly-once',
+  'sink.transactional-id-prefix' = 'correlated_incidents'
 );
 
 INSERT INTO correlated_incidents_5min

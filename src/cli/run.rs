@@ -75,6 +75,9 @@ pub async fn run(args: &Args) -> Result<()> {
         return Ok(());
     }
     let graph = session.graph()?;
+    for warning in session.warnings(&graph) {
+        messages::warning(&warning);
+    }
     let screen = Screen::new(output, selects(&graph));
     let sink = {
         let screen = Arc::clone(&screen);

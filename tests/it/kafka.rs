@@ -168,6 +168,16 @@ impl Case {
         );
     }
 
+    /// Produces records in a transaction that is aborted.
+    pub fn abort(&self, records: &[Value]) {
+        let lines: Vec<String> = records.iter().map(Value::to_string).collect();
+        client(
+            &self.bootstrap,
+            &["aborted", &self.topic],
+            &lines.join("\n"),
+        );
+    }
+
     /// Shuts out whoever writes with a transactional id, again and again for some seconds.
     pub fn fence(&self, id: &str, seconds: u32) -> Child {
         Command::new(python())
@@ -321,7 +331,7 @@ pub fn numbers(range: std::ops::Range<i64>) -> Vec<Value> {
     range.map(|i| json!({"value": {"a": i, "b": "x"}, "timestamp": 1000 + i * 100, "partition": i % 2})).collect()
 }
 
-fn column(rows: &[Value], name: &str) -> Vec<i64> {
+pub fn column(rows: &[Value], name: &str) -> Vec<i64> {
     let mut values: Vec<i64> = rows.iter().map(|row| row[name].as_i64().unwrap()).collect();
     values.sort_unstable();
     values

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::kafka::{Broker, Case, TABLE, eventually, numbers, stop};
 
 /// A count per text into an upsert topic, exactly once.
-fn counts(case: &Case, out: &str, options: &str) -> String {
+pub fn counts(case: &Case, out: &str, options: &str) -> String {
     format!(
         "SET 'execution.checkpointing.interval' = '200 ms';
          SET 'pipeline.name' = '{}';
@@ -24,19 +24,19 @@ fn counts(case: &Case, out: &str, options: &str) -> String {
 }
 
 /// Arguments that keep checkpoints in the case's folder.
-fn kept(case: &Case) -> Vec<String> {
+pub fn kept(case: &Case) -> Vec<String> {
     let dir = case.dir.path().join("checkpoints");
     vec!["--checkpoint-dir".into(), dir.display().to_string()]
 }
 
-fn start(case: &Case, sql: &str, more: &[&str]) -> Child {
+pub fn start(case: &Case, sql: &str, more: &[&str]) -> Child {
     let kept = kept(case);
     let mut arguments: Vec<&str> = kept.iter().map(String::as_str).collect();
     arguments.extend(more);
     case.start(sql, &arguments)
 }
 
-fn ends(case: &Case, sql: &str, more: &[&str]) -> Output {
+pub fn ends(case: &Case, sql: &str, more: &[&str]) -> Output {
     let kept = kept(case);
     let mut arguments: Vec<&str> = kept.iter().map(String::as_str).collect();
     arguments.extend(more);
@@ -44,7 +44,7 @@ fn ends(case: &Case, sql: &str, more: &[&str]) -> Output {
 }
 
 /// A verb about the case's checkpoints.
-fn flowline(case: &Case, arguments: &[&str]) -> Output {
+pub fn flowline(case: &Case, arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_flowline"))
         .args(arguments)
         .args(kept(case))
@@ -52,20 +52,20 @@ fn flowline(case: &Case, arguments: &[&str]) -> Output {
         .unwrap()
 }
 
-fn words(text: &[u8]) -> String {
+pub fn words(text: &[u8]) -> String {
     let text = String::from_utf8_lossy(text);
     let words = text.split_whitespace().filter(|word| *word != "│");
     words.collect::<Vec<_>>().join(" ")
 }
 
 /// The number in the last record of the upsert topic.
-fn total(case: &Case, out: &str) -> i64 {
+pub fn total(case: &Case, out: &str) -> i64 {
     let records = case.consume(out);
     let last = records.last().map(|r| r["value"]["n"].clone());
     last.and_then(|n| n.as_i64()).unwrap_or(0)
 }
 
-fn created(name: &str) -> String {
+pub fn created(name: &str) -> String {
     Case::new(name, 1).topic.clone()
 }
 

@@ -4,6 +4,7 @@
   client.py BROKERS create TOPIC PARTITIONS
   client.py BROKERS produce TOPIC              lines of JSON: value, key, timestamp, partition, headers, all optional;
                                                a value that is no string is sent as JSON, null as a tombstone
+  client.py BROKERS aborted TOPIC              the same in a transaction that is aborted
   client.py BROKERS consume TOPIC              all records as lines of JSON, by partition and offset
   client.py BROKERS commit TOPIC GROUP OFFSET...   commits an offset for partition 0, 1, ...
   client.py BROKERS fence ID SECONDS           shuts out whoever writes with this transactional id, again and again
@@ -49,6 +50,17 @@ def produce(brokers, topic):
                          on_delivery=lambda error, _: error and failures.append(str(error)), **optional)
     if producer.flush(30) or failures:
         sys.exit(f"not delivered: {failures[:1]}")
+
+
+def aborted(brokers, topic):
+    producer = Producer({"bootstrap.servers": brokers, "transactional.id": f"aborted {topic}"})
+    producer.init_transactions(30)
+    producer.begin_transaction()
+    for line in filter(str.strip, sys.stdin):
+        record = json.loads(line)
+        producer.produce(topic, value=encoded(record.get("value")), partition=record.get("partition", 0))
+    producer.flush(30)
+    producer.abort_transaction(30)
 
 
 def consume(brokers, topic):
@@ -112,6 +124,6 @@ def partition(_brokers, key, partitions):
 
 if __name__ == "__main__":
     brokers, command, *arguments = sys.argv[1:]
-    {"create": create, "produce": produce, "consume": consume, "commit": commit, "fence": fence,
+    {"create": create, "produce": produce, "aborted": aborted, "consume": consume, "commit": commit, "fence": fence,
      "partition": partition}[command](
         brokers, *arguments)

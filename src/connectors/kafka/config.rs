@@ -22,6 +22,16 @@ pub(super) enum Topics {
     Pattern(regex::Regex),
 }
 
+impl Topics {
+    /// Whether this is one of them.
+    pub(super) fn has(&self, topic: &str) -> bool {
+        match self {
+            Self::Named(names) => names.iter().any(|name| name == topic),
+            Self::Pattern(pattern) => !super::client::is_internal(topic) && pattern.is_match(topic),
+        }
+    }
+}
+
 /// A place in each partition.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Place {

@@ -72,3 +72,23 @@ pub(super) fn sink(table: &Table, options: &Options) -> Result<Arc<dyn Sink>, Op
     };
     Ok(Arc::new(sink::KafkaSink::new(kafka, table)?))
 }
+
+/// Whether rows written to `sink` may come twice after a failure, and are read from `source`, which counts them then. An upsert
+/// table only says twice what a key is.
+pub fn doubles(sink: &Table, source: &Table) -> bool {
+    let (Some("kafka"), Some("kafka")) = (sink.connector(), source.connector()) else {
+        return false;
+    };
+    let (Ok(written), Ok(read)) = (
+        KafkaTable::read(sink, &sink.options(), false),
+        KafkaTable::read(source, &source.options(), false),
+    ) else {
+        return false;
+    };
+    let Topics::Named(names) = &written.topics else {
+        return false;
+    };
+    written.exactly_once.is_none()
+        && written.properties.bootstrap == read.properties.bootstrap
+        && names.iter().any(|name| read.topics.has(name))
+}

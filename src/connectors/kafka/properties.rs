@@ -136,8 +136,8 @@ impl Properties {
         config.set("group.id", NO_GROUP);
         config.set("enable.auto.commit", "false");
         config.set("auto.offset.reset", "error");
-        // The Java client's default, which is Flink's.
-        config.set("isolation.level", "read_uncommitted");
+        // Not the Java client's default: what a transaction has aborted never happened.
+        config.set("isolation.level", "read_committed");
         config.set("enable.partition.eof", "true");
         config.set(
             "queued.max.messages.kbytes",
