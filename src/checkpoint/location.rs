@@ -90,7 +90,7 @@ impl Location {
             store: Arc::new(store),
             prefix: Path::default(),
             is_simulated: false,
-            url: folder.to_string(),
+            url: root.display().to_string(),
             local: Some(root),
         })
     }
@@ -175,7 +175,7 @@ impl Location {
         self.local.is_some()
     }
 
-    /// As it was given, for people.
+    /// As it was given, a folder by its absolute path.
     pub fn url(&self) -> &str {
         &self.url
     }

@@ -7,7 +7,9 @@ use serde::{Deserialize, Serialize};
 
 use super::files::{checksum, decode, encode};
 use super::owners::{OWNERS, Owner, Owners, numbered, run_of};
-use super::{FORMAT, FileRef, JobState, Kind, Location, Manifest, OperatorSnapshot, OperatorState};
+use super::{
+    FORMAT, FileRef, JobState, Kind, Location, Manifest, OperatorSnapshot, OperatorState, Origin,
+};
 use crate::error::{Error, Result};
 use crate::state::{KeyGroups, StatePart, TableSnapshot, merge};
 
@@ -37,6 +39,7 @@ pub struct Checkpoints {
     /// Their folder.
     pub location: Location,
     job: String,
+    origin: Option<Origin>,
 }
 
 fn state_file(name: &str) -> String {
@@ -53,7 +56,41 @@ impl Checkpoints {
         Self {
             location: root.folder(job),
             job: job.to_string(),
+            origin: None,
         }
+    }
+
+    /// The same, of the job that comes from there.
+    #[must_use]
+    pub fn of(self, origin: Origin) -> Self {
+        Self {
+            origin: Some(origin),
+            ..self
+        }
+    }
+
+    /// Fails where a checkpoint is that of a job of the same name that comes from elsewhere. Whoever has named this one says that
+    /// it is the same.
+    ///
+    /// # Errors
+    /// It is.
+    pub fn check_origin(&self, manifest: &Manifest) -> Result<()> {
+        let (Some(mine @ Origin::Files(_)), Some(theirs)) = (&self.origin, &manifest.origin) else {
+            return Ok(());
+        };
+        if mine == theirs {
+            return Ok(());
+        }
+        Err(Error::usage(format!(
+            "job '{}' in {} is another job's name:\n  it has run from  {theirs}\n  this is          {mine}",
+            self.job,
+            self.location.url()
+        ))
+        .with_help(format!(
+            "give this one a name of its own with --name NAME (or SET 'pipeline.name'); if it is the same job in a new place, say so \
+             with --name {}",
+            self.job
+        )))
     }
 
     /// The jobs that have checkpoints in `root`.
@@ -206,7 +243,10 @@ impl Checkpoints {
                 return Err(error);
             }
         };
-        let manifest = self.describe(epoch, &state, operators);
+        let manifest = Manifest {
+            began_with: before.and_then(|b| b.began_with.clone()),
+            ..self.describe(epoch, &state, operators)
+        };
         if !self.publish(owner, &manifest).await? {
             return Err(self.owners().fenced());
         }
@@ -258,6 +298,7 @@ impl Checkpoints {
         let Some((location, savepoint)) = from else {
             return Ok(manifest);
         };
+        manifest.began_with = Some(savepoint.savepoint_id());
         manifest.sources.clone_from(&savepoint.sources);
         manifest.operators.clone_from(&savepoint.operators);
         let files = manifest.operators.iter_mut();
@@ -289,6 +330,7 @@ impl Checkpoints {
             format: FORMAT,
             flowline: env!("CARGO_PKG_VERSION").to_string(),
             epoch,
+            origin: self.origin.clone(),
             ..from.clone()
         };
         Ok(self.publish(owner, &manifest).await?.then_some(manifest))
@@ -335,6 +377,8 @@ impl Checkpoints {
             format: FORMAT,
             flowline: env!("CARGO_PKG_VERSION").to_string(),
             job: self.job.clone(),
+            origin: self.origin.clone(),
+            began_with: None,
             epoch,
             kind: Kind::Checkpoint,
             time: state.time,

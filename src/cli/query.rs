@@ -63,7 +63,7 @@ pub async fn run(args: &Args) -> Result<()> {
     queries.extend(
         args.execute
             .iter()
-            .map(|text| SourceFile::new("<command line>", text.clone())),
+            .map(|text| SourceFile::new(super::folder::COMMAND_LINE, text.clone())),
     );
     for file in &queries {
         messages::say(&session.declare(file)?, output)?;

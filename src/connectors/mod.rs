@@ -179,6 +179,19 @@ pub trait Source: Send + Sync {
     /// Whether it ends by itself.
     fn is_bounded(&self) -> bool;
 
+    /// Where its positions count, as text: of a Kafka table the cluster. Checkpoints keep it: positions of another place say nothing.
+    ///
+    /// # Errors
+    /// The outside system cannot be reached.
+    async fn place(&self) -> Result<Option<String>> {
+        Ok(None)
+    }
+
+    /// Whether it may read a partition of this name, and what it reads instead.
+    fn reads(&self, _partition: &str) -> std::result::Result<(), String> {
+        Ok(())
+    }
+
     /// A reader.
     ///
     /// # Errors

@@ -74,8 +74,13 @@ pub enum RestoreFrom {
     Newest,
     /// Nothing, whatever checkpoints there are: they are given up.
     Nothing,
-    /// The savepoint in this folder.
-    Savepoint(Location),
+    /// A savepoint; where the job has gone on from it before, its own last checkpoint.
+    Savepoint {
+        /// Its folder.
+        from: Location,
+        /// The savepoint in any case: what the job did since then is given up.
+        again: bool,
+    },
 }
 
 /// A process that runs a job: it may start it several times, but not any more once another process has.

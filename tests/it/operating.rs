@@ -6,8 +6,8 @@ use std::process::{Command, Output};
 
 use serde_json::json;
 
-use crate::kafka::{Case, TABLE, column, numbers};
-use crate::recovery::{created, words};
+use crate::kafka::{Case, TABLE, column, eventually, numbers, stop};
+use crate::recovery::{counts, created, ends, flowline, kept, start, total, words};
 
 /// A verb over the case's file, with its broker.
 fn over_file(case: &Case, verb: &str, sql: &str, arguments: &[&str]) -> Output {
@@ -85,6 +85,153 @@ fn a_job_that_reads_what_it_writes_at_least_once_is_warned() {
         ", 'sink.delivery-guarantee' = 'exactly-once', 'sink.transactional-id-prefix' = 'x'";
     let explained = over_file(&case, "explain", &sql(exactly), &[]);
     assert!(!words(&explained.stdout).contains("after a failure"));
+}
+
+/// Runs what is over to its end, with the case's checkpoints.
+fn over(case: &Case, arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_flowline"))
+        .args(["run", "--bounded", "--kafka", &case.bootstrap()])
+        .args(kept(case))
+        .args(arguments)
+        .output()
+        .unwrap()
+}
+
+#[test]
+fn two_folders_of_one_name_are_two_jobs() {
+    let case = Case::new("origin", 1);
+    case.produce(&[json!({"value": {"a": 1, "b": "x"}})]);
+    let sql = format!("{TABLE}, 'scan.startup.mode' = 'earliest-offset'); SELECT COUNT(*) FROM t;");
+    let folders = ["a", "b"].map(|name| {
+        let folder = case.dir.path().join(name).join("etl");
+        std::fs::create_dir_all(&folder).unwrap();
+        std::fs::write(
+            folder.join("01_all.sql"),
+            sql.replace("$topic", &case.topic),
+        )
+        .unwrap();
+        folder.display().to_string()
+    });
+    let first = over(&case, &[&folders[0]]);
+    let said = words(&first.stderr);
+    assert!(first.status.success(), "{said}");
+    let dir = case.dir.path().join("checkpoints").canonicalize().unwrap();
+    let begins = format!(
+        "begins with nothing: job 'etl' has no checkpoint in {}",
+        dir.display()
+    );
+    assert!(said.contains(&begins), "{said}");
+    for more in [&[][..], &["--fresh"]] {
+        let second = over(&case, &[&[folders[1].as_str()], more].concat());
+        let said = words(&second.stderr);
+        assert_eq!(second.status.code(), Some(2), "{said}");
+        for place in &folders {
+            assert!(said.contains(place), "{said}");
+        }
+        assert!(said.contains("--name"), "{said}");
+    }
+    // The same folder goes on, whatever the path looks like; another name is another job.
+    let again = over(&case, &[&format!("{}/../etl/", folders[0])]);
+    assert!(
+        words(&again.stderr).contains("had read all its input"),
+        "{}",
+        words(&again.stderr)
+    );
+    let named = over(&case, &[&folders[1], "--name", "other"]);
+    assert!(named.status.success(), "{}", words(&named.stderr));
+    // Whoever names the job says that it is the same one.
+    let moved = over(&case, &[&folders[1], "--name", "etl"]);
+    assert!(
+        words(&moved.stderr).contains("had read all its input"),
+        "{}",
+        words(&moved.stderr)
+    );
+}
+
+#[test]
+fn statements_of_the_command_line_are_a_job_by_their_text() {
+    let case = Case::new("inline", 1);
+    let table = format!("{TABLE}, 'scan.startup.mode' = 'earliest-offset');")
+        .replace("$topic", &case.topic);
+    for select in ["SELECT a FROM t", "SELECT b FROM t"] {
+        let run = over(&case, &["-e", &table, "-e", select]);
+        assert!(
+            words(&run.stderr).contains("begins with nothing"),
+            "{}",
+            words(&run.stderr)
+        );
+    }
+    let jobs = flowline(&case, &["checkpoints", "ls"]);
+    assert_eq!(String::from_utf8_lossy(&jobs.stdout).lines().count(), 2);
+}
+
+/// A position is one in its topic and cluster: in another it says nothing, and the state belongs to what was read.
+#[test]
+fn another_topic_under_the_same_name_is_refused() {
+    let case = Case::new("moved", 1);
+    let other = Case::new("moved_to", 1);
+    let out = created("moved_out");
+    let one = json!({"value": {"a": 1, "b": "x"}});
+    case.produce(std::slice::from_ref(&one));
+    other.produce(&[one.clone(), one]);
+    let sql = counts(&case, &out, "");
+    let job = start(&case, &sql, &[]);
+    eventually("the first topic is read", 60, || total(&case, &out) == 1);
+    stop(job);
+    let moved = sql.replace("$topic", &other.topic);
+    let refused = ends(&case, &moved, &[]);
+    let said = words(&refused.stderr);
+    assert_eq!(refused.status.code(), Some(2), "{said}");
+    assert!(said.contains(&format!("topic '{}'", case.topic)), "{said}");
+    assert!(said.contains(&format!("topic '{}'", other.topic)), "{said}");
+    // What is given up is said.
+    let job = start(&case, &moved, &["--drop-state"]);
+    eventually("the other topic is read", 60, || total(&case, &out) == 3);
+    stop(job);
+    let said = words(case.log().as_bytes());
+    assert!(said.contains("drops t: how far it was read"), "{said}");
+}
+
+/// The same command again goes on, also where it began with a savepoint.
+#[test]
+fn a_job_restored_from_a_savepoint_goes_on_from_its_own_checkpoints() {
+    let case = Case::new("again", 1);
+    let out = created("again_out");
+    let sql = counts(&case, &out, "");
+    let row = json!({"value": {"a": 1, "b": "x"}});
+    case.produce(std::slice::from_ref(&row));
+    let mut job = start(&case, &sql, &[]);
+    eventually("the first row is counted", 60, || total(&case, &out) == 1);
+    let stopped = flowline(&case, &["stop", &case.topic, "--savepoint"]);
+    let savepoint = String::from_utf8_lossy(&stopped.stdout).trim().to_string();
+    assert!(job.wait().unwrap().success());
+    case.produce(std::slice::from_ref(&row));
+    let restore = ["--restore", &savepoint];
+    let mut job = start(&case, &sql, &restore);
+    eventually("the second row is counted", 60, || total(&case, &out) == 2);
+    job.kill().unwrap();
+    job.wait().unwrap();
+    let records = case.consume(&out).len();
+    let job = start(&case, &sql, &restore);
+    case.produce(std::slice::from_ref(&row));
+    eventually("the third row is counted", 60, || total(&case, &out) == 3);
+    stop(job);
+    let written: Vec<i64> = case.consume(&out)[records..]
+        .iter()
+        .filter_map(|r| r["value"]["n"].as_i64())
+        .collect();
+    assert_eq!(written, [3], "nothing comes twice: {}", case.log());
+    let said = words(case.log().as_bytes());
+    assert!(
+        said.contains("the job has gone on since that savepoint"),
+        "{said}"
+    );
+    // Whoever wants to go back says so.
+    let job = start(&case, &sql, &["--fresh", "--restore", &savepoint]);
+    eventually("it begins with the savepoint", 60, || {
+        case.consume(&out).len() > records + 1
+    });
+    stop(job);
 }
 
 /// As it is shipped, the pipeline gives each row once whatever happens.

@@ -32,6 +32,14 @@ impl Source for HybridSource {
         self.kafka.is_bounded()
     }
 
+    async fn place(&self) -> Result<Option<String>> {
+        self.kafka.place().await
+    }
+
+    fn reads(&self, partition: &str) -> std::result::Result<(), String> {
+        self.kafka.reads(partition)
+    }
+
     async fn reader(&self, mut request: ReadRequest) -> Result<Box<dyn SourceReader>> {
         let (path, schema) = (self.path.clone(), Arc::clone(&request.schema));
         let columns = self.columns.clone();

@@ -46,7 +46,7 @@ pub(super) fn source(table: &Table, options: &Options) -> Result<Arc<dyn Source>
     };
     let archive = table.archive.clone();
     let topics = table.topics.clone();
-    let kafka = source::KafkaSource { table };
+    let kafka = source::KafkaSource::new(table);
     match (archive, topics) {
         (None, _) => Ok(Arc::new(kafka)),
         (Some((path, columns)), Topics::Named(mut names)) if names.len() == 1 => {

@@ -182,6 +182,11 @@ impl Properties {
         config
     }
 
+    /// Whether clients of both are alike.
+    pub(super) fn is_same(&self, other: &Self) -> bool {
+        self.given == other.given
+    }
+
     fn give(&self, config: &mut ClientConfig) {
         for (name, value) in &self.given {
             config.set(name, value);

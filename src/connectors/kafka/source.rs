@@ -1,8 +1,8 @@
 //! Topics as a source.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
 use arrow::array::RecordBatch;
@@ -23,6 +23,30 @@ const WAITING: usize = 4;
 /// A Kafka table as a source.
 pub(super) struct KafkaSource {
     pub(super) table: KafkaTable,
+    /// What things are looked up with while the table is opened.
+    lookup: Mutex<Option<Arc<KafkaConsumer>>>,
+}
+
+impl KafkaSource {
+    pub(super) fn new(table: KafkaTable) -> Self {
+        Self {
+            table,
+            lookup: Mutex::default(),
+        }
+    }
+
+    /// A client to look things up with. All readers of the table share it, and all tables that reach the cluster in the same way.
+    ///
+    /// # Errors
+    /// Properties that do not go together.
+    fn lookup(&self) -> Result<Arc<KafkaConsumer>> {
+        let mut lookup = self.lookup.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(lookup) = &*lookup {
+            return Ok(Arc::clone(lookup));
+        }
+        let shared = client::shared(&self.table.properties)?;
+        Ok(Arc::clone(lookup.insert(shared)))
+    }
 }
 
 #[async_trait]
@@ -31,9 +55,26 @@ impl Source for KafkaSource {
         self.table.end.is_some()
     }
 
+    async fn place(&self) -> Result<Option<String>> {
+        let (lookup, bootstrap) = (self.lookup()?, self.table.properties.bootstrap.clone());
+        let id = client::blocking(move || client::cluster_id(&lookup, &bootstrap)).await?;
+        Ok(id.map(|id| format!("Kafka cluster '{id}'")))
+    }
+
+    fn reads(&self, partition: &str) -> std::result::Result<(), String> {
+        let topic = partition.rsplit_once('-').map_or(partition, |(t, _)| t);
+        if self.table.topics.has(topic) {
+            return Ok(());
+        }
+        Err(match &self.table.topics {
+            Topics::Named(names) => format!("topic '{}'", names.join("', '")),
+            Topics::Pattern(pattern) => format!("topics like '{pattern}'"),
+        })
+    }
+
     async fn reader(&self, request: ReadRequest) -> Result<Box<dyn SourceReader>> {
-        let table = self.table.clone();
-        let reader = client::blocking(move || KafkaReader::open(table, request)).await?;
+        let (table, lookup) = (self.table.clone(), self.lookup()?);
+        let reader = client::blocking(move || KafkaReader::open(table, request, &lookup)).await?;
         Ok(Box::new(reader))
     }
 }
@@ -49,10 +90,8 @@ struct KafkaReader {
 
 impl KafkaReader {
     /// Looks at the cluster, works out where to read from and up to where, and starts to read.
-    fn open(table: KafkaTable, request: ReadRequest) -> Result<Self> {
-        let lookup = client::consumer(&table.properties, 1)?;
-        let assignments = assignments(&table, &request, &lookup)?;
-        drop(lookup);
+    fn open(table: KafkaTable, request: ReadRequest, lookup: &KafkaConsumer) -> Result<Self> {
+        let assignments = assignments(&table, &request, lookup)?;
         let metrics = &request.metrics;
         for of in &assignments {
             let total = of
