@@ -16,6 +16,8 @@ use crate::state::{KeyGroups, StatePart, TableSnapshot, merge};
 const MANIFESTS: &str = "manifests";
 const STATE: &str = "state";
 const SAVEPOINTS: &str = "savepoints";
+/// Locked by the process that runs the job.
+const RUNNING: &str = "running.lock";
 
 /// A manifest and its checksum, as they stand in the file.
 #[derive(Serialize, Deserialize)]
@@ -109,6 +111,43 @@ impl Checkpoints {
             }
         }
         Ok(jobs)
+    }
+
+    /// Says that the job runs, as long as the file lives: where the folder is one of this machine.
+    ///
+    /// # Errors
+    /// The file cannot be made.
+    pub async fn lock(&self) -> Result<Option<std::fs::File>> {
+        let Some(file) = self.location.local_file(RUNNING) else {
+            return Ok(None);
+        };
+        let failed = |e: std::io::Error| {
+            Error::external(format!(
+                "{}/{RUNNING}: cannot be locked: {e}",
+                self.location.url()
+            ))
+            .with_help("check the permissions of the folder")
+        };
+        let locked = move || {
+            if let Some(folder) = file.parent() {
+                std::fs::create_dir_all(folder)?;
+            }
+            let file = std::fs::File::create(file)?;
+            file.lock_shared()?;
+            Ok(file)
+        };
+        let locked = tokio::task::spawn_blocking(locked).await;
+        let locked = locked.map_err(|e| Error::internal(format!("locking was cut off: {e}")))?;
+        locked.map(Some).map_err(failed)
+    }
+
+    /// Whether the job runs; `None` where that cannot be known: elsewhere than in a folder of this machine.
+    pub fn runs(&self) -> Option<bool> {
+        let file = self.location.local_file(RUNNING)?;
+        Some(match std::fs::File::open(file) {
+            Ok(file) => matches!(file.try_lock(), Err(std::fs::TryLockError::WouldBlock)),
+            Err(_) => false,
+        })
     }
 
     /// The job.
@@ -277,7 +316,29 @@ impl Checkpoints {
             ..checkpoint.clone()
         };
         target.write("manifest.json", sealed(&manifest)?).await?;
+        if let Some(to) = to {
+            // So that it is found again.
+            let note = format!("{own}.url");
+            self.location.write(&note, to.url().into()).await?;
+        }
         Ok(target)
+    }
+
+    /// The URLs of savepoints that were taken elsewhere.
+    ///
+    /// # Errors
+    /// Where the store fails.
+    pub async fn savepoints_elsewhere(&self) -> Result<Vec<String>> {
+        let mut urls = Vec::new();
+        for (file, _) in self.location.list(SAVEPOINTS).await? {
+            let name = format!("{SAVEPOINTS}/{file}");
+            if file.ends_with(".url")
+                && let Some(url) = self.location.read(&name).await?
+            {
+                urls.push(String::from_utf8_lossy(&url).into_owned());
+            }
+        }
+        Ok(urls)
     }
 
     /// A checkpoint that holds what a savepoint does, its files copied, or nothing at all; not stored yet.

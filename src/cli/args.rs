@@ -59,6 +59,19 @@ pub struct JobArgs {
     /// End every source at its present end
     #[arg(long)]
     pub bounded: bool,
+    /// How long ending may take once it is asked for, whatever hangs (0: as long as it takes)
+    #[arg(long, value_name = "DURATION", default_value = "10 s")]
+    pub stop_timeout: String,
+}
+
+impl JobArgs {
+    /// How long ending may take.
+    ///
+    /// # Errors
+    /// No duration.
+    pub fn stop_timeout(&self) -> Result<std::time::Duration> {
+        duration("--stop-timeout", &self.stop_timeout)
+    }
 }
 
 /// Checkpoints of a job, and what it begins with.

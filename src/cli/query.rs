@@ -69,7 +69,7 @@ pub async fn run(args: &Args) -> Result<()> {
         messages::say(&session.declare(file)?, output)?;
     }
     args::tables_exist(&session, &args.outside)?;
-    let mut stop = signals::stop_asked();
+    let mut stop = signals::stop_asked(signals::PATIENCE);
     let mut answers = Vec::new();
     for file in &queries {
         tokio::select! {

@@ -162,9 +162,8 @@ pub async fn run(args: &Args) -> Result<()> {
         screen: &screen,
     };
     let progress = Progress::new(&graph, &from_files);
-    let result = running
-        .to_the_end(&sink, progress, signals::stop_asked())
-        .await;
+    let stop = signals::stop_asked(args.job.stop_timeout()?);
+    let result = running.to_the_end(&sink, progress, stop).await;
     tell(summary(&graph, &metrics).trim_end());
     result
 }

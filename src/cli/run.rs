@@ -85,7 +85,7 @@ pub async fn run(args: &Args) -> Result<()> {
         let screen = Arc::clone(&screen);
         move |name: &str, table: &Table| screen.sink(name, table)
     };
-    let stop = signals::stop_asked();
+    let stop = signals::stop_asked(args.job.stop_timeout()?);
     let metrics = JobMetrics::of(&graph);
     let from_files = args
         .outside
@@ -149,6 +149,7 @@ impl Running<'_> {
                     stop.send_replace(true);
                 }
                 () = self.screen.closed(), if !is_stopping => {
+                    signals::end_soon();
                     is_stopping = true;
                     stop.send_replace(true);
                 }

@@ -20,8 +20,8 @@ mod threaded;
 mod topology;
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use crate::checkpoint::{Checkpoints, Location, PartitionPosition};
@@ -88,6 +88,8 @@ pub enum RestoreFrom {
 pub struct Process {
     name: String,
     has_begun: Arc<AtomicBool>,
+    /// Whoever looks sees by it that the job runs.
+    lock: Arc<OnceLock<std::fs::File>>,
 }
 
 impl Process {
@@ -96,6 +98,7 @@ impl Process {
         Self {
             name: format!("{}-{unique:016x}", std::process::id()),
             has_begun: Arc::default(),
+            lock: Arc::default(),
         }
     }
 }

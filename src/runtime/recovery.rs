@@ -96,6 +96,11 @@ pub async fn recover(
         compare(&manifest).check(options.drop_state)?;
     }
     let owner = checkpoints.own(&process.name, again).await?;
+    if process.lock.get().is_none()
+        && let Some(lock) = checkpoints.lock().await?
+    {
+        let _ = process.lock.set(lock);
+    }
     process.has_begun.store(true, Ordering::Relaxed);
     job.begin(owner.generation());
     // What was asked of an earlier process nobody waits for any more.

@@ -2,11 +2,12 @@
 
 #![allow(clippy::disallowed_methods, reason = "tests wait for other processes")]
 
-use std::process::{Command, Output};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use crate::kafka::{Case, TABLE, column, eventually, numbers, stop};
+use crate::kafka::{Broker, Case, TABLE, column, eventually, numbers, stop};
 use crate::recovery::{counts, created, ends, flowline, kept, start, total, words};
 
 /// A verb over the case's file, with its broker.
@@ -231,6 +232,144 @@ fn a_job_restored_from_a_savepoint_goes_on_from_its_own_checkpoints() {
     eventually("it begins with the savepoint", 60, || {
         case.consume(&out).len() > records + 1
     });
+    stop(job);
+}
+
+/// Sends a signal and waits for the end; how long that took, and the exit code.
+fn ended_by(mut job: Child, signal: &str) -> (Duration, Option<i32>) {
+    let begun = Instant::now();
+    let sent = Command::new("kill")
+        .args([signal, &job.id().to_string()])
+        .status();
+    assert!(sent.unwrap().success());
+    while begun.elapsed() < Duration::from_secs(60) {
+        if let Some(status) = job.try_wait().unwrap() {
+            return (begun.elapsed(), status.code());
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    job.kill().unwrap();
+    panic!("it does not end");
+}
+
+#[test]
+fn a_job_ends_in_time_whatever_hangs() {
+    let broker = Broker::start();
+    let case = Case::on(&broker, "hangs", 1);
+    let out = Case::on(&broker, "hangs_out", 1);
+    // Rows in flight, and a checkpoint that cannot be committed.
+    let sql = format!(
+        "SET 'execution.checkpointing.interval' = '500 ms';
+         CREATE TABLE g (a BIGINT) WITH ('connector' = 'datagen', 'rows-per-second' = '1000');
+         CREATE TABLE o (a BIGINT) WITH ('connector' = 'kafka', 'topic' = '{}', 'format' = 'json',
+           'properties.bootstrap.servers' = 'elsewhere:1', 'sink.delivery-guarantee' = 'exactly-once',
+           'sink.transactional-id-prefix' = 'hangs');
+         INSERT INTO o SELECT a FROM g;",
+        out.topic
+    );
+    let job = start(&case, &sql, &["--stop-timeout", "3 s"]);
+    eventually("rows arrive", 60, || !out.consume(&out.topic).is_empty());
+    broker.command("stop");
+    std::thread::sleep(Duration::from_secs(1));
+    let (took, code) = ended_by(job, "-TERM");
+    assert!(took < Duration::from_secs(5), "{took:?}: {}", case.log());
+    assert_eq!(code, Some(3), "{}", case.log());
+    let said = words(case.log().as_bytes());
+    assert!(said.contains("did not end by itself within 3 s"), "{said}");
+    std::fs::remove_dir_all(&broker.dir).unwrap();
+}
+
+#[test]
+fn a_job_ends_in_time_though_nobody_reads_what_it_prints() {
+    let job = Command::new(env!("CARGO_BIN_EXE_flowline"))
+        .args(["run", "--stop-timeout", "2 s", "--output", "jsonl", "-e"])
+        .arg("CREATE TABLE g (a STRING) WITH ('connector' = 'datagen'); SELECT a FROM g;")
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    std::thread::sleep(Duration::from_secs(2));
+    let (took, code) = ended_by(job, "-TERM");
+    assert!(took < Duration::from_secs(4), "{took:?}");
+    assert_eq!(code, Some(3));
+}
+
+#[test]
+fn a_hangup_stops_as_sigterm_does_but_not_under_nohup() {
+    let case = Case::new("hangup", 1);
+    let sql = format!("{TABLE}, 'scan.startup.mode' = 'earliest-offset'); SELECT COUNT(*) FROM t;");
+    let job = start(&case, &sql, &[]);
+    eventually("it runs", 60, || case.log().contains("running"));
+    let (took, code) = ended_by(job, "-HUP");
+    assert_eq!(code, Some(0), "{}", case.log());
+    assert!(took < Duration::from_secs(5), "{took:?}");
+    let mut command = Command::new("nohup");
+    command
+        .arg(env!("CARGO_BIN_EXE_flowline"))
+        .arg("run")
+        .arg(case.sql(&sql));
+    command.args(["--kafka", &case.bootstrap()]);
+    let job = command
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .stdin(Stdio::null())
+        .spawn()
+        .unwrap();
+    std::thread::sleep(Duration::from_secs(2));
+    let sent = Command::new("kill")
+        .args(["-HUP", &job.id().to_string()])
+        .status();
+    assert!(sent.unwrap().success());
+    std::thread::sleep(Duration::from_secs(1));
+    assert_eq!(ended_by(job, "-TERM").1, Some(0));
+}
+
+#[test]
+fn asking_a_job_that_does_not_run_is_answered_at_once() {
+    let case = Case::new("absent", 1);
+    case.produce(&[json!({"value": {"a": 1, "b": "x"}})]);
+    let sql = counts(&case, &created("absent_out"), "");
+    let run = ends(&case, &sql, &["--bounded"]);
+    assert!(run.status.success(), "{}", words(&run.stderr));
+    for asked in [
+        &["stop", &case.topic][..],
+        &["checkpoints", "take", &case.topic],
+        &["stop", "nobody"],
+    ] {
+        let begun = Instant::now();
+        let output = flowline(&case, asked);
+        assert!(begun.elapsed() < Duration::from_secs(2));
+        assert_eq!(output.status.code(), Some(3));
+        assert!(
+            words(&output.stderr).contains("does not run"),
+            "{}",
+            words(&output.stderr)
+        );
+    }
+}
+
+#[test]
+fn savepoints_are_listed_wherever_they_are() {
+    let case = Case::new("elsewhere", 1);
+    let sql = counts(&case, &created("elsewhere_out"), "");
+    let job = start(&case, &sql, &[]);
+    eventually("it runs", 60, || case.log().contains("running"));
+    let place = case.dir.path().join("kept");
+    let place = place.to_str().unwrap();
+    let taken = flowline(
+        &case,
+        &["checkpoints", "take", &case.topic, "--savepoint", place],
+    );
+    assert!(taken.status.success(), "{}", words(&taken.stderr));
+    let listed = || words(&flowline(&case, &["checkpoints", "ls", &case.topic]).stdout);
+    let said = listed();
+    assert!(
+        said.contains("\"savepoint\"") && said.contains("kept"),
+        "{said}"
+    );
+    std::fs::remove_dir_all(place).unwrap();
+    assert!(listed().contains("there is no such folder"));
     stop(job);
 }
 

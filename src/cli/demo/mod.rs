@@ -71,7 +71,7 @@ pub async fn run(args: &Args) -> Result<()> {
         .as_deref()
         .map(|text| args::duration("--for", text))
         .transpose()?;
-    let mut asked = signals::stop_asked();
+    let mut asked = signals::stop_asked(signals::PATIENCE);
     let broker = EmbeddedBroker::start()?;
     for (topic, partitions) in TOPICS {
         broker.create_topic(topic, partitions)?;
