@@ -37,7 +37,7 @@ use crate::settings::Settings;
 use crate::sql::ast::{ConflictAction, DropKind, Insert, Script, Show, Statement, StatementKind};
 use crate::sql::{Diagnostic, SourceFile};
 
-pub use bad_rows::send_back;
+pub use bad_rows::{SendBack, send_back};
 pub use replay::{Place, Replay};
 pub use supervise::JobEvent;
 

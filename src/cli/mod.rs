@@ -134,8 +134,9 @@ fn block_on(verb: impl Future<Output = Result<()>>) -> Result<()> {
 
 fn log_to_stderr() {
     use std::io::IsTerminal as _;
-    let filter = tracing_subscriber::EnvFilter::try_from_env("FLOWLINE_LOG")
-        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn"));
+    let filter = tracing_subscriber::EnvFilter::try_from_env("FLOWLINE_LOG").unwrap_or_else(|_| {
+        tracing_subscriber::EnvFilter::new("warn,flowline::connectors::kafka::admin=info")
+    });
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)

@@ -16,7 +16,7 @@ use crate::connectors::capture::Capture;
 use crate::error::{Error, Result};
 use crate::graph::Operation;
 use crate::runtime::JobMetrics;
-use crate::session::{Place, Replay, send_back};
+use crate::session::{Place, Replay, SendBack, send_back};
 use crate::sql::SourceFile;
 
 /// What to replay, and into what.
@@ -38,8 +38,8 @@ pub struct Args {
     /// Write the rows of a table into another table, or to another topic or path
     #[arg(long, value_name = "TABLE=TARGET")]
     into: Vec<String>,
-    /// Send the bad rows of this table back to its topic instead, to be read again
-    #[arg(long, value_name = "TABLE", conflicts_with_all = ["into", "capture", "close_windows"])]
+    /// Send the bad rows of this table back to its topic instead, to be read again: each once
+    #[arg(long, value_name = "TABLE", conflicts_with_all = ["from", "to", "into", "capture", "close_windows"])]
     bad_rows: Option<String>,
     /// Close the windows that the range ends in too
     #[arg(long)]
@@ -96,8 +96,11 @@ fn time(text: &str) -> Option<i64> {
 pub async fn run(args: &Args) -> Result<()> {
     let output = Output::choose(None);
     let mut files = args::sql_files(&args.paths, &[])?;
+    let mut sent = None;
     if let Some(table) = &args.bad_rows {
-        files = vec![bad_rows(args, &files, table)?];
+        let back = bad_rows(args, &files, table).await?;
+        files = vec![back.file];
+        sent = Some(back.sent);
     }
     let capture = args.capture.clone().map(Capture::to_dir).transpose()?;
     let mut into = BTreeMap::new();
@@ -117,11 +120,12 @@ pub async fn run(args: &Args) -> Result<()> {
         capture,
         paths: &args.paths,
         replay: Some(Replay {
-            from: args.from.clone(),
-            to: args.to.clone(),
+            range: Some((args.from.clone(), args.to.clone())).filter(|_| sent.is_none()),
             into,
             closes_windows: args.close_windows,
         }),
+        // They have been checked with the files.
+        declares_more: sent.is_some(),
         ..Given::default()
     };
     let Loaded { session, said } = args::load(&files, &args.outside, &args.job, given)?;
@@ -134,6 +138,7 @@ pub async fn run(args: &Args) -> Result<()> {
     for node in &graph.nodes {
         if let Operation::Sink(sink) = &node.operation
             && args.capture.is_none()
+            && sent.is_none()
             && !node.changes.updating
             && matches!(sink.table.connector(), Some("kafka" | "filesystem"))
         {
@@ -163,21 +168,25 @@ pub async fn run(args: &Args) -> Result<()> {
     };
     let progress = Progress::new(&graph, &from_files);
     let stop = signals::stop_asked(args.job.stop_timeout()?);
+    let asked = stop.clone();
     let result = running.to_the_end(&sink, progress, stop).await;
     tell(summary(&graph, &metrics).trim_end());
-    result
+    match sent.filter(|_| result.is_ok() && !*asked.borrow()) {
+        Some(sent) => sent.done().await,
+        None => result,
+    }
 }
 
-/// Statements that send bad rows back, for the table as the files declare it.
-fn bad_rows(
+/// How bad rows are sent back, for the table as the files declare it.
+async fn bad_rows(
     args: &Args,
     files: &[std::sync::Arc<SourceFile>],
     table: &str,
-) -> Result<std::sync::Arc<SourceFile>> {
+) -> Result<SendBack> {
     let loaded = args::load(files, &args.outside, &args.job, Given::default())?;
     let catalog = &loaded.session.catalog;
     match catalog.table(table) {
-        Some(table) => send_back(table),
+        Some(table) => send_back(table).await,
         None => {
             let error = Error::usage(format!("--bad-rows: there is no table '{table}'"));
             Err(match catalog.closest(table) {

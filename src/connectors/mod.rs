@@ -24,6 +24,7 @@ mod generated;
 pub mod kafka;
 mod nexmark;
 mod print;
+mod sent;
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod testing;
@@ -46,6 +47,7 @@ pub use bad_rows::{BadRecord, BadRows, bad_rows_schema};
 pub use commit::{Committer, JobContext, WriteRequest};
 pub use filesystem::file_source;
 pub use folded::folded;
+pub use sent::Sent;
 pub use without_effect::notes;
 
 /// The names of all connectors.

@@ -23,10 +23,8 @@ pub enum Place {
 /// What is replayed, and into what.
 #[derive(Debug, Clone)]
 pub struct Replay {
-    /// The first record.
-    pub from: Place,
-    /// Behind the last record.
-    pub to: Place,
+    /// The first record, and behind the last one; `None`: as the tables say.
+    pub range: Option<(Place, Place)>,
     /// Tables whose rows go into another table, or to another topic or path.
     pub into: BTreeMap<String, String>,
     /// Windows that the range ends in are closed too; else they stay open, as they were for the live job at that time.
@@ -61,13 +59,15 @@ impl Replay {
             Some("upsert-kafka") => true,
             _ => return,
         };
-        let is_range =
-            |key: &str| key.starts_with("scan.startup.") || key.starts_with("scan.bounded.");
-        table.with.retain(|key, _| !is_range(key));
-        if !is_upsert {
-            table.with.extend(self.from.options("startup"));
+        if let Some((from, to)) = &self.range {
+            let is_range =
+                |key: &str| key.starts_with("scan.startup.") || key.starts_with("scan.bounded.");
+            table.with.retain(|key, _| !is_range(key));
+            if !is_upsert {
+                table.with.extend(from.options("startup"));
+            }
+            table.with.extend(to.options("bounded"));
         }
-        table.with.extend(self.to.options("bounded"));
         // A replay takes no checkpoints: after a failure it is run again.
         table.with.remove("sink.delivery-guarantee");
     }

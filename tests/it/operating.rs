@@ -373,6 +373,32 @@ fn savepoints_are_listed_wherever_they_are() {
     stop(job);
 }
 
+#[test]
+fn bad_rows_in_files_are_sent_back_once() {
+    let case = Case::new("sentback", 1);
+    let folder = case.dir.path().join("bad");
+    case.produce(&[
+        json!({"value": "no row"}),
+        json!({"value": {"a": 1, "b": "x"}}),
+    ]);
+    let sql = format!(
+        "{TABLE}, 'scan.startup.mode' = 'earliest-offset', 'bad-rows.path' = '{}'); SELECT a FROM t;",
+        folder.display()
+    );
+    assert_eq!(column(&case.rows(&sql, &["--bounded"]), "a"), [1]);
+    let bad = || {
+        case.consume(&case.topic)
+            .iter()
+            .filter(|r| r["value"] == "no row")
+            .count()
+    };
+    for _ in 0..2 {
+        let replayed = over_file(&case, "replay", &sql, &["--bad-rows", "t"]);
+        assert!(replayed.status.success(), "{}", words(&replayed.stderr));
+        assert_eq!(bad(), 2);
+    }
+}
+
 /// As it is shipped, the pipeline gives each row once whatever happens.
 #[test]
 fn the_pipeline_is_exactly_once_from_topic_to_topic() {

@@ -6,6 +6,7 @@
                                                a value that is no string is sent as JSON, null as a tombstone
   client.py BROKERS aborted TOPIC              the same in a transaction that is aborted
   client.py BROKERS consume TOPIC              all records as lines of JSON, by partition and offset
+  client.py BROKERS config TOPIC NAME          what is set for a topic
   client.py BROKERS commit TOPIC GROUP OFFSET...   commits an offset for partition 0, 1, ...
   client.py BROKERS fence ID SECONDS           shuts out whoever writes with this transactional id, again and again
   client.py BROKERS partition KEY PARTITIONS   where Java's client puts a key
@@ -15,7 +16,7 @@ import sys
 import time
 
 from confluent_kafka import Consumer, Producer, TopicPartition
-from confluent_kafka.admin import AdminClient, NewTopic
+from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic
 
 
 def encoded(value):
@@ -91,6 +92,13 @@ def consume(brokers, topic):
         print(json.dumps(record))
 
 
+def config(brokers, topic, name):
+    resource = ConfigResource("topic", topic)
+    admin = AdminClient({"bootstrap.servers": brokers})
+    for future in admin.describe_configs([resource]).values():
+        print(future.result(30)[name].value)
+
+
 def commit(brokers, topic, group, *offsets):
     consumer = Consumer({"bootstrap.servers": brokers, "group.id": group})
     consumer.commit(offsets=[TopicPartition(topic, p, int(o)) for p, o in enumerate(offsets)], asynchronous=False)
@@ -124,6 +132,6 @@ def partition(_brokers, key, partitions):
 
 if __name__ == "__main__":
     brokers, command, *arguments = sys.argv[1:]
-    {"create": create, "produce": produce, "aborted": aborted, "consume": consume, "commit": commit, "fence": fence,
+    {"create": create, "produce": produce, "aborted": aborted, "consume": consume, "commit": commit, "config": config, "fence": fence,
      "partition": partition}[command](
         brokers, *arguments)

@@ -56,6 +56,49 @@ pub(super) enum Partitioner {
     Fixed,
 }
 
+/// How topics are made that do not exist.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct NewTopics {
+    /// -1: as many as the brokers have set.
+    pub(super) partitions: i32,
+    /// -1: as many as the brokers have set.
+    pub(super) replicas: i32,
+    /// The longest record, where the brokers' limit is not what is wanted.
+    pub(super) max_bytes: Option<i64>,
+    /// Of each key the last record is enough.
+    pub(super) compact: bool,
+}
+
+impl NewTopics {
+    /// So many partitions.
+    pub(super) fn of(partitions: i32) -> Self {
+        Self {
+            partitions,
+            replicas: -1,
+            max_bytes: None,
+            compact: false,
+        }
+    }
+
+    fn read(options: &Options, compact: bool) -> Result<Self, OptionError> {
+        let number = |key: &str| {
+            options.parse(key, -1, "a number above 0", |text| {
+                text.parse().ok().filter(|n: &i32| *n > 0)
+            })
+        };
+        let max_bytes = match number("sink.topic.max-message-bytes")? {
+            -1 => None,
+            n => Some(i64::from(n)),
+        };
+        Ok(Self {
+            partitions: number("sink.topic.partitions")?,
+            replicas: number("sink.topic.replication-factor")?,
+            max_bytes,
+            compact,
+        })
+    }
+}
+
 /// A Kafka table.
 #[derive(Clone)]
 pub(super) struct KafkaTable {
@@ -72,6 +115,8 @@ pub(super) struct KafkaTable {
     /// Whether it is an upsert table.
     pub(super) is_upsert: bool,
     pub(super) single_writer: bool,
+    /// How its topics are made where they do not exist.
+    pub(super) new_topic: NewTopics,
     /// Where the rows before those of the topic are, and what their partition and offset are called.
     pub(super) archive: Option<(PathBuf, ArchiveColumns)>,
     /// What its transactions are named after, where its rows are written exactly once.
@@ -109,6 +154,7 @@ impl KafkaTable {
             discovery: discovery.filter(|interval| !interval.is_zero()),
             partitioner,
             is_upsert: false,
+            new_topic: NewTopics::read(options, false)?,
             archive: archive(options),
             single_writer: crate::connectors::single_writer(options)?,
             exactly_once,
@@ -139,6 +185,7 @@ impl KafkaTable {
             discovery: None,
             partitioner,
             is_upsert: true,
+            new_topic: NewTopics::read(options, true)?,
             archive: None,
             single_writer: crate::connectors::single_writer(options)?,
             exactly_once,

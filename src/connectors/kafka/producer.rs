@@ -15,7 +15,7 @@ use tokio::sync::Notify;
 
 use super::client::{self, Listener, PATIENCE};
 use super::properties::Properties;
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 
 /// How long sending waits before it tries again when as much as allowed is in flight.
 const FULL: Duration = Duration::from_millis(2);
@@ -69,16 +69,26 @@ impl Delivery {
         match failure {
             None => Ok(()),
             Some((topic, code)) => {
-                let error = Error::external(format!(
-                    "topic '{topic}' at {bootstrap}: a record was not delivered: {code}"
-                ))
-                .with_help(advice(code));
+                let what =
+                    format!("topic '{topic}' at {bootstrap}: a record was not delivered: {code}");
+                let error = Error::new(kind(code), what).with_help(advice(code));
                 Err(match self.listener.last() {
                     Some(reason) => error.caused_by(reason),
                     None => error,
                 })
             }
         }
+    }
+}
+
+/// A record that is too long stays so however often it is sent.
+fn kind(code: RDKafkaErrorCode) -> ErrorKind {
+    use RDKafkaErrorCode as Code;
+    match code {
+        Code::MessageSizeTooLarge | Code::MessageBatchTooLarge | Code::InvalidMessageSize => {
+            ErrorKind::Data
+        }
+        _ => ErrorKind::External,
     }
 }
 
@@ -89,7 +99,7 @@ fn advice(code: RDKafkaErrorCode) -> &'static str {
             "was the broker away for longer than 'properties.delivery.timeout.ms' (5 minutes unless set)?"
         }
         Code::MessageSizeTooLarge | Code::MessageBatchTooLarge | Code::InvalidMessageSize => {
-            "raise 'properties.message.max.bytes', and 'max.message.bytes' of the topic"
+            "raise 'max.message.bytes' of the topic ('sink.topic.max-message-bytes' where flowline makes it)"
         }
         Code::TopicAuthorizationFailed | Code::ClusterAuthorizationFailed => {
             "let the user of 'properties.sasl.*' write to the topic"
@@ -188,11 +198,11 @@ impl Outbox {
                         .unwrap_or(RDKafkaErrorCode::Unknown);
                     let size =
                         back.payload.map_or(0, <[u8]>::len) + back.key.map_or(0, <[u8]>::len);
-                    return Err(Error::external(format!(
+                    let what = format!(
                         "topic '{}' at {}: a record of {size} bytes cannot be sent: {error}",
                         back.topic, self.bootstrap
-                    ))
-                    .with_help(advice(code)));
+                    );
+                    return Err(Error::new(kind(code), what).with_help(advice(code)));
                 }
             }
         }

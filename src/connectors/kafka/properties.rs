@@ -18,6 +18,9 @@ const PREFETCH_KIB: usize = 64 * 1024;
 /// Bytes a producer holds back at most, in KiB.
 const PRODUCER_KIB: usize = 64 * 1024;
 
+/// The longest record that is sent to a broker at all.
+const MESSAGE_BYTES: usize = 64 << 20;
+
 /// Names that people write, to find the nearest one to a slip.
 const COMMON: &[&str] = &[
     "acks",
@@ -169,6 +172,8 @@ impl Properties {
             if is_weakened { "false" } else { "true" },
         );
         config.set("linger.ms", "5");
+        // How long a record may be is for the brokers to say.
+        config.set("message.max.bytes", MESSAGE_BYTES.to_string());
         config.set("partitioner", "murmur2_random");
         config.set("queue.buffering.max.kbytes", PRODUCER_KIB.to_string());
         self.give(&mut config);

@@ -92,7 +92,9 @@ impl KafkaSink {
         let Some(prefix) = &self.table.exactly_once else {
             return Ok(None);
         };
-        Transaction::of(job, &self.table.properties, prefix, &self.topics).map(Some)
+        let topics = self.topics.iter().cloned();
+        let topics = topics.map(|topic| (topic, self.table.new_topic));
+        Transaction::of(job, &self.table.properties, prefix, topics).map(Some)
     }
 }
 
@@ -140,9 +142,7 @@ impl Sink for KafkaSink {
         }
         let (properties, topics) = (self.table.properties.clone(), self.topics.clone());
         for topic in &topics {
-            if super::admin::ensure_topic(&properties, topic, -1).await? {
-                tracing::info!("created the topic '{topic}'");
-            }
+            super::admin::ensure_topic(&properties, topic, &self.table.new_topic).await?;
         }
         let transaction = self.transaction(&job)?;
         let outbox = match &transaction {

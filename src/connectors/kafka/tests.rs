@@ -105,7 +105,7 @@ fn all(table: &Table) -> ReadRequest {
     request(table, &(0..table.columns.len()).collect::<Vec<_>>())
 }
 
-async fn reader(table: &Table, request: ReadRequest) -> Result<Box<dyn SourceReader>, Error> {
+async fn reader(table: &Table, request: ReadRequest) -> Result<Box<dyn SourceReader>> {
     make_source(table).unwrap().reader(request).await
 }
 
@@ -130,7 +130,7 @@ async fn error(table: &Table) -> Error {
     }
 }
 
-async fn write(table: &Table, batches: &[Batch]) -> Result<(), Error> {
+async fn write(table: &Table, batches: &[Batch]) -> Result<()> {
     let sink = make_sink(table).unwrap();
     let mut writer = sink
         .writer(WriteRequest {
