@@ -1,5 +1,6 @@
 -- Incidents: the events that share a correlation id, from however many sources; ids seen only once are left out.
--- Once per 5-minute window, written when the window closes, and once over all time, updated with every event of the incident.
+-- Once per 5-minute window, written when the window closes, and once for the whole incident, updated with every event of it. An
+-- incident is over after a day without events: then its state is given up, and a later event of its id begins another one.
 -- Needs 01.
 
 CREATE TABLE correlated_incidents_5min (
@@ -66,6 +67,8 @@ WHERE `correlation_id` IS NOT NULL
 GROUP BY `window_start`, `window_end`, `correlation_id`
 HAVING COUNT(*) >= 2;
 
+SET 'table.exec.state.ttl' = '1 d';
+
 INSERT INTO correlated_incidents
 SELECT
   `correlation_id`,
@@ -80,3 +83,5 @@ FROM cloudevents
 WHERE `correlation_id` IS NOT NULL
 GROUP BY `correlation_id`
 HAVING COUNT(*) >= 2;
+
+RESET 'table.exec.state.ttl';

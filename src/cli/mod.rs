@@ -21,6 +21,7 @@ mod signals;
 mod stop;
 mod summary;
 mod version;
+mod watch;
 
 use std::io::Write as _;
 use std::process::ExitCode;

@@ -12,6 +12,7 @@ use super::screen::{Output, Screen};
 use super::summary::summary;
 use super::{messages, signals, tell};
 use crate::catalog::Table;
+use crate::clock::{Clock as _, SystemClock};
 use crate::connectors::capture::Capture;
 use crate::error::{Error, Result};
 use crate::graph::Operation;
@@ -24,7 +25,8 @@ use crate::sql::SourceFile;
 #[command(after_help = "\
 Every Kafka table that the files read is read from --from to before --to, whatever its scan options say; a table that the \
 files write and read is passed on in process. Windows that the range ends in stay open, as they were for the live job then: \
-so complete windows give the rows that they gave live, where --from is at or before the first record of the first of them.")]
+so complete windows give the rows that they gave live, where --from is at or before the first record of the first of them. A range \
+given as offsets is of the partitions that it names; others are not read.")]
 pub struct Args {
     /// SQL files and folders, in this order
     #[arg(value_name = "PATH", required = true)]
@@ -95,6 +97,7 @@ fn time(text: &str) -> Option<i64> {
 /// Mistakes in the files; whatever makes the job fail.
 pub async fn run(args: &Args) -> Result<()> {
     let output = Output::choose(None);
+    check_range(&args.from, &args.to)?;
     let mut files = args::sql_files(&args.paths, &[])?;
     let mut sent = None;
     if let Some(table) = &args.bad_rows {
@@ -174,6 +177,29 @@ pub async fn run(args: &Args) -> Result<()> {
     match sent.filter(|_| result.is_ok() && !*asked.borrow()) {
         Some(sent) => sent.done().await,
         None => result,
+    }
+}
+
+/// A range that nothing can be in.
+fn check_range(from: &Place, to: &Place) -> Result<()> {
+    if let (Some(first), Some(last)) = (from.partitions(), to.partitions())
+        && first != last
+    {
+        return Err(Error::usage(format!(
+            "--from names offsets of the partitions {first}, --to of {last}"
+        ))
+        .with_help("name the same partitions in both: others are not read"));
+    }
+    match (from, to) {
+        (Place::Time(from), _) if *from > SystemClock.now() => {
+            Err(Error::usage("--from lies in the future"))
+        }
+        (Place::Time(from), Place::Time(to)) if from >= to => {
+            Err(Error::usage("--to is not after --from"))
+        }
+        (Place::Latest, _) => Err(Error::usage("--from latest: nothing lies after it")
+            .with_help("--from earliest reads topics from their beginning")),
+        _ => Ok(()),
     }
 }
 

@@ -10,6 +10,7 @@ use super::args::{self, CheckpointArgs, Given, JobArgs, Loaded, OutsideArgs};
 use super::progress::Progress;
 use super::screen::{Output, Screen};
 use super::summary::summary;
+use super::watch::Watch;
 use super::{count, messages, signals, tell};
 use crate::catalog::Table;
 use crate::checkpoint::{Checkpoints, Kind, Manifest};
@@ -134,6 +135,7 @@ impl Running<'_> {
         let (stop, stopped) = tokio::sync::watch::channel(false);
         let mut ticks = tokio::time::interval(TICK);
         let mut quiet = Quiet::default();
+        let mut watch = Watch::default();
         let mut is_stopping = false;
         let say = |event: JobEvent<'_>| self.say(&event);
         let ended = self
@@ -158,6 +160,9 @@ impl Running<'_> {
                         self.screen.keep_below(bar);
                     }
                     if let Some(line) = quiet.look(self.graph, self.metrics) {
+                        tell(&line);
+                    }
+                    for line in watch.look(self.graph, self.metrics, SystemClock.now()) {
                         tell(&line);
                     }
                 }

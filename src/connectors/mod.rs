@@ -32,7 +32,7 @@ mod without_effect;
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
 use arrow::array::{Int64Array, RecordBatch, UInt32Array};
 use arrow::datatypes::{DataType, SchemaRef};
@@ -142,6 +142,10 @@ pub struct SourceMetrics {
     pub total: AtomicU64,
     /// How many of `total` are done.
     pub done: AtomicU64,
+    /// The furthest watermark of any of its readers, in milliseconds since the epoch; 0 before the first.
+    pub watermark: AtomicI64,
+    /// Rows too far ahead of the clock to move it.
+    pub ahead_rows: AtomicU64,
     /// Rows or fields that did not decode and were skipped.
     pub bad_rows: AtomicU64,
     /// The first of them, as text: place and reason.

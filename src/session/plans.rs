@@ -238,6 +238,7 @@ fn plan_options(settings: &Settings) -> PlanOptions {
     PlanOptions {
         idle_timeout: settings.idle_timeout(),
         quiet_advance: settings.quiet_advance(),
+        max_ahead: settings.max_ahead(),
         state_ttl: settings.state_ttl(),
         mini_batch: settings.mini_batch().map(|(size, latency)| MiniBatch {
             size,

@@ -1,6 +1,6 @@
 //! A bounded range of topics run through the same statements, into the same tables or others.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::catalog::Table;
@@ -50,6 +50,27 @@ impl Place {
     }
 }
 
+impl Place {
+    /// The partitions that it is of, where it names offsets: a range of offsets is one of these only.
+    pub fn partitions(&self) -> Option<String> {
+        let Self::Offsets(offsets) = self else {
+            return None;
+        };
+        let parts = offsets.split(';').filter_map(|pair| {
+            let (partition, _) = pair.split_once(',')?;
+            partition
+                .trim()
+                .strip_prefix("partition:")?
+                .trim()
+                .parse()
+                .ok()
+        });
+        let parts: BTreeSet<i32> = parts.collect();
+        let parts: Vec<String> = parts.iter().map(i32::to_string).collect();
+        Some(parts.join(";"))
+    }
+}
+
 impl Replay {
     /// Puts the range over what a Kafka table says. An upsert table is read from its beginning: what a key was is part of
     /// what it is.
@@ -67,6 +88,10 @@ impl Replay {
                 table.with.extend(from.options("startup"));
             }
             table.with.extend(to.options("bounded"));
+            let places = [Some(from).filter(|_| !is_upsert), Some(to)];
+            if let Some(partitions) = places.into_iter().flatten().find_map(Place::partitions) {
+                table.with.insert("scan.partitions".into(), partitions);
+            }
         }
         // A replay takes no checkpoints: after a failure it is run again.
         table.with.remove("sink.delivery-guarantee");

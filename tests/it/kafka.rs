@@ -178,6 +178,15 @@ impl Case {
         );
     }
 
+    /// Removes the records before an offset of each partition, as retention does.
+    pub fn trim(&self, offset: i64) {
+        client(
+            &self.bootstrap,
+            &["trim", &self.topic, &offset.to_string()],
+            "",
+        );
+    }
+
     /// Shuts out whoever writes with a transactional id, again and again for some seconds.
     pub fn fence(&self, id: &str, seconds: u32) -> Child {
         Command::new(python())

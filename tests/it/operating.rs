@@ -399,6 +399,194 @@ fn bad_rows_in_files_are_sent_back_once() {
     }
 }
 
+/// A table of texts with event times, and how many of them there are in windows of 10 seconds.
+const WINDOWS: &str = "CREATE TABLE t (ts TIMESTAMP(3), WATERMARK FOR ts AS ts) WITH ('connector' = 'kafka',
+      'topic' = '$topic', 'properties.bootstrap.servers' = 'elsewhere:1', 'format' = 'json', 'scan.startup.mode' = 'earliest-offset');
+    CREATE TABLE o (w TIMESTAMP(3), n BIGINT) WITH ('connector' = 'kafka', 'topic' = '$out', 'format' = 'json',
+      'properties.bootstrap.servers' = 'elsewhere:1');
+    INSERT INTO o SELECT window_start, COUNT(*) FROM TUMBLE(TABLE t, DESCRIPTOR(ts), INTERVAL '10' SECOND)
+      GROUP BY window_start, window_end;";
+
+fn at(partition: i32, time: &str) -> serde_json::Value {
+    json!({"partition": partition, "value": {"ts": time}})
+}
+
+#[test]
+fn an_idle_timeout_closes_windows_at_any_parallelism() {
+    let case = Case::new("idling", 2);
+    let times = ["2026-01-01 00:00:01", "2026-01-01 00:00:15"];
+    case.produce(&times.map(|time| at(0, time)));
+    for parallelism in ["1", "2"] {
+        let out = created("idling_out");
+        let sql = WINDOWS.replace("$out", &out);
+        let job = case.start(
+            &sql,
+            &["--idle-timeout", "300 ms", "--parallelism", parallelism],
+        );
+        eventually("the first window is over", 60, || {
+            case.consume(&out).len() == 1
+        });
+        stop(job);
+    }
+}
+
+#[test]
+fn rows_that_are_left_out_are_told_while_the_job_runs() {
+    let case = Case::new("future", 1);
+    let times = [
+        "2026-01-01 00:00:01",
+        "2099-01-01 00:00:00",
+        "2026-01-01 00:00:02",
+    ];
+    case.produce(&times.map(|time| at(0, time)));
+    let said = || words(case.log().as_bytes());
+    let job = case.start(&WINDOWS.replace("$out", &created("future_out")), &[]);
+    eventually("it is told", 60, || said().contains("1 late row left out"));
+    assert!(
+        said().contains("The watermark of 't' stands at 2099-01-01 00:00:00, ahead of the clock"),
+        "{}",
+        said()
+    );
+    stop(job);
+    // Whoever does not believe in the future counts both.
+    let out = created("future_out");
+    let guarded = format!(
+        "SET 'flowline.watermark.max-ahead' = '1 h'; {}",
+        WINDOWS.replace("$out", &out)
+    );
+    let job = case.start(&guarded, &[]);
+    eventually("it is told", 60, || {
+        said().contains("1 row dated further ahead of the clock")
+    });
+    case.produce(&[at(0, "2026-01-01 00:00:20")]);
+    eventually("the window is whole", 60, || {
+        case.consume(&out)
+            .first()
+            .is_some_and(|r| r["value"]["n"] == 2)
+    });
+    stop(job);
+}
+
+/// What a replay of `SELECT a, ...` gives, or says where it is refused.
+fn replayed(case: &Case, sql: &str, arguments: &[&str]) -> Result<Vec<serde_json::Value>, String> {
+    let output = over_file(case, "replay", sql, arguments);
+    if !output.status.success() {
+        assert_eq!(output.status.code(), Some(2), "{}", words(&output.stderr));
+        return Err(words(&output.stderr));
+    }
+    let lines = String::from_utf8_lossy(&output.stdout).into_owned();
+    let rows = lines
+        .lines()
+        .map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
+    Ok(rows.map(|line| line["row"].clone()).collect())
+}
+
+#[test]
+fn the_range_of_a_replay_is_one_that_is_there() {
+    let case = Case::new("range", 2);
+    case.produce(&numbers(0..10));
+    let sql = format!("{TABLE}, 'scan.startup.mode' = 'earliest-offset'); SELECT a FROM t;");
+    let read = |arguments: &[&str]| replayed(&case, &sql, arguments).map(|rows| column(&rows, "a"));
+    // Partitions that are not named are not read, whichever end names the others.
+    assert_eq!(read(&["--to", "partition:0,offset:2"]).unwrap(), [0, 2]);
+    assert_eq!(read(&["--from", "partition:0,offset:3"]).unwrap(), [6, 8]);
+    let both = [
+        "--from",
+        "partition:1,offset:1",
+        "--to",
+        "partition:1,offset:3",
+    ];
+    assert_eq!(read(&both).unwrap(), [3, 5]);
+    for (arguments, why) in [
+        (
+            &["--to", "partition:0,offset:99"][..],
+            "partition 0 has no offset 99: it ends at 5",
+        ),
+        (
+            &["--from", "partition:0,offset:6"],
+            "partition 0 has no offset 6: it ends at 5",
+        ),
+        (
+            &["--from", "partition:7,offset:0"],
+            "has no partition 7: it has 0, 1",
+        ),
+        (
+            &[
+                "--from",
+                "partition:0,offset:0",
+                "--to",
+                "partition:1,offset:1",
+            ],
+            "--from names offsets of the partitions 0, --to of 1",
+        ),
+        (&["--from", "2999-01-01"], "lies in the future"),
+        (
+            &["--from", "2026-01-02", "--to", "2026-01-01"],
+            "--to is not after --from",
+        ),
+    ] {
+        let said = read(arguments).unwrap_err();
+        assert!(said.contains(why), "{said}");
+    }
+}
+
+#[test]
+fn the_range_of_a_replay_holds_in_an_archive() {
+    let case = Case::new("archived", 2);
+    case.produce(&numbers(0..100));
+    let folder = case.dir.path().join("archive");
+    let folder = folder.display();
+    let columns = "a INT, ts TIMESTAMP_LTZ(3) METADATA FROM 'timestamp', p INT METADATA FROM 'partition' VIRTUAL,
+        o BIGINT METADATA FROM 'offset' VIRTUAL, k STRING METADATA FROM 'topic' VIRTUAL";
+    let options = "'connector' = 'kafka', 'topic' = '$topic', 'properties.bootstrap.servers' = 'elsewhere:1', 'format' = 'json',
+        'scan.startup.mode' = 'earliest-offset'";
+    let write = format!(
+        "CREATE TABLE t ({columns}) WITH ({options});
+         CREATE TABLE archived (a INT, `timestamp` TIMESTAMP_LTZ(3), `partition` INT, `offset` BIGINT)
+           WITH ('connector' = 'filesystem', 'path' = '{folder}', 'format' = 'parquet');
+         INSERT INTO archived SELECT a, ts, p, o FROM t WHERE o < 40;"
+    );
+    let written = case.run(&write, &["--bounded"]);
+    assert!(written.status.success(), "{}", words(&written.stderr));
+    // The archive has the offsets up to 39, the topic those from 30 on: numbers up to 79, and from 60 on.
+    case.trim(30);
+    let sql = format!(
+        "CREATE TABLE t ({columns}) WITH ({options}, 'archive.path' = '{folder}'); SELECT a, p, o, k FROM t;"
+    );
+    let read = |from: &str, to: &str| {
+        let rows = replayed(&case, &sql, &["--from", from, "--to", to]).unwrap();
+        for row in &rows {
+            let a = row["a"].as_i64().unwrap();
+            assert_eq!(
+                (row["p"].as_i64(), row["o"].as_i64()),
+                (Some(a % 2), Some(a / 2))
+            );
+            assert_eq!(row["k"], case.topic);
+        }
+        column(&rows, "a")
+    };
+    let all = |range: std::ops::Range<i64>| range.collect::<Vec<_>>();
+    assert_eq!(read("earliest", "latest"), all(0..100));
+    // Times are 100 ms apart, from the first second of 1970 on.
+    assert_eq!(
+        read("1970-01-01T00:00:02Z", "1970-01-01T00:00:03Z"),
+        all(10..20)
+    );
+    assert_eq!(
+        read("1970-01-01T00:00:06Z", "1970-01-01T00:00:10Z"),
+        all(50..90)
+    );
+    assert_eq!(read("1970-01-01T00:00:09.500Z", "latest"), all(85..100));
+    assert_eq!(
+        read("partition:1,offset:10", "partition:1,offset:12"),
+        [21, 23]
+    );
+    assert_eq!(
+        read("partition:1,offset:38", "partition:1,offset:42"),
+        [77, 79, 81, 83]
+    );
+}
+
 /// As it is shipped, the pipeline gives each row once whatever happens.
 #[test]
 fn the_pipeline_is_exactly_once_from_topic_to_topic() {

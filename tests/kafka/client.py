@@ -6,6 +6,7 @@
                                                a value that is no string is sent as JSON, null as a tombstone
   client.py BROKERS aborted TOPIC              the same in a transaction that is aborted
   client.py BROKERS consume TOPIC              all records as lines of JSON, by partition and offset
+  client.py BROKERS trim TOPIC OFFSET          removes the records before an offset of each partition
   client.py BROKERS config TOPIC NAME          what is set for a topic
   client.py BROKERS commit TOPIC GROUP OFFSET...   commits an offset for partition 0, 1, ...
   client.py BROKERS fence ID SECONDS           shuts out whoever writes with this transactional id, again and again
@@ -92,6 +93,13 @@ def consume(brokers, topic):
         print(json.dumps(record))
 
 
+def trim(brokers, topic, offset):
+    admin = AdminClient({"bootstrap.servers": brokers})
+    partitions = admin.list_topics(topic, timeout=30).topics[topic].partitions
+    for future in admin.delete_records([TopicPartition(topic, p, int(offset)) for p in partitions]).values():
+        future.result(30)
+
+
 def config(brokers, topic, name):
     resource = ConfigResource("topic", topic)
     admin = AdminClient({"bootstrap.servers": brokers})
@@ -132,6 +140,6 @@ def partition(_brokers, key, partitions):
 
 if __name__ == "__main__":
     brokers, command, *arguments = sys.argv[1:]
-    {"create": create, "produce": produce, "aborted": aborted, "consume": consume, "commit": commit, "config": config, "fence": fence,
+    {"create": create, "produce": produce, "aborted": aborted, "consume": consume, "commit": commit, "config": config, "trim": trim, "fence": fence,
      "partition": partition}[command](
         brokers, *arguments)

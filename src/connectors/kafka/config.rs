@@ -1,6 +1,6 @@
 //! The options of a Kafka table, checked.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -109,6 +109,8 @@ pub(super) struct KafkaTable {
     pub(super) start: Place,
     /// `None`: it never ends.
     pub(super) end: Option<Place>,
+    /// Only these partitions are read, which must all be there, and places in them too.
+    pub(super) only: Option<BTreeSet<i32>>,
     /// How often new partitions are looked for.
     pub(super) discovery: Option<Duration>,
     pub(super) partitioner: Partitioner,
@@ -151,6 +153,7 @@ impl KafkaTable {
             layout,
             start: start.unwrap_or(Place::Group),
             end,
+            only: partitions(options)?,
             discovery: discovery.filter(|interval| !interval.is_zero()),
             partitioner,
             is_upsert: false,
@@ -182,6 +185,7 @@ impl KafkaTable {
             layout,
             start: Place::Earliest,
             end,
+            only: partitions(options)?,
             discovery: None,
             partitioner,
             is_upsert: true,
@@ -380,6 +384,16 @@ fn specific_offsets(key: &str, text: &str) -> Result<BTreeMap<i32, i64>, OptionE
     Ok(offsets)
 }
 
+/// Reads `scan.partitions`: numbers with ';' between them.
+fn partitions(options: &Options) -> Result<Option<BTreeSet<i32>>, OptionError> {
+    options.parse("scan.partitions", None, "numbers such as '0;2'", |text| {
+        let numbers = text
+            .split(';')
+            .map(|n| n.trim().parse().ok().filter(|n| *n >= 0));
+        numbers.collect::<Option<BTreeSet<i32>>>().map(Some)
+    })
+}
+
 fn partitioner(options: &Options, layout: &Layout) -> Result<Partitioner, OptionError> {
     let key = "sink.partitioner";
     match options.get(key).unwrap_or("default") {
@@ -406,6 +420,7 @@ fn archive(options: &Options) -> Option<(PathBuf, ArchiveColumns)> {
     for (key, name) in [
         ("archive.partition-column", &mut columns.partition),
         ("archive.offset-column", &mut columns.offset),
+        ("archive.timestamp-column", &mut columns.timestamp),
     ] {
         if let Some(given) = options.get(key) {
             *name = given.to_string();

@@ -1,6 +1,6 @@
 //! Topics as a source.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -39,7 +39,7 @@ impl KafkaSource {
     ///
     /// # Errors
     /// Properties that do not go together.
-    fn lookup(&self) -> Result<Arc<KafkaConsumer>> {
+    pub(super) fn lookup(&self) -> Result<Arc<KafkaConsumer>> {
         let mut lookup = self.lookup.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(lookup) = &*lookup {
             return Ok(Arc::clone(lookup));
@@ -73,9 +73,29 @@ impl Source for KafkaSource {
     }
 
     async fn reader(&self, request: ReadRequest) -> Result<Box<dyn SourceReader>> {
+        // A partition that a snapshot does not know has come since: it is read from its beginning.
+        let place = if request.restored.is_empty() {
+            self.table.start.clone()
+        } else {
+            Place::Earliest
+        };
+        self.reader_from(request, place).await
+    }
+}
+
+impl KafkaSource {
+    /// A reader that begins at `place` in partitions that the request says nothing of.
+    ///
+    /// # Errors
+    /// As [`Source::reader`].
+    pub(super) async fn reader_from(
+        &self,
+        request: ReadRequest,
+        place: Place,
+    ) -> Result<Box<dyn SourceReader>> {
         let (table, lookup) = (self.table.clone(), self.lookup()?);
-        let reader = client::blocking(move || KafkaReader::open(table, request, &lookup)).await?;
-        Ok(Box::new(reader))
+        let open = move || KafkaReader::open(table, request, &place, &lookup);
+        Ok(Box::new(client::blocking(open).await?))
     }
 }
 
@@ -90,8 +110,13 @@ struct KafkaReader {
 
 impl KafkaReader {
     /// Looks at the cluster, works out where to read from and up to where, and starts to read.
-    fn open(table: KafkaTable, request: ReadRequest, lookup: &KafkaConsumer) -> Result<Self> {
-        let assignments = assignments(&table, &request, lookup)?;
+    fn open(
+        table: KafkaTable,
+        request: ReadRequest,
+        place: &Place,
+        lookup: &KafkaConsumer,
+    ) -> Result<Self> {
+        let assignments = assignments(&table, &request, place, lookup)?;
         let metrics = &request.metrics;
         for of in &assignments {
             let total = of
@@ -121,10 +146,11 @@ impl KafkaReader {
     }
 }
 
-/// The partitions of one reader, with where to start and stop.
+/// The partitions of one reader, with where to start and stop; `place`: where the request does not say.
 fn assignments(
     table: &KafkaTable,
     request: &ReadRequest,
+    place: &Place,
     lookup: &KafkaConsumer,
 ) -> Result<Vec<Assignment>> {
     let properties = &table.properties;
@@ -148,6 +174,10 @@ fn assignments(
                 .collect()
         }
     };
+    if let Some(only) = &table.only {
+        check_range(table, only, &partitions, lookup)?;
+        partitions.retain(|(_, partition)| only.contains(partition));
+    }
     partitions.retain(|(topic, partition)| {
         owner(topic, *partition, request.parallelism) == request.instance
     });
@@ -165,12 +195,6 @@ fn assignments(
             *end = Some(end.map_or(found, |end| end.min(found)));
         }
     }
-    // A partition that a snapshot does not know has come since: it is read from its beginning.
-    let place = if request.restored.is_empty() {
-        &table.start
-    } else {
-        &Place::Earliest
-    };
     let mut assignments = Vec::new();
     let mut unknown = Vec::new();
     for ((topic, partition), end) in partitions.into_iter().zip(ends) {
@@ -195,6 +219,42 @@ fn assignments(
         assignments[i].start = start;
     }
     Ok(assignments)
+}
+
+/// Whether the partitions that are asked for are there, and the offsets in them.
+fn check_range(
+    table: &KafkaTable,
+    only: &BTreeSet<i32>,
+    partitions: &[(String, i32)],
+    lookup: &KafkaConsumer,
+) -> Result<()> {
+    for partition in only {
+        if partitions.iter().all(|(_, there)| there != partition) {
+            let topic = partitions.first().map_or("", |(topic, _)| topic);
+            let there = partitions.iter().map(|(_, p)| p.to_string());
+            return Err(Error::usage(format!(
+                "topic '{topic}' has no partition {partition}: it has {}",
+                there.collect::<Vec<_>>().join(", ")
+            )));
+        }
+    }
+    let ends = resolve(&table.properties, lookup, partitions, &Place::Latest, false)?;
+    for ((topic, partition), end) in partitions.iter().zip(ends) {
+        for place in [Some(&table.start), table.end.as_ref()]
+            .into_iter()
+            .flatten()
+        {
+            if let Place::Offsets(offsets) = place
+                && let Some(offset) = offsets.get(partition).filter(|offset| **offset > end)
+            {
+                return Err(Error::usage(format!(
+                    "topic '{topic}' partition {partition} has no offset {offset}: it ends at {end}"
+                ))
+                .with_help("the offset behind the last record is the furthest there is"));
+            }
+        }
+    }
+    Ok(())
 }
 
 #[async_trait]

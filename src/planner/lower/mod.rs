@@ -114,6 +114,8 @@ pub struct PlanOptions {
     pub idle_timeout: Option<Duration>,
     /// After how long without any row the watermark moves with the clock.
     pub quiet_advance: Option<Duration>,
+    /// A row that is further ahead of the clock does not move the watermark.
+    pub max_ahead: Option<Duration>,
     /// When state that is not written is given up.
     pub state_ttl: Option<Duration>,
     /// How long rows are aggregated together before results go on.
@@ -409,6 +411,7 @@ fn source_key(table: &Table, options: &PlanOptions) -> String {
     let read = (
         options.idle_timeout,
         options.quiet_advance,
+        options.max_ahead,
         options.cdc_duplicates,
         // Only what is kept of a changelog expires.
         options
