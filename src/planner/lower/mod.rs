@@ -87,6 +87,16 @@ impl Role {
         matches!(self, Self::Rowtime | Self::WindowTime(_))
     }
 
+    /// What it is after a join. A window that is NULL where no row of its side matches is none: nothing says when it is over.
+    fn matched(self, always: bool) -> Self {
+        match self {
+            Self::WindowStart(..) | Self::WindowEnd(_) | Self::WindowTime(_) if !always => {
+                Self::Plain
+            }
+            role => role,
+        }
+    }
+
     /// A row is complete once the watermark has reached the column's value plus this.
     fn complete_after(self) -> Option<Millis> {
         match self {
