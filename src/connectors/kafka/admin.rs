@@ -20,8 +20,9 @@ pub async fn topics(bootstrap: &str) -> Result<Vec<(String, i32)>> {
 }
 
 async fn all_topics(properties: Properties) -> Result<Vec<(String, i32)>> {
+    let properties = properties.without_group();
     client::blocking(move || {
-        let consumer = client::consumer(&properties, 1)?;
+        let consumer = client::shared(&properties)?;
         let found = client::topics(consumer.client(), None, PATIENCE).map_err(|e| {
             client::listen(&consumer);
             client::failed(
@@ -125,7 +126,7 @@ pub(super) async fn ensure_topic(
         }
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
-    let (properties, name) = (properties.clone(), name.to_string());
+    let (properties, name) = (properties.clone().without_group(), name.to_string());
     let compact = as_told.compact;
     client::blocking(move || {
         let consumer = client::shared(&properties)?;

@@ -123,7 +123,6 @@ static SHARED: Mutex<Vec<(Properties, Weak<KafkaConsumer>)>> = Mutex::new(Vec::n
 /// # Errors
 /// Properties that do not go together.
 pub(super) fn shared(properties: &Properties) -> Result<Arc<KafkaConsumer>> {
-    // Its group is asked for what it has committed.
     let mut shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
     shared.retain(|(_, client)| client.strong_count() > 0);
     let known = shared.iter().find(|(known, _)| known.is_same(properties));

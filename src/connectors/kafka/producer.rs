@@ -1,7 +1,7 @@
 //! Sending records: bounded in flight, every delivery checked.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use rdkafka::ClientContext;
@@ -15,6 +15,7 @@ use tokio::sync::Notify;
 
 use super::client::{self, Listener, PATIENCE};
 use super::properties::Properties;
+use crate::connectors::JobContext;
 use crate::error::{Error, ErrorKind, Result};
 
 /// How long sending waits before it tries again when as much as allowed is in flight.
@@ -139,6 +140,23 @@ impl Outbox {
             bootstrap: properties.bootstrap.clone(),
             group: OnceLock::new(),
         })
+    }
+
+    /// The one that all sinks of a job share which reach a cluster in the same way and write at least once.
+    ///
+    /// # Errors
+    /// As [`Outbox::create`].
+    pub(super) fn of(job: &JobContext, properties: &Properties) -> Result<Arc<Self>> {
+        type Known = Mutex<Vec<(Properties, Arc<Outbox>)>>;
+        let properties = properties.clone().without_group();
+        let known = job.shared("kafka outboxes", Known::default)?;
+        let mut known = known.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, outbox)) = known.iter().find(|(p, _)| p.is_same(&properties)) {
+            return Ok(Arc::clone(outbox));
+        }
+        let outbox = Arc::new(Self::create(&properties, &properties.producer())?);
+        known.push((properties, Arc::clone(&outbox)));
+        Ok(outbox)
     }
 
     /// The number of partitions of each topic, in their order.

@@ -187,6 +187,14 @@ impl Properties {
         config
     }
 
+    /// Without the group, which only matters to whoever asks what it has committed.
+    #[must_use]
+    pub(super) fn without_group(mut self) -> Self {
+        self.given.remove("group.id");
+        self.group = None;
+        self
+    }
+
     /// Whether clients of both are alike.
     pub(super) fn is_same(&self, other: &Self) -> bool {
         self.given == other.given

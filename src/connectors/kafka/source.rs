@@ -44,7 +44,14 @@ impl KafkaSource {
         if let Some(lookup) = &*lookup {
             return Ok(Arc::clone(lookup));
         }
-        let shared = client::shared(&self.table.properties)?;
+        let table = &self.table;
+        let places = [Some(&table.start), table.end.as_ref()];
+        let asks_group = |place: &Place| matches!(place, Place::Group | Place::Offsets(_));
+        let shared = if places.into_iter().flatten().any(asks_group) {
+            client::shared(&table.properties)?
+        } else {
+            client::shared(&table.properties.clone().without_group())?
+        };
         Ok(Arc::clone(lookup.insert(shared)))
     }
 }
