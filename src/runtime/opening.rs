@@ -103,7 +103,8 @@ impl Opening<'_> {
             let task = &self.tasks[t];
             let (sink, writer) = end.unzip();
             let (source, reader) = self.source(task, i).await?.unzip();
-            let mut operators = task.operators(self.graph, self.metrics, self.options.batch_rows)?;
+            let mut operators =
+                task.operators(self.graph, self.metrics, self.options.batch_rows)?;
             for (_, operator) in &mut operators {
                 operator.be_instance(i, task.parallelism);
             }
