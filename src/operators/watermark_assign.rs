@@ -247,7 +247,7 @@ impl Operator for WatermarkAssign {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
+#[allow(clippy::unwrap_used, clippy::panic)]
 mod tests {
     use datafusion::physical_expr::expressions::Column;
 
@@ -291,7 +291,12 @@ mod tests {
         let times = [10, 20, 30];
         let mut parts = Vec::new();
         for (instance, time) in times.into_iter().enumerate() {
-            parts.extend(assign(instance, 3, time).snapshot().unwrap());
+            for part in assign(instance, 3, time).snapshot().unwrap() {
+                match part {
+                    TableSnapshot::Part(part) => parts.push(*part),
+                    TableSnapshot::Rows(_) => panic!("no table"),
+                }
+            }
         }
         for (instance, time) in times.into_iter().enumerate() {
             assert_eq!(restored(&parts, instance, 3), time);
