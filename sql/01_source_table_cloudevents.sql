@@ -2,6 +2,8 @@
 -- `time` is the event time (RFC 3339, UTC). Events may come up to 10 seconds out of order.
 
 SET 'table.local-time-zone' = 'UTC';
+-- Tables are written exactly once: their rows become visible with each checkpoint.
+SET 'execution.checkpointing.interval' = '10 s';
 
 CREATE TABLE cloudevents (
   `id`             STRING,

@@ -17,8 +17,11 @@ CREATE TABLE events_aggregated_5min (
   'topic' = 'events_aggregated_5min',
   'properties.bootstrap.servers' = 'localhost:9092',
   'properties.group.id' = 'events_aggregated_5min',
+  'properties.isolation.level' = 'read_committed',
   'scan.startup.mode' = 'earliest-offset',
-  'format' = 'json'
+  'format' = 'json',
+  'sink.delivery-guarantee' = 'exactly-once',
+  'sink.transactional-id-prefix' = 'events_aggregated_5min'
 );
 
 INSERT INTO events_aggregated_5min

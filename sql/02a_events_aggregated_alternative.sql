@@ -18,8 +18,11 @@ CREATE TABLE events_aggregated_5min (
   'topic' = 'events_aggregated_5min',
   'properties.bootstrap.servers' = 'localhost:9092',
   'properties.group.id' = 'events_aggregated_5min',
+  'properties.isolation.level' = 'read_committed',
   'key.format' = 'json',
-  'value.format' = 'json'
+  'value.format' = 'json',
+  'sink.delivery-guarantee' = 'exactly-once',
+  'sink.transactional-id-prefix' = 'events_aggregated_5min'
 );
 
 INSERT INTO events_aggregated_5min

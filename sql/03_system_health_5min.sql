@@ -18,8 +18,11 @@ CREATE TABLE system_health_5min (
   'topic' = 'system_health_5min',
   'properties.bootstrap.servers' = 'localhost:9092',
   'properties.group.id' = 'system_health_5min',
+  'properties.isolation.level' = 'read_committed',
   'key.format' = 'json',
-  'value.format' = 'json'
+  'value.format' = 'json',
+  'sink.delivery-guarantee' = 'exactly-once',
+  'sink.transactional-id-prefix' = 'system_health_5min'
 );
 
 INSERT INTO system_health_5min

@@ -18,8 +18,11 @@ CREATE TABLE top_error_sources_5min (
   'topic' = 'top_error_sources_5min',
   'properties.bootstrap.servers' = 'localhost:9092',
   'properties.group.id' = 'top_error_sources_5min',
+  'properties.isolation.level' = 'read_committed',
   'key.format' = 'json',
-  'value.format' = 'json'
+  'value.format' = 'json',
+  'sink.delivery-guarantee' = 'exactly-once',
+  'sink.transactional-id-prefix' = 'top_error_sources_5min'
 );
 
 INSERT INTO top_error_sources_5min

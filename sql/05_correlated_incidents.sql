@@ -1,5 +1,6 @@
 -- Incidents: the events that share a correlation id, from however many sources; ids seen only once are left out.
--- Once per 5-minute window, written when the window closes, and once over all time, updated with every event of the incident.
+-- Once per 5-minute window, written when the window closes, and once for the whole incident, updated with every event of it. An
+-- incident is over after a day without events: then its state is given up, and a later event of its id begins another one.
 -- Needs 01.
 
 CREATE TABLE correlated_incidents_5min (
@@ -18,8 +19,11 @@ CREATE TABLE correlated_incidents_5min (
   'topic' = 'correlated_incidents_5min',
   'properties.bootstrap.servers' = 'localhost:9092',
   'properties.group.id' = 'correlated_incidents_5min',
+  'properties.isolation.level' = 'read_committed',
   'scan.startup.mode' = 'earliest-offset',
-  'format' = 'json'
+  'format' = 'json',
+  'sink.delivery-guarantee' = 'exactly-once',
+  'sink.transactional-id-prefix' = 'correlated_incidents_5min'
 );
 
 CREATE TABLE correlated_incidents (
@@ -37,8 +41,11 @@ CREATE TABLE correlated_incidents (
   'topic' = 'correlated_incidents',
   'properties.bootstrap.servers' = 'localhost:9092',
   'properties.group.id' = 'correlated_incidents',
+  'properties.isolation.level' = 'read_committed',
   'key.format' = 'json',
-  'value.format' = 'json'
+  'value.format' = 'json',
+  'sink.delivery-guarantee' = 'exactly-once',
+  'sink.transactional-id-prefix' = 'correlated_incidents'
 );
 
 INSERT INTO correlated_incidents_5min
@@ -60,6 +67,8 @@ WHERE `correlation_id` IS NOT NULL
 GROUP BY `window_start`, `window_end`, `correlation_id`
 HAVING COUNT(*) >= 2;
 
+SET 'table.exec.state.ttl' = '1 d';
+
 INSERT INTO correlated_incidents
 SELECT
   `correlation_id`,
@@ -74,3 +83,5 @@ FROM cloudevents
 WHERE `correlation_id` IS NOT NULL
 GROUP BY `correlation_id`
 HAVING COUNT(*) >= 2;
+
+RESET 'table.exec.state.ttl';

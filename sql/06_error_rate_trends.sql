@@ -18,8 +18,11 @@ CREATE TABLE error_rate_trends (
   'topic' = 'error_rate_trends',
   'properties.bootstrap.servers' = 'localhost:9092',
   'properties.group.id' = 'error_rate_trends',
+  'properties.isolation.level' = 'read_committed',
   'scan.startup.mode' = 'earliest-offset',
-  'format' = 'json'
+  'format' = 'json',
+  'sink.delivery-guarantee' = 'exactly-once',
+  'sink.transactional-id-prefix' = 'error_rate_trends'
 );
 
 INSERT INTO error_rate_trends

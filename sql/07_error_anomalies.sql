@@ -20,8 +20,11 @@ CREATE TABLE error_anomalies (
   'topic' = 'error_anomalies',
   'properties.bootstrap.servers' = 'localhost:9092',
   'properties.group.id' = 'error_anomalies',
+  'properties.isolation.level' = 'read_committed',
   'scan.startup.mode' = 'earliest-offset',
-  'format' = 'json'
+  'format' = 'json',
+  'sink.delivery-guarantee' = 'exactly-once',
+  'sink.transactional-id-prefix' = 'error_anomalies'
 );
 
 INSERT INTO error_anomalies

@@ -22,8 +22,11 @@ CREATE TABLE gemini_summary (
   'topic' = 'gemini_summary',
   'properties.bootstrap.servers' = 'localhost:9092',
   'properties.group.id' = 'gemini_summary',
+  'properties.isolation.level' = 'read_committed',
   'key.format' = 'json',
-  'value.format' = 'json'
+  'value.format' = 'json',
+  'sink.delivery-guarantee' = 'exactly-once',
+  'sink.transactional-id-prefix' = 'gemini_summary'
 );
 
 INSERT INTO gemini_summary

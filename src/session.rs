@@ -20,7 +20,7 @@ use sqlparser::ast::{Query, Spanned as _};
 use sqlparser::tokenizer::Span;
 
 use crate::catalog::{Catalog, Relation, Table, View};
-use crate::checkpoint::{Checkpoints, Location};
+use crate::checkpoint::{Checkpoints, Location, Origin};
 use crate::clock::SystemClock;
 use crate::connectors::capture::Capture;
 use crate::connectors::{self, Sink, Source};
@@ -37,7 +37,7 @@ use crate::settings::Settings;
 use crate::sql::ast::{ConflictAction, DropKind, Insert, Script, Show, Statement, StatementKind};
 use crate::sql::{Diagnostic, SourceFile};
 
-pub use bad_rows::send_back;
+pub use bad_rows::{SendBack, send_back};
 pub use replay::{Place, Replay};
 pub use supervise::JobEvent;
 
@@ -61,9 +61,11 @@ pub struct SessionConfig {
     pub bounded: bool,
     /// The job's name, where no SET says another.
     pub name: String,
+    /// Where that name comes from.
+    pub origin: Origin,
     /// Only this range of the topics is read.
     pub replay: Option<Replay>,
-    /// The job begins with nothing, whatever checkpoints it has.
+    /// The job's own checkpoints are given up: it begins with nothing, or with the savepoint that it is given.
     pub fresh: bool,
 }
 
@@ -241,12 +243,19 @@ impl Session {
         let store_options = settings.store_options();
         let root = Location::open(settings.checkpoint_dir(), &store_options)?;
         let restore = match settings.restore_path() {
-            _ if self.config.fresh => RestoreFrom::Nothing,
-            Some(path) => RestoreFrom::Savepoint(Location::open(path, &store_options)?),
+            Some(path) => RestoreFrom::Savepoint {
+                from: Location::open(path, &store_options)?,
+                again: self.config.fresh,
+            },
+            None if self.config.fresh => RestoreFrom::Nothing,
             None => RestoreFrom::Newest,
         };
+        let origin = match settings.job_name() {
+            Some(_) => Origin::Named,
+            None => self.config.origin.clone(),
+        };
         Ok(CheckpointOptions {
-            checkpoints: Checkpoints::new(&root, name),
+            checkpoints: Checkpoints::new(&root, name).of(origin),
             store_options,
             interval,
             timeout: settings.checkpoint_timeout(),

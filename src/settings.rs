@@ -170,6 +170,11 @@ const KNOWN: &[(&str, Takes, &str)] = &[
         "after so long without a row in any partition of a source its watermark moves with the clock",
     ),
     (
+        "flowline.watermark.max-ahead",
+        Takes::Duration,
+        "a row dated further ahead of the clock does not move the watermark",
+    ),
+    (
         "pipeline.name",
         Takes::Text,
         "the job's name: two runs with the same name are the same job",
@@ -349,6 +354,11 @@ impl Settings {
     /// After how long without a row the watermark moves with the clock; `None`: never.
     pub fn quiet_advance(&self) -> Option<Duration> {
         self.duration("flowline.watermark.quiet-advance")
+    }
+
+    /// A row that is further ahead of the clock does not move the watermark; `None`: all do.
+    pub fn max_ahead(&self) -> Option<Duration> {
+        self.duration("flowline.watermark.max-ahead")
     }
 
     /// When state that is not written is given up; `None`: never.

@@ -90,7 +90,7 @@ impl Location {
             store: Arc::new(store),
             prefix: Path::default(),
             is_simulated: false,
-            url: folder.to_string(),
+            url: root.display().to_string(),
             local: Some(root),
         })
     }
@@ -175,7 +175,13 @@ impl Location {
         self.local.is_some()
     }
 
-    /// As it was given, for people.
+    /// The file of that name, where this is a folder of this machine.
+    pub fn local_file(&self, name: &str) -> Option<PathBuf> {
+        let root = self.local.as_ref()?;
+        Some(root.join(self.path(name).as_ref()))
+    }
+
+    /// As it was given, a folder by its absolute path.
     pub fn url(&self) -> &str {
         &self.url
     }
@@ -231,10 +237,9 @@ impl Location {
         name: &str,
         run: impl FnOnce(&FilePath) -> std::io::Result<T> + Send + 'static,
     ) -> Result<Option<T>> {
-        let Some(root) = &self.local else {
+        let Some(file) = self.local_file(name) else {
             return Ok(None);
         };
-        let file = root.join(self.path(name).as_ref());
         let done = tokio::task::spawn_blocking(move || run(&file)).await;
         let done = done.map_err(|e| Error::internal(format!("writing was cut off: {e}")))?;
         done.map(Some).map_err(|e| {

@@ -43,6 +43,37 @@ pub enum Kind {
     Savepoint,
 }
 
+/// What makes a job the one that it is, beside its name.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Origin {
+    /// Somebody gave it its name.
+    #[default]
+    Named,
+    /// It is named after the first of the files and folders that it was run with, by their absolute paths.
+    Files(Vec<String>),
+}
+
+impl std::fmt::Display for Origin {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Named => f.write_str("a job that was given this name"),
+            Self::Files(paths) => f.write_str(&paths.join(" ")),
+        }
+    }
+}
+
+/// A savepoint, wherever it is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SavepointId {
+    /// The job that took it.
+    pub job: String,
+    /// The number of the checkpoint that it is a copy of.
+    pub epoch: u64,
+    /// When that was taken.
+    pub time: i64,
+}
+
 /// Where a partition of a source stood.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PartitionPosition {
@@ -59,6 +90,9 @@ pub struct PartitionPosition {
 pub struct SourceState {
     /// Its stable id.
     pub id: String,
+    /// Where its positions count: of a Kafka table the cluster.
+    #[serde(default)]
+    pub place: Option<String>,
     /// Its partitions.
     pub partitions: Vec<PartitionPosition>,
 }
@@ -120,6 +154,12 @@ pub struct Manifest {
     pub flowline: String,
     /// The job.
     pub job: String,
+    /// Whose job it is.
+    #[serde(default)]
+    pub origin: Option<Origin>,
+    /// The savepoint that the job has gone on from.
+    #[serde(default)]
+    pub began_with: Option<SavepointId>,
     /// Its number, which only grows. Also the number of the epoch that it ends.
     pub epoch: u64,
     /// Why it was taken.
@@ -156,6 +196,15 @@ impl Manifest {
     pub fn prepared(&self, committer: &str) -> Vec<String> {
         let of = self.sinks.iter().filter(|s| s.committer == committer);
         of.flat_map(|s| s.prepared.clone()).collect()
+    }
+
+    /// What it is as a savepoint.
+    pub fn savepoint_id(&self) -> SavepointId {
+        SavepointId {
+            job: self.job.clone(),
+            epoch: self.epoch,
+            time: self.time,
+        }
     }
 
     /// Whether it holds nothing: a job begins with it.

@@ -7,13 +7,17 @@ use serde::{Deserialize, Serialize};
 
 use super::files::{checksum, decode, encode};
 use super::owners::{OWNERS, Owner, Owners, numbered, run_of};
-use super::{FORMAT, FileRef, JobState, Kind, Location, Manifest, OperatorSnapshot, OperatorState};
+use super::{
+    FORMAT, FileRef, JobState, Kind, Location, Manifest, OperatorSnapshot, OperatorState, Origin,
+};
 use crate::error::{Error, Result};
 use crate::state::{KeyGroups, StatePart, TableSnapshot, merge};
 
 const MANIFESTS: &str = "manifests";
 const STATE: &str = "state";
 const SAVEPOINTS: &str = "savepoints";
+/// Locked by the process that runs the job.
+const RUNNING: &str = "running.lock";
 
 /// A manifest and its checksum, as they stand in the file.
 #[derive(Serialize, Deserialize)]
@@ -37,6 +41,7 @@ pub struct Checkpoints {
     /// Their folder.
     pub location: Location,
     job: String,
+    origin: Option<Origin>,
 }
 
 fn state_file(name: &str) -> String {
@@ -53,7 +58,41 @@ impl Checkpoints {
         Self {
             location: root.folder(job),
             job: job.to_string(),
+            origin: None,
         }
+    }
+
+    /// The same, of the job that comes from there.
+    #[must_use]
+    pub fn of(self, origin: Origin) -> Self {
+        Self {
+            origin: Some(origin),
+            ..self
+        }
+    }
+
+    /// Fails where a checkpoint is that of a job of the same name that comes from elsewhere. Whoever has named this one says that
+    /// it is the same.
+    ///
+    /// # Errors
+    /// It is.
+    pub fn check_origin(&self, manifest: &Manifest) -> Result<()> {
+        let (Some(mine @ Origin::Files(_)), Some(theirs)) = (&self.origin, &manifest.origin) else {
+            return Ok(());
+        };
+        if mine == theirs {
+            return Ok(());
+        }
+        Err(Error::usage(format!(
+            "job '{}' in {} is another job's name:\n  it has run from  {theirs}\n  this is          {mine}",
+            self.job,
+            self.location.url()
+        ))
+        .with_help(format!(
+            "give this one a name of its own with --name NAME (or SET 'pipeline.name'); if it is the same job in a new place, say so \
+             with --name {}",
+            self.job
+        )))
     }
 
     /// The jobs that have checkpoints in `root`.
@@ -72,6 +111,43 @@ impl Checkpoints {
             }
         }
         Ok(jobs)
+    }
+
+    /// Says that the job runs, as long as the file lives: where the folder is one of this machine.
+    ///
+    /// # Errors
+    /// The file cannot be made.
+    pub async fn lock(&self) -> Result<Option<std::fs::File>> {
+        let Some(file) = self.location.local_file(RUNNING) else {
+            return Ok(None);
+        };
+        let failed = |e: std::io::Error| {
+            Error::external(format!(
+                "{}/{RUNNING}: cannot be locked: {e}",
+                self.location.url()
+            ))
+            .with_help("check the permissions of the folder")
+        };
+        let locked = move || {
+            if let Some(folder) = file.parent() {
+                std::fs::create_dir_all(folder)?;
+            }
+            let file = std::fs::File::create(file)?;
+            file.lock_shared()?;
+            Ok(file)
+        };
+        let locked = tokio::task::spawn_blocking(locked).await;
+        let locked = locked.map_err(|e| Error::internal(format!("locking was cut off: {e}")))?;
+        locked.map(Some).map_err(failed)
+    }
+
+    /// Whether the job runs; `None` where that cannot be known: elsewhere than in a folder of this machine.
+    pub fn runs(&self) -> Option<bool> {
+        let file = self.location.local_file(RUNNING)?;
+        Some(match std::fs::File::open(file) {
+            Ok(file) => matches!(file.try_lock(), Err(std::fs::TryLockError::WouldBlock)),
+            Err(_) => false,
+        })
     }
 
     /// The job.
@@ -206,7 +282,10 @@ impl Checkpoints {
                 return Err(error);
             }
         };
-        let manifest = self.describe(epoch, &state, operators);
+        let manifest = Manifest {
+            began_with: before.and_then(|b| b.began_with.clone()),
+            ..self.describe(epoch, &state, operators)
+        };
         if !self.publish(owner, &manifest).await? {
             return Err(self.owners().fenced());
         }
@@ -237,7 +316,29 @@ impl Checkpoints {
             ..checkpoint.clone()
         };
         target.write("manifest.json", sealed(&manifest)?).await?;
+        if let Some(to) = to {
+            // So that it is found again.
+            let note = format!("{own}.url");
+            self.location.write(&note, to.url().into()).await?;
+        }
         Ok(target)
+    }
+
+    /// The URLs of savepoints that were taken elsewhere.
+    ///
+    /// # Errors
+    /// Where the store fails.
+    pub async fn savepoints_elsewhere(&self) -> Result<Vec<String>> {
+        let mut urls = Vec::new();
+        for (file, _) in self.location.list(SAVEPOINTS).await? {
+            let name = format!("{SAVEPOINTS}/{file}");
+            if file.ends_with(".url")
+                && let Some(url) = self.location.read(&name).await?
+            {
+                urls.push(String::from_utf8_lossy(&url).into_owned());
+            }
+        }
+        Ok(urls)
     }
 
     /// A checkpoint that holds what a savepoint does, its files copied, or nothing at all; not stored yet.
@@ -258,6 +359,7 @@ impl Checkpoints {
         let Some((location, savepoint)) = from else {
             return Ok(manifest);
         };
+        manifest.began_with = Some(savepoint.savepoint_id());
         manifest.sources.clone_from(&savepoint.sources);
         manifest.operators.clone_from(&savepoint.operators);
         let files = manifest.operators.iter_mut();
@@ -289,6 +391,7 @@ impl Checkpoints {
             format: FORMAT,
             flowline: env!("CARGO_PKG_VERSION").to_string(),
             epoch,
+            origin: self.origin.clone(),
             ..from.clone()
         };
         Ok(self.publish(owner, &manifest).await?.then_some(manifest))
@@ -335,6 +438,8 @@ impl Checkpoints {
             format: FORMAT,
             flowline: env!("CARGO_PKG_VERSION").to_string(),
             job: self.job.clone(),
+            origin: self.origin.clone(),
+            began_with: None,
             epoch,
             kind: Kind::Checkpoint,
             time: state.time,

@@ -48,6 +48,7 @@ fn state_of(parts: Vec<TableSnapshot>) -> JobState {
         time: 7,
         sources: vec![SourceState {
             id: "source/t".into(),
+            place: None,
             partitions: Vec::new(),
         }],
         operators: vec![OperatorSnapshot {

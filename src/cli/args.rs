@@ -4,11 +4,13 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use twox_hash::XxHash3_64;
+
 use super::folder::{self, Files};
 use super::outside::{self, Flags, Outside};
 use super::{count, messages, tell};
 use crate::catalog::options::parse_duration;
-use crate::checkpoint::Location;
+use crate::checkpoint::{Location, Origin};
 use crate::connectors::capture::Capture;
 use crate::error::{Error, Result};
 use crate::session::{Message, Replay, Session, SessionConfig};
@@ -57,6 +59,19 @@ pub struct JobArgs {
     /// End every source at its present end
     #[arg(long)]
     pub bounded: bool,
+    /// How long ending may take once it is asked for, whatever hangs (0: as long as it takes)
+    #[arg(long, value_name = "DURATION", default_value = "10 s")]
+    pub stop_timeout: String,
+}
+
+impl JobArgs {
+    /// How long ending may take.
+    ///
+    /// # Errors
+    /// No duration.
+    pub fn stop_timeout(&self) -> Result<std::time::Duration> {
+        duration("--stop-timeout", &self.stop_timeout)
+    }
 }
 
 /// Checkpoints of a job, and what it begins with.
@@ -64,7 +79,7 @@ pub struct JobArgs {
 #[command(next_help_heading = "Checkpoints")]
 pub struct CheckpointArgs {
     /// The job's name, where no SET 'pipeline.name' says another: two runs with the same name are the same job
-    /// [default: the name of the first file or folder]
+    /// [default: the name of the first file or folder, which no other files may use then]
     #[arg(long)]
     pub name: Option<String>,
     /// Take a checkpoint so often, such as '10 s', and begin with the last one (SET 'execution.checkpointing.interval')
@@ -73,13 +88,13 @@ pub struct CheckpointArgs {
     /// Keep them in this folder or s3:// URL (SET 'execution.checkpointing.dir') [default: .flowline/checkpoints]
     #[arg(long, value_name = "DIR")]
     pub checkpoint_dir: Option<String>,
-    /// Begin with this savepoint
-    #[arg(long, value_name = "DIR", conflicts_with = "fresh")]
+    /// Begin with this savepoint; where the job has gone on from it before, with its own last checkpoint
+    #[arg(long, value_name = "DIR")]
     pub restore: Option<String>,
-    /// Begin with nothing: give up the job's checkpoints
+    /// Give up the job's checkpoints: begin with nothing, or with the savepoint of --restore
     #[arg(long)]
     pub fresh: bool,
-    /// Give up state that fits no operator of the SQL any more
+    /// Give up state that fits no operator of the SQL any more, and positions in topics that are no longer read
     #[arg(long)]
     pub drop_state: bool,
 }
@@ -158,20 +173,38 @@ impl CheckpointArgs {
     }
 }
 
-/// The name of a job that has none: that of its first file or folder.
-fn default_name(files: &[Arc<SourceFile>], paths: &[PathBuf]) -> String {
-    let named = |path: &PathBuf| {
-        if folder::is_stdin(path) {
-            return Some("stdin".to_string());
-        }
-        let path = std::path::absolute(path).ok()?;
-        Some(path.file_stem()?.to_string_lossy().into_owned())
+/// The name of a job that has none, and where it comes from: it is that of the first file or folder, with a mark of the SQL that
+/// stands in no file.
+fn default_name(files: &[Arc<SourceFile>], paths: &[PathBuf]) -> (String, Origin) {
+    // As they are spelled: a link to the newest release is one place, wherever it leads.
+    let absolute = |path: &PathBuf| {
+        let path = std::path::absolute(path).unwrap_or_else(|_| path.clone());
+        path.components().fold(PathBuf::new(), |mut path, part| {
+            if part == std::path::Component::ParentDir {
+                path.pop();
+            } else {
+                path.push(part);
+            }
+            path
+        })
     };
-    match paths.first().and_then(named) {
-        Some(name) => name,
-        None if files.is_empty() => String::new(),
-        None => "flowline".to_string(),
+    let named = paths.iter().filter(|path| !folder::is_stdin(path));
+    let named: Vec<PathBuf> = named.map(absolute).collect();
+    let name = named.first().and_then(|path| path.file_stem());
+    let mut name = name.map_or("flowline".into(), |stem| {
+        stem.to_string_lossy().into_owned()
+    });
+    let inline: Vec<&str> = files
+        .iter()
+        .filter(|file| folder::is_inline(&file.name))
+        .map(|file| &*file.text)
+        .collect();
+    if !inline.is_empty() {
+        let mark = XxHash3_64::oneshot(inline.join(";").as_bytes());
+        name = format!("{name}-{:08x}", mark as u32);
     }
+    let shown = named.iter().map(|path| path.display().to_string());
+    (name, Origin::Files(shown.collect()))
 }
 
 /// What a job is given besides its files.
@@ -214,7 +247,7 @@ pub fn sql_files(paths: &[PathBuf], texts: &[String]) -> Result<Vec<Arc<SourceFi
     run.extend(
         texts
             .iter()
-            .map(|text| SourceFile::new("<command line>", text.clone())),
+            .map(|text| SourceFile::new(folder::COMMAND_LINE, text.clone())),
     );
     Ok(run)
 }
@@ -292,6 +325,10 @@ pub fn load(
             .extend(set.into_iter().map(|(k, v)| (k.to_string(), v)));
     }
     let sources = outside_args.sources()?;
+    let (name, origin) = match given.checkpoints.and_then(|c| c.name.clone()) {
+        Some(name) => (name, Origin::Named),
+        None => default_name(files, given.paths),
+    };
     let mut session = Session::new(SessionConfig {
         table_options: outside.tables.clone(),
         sources: sources.clone(),
@@ -300,10 +337,8 @@ pub fn load(
         parallelism: job.parallelism.map(usize::from),
         batch_rows: job.batch_rows,
         bounded: job.bounded,
-        name: given
-            .checkpoints
-            .and_then(|c| c.name.clone())
-            .unwrap_or_else(|| default_name(files, given.paths)),
+        name,
+        origin,
         fresh: given.checkpoints.is_some_and(|c| c.fresh),
     });
     let mut said = fix(&mut session, &outside.set)?;

@@ -87,7 +87,7 @@ pub async fn run(args: &Args) -> Result<()> {
         Verb::Ls {
             job: Some(job),
             store,
-        } => list(&Checkpoints::new(&store.open()?, job)).await,
+        } => list(&Checkpoints::new(&store.open()?, job), store).await,
         Verb::Show {
             job,
             epoch,
@@ -149,6 +149,16 @@ pub async fn ask(
     patience: std::time::Duration,
 ) -> Result<()> {
     let folder = &checkpoints.location;
+    if checkpoints.runs() == Some(false) {
+        return Err(Error::external(format!(
+            "job '{}' does not run with its checkpoints in {}",
+            checkpoints.job(),
+            folder.url()
+        ))
+        .with_help(
+            "'flowline checkpoints ls' lists the jobs that have checkpoints there; name the folder with --checkpoint-dir",
+        ));
+    }
     let name = request.put(folder).await?;
     let answer: Answer = match tokio::time::timeout(patience, answered(folder, &name)).await {
         Ok(answer) => answer?,
@@ -208,7 +218,7 @@ fn no_checkpoint(checkpoints: &Checkpoints, what: &str) -> Error {
     )
 }
 
-async fn list(checkpoints: &Checkpoints) -> Result<()> {
+async fn list(checkpoints: &Checkpoints, store: &StoreArgs) -> Result<()> {
     let titles = ["kind", "number", "taken", "state", "new", "where"];
     let mut rows = Vec::new();
     let row = |manifest: &Manifest, place: String| {
@@ -229,7 +239,7 @@ async fn list(checkpoints: &Checkpoints) -> Result<()> {
     let damaged = |epoch: String, what: &str| {
         let nothing = String::new;
         vec![
-            "damaged".into(),
+            "unreadable".into(),
             epoch,
             nothing(),
             nothing(),
@@ -246,6 +256,16 @@ async fn list(checkpoints: &Checkpoints) -> Result<()> {
     for location in checkpoints.savepoints().await? {
         let place = location.url().to_string();
         rows.push(match Checkpoints::open_savepoint(&location).await {
+            Ok(manifest) => row(&manifest, place),
+            Err(error) => damaged(String::new(), &error.message),
+        });
+    }
+    for place in checkpoints.savepoints_elsewhere().await? {
+        let found = match store.at(&place) {
+            Ok(location) => Checkpoints::open_savepoint(&location).await,
+            Err(error) => Err(error),
+        };
+        rows.push(match found {
             Ok(manifest) => row(&manifest, place),
             Err(error) => damaged(String::new(), &error.message),
         });

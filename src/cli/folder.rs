@@ -238,6 +238,15 @@ pub fn is_stdin(path: &Path) -> bool {
     path.as_os_str() == "-"
 }
 
+/// What SQL of the command line is called in messages.
+pub const COMMAND_LINE: &str = "<command line>";
+const STDIN: &str = "<stdin>";
+
+/// Whether SQL of this name stands in no file.
+pub fn is_inline(name: &str) -> bool {
+    name == COMMAND_LINE || name == STDIN
+}
+
 fn read(path: &Path) -> Result<Arc<SourceFile>> {
     let (bytes, name) = if is_stdin(path) {
         let mut bytes = Vec::new();
@@ -264,7 +273,7 @@ fn read(path: &Path) -> Result<Arc<SourceFile>> {
 /// What a file is called in messages.
 fn name_of(path: &Path) -> String {
     if is_stdin(path) {
-        "<stdin>".to_string()
+        STDIN.to_string()
     } else {
         path.display().to_string()
     }

@@ -40,6 +40,11 @@ pub fn note(text: &str) {
     tell(&format!("note: {text}"));
 }
 
+/// A warning on stderr.
+pub fn warning(text: &str) {
+    tell(&format!("warning: {text}"));
+}
+
 /// Rows as a table with borders, for results that are known as a whole.
 pub fn table(columns: &[String], rows: &[Vec<String>]) -> String {
     let mut table = Table::new();

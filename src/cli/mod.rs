@@ -21,6 +21,7 @@ mod signals;
 mod stop;
 mod summary;
 mod version;
+mod watch;
 
 use std::io::Write as _;
 use std::process::ExitCode;
@@ -134,8 +135,9 @@ fn block_on(verb: impl Future<Output = Result<()>>) -> Result<()> {
 
 fn log_to_stderr() {
     use std::io::IsTerminal as _;
-    let filter = tracing_subscriber::EnvFilter::try_from_env("FLOWLINE_LOG")
-        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn"));
+    let filter = tracing_subscriber::EnvFilter::try_from_env("FLOWLINE_LOG").unwrap_or_else(|_| {
+        tracing_subscriber::EnvFilter::new("warn,flowline::connectors::kafka::admin=info")
+    });
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)

@@ -63,13 +63,13 @@ pub async fn run(args: &Args) -> Result<()> {
     queries.extend(
         args.execute
             .iter()
-            .map(|text| SourceFile::new("<command line>", text.clone())),
+            .map(|text| SourceFile::new(super::folder::COMMAND_LINE, text.clone())),
     );
     for file in &queries {
         messages::say(&session.declare(file)?, output)?;
     }
     args::tables_exist(&session, &args.outside)?;
-    let mut stop = signals::stop_asked();
+    let mut stop = signals::stop_asked(signals::PATIENCE);
     let mut answers = Vec::new();
     for file in &queries {
         tokio::select! {

@@ -12,11 +12,12 @@ use super::screen::{Output, Screen};
 use super::summary::summary;
 use super::{messages, signals, tell};
 use crate::catalog::Table;
+use crate::clock::{Clock as _, SystemClock};
 use crate::connectors::capture::Capture;
 use crate::error::{Error, Result};
 use crate::graph::Operation;
 use crate::runtime::JobMetrics;
-use crate::session::{Place, Replay, send_back};
+use crate::session::{Place, Replay, SendBack, send_back};
 use crate::sql::SourceFile;
 
 /// What to replay, and into what.
@@ -24,7 +25,8 @@ use crate::sql::SourceFile;
 #[command(after_help = "\
 Every Kafka table that the files read is read from --from to before --to, whatever its scan options say; a table that the \
 files write and read is passed on in process. Windows that the range ends in stay open, as they were for the live job then: \
-so complete windows give the rows that they gave live, where --from is at or before the first record of the first of them.")]
+so complete windows give the rows that they gave live, where --from is at or before the first record of the first of them. A range \
+given as offsets is of the partitions that it names; others are not read.")]
 pub struct Args {
     /// SQL files and folders, in this order
     #[arg(value_name = "PATH", required = true)]
@@ -38,8 +40,8 @@ pub struct Args {
     /// Write the rows of a table into another table, or to another topic or path
     #[arg(long, value_name = "TABLE=TARGET")]
     into: Vec<String>,
-    /// Send the bad rows of this table back to its topic instead, to be read again
-    #[arg(long, value_name = "TABLE", conflicts_with_all = ["into", "capture", "close_windows"])]
+    /// Send the bad rows of this table back to its topic instead, to be read again: each once
+    #[arg(long, value_name = "TABLE", conflicts_with_all = ["from", "to", "into", "capture", "close_windows"])]
     bad_rows: Option<String>,
     /// Close the windows that the range ends in too
     #[arg(long)]
@@ -95,9 +97,13 @@ fn time(text: &str) -> Option<i64> {
 /// Mistakes in the files; whatever makes the job fail.
 pub async fn run(args: &Args) -> Result<()> {
     let output = Output::choose(None);
+    check_range(&args.from, &args.to)?;
     let mut files = args::sql_files(&args.paths, &[])?;
+    let mut sent = None;
     if let Some(table) = &args.bad_rows {
-        files = vec![bad_rows(args, &files, table)?];
+        let back = bad_rows(args, &files, table).await?;
+        files = vec![back.file];
+        sent = Some(back.sent);
     }
     let capture = args.capture.clone().map(Capture::to_dir).transpose()?;
     let mut into = BTreeMap::new();
@@ -117,11 +123,12 @@ pub async fn run(args: &Args) -> Result<()> {
         capture,
         paths: &args.paths,
         replay: Some(Replay {
-            from: args.from.clone(),
-            to: args.to.clone(),
+            range: Some((args.from.clone(), args.to.clone())).filter(|_| sent.is_none()),
             into,
             closes_windows: args.close_windows,
         }),
+        // They have been checked with the files.
+        declares_more: sent.is_some(),
         ..Given::default()
     };
     let Loaded { session, said } = args::load(&files, &args.outside, &args.job, given)?;
@@ -134,6 +141,7 @@ pub async fn run(args: &Args) -> Result<()> {
     for node in &graph.nodes {
         if let Operation::Sink(sink) = &node.operation
             && args.capture.is_none()
+            && sent.is_none()
             && !node.changes.updating
             && matches!(sink.table.connector(), Some("kafka" | "filesystem"))
         {
@@ -162,23 +170,49 @@ pub async fn run(args: &Args) -> Result<()> {
         screen: &screen,
     };
     let progress = Progress::new(&graph, &from_files);
-    let result = running
-        .to_the_end(&sink, progress, signals::stop_asked())
-        .await;
+    let stop = signals::stop_asked(args.job.stop_timeout()?);
+    let asked = stop.clone();
+    let result = running.to_the_end(&sink, progress, stop).await;
     tell(summary(&graph, &metrics).trim_end());
-    result
+    match sent.filter(|_| result.is_ok() && !*asked.borrow()) {
+        Some(sent) => sent.done().await,
+        None => result,
+    }
 }
 
-/// Statements that send bad rows back, for the table as the files declare it.
-fn bad_rows(
+/// A range that nothing can be in.
+fn check_range(from: &Place, to: &Place) -> Result<()> {
+    if let (Some(first), Some(last)) = (from.partitions(), to.partitions())
+        && first != last
+    {
+        return Err(Error::usage(format!(
+            "--from names offsets of the partitions {first}, --to of {last}"
+        ))
+        .with_help("name the same partitions in both: others are not read"));
+    }
+    match (from, to) {
+        (Place::Time(from), _) if *from > SystemClock.now() => {
+            Err(Error::usage("--from lies in the future"))
+        }
+        (Place::Time(from), Place::Time(to)) if from >= to => {
+            Err(Error::usage("--to is not after --from"))
+        }
+        (Place::Latest, _) => Err(Error::usage("--from latest: nothing lies after it")
+            .with_help("--from earliest reads topics from their beginning")),
+        _ => Ok(()),
+    }
+}
+
+/// How bad rows are sent back, for the table as the files declare it.
+async fn bad_rows(
     args: &Args,
     files: &[std::sync::Arc<SourceFile>],
     table: &str,
-) -> Result<std::sync::Arc<SourceFile>> {
+) -> Result<SendBack> {
     let loaded = args::load(files, &args.outside, &args.job, Given::default())?;
     let catalog = &loaded.session.catalog;
     match catalog.table(table) {
-        Some(table) => send_back(table),
+        Some(table) => send_back(table).await,
         None => {
             let error = Error::usage(format!("--bad-rows: there is no table '{table}'"));
             Err(match catalog.closest(table) {

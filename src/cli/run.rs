@@ -10,8 +10,11 @@ use super::args::{self, CheckpointArgs, Given, JobArgs, Loaded, OutsideArgs};
 use super::progress::Progress;
 use super::screen::{Output, Screen};
 use super::summary::summary;
+use super::watch::Watch;
 use super::{count, messages, signals, tell};
 use crate::catalog::Table;
+use crate::checkpoint::{Checkpoints, Kind, Manifest};
+use crate::clock::{Clock as _, SystemClock};
 use crate::connectors::capture::Capture;
 use crate::error::{Error, Result};
 use crate::graph::{Changes, Graph, Operation};
@@ -75,12 +78,15 @@ pub async fn run(args: &Args) -> Result<()> {
         return Ok(());
     }
     let graph = session.graph()?;
+    for warning in session.warnings(&graph) {
+        messages::warning(&warning);
+    }
     let screen = Screen::new(output, selects(&graph));
     let sink = {
         let screen = Arc::clone(&screen);
         move |name: &str, table: &Table| screen.sink(name, table)
     };
-    let stop = signals::stop_asked();
+    let stop = signals::stop_asked(args.job.stop_timeout()?);
     let metrics = JobMetrics::of(&graph);
     let from_files = args
         .outside
@@ -129,6 +135,7 @@ impl Running<'_> {
         let (stop, stopped) = tokio::sync::watch::channel(false);
         let mut ticks = tokio::time::interval(TICK);
         let mut quiet = Quiet::default();
+        let mut watch = Watch::default();
         let mut is_stopping = false;
         let say = |event: JobEvent<'_>| self.say(&event);
         let ended = self
@@ -144,6 +151,7 @@ impl Running<'_> {
                     stop.send_replace(true);
                 }
                 () = self.screen.closed(), if !is_stopping => {
+                    signals::end_soon();
                     is_stopping = true;
                     stop.send_replace(true);
                 }
@@ -154,11 +162,44 @@ impl Running<'_> {
                     if let Some(line) = quiet.look(self.graph, self.metrics) {
                         tell(&line);
                     }
+                    for line in watch.look(self.graph, self.metrics, SystemClock.now()) {
+                        tell(&line);
+                    }
                 }
             }
         };
         progress.finish();
         result
+    }
+
+    /// What the job goes on from.
+    fn say_begin(&self, from: Option<&Manifest>, checkpoints: &Checkpoints) {
+        let (job, dir) = (checkpoints.job(), checkpoints.location.url());
+        let Some(manifest) = from else {
+            tell(&format!(
+                "begins with nothing: job '{job}' has no checkpoint in {dir}"
+            ));
+            return;
+        };
+        let what = match manifest.kind {
+            Kind::Checkpoint => "checkpoint",
+            Kind::Savepoint => "savepoint",
+        };
+        tell(&format!(
+            "restored {what} {} of job '{}', {} old, {}, in {dir}",
+            manifest.epoch,
+            manifest.job,
+            age(SystemClock.now() - manifest.time),
+            count(manifest.bytes(), "byte"),
+        ));
+        if manifest.kind == Kind::Checkpoint
+            && manifest.began_with.is_some()
+            && self.session.settings.restore_path().is_some()
+        {
+            messages::note(
+                "the job has gone on since that savepoint, and goes on from there; --fresh begins with the savepoint again",
+            );
+        }
     }
 
     fn say(&self, event: &JobEvent<'_>) {
@@ -173,21 +214,17 @@ impl Running<'_> {
                     ("new", &changes.new),
                     ("gone", &changes.gone),
                     ("drops", &changes.lost),
+                    ("drops", &changes.moved),
                 ] {
                     for what in what {
                         tell(&format!("  {fate:<6} {what}"));
                     }
                 }
             }
-            JobEvent::Started(restored) => {
+            JobEvent::Started { from, checkpoints } => {
                 tell(&format!("running  {}", self.session.outputs().join(", ")));
-                if let Some(manifest) = restored {
-                    tell(&format!(
-                        "restored checkpoint {} of job '{}': {}",
-                        manifest.epoch,
-                        manifest.job,
-                        count(manifest.bytes(), "byte")
-                    ));
+                if let Some(checkpoints) = checkpoints {
+                    self.say_begin(*from, checkpoints);
                 }
             }
             JobEvent::Finished(manifest) => tell(&format!(
@@ -203,6 +240,17 @@ impl Running<'_> {
                 after.as_millis()
             )),
         }
+    }
+}
+
+/// So many milliseconds in the largest unit that fits.
+fn age(millis: i64) -> String {
+    let seconds = millis.max(0) / 1000;
+    match seconds {
+        0..120 => format!("{seconds} s"),
+        120..7200 => format!("{} min", seconds / 60),
+        7200..172_800 => format!("{} h", seconds / 3600),
+        _ => format!("{} days", seconds / 86_400),
     }
 }
 

@@ -1,4 +1,7 @@
-//! Ctrl-C and SIGTERM: the first asks to stop, a second ends the process at once.
+//! Ctrl-C, SIGTERM and SIGHUP: the first asks to stop, a second ends the process at once, and so does time.
+
+use std::sync::{Once, OnceLock};
+use std::time::Duration;
 
 use tokio::sync::watch;
 
@@ -7,26 +10,66 @@ use super::tell;
 /// The exit code after a second Ctrl-C.
 const INTERRUPTED: i32 = 130;
 
-/// Becomes true with the first Ctrl-C or SIGTERM. A second one ends the process.
-pub fn stop_asked() -> watch::Receiver<bool> {
+/// The exit code where time has run out.
+const OUT_OF_TIME: i32 = 3;
+
+/// How long ending may take, unless told otherwise.
+pub const PATIENCE: Duration = Duration::from_secs(10);
+
+/// How long ending may take in this process.
+static PATIENCE_HERE: OnceLock<Duration> = OnceLock::new();
+
+/// Becomes true with the first signal. From then on ending takes `patience` at most (0: as long as it takes). A second signal ends
+/// the process.
+pub fn stop_asked(patience: Duration) -> watch::Receiver<bool> {
+    let _ = PATIENCE_HERE.set(patience);
     let (asked, receiver) = watch::channel(false);
     tokio::spawn(async move {
         let mut signals = Signals::listen();
         signals.next().await;
+        end_soon();
         asked.send_replace(true);
         signals.next().await;
         tell("ended at once; not everything that was read is written out");
-        end_at_once();
+        end_at_once(INTERRUPTED);
     });
     receiver
 }
 
+/// Whatever hangs, an outside system or whoever reads stdout: the process ends when the time for it is over.
+pub fn end_soon() {
+    static BEGUN: Once = Once::new();
+    let Some(patience) = PATIENCE_HERE.get().filter(|p| !p.is_zero()) else {
+        return;
+    };
+    BEGUN.call_once(|| {
+        std::thread::spawn(|| {
+            std::thread::sleep(*patience);
+            // On a thread of its own: stderr may hang too.
+            let told = std::thread::spawn(|| {
+                tell(&format!(
+                    "ended at once: it did not end by itself within {} s (--stop-timeout waits longer). Not everything that was read \
+                     is written out; a job with checkpoints goes on from its last one",
+                    patience.as_secs_f64()
+                ));
+            });
+            for _ in 0..50 {
+                if told.is_finished() {
+                    break;
+                }
+                std::thread::sleep(Duration::from_millis(10));
+            }
+            end_at_once(OUT_OF_TIME);
+        });
+    });
+}
+
 #[allow(
     clippy::disallowed_methods,
-    reason = "whoever asks twice does not want to wait for anything"
+    reason = "there is nothing to be waited for any more"
 )]
-fn end_at_once() {
-    std::process::exit(INTERRUPTED);
+fn end_at_once(code: i32) {
+    std::process::exit(code);
 }
 
 /// Waits until it is asked to stop.
@@ -40,6 +83,7 @@ pub async fn asked(stop: &mut watch::Receiver<bool>) {
 struct Signals {
     interrupt: Option<tokio::signal::unix::Signal>,
     terminate: Option<tokio::signal::unix::Signal>,
+    hangup: Option<tokio::signal::unix::Signal>,
 }
 
 #[cfg(unix)]
@@ -49,6 +93,10 @@ impl Signals {
         Self {
             interrupt: signal(SignalKind::interrupt()).ok(),
             terminate: signal(SignalKind::terminate()).ok(),
+            hangup: match hangup_is_ignored() {
+                true => None,
+                false => signal(SignalKind::hangup()).ok(),
+            },
         }
     }
 
@@ -64,8 +112,22 @@ impl Signals {
         tokio::select! {
             () = one(&mut self.interrupt) => {}
             () = one(&mut self.terminate) => {}
+            () = one(&mut self.hangup) => {}
         }
     }
+}
+
+/// Whether the process was started to outlive its terminal, as `nohup` does.
+#[cfg(unix)]
+fn hangup_is_ignored() -> bool {
+    static IGNORED: OnceLock<bool> = OnceLock::new();
+    // Listening changes it: so it is looked at once, before that.
+    *IGNORED.get_or_init(|| {
+        let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+        let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+        let mask = mask.and_then(|text| u64::from_str_radix(text.trim(), 16).ok());
+        mask.is_some_and(|mask| mask & 1 != 0)
+    })
 }
 
 #[cfg(not(unix))]

@@ -24,6 +24,7 @@ mod generated;
 pub mod kafka;
 mod nexmark;
 mod print;
+mod sent;
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod testing;
@@ -31,7 +32,7 @@ mod without_effect;
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
 use arrow::array::{Int64Array, RecordBatch, UInt32Array};
 use arrow::datatypes::{DataType, SchemaRef};
@@ -46,6 +47,7 @@ pub use bad_rows::{BadRecord, BadRows, bad_rows_schema};
 pub use commit::{Committer, JobContext, WriteRequest};
 pub use filesystem::file_source;
 pub use folded::folded;
+pub use sent::Sent;
 pub use without_effect::notes;
 
 /// The names of all connectors.
@@ -140,6 +142,10 @@ pub struct SourceMetrics {
     pub total: AtomicU64,
     /// How many of `total` are done.
     pub done: AtomicU64,
+    /// The furthest watermark of any of its readers, in milliseconds since the epoch; 0 before the first.
+    pub watermark: AtomicI64,
+    /// Rows too far ahead of the clock to move it.
+    pub ahead_rows: AtomicU64,
     /// Rows or fields that did not decode and were skipped.
     pub bad_rows: AtomicU64,
     /// The first of them, as text: place and reason.
@@ -178,6 +184,19 @@ pub fn bad_row_text(place: &str, row: &crate::formats::BadRow) -> String {
 pub trait Source: Send + Sync {
     /// Whether it ends by itself.
     fn is_bounded(&self) -> bool;
+
+    /// Where its positions count, as text: of a Kafka table the cluster. Checkpoints keep it: positions of another place say nothing.
+    ///
+    /// # Errors
+    /// The outside system cannot be reached.
+    async fn place(&self) -> Result<Option<String>> {
+        Ok(None)
+    }
+
+    /// Whether it may read a partition of this name, and what it reads instead.
+    fn reads(&self, _partition: &str) -> std::result::Result<(), String> {
+        Ok(())
+    }
 
     /// A reader.
     ///

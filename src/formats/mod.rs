@@ -208,6 +208,11 @@ pub trait Format: Send + Sync {
         false
     }
 
+    /// Whether a record without a value is a row of NULL.
+    fn takes_null(&self) -> bool {
+        false
+    }
+
     /// Whether the first record of a file is no row.
     fn has_header(&self) -> bool {
         false

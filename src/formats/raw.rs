@@ -88,6 +88,10 @@ impl Format for Raw {
     fn framer(&self) -> Box<dyn Framer> {
         Box::new(lines::Lines { skip_empty: false })
     }
+
+    fn takes_null(&self) -> bool {
+        true
+    }
 }
 
 struct RawDecoder {

@@ -237,6 +237,8 @@ pub struct WatermarkRule {
     pub idle_timeout: Option<Duration>,
     /// After so long without a row in any partition of a reader its watermark moves with the clock.
     pub quiet_advance: Option<Duration>,
+    /// A row that is further ahead of the clock does not move the watermark.
+    pub max_ahead: Option<Duration>,
 }
 
 /// Keys and aggregate calls.

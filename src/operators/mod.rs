@@ -129,6 +129,9 @@ impl Metrics {
 /// The runtime merges the watermarks of all inputs before it calls `on_watermark`, aligns barriers, calls
 /// `before_barrier` and then `snapshot`; `on_end` follows the final watermark.
 pub trait Operator: Send {
+    /// It is this instance of so many; said before anything else.
+    fn be_instance(&mut self, _instance: usize, _parallelism: usize) {}
+
     /// Takes rows of input `port`.
     ///
     /// # Errors

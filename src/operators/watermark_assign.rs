@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, Int64Array, RecordBatch, StringArray, UInt32Array};
+use arrow::array::{
+    Array, ArrayRef, AsArray, Int64Array, RecordBatch, StringArray, UInt16Array, UInt32Array,
+};
 use arrow::compute::kernels::arity::unary;
 use arrow::datatypes::{
     DataType, Field, Int64Type, Schema, TimeUnit, TimestampMicrosecondType,
@@ -13,7 +15,7 @@ use super::{Operator, Output};
 use crate::changelog::Batch;
 use crate::error::{Error, Result};
 use crate::graph::WatermarkRule;
-use crate::state::{StatePart, TableSnapshot};
+use crate::state::{KEY_GROUPS, StatePart, TableSnapshot, instance_of};
 use crate::time::{PartitionWatermarks, Watermark};
 
 /// Timestamps as milliseconds since the epoch, floored; nulls stay null.
@@ -94,6 +96,7 @@ impl WatermarkRule {
             .is_some_and(|w| w.values().iter().any(|w| *w < 0));
         if !going {
             let (times, marks) = self.evaluate(&batch.rows)?;
+            let marks = self.believed(&times, marks, watermarks, now);
             return Ok(watermarks.observe(partition, times.values(), &marks, now));
         }
         let coming: Vec<u32> = (0..batch.num_rows() as u32)
@@ -101,6 +104,7 @@ impl WatermarkRule {
             .collect();
         let (times, marks) =
             self.evaluate(&batch.take(&UInt32Array::from(coming.clone()))?.rows)?;
+        let marks = self.believed(&times, marks, watermarks, now);
         let behind = watermarks.observe(partition, times.values(), &marks, now);
         Ok(behind.map(|behind| {
             let mut all = vec![None; batch.num_rows()];
@@ -109,6 +113,31 @@ impl WatermarkRule {
             }
             Int64Array::from(all)
         }))
+    }
+}
+
+impl WatermarkRule {
+    /// The watermarks of rows without those that are too far ahead of the clock.
+    fn believed(
+        &self,
+        times: &Int64Array,
+        marks: Int64Array,
+        watermarks: &mut PartitionWatermarks,
+        now: i64,
+    ) -> Int64Array {
+        let Some(limit) = self.max_ahead else {
+            return marks;
+        };
+        let limit = now.saturating_add(i64::try_from(limit.as_millis()).unwrap_or(i64::MAX));
+        let ahead = times.values().iter().filter(|time| **time > limit).count();
+        if ahead == 0 {
+            return marks;
+        }
+        watermarks.count_ahead(ahead as u64);
+        let pairs = marks.iter().zip(times.values());
+        pairs
+            .map(|(mark, time)| mark.filter(|_| *time <= limit))
+            .collect()
     }
 }
 
@@ -141,6 +170,8 @@ pub struct WatermarkAssign {
     rule: WatermarkRule,
     partition: Arc<str>,
     watermarks: PartitionWatermarks,
+    /// The key group that its state belongs to: one of its instance.
+    home: u16,
 }
 
 impl WatermarkAssign {
@@ -153,17 +184,24 @@ impl WatermarkAssign {
             rule,
             partition,
             watermarks,
+            home: 0,
         }
     }
 }
 
 impl Operator for WatermarkAssign {
+    fn be_instance(&mut self, instance: usize, parallelism: usize) {
+        let mut groups = 0..KEY_GROUPS;
+        let mine = groups.find(|group| instance_of(*group, parallelism) == instance);
+        self.home = mine.unwrap_or(0);
+    }
+
     fn on_batch(&mut self, _port: usize, mut batch: Batch, out: &mut Output) -> Result<()> {
         batch.behind = self
             .rule
             .observe(&batch, &self.partition, &mut self.watermarks, 0)?;
         out.batch(batch);
-        if let Some(watermark) = self.watermarks.merged() {
+        while let Some(watermark) = self.watermarks.merged() {
             out.watermark(watermark);
         }
         Ok(())
@@ -188,17 +226,81 @@ impl Operator for WatermarkAssign {
             Arc::new(schema),
             vec![Arc::new(names), Arc::new(Int64Array::from(values))],
         )?;
-        Ok(vec![StatePart::unkeyed("watermark", rows).into()])
+        let mut part = StatePart::unkeyed("watermark", rows);
+        part.key_groups = UInt16Array::from(vec![self.home; part.rows.num_rows()]);
+        Ok(vec![part.into()])
     }
 
     fn restore(&mut self, parts: Vec<StatePart>) -> Result<()> {
-        for part in parts {
-            for w in part.rows.column(1).as_primitive::<Int64Type>().values() {
-                self.watermarks = PartitionWatermarks::default();
-                self.watermarks
-                    .assign(Arc::clone(&self.partition), Some(*w), 0);
-            }
+        let all = parts.iter().flat_map(|part| {
+            let watermarks = part.rows.column(1).as_primitive::<Int64Type>();
+            watermarks.values().iter().copied()
+        });
+        // Of several instances: none of their rows may be late that would not have been.
+        if let Some(watermark) = all.min() {
+            let mut restored = PartitionWatermarks::default();
+            restored.assign(Arc::clone(&self.partition), Some(watermark), 0);
+            self.watermarks = restored;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::panic)]
+mod tests {
+    use datafusion::physical_expr::expressions::Column;
+
+    use super::*;
+
+    fn assign(instance: usize, parallelism: usize, watermark: i64) -> WatermarkAssign {
+        let rule = WatermarkRule {
+            column: 0,
+            name: "ts".into(),
+            expr: Arc::new(Column::new("ts", 0)),
+            idle_timeout: None,
+            quiet_advance: None,
+            max_ahead: None,
+        };
+        let mut assign = WatermarkAssign::new(rule);
+        assign.be_instance(instance, parallelism);
+        let marks = Int64Array::from(vec![watermark]);
+        let partition = Arc::clone(&assign.partition);
+        assign
+            .watermarks
+            .observe(&partition, &[watermark], &marks, 0);
+        assign
+    }
+
+    fn restored(parts: &[StatePart], instance: usize, parallelism: usize) -> i64 {
+        let mut assign = assign(instance, parallelism, 0);
+        let mine = parts
+            .iter()
+            .map(|p| p.of_instance(instance, parallelism).unwrap());
+        assign.restore(mine.collect()).unwrap();
+        assign
+            .watermarks
+            .positions()
+            .map(|(_, w)| w)
+            .next()
+            .unwrap()
+    }
+
+    #[test]
+    fn each_instance_goes_on_where_it_was() {
+        let times = [10, 20, 30];
+        let mut parts = Vec::new();
+        for (instance, time) in times.into_iter().enumerate() {
+            for part in assign(instance, 3, time).snapshot().unwrap() {
+                match part {
+                    TableSnapshot::Part(part) => parts.push(*part),
+                    TableSnapshot::Rows(_) => panic!("no table"),
+                }
+            }
+        }
+        for (instance, time) in times.into_iter().enumerate() {
+            assert_eq!(restored(&parts, instance, 3), time);
+        }
+        assert_eq!(restored(&parts, 0, 1), 10, "the one that was least far");
     }
 }

@@ -1,8 +1,10 @@
 //! What becomes of the state in a checkpoint when the SQL is not what it was.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::sync::Arc;
 
-use crate::checkpoint::{Manifest, OperatorState};
+use crate::checkpoint::{Manifest, OperatorState, PartitionPosition, SourceState};
+use crate::connectors::Source;
 use crate::error::{Error, Result};
 use crate::graph::{Graph, NodeId};
 
@@ -19,13 +21,22 @@ pub struct Changes {
     pub gone: Vec<String>,
     /// State that fits no operator of a statement that is still there.
     pub lost: Vec<String>,
+    /// Positions in other topics, or in another cluster, than a table has now.
+    pub moved: Vec<String>,
+    /// Positions that are kept, by the node of the source.
+    positions: BTreeMap<NodeId, Vec<PartitionPosition>>,
     /// By the id of an operator of the checkpoint: the node that takes its state.
     nodes: HashMap<String, NodeId>,
 }
 
 impl Changes {
-    /// Compares what a checkpoint holds with what a job is now.
-    pub fn between(manifest: &Manifest, graph: &Graph) -> Self {
+    /// Compares what a checkpoint holds with what a job is now. `places`: where the positions of each source count now.
+    pub fn between(
+        manifest: &Manifest,
+        graph: &Graph,
+        sources: &BTreeMap<NodeId, Arc<dyn Source>>,
+        places: &BTreeMap<NodeId, String>,
+    ) -> Self {
         let ids = graph.state_ids();
         let nodes: HashMap<&str, NodeId> = ids.iter().map(String::as_str).zip(0..).collect();
         let scopes: HashSet<&str> = graph.scopes.iter().map(String::as_str).collect();
@@ -40,11 +51,20 @@ impl Changes {
         };
         for source in &manifest.sources {
             let name = source.id.strip_prefix("source/").unwrap_or(&source.id);
-            if nodes.contains_key(source.id.as_str()) {
-                changes.kept.push(format!("{name}: how far it is read"));
-            } else {
+            let Some(node) = nodes.get(source.id.as_str()) else {
                 changes.gone.push(format!("{name}: how far it was read"));
+                continue;
+            };
+            let now = (sources.get(node), places.get(node));
+            let (kept, moved) = compare(source, now.0.map(AsRef::as_ref), now.1);
+            if !kept.is_empty() || moved.is_empty() {
+                changes.kept.push(format!("{name}: how far it is read"));
             }
+            let moved = moved.into_iter();
+            changes
+                .moved
+                .extend(moved.map(|what| format!("{name}: how far it was read {what}")));
+            changes.positions.insert(*node, kept);
         }
         for operator in &manifest.operators {
             let (scope, rest) = operator.id.rsplit_once('/').unwrap_or_default();
@@ -84,7 +104,13 @@ impl Changes {
 
     /// Whether anything is not what it was.
     pub fn is_any(&self) -> bool {
-        !(self.new.is_empty() && self.gone.is_empty() && self.lost.is_empty())
+        let all = [&self.new, &self.gone, &self.lost, &self.moved];
+        all.iter().any(|what| !what.is_empty())
+    }
+
+    /// Positions that are kept, by the node of the source.
+    pub fn positions(&self) -> &BTreeMap<NodeId, Vec<PartitionPosition>> {
+        &self.positions
     }
 
     /// The node that takes the state of an operator of the checkpoint.
@@ -95,7 +121,21 @@ impl Changes {
     /// # Errors
     /// State would be lost, and that is not asked for.
     pub fn check(&self, drop_state: bool) -> Result<()> {
-        if self.lost.is_empty() || drop_state {
+        if drop_state {
+            return Ok(());
+        }
+        if !self.moved.is_empty() {
+            return Err(Error::usage(format!(
+                "checkpoint {} is of other topics than the job reads now:\n  {}",
+                self.epoch,
+                self.moved.join("\n  ")
+            ))
+            .with_help(
+                "read what it read; or, if this is another job, give it a name of its own with --name NAME; or keep the state, discard \
+                 these positions and read from where the options of the tables say, with --drop-state; or start from nothing with --fresh",
+            ));
+        }
+        if self.lost.is_empty() {
             return Ok(());
         }
         Err(Error::usage(format!(
@@ -107,6 +147,38 @@ impl Changes {
             "run the SQL as it was; or discard this state and keep the rest with --drop-state; or start from nothing with --fresh",
         ))
     }
+}
+
+/// The positions of a source that say something now, and the others as text.
+fn compare(
+    source: &SourceState,
+    now: Option<&dyn Source>,
+    place: Option<&String>,
+) -> (Vec<PartitionPosition>, Vec<String>) {
+    let mut kept = Vec::new();
+    let mut moved = BTreeSet::new();
+    for position in &source.partitions {
+        let before = source.place.as_ref();
+        let elsewhere = before.filter(|before| place.is_some_and(|now| now != *before));
+        let reads = now.map_or(Ok(()), |now| now.reads(&position.partition));
+        match (elsewhere, place, reads) {
+            (Some(before), Some(now), reads) => {
+                let topic = position.partition.rsplit_once('-').map_or("", |(t, _)| t);
+                let instead = reads
+                    .err()
+                    .map_or(String::new(), |what| format!("{what} in "));
+                moved.insert(format!(
+                    "in topic '{topic}' in {before}; it is now {instead}{now}"
+                ));
+            }
+            (_, _, Err(instead)) => {
+                let topic = position.partition.rsplit_once('-').map_or("", |(t, _)| t);
+                moved.insert(format!("in topic '{topic}'; it is now {instead}"));
+            }
+            _ => kept.push(position.clone()),
+        }
+    }
+    (kept, moved.into_iter().collect())
 }
 
 fn rows(operator: &OperatorState) -> u64 {

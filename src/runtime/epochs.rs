@@ -52,6 +52,8 @@ pub struct Epochs {
     sources: BTreeSet<InstanceId>,
     /// The committer of each sink node that has one.
     committers: BTreeMap<NodeId, String>,
+    /// Where the positions of each source node count, where that is known.
+    places: BTreeMap<NodeId, String>,
     ended: BTreeMap<InstanceId, InstanceState>,
     /// What ended instances had prepared and no checkpoint holds yet.
     left: Vec<(NodeId, String)>,
@@ -60,8 +62,14 @@ pub struct Epochs {
 }
 
 impl Epochs {
-    /// For a job none of whose instances has ended. `committers`: the identity of each sink node's.
-    pub fn new(graph: &Graph, tasks: &[Task], committers: BTreeMap<NodeId, String>) -> Self {
+    /// For a job none of whose instances has ended. `committers`: the identity of each sink node's; `places`: where the positions of
+    /// each source node count.
+    pub fn new(
+        graph: &Graph,
+        tasks: &[Task],
+        committers: BTreeMap<NodeId, String>,
+        places: BTreeMap<NodeId, String>,
+    ) -> Self {
         let all = |t: usize| (0..tasks[t].parallelism).map(move |i| (t, i));
         Self {
             ids: graph.state_ids(),
@@ -76,6 +84,7 @@ impl Epochs {
                 .flat_map(all)
                 .collect(),
             committers,
+            places,
             ended: BTreeMap::new(),
             left: Vec::new(),
             waiting: BTreeSet::new(),
@@ -175,6 +184,7 @@ impl Epochs {
                 .into_iter()
                 .map(|(node, partitions)| SourceState {
                     id: self.ids[node].clone(),
+                    place: self.places.get(&node).cloned(),
                     partitions,
                 })
                 .collect(),

@@ -20,8 +20,8 @@ mod threaded;
 mod topology;
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use crate::checkpoint::{Checkpoints, Location, PartitionPosition};
@@ -74,8 +74,13 @@ pub enum RestoreFrom {
     Newest,
     /// Nothing, whatever checkpoints there are: they are given up.
     Nothing,
-    /// The savepoint in this folder.
-    Savepoint(Location),
+    /// A savepoint; where the job has gone on from it before, its own last checkpoint.
+    Savepoint {
+        /// Its folder.
+        from: Location,
+        /// The savepoint in any case: what the job did since then is given up.
+        again: bool,
+    },
 }
 
 /// A process that runs a job: it may start it several times, but not any more once another process has.
@@ -83,6 +88,8 @@ pub enum RestoreFrom {
 pub struct Process {
     name: String,
     has_begun: Arc<AtomicBool>,
+    /// Whoever looks sees by it that the job runs.
+    lock: Arc<OnceLock<std::fs::File>>,
 }
 
 impl Process {
@@ -91,6 +98,7 @@ impl Process {
         Self {
             name: format!("{}-{unique:016x}", std::process::id()),
             has_begun: Arc::default(),
+            lock: Arc::default(),
         }
     }
 }

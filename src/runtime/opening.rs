@@ -11,7 +11,9 @@ use super::sink::SinkTail;
 use super::source::{SourceHead, ValuesReader};
 use super::topology::Task;
 use super::{Connect, JobMetrics, JobOptions, Snapshot, restored_positions};
-use crate::connectors::{JobContext, ReadRequest, Sink, SinkWriter, SourceReader, WriteRequest};
+use crate::connectors::{
+    JobContext, ReadRequest, Sink, SinkWriter, Source, SourceReader, WriteRequest,
+};
 use crate::error::{Error, Result};
 use crate::graph::{Aside, Graph, NodeId, Operation};
 
@@ -21,10 +23,10 @@ pub struct Opening<'a> {
     pub graph: &'a Graph,
     /// Its tasks.
     pub tasks: &'a [Task],
-    /// Its outside.
-    pub connect: &'a dyn Connect,
     /// How it runs.
     pub options: &'a JobOptions,
+    /// Its sources.
+    pub sources: &'a BTreeMap<NodeId, Arc<dyn Source>>,
     /// Its sinks.
     pub sinks: &'a BTreeMap<NodeId, Arc<dyn Sink>>,
     /// The sinks whose rows become visible epoch by epoch.
@@ -65,6 +67,23 @@ pub fn open_sinks(graph: &Graph, connect: &dyn Connect) -> Result<BTreeMap<NodeI
     Ok(sinks)
 }
 
+/// The sources of a graph by node.
+///
+/// # Errors
+/// Where a table's options do not allow it.
+pub fn open_sources(
+    graph: &Graph,
+    connect: &dyn Connect,
+) -> Result<BTreeMap<NodeId, Arc<dyn Source>>> {
+    let mut sources = BTreeMap::new();
+    for (id, node) in graph.nodes.iter().enumerate() {
+        if let Operation::Source(source) = &node.operation {
+            sources.insert(id, connect.source(source)?);
+        }
+    }
+    Ok(sources)
+}
+
 impl Opening<'_> {
     /// All instances; `now`: the clock in milliseconds.
     ///
@@ -84,7 +103,11 @@ impl Opening<'_> {
             let task = &self.tasks[t];
             let (sink, writer) = end.unzip();
             let (source, reader) = self.source(task, i).await?.unzip();
-            let operators = task.operators(self.graph, self.metrics, self.options.batch_rows)?;
+            let mut operators =
+                task.operators(self.graph, self.metrics, self.options.batch_rows)?;
+            for (_, operator) in &mut operators {
+                operator.be_instance(i, task.parallelism);
+            }
             let stays_open = self.options.stays_open;
             let mut chain = Chain::new(operators, task, self.tasks, stays_open, self.graph);
             if let Some(snapshot) = self.snapshot {
@@ -167,7 +190,8 @@ impl Opening<'_> {
                     keep_bad_rows: keeps_bad_rows.then(|| source.table.name.clone()),
                     metrics: Arc::clone(&counters),
                 };
-                let opened = self.connect.source(source)?;
+                let opened = self.sources.get(&id);
+                let opened = opened.ok_or_else(|| Error::internal("a source that is not open"))?;
                 (opened.reader(request).await?, Some(source))
             }
             Operation::Values(rows) => {

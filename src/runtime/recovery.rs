@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering;
 use super::committing::Committing;
 use super::{Changes, CheckpointOptions, RestoreFrom, Snapshot};
 use crate::checkpoint::{self, Checkpoints, Location, Manifest, Owner};
-use crate::connectors::{Committer, JobContext, Sink};
+use crate::connectors::{Committer, JobContext, Sink, Source};
 use crate::error::{Error, Result};
 use crate::graph::{Graph, NodeId};
 
@@ -25,6 +25,29 @@ pub struct Recovered {
     pub snapshot: Snapshot,
     /// The identity of each sink node's committer.
     pub identities: BTreeMap<NodeId, String>,
+    /// Where the positions of each source node count.
+    pub places: BTreeMap<NodeId, String>,
+}
+
+/// The outside ends of a job by node.
+pub struct Outside<'a> {
+    /// Its sources.
+    pub sources: &'a BTreeMap<NodeId, Arc<dyn Source>>,
+    /// Its sinks.
+    pub sinks: &'a BTreeMap<NodeId, Arc<dyn Sink>>,
+}
+
+impl Outside<'_> {
+    /// Where the positions of each source count.
+    async fn places(&self) -> Result<BTreeMap<NodeId, String>> {
+        let mut places = BTreeMap::new();
+        for (node, source) in self.sources {
+            if let Some(place) = source.place().await? {
+                places.insert(*node, place);
+            }
+        }
+        Ok(places)
+    }
 }
 
 /// The committers of a job's sinks, each once.
@@ -51,22 +74,33 @@ fn committers(
 /// Where a store or a sink fails; a checkpoint that is needed and damaged; state that fits no operator.
 pub async fn recover(
     graph: &Graph,
-    sinks: &BTreeMap<NodeId, Arc<dyn Sink>>,
+    outside: &Outside<'_>,
     job: &Arc<JobContext>,
     options: &CheckpointOptions,
     now: i64,
     told: &(dyn Fn(&Changes) + Send + Sync),
 ) -> Result<Recovered> {
     let mut identities = BTreeMap::new();
-    let mut committers = committers(sinks, job, &mut identities)?;
+    let mut committers = committers(outside.sinks, job, &mut identities)?;
+    let places = outside.places().await?;
+    let compare = |manifest: &Manifest| Changes::between(manifest, graph, outside.sources, &places);
+    let options = &resumed(options).await?;
     let checkpoints = &options.checkpoints;
     let process = &options.process;
     let again = process.has_begun.load(Ordering::Relaxed);
     // A job that cannot go on must not shut out the one that runs.
+    if let Some(manifest) = last(checkpoints).await? {
+        checkpoints.check_origin(&manifest)?;
+    }
     if let Some(manifest) = candidate(options).await? {
-        Changes::between(&manifest, graph).check(options.drop_state)?;
+        compare(&manifest).check(options.drop_state)?;
     }
     let owner = checkpoints.own(&process.name, again).await?;
+    if process.lock.get().is_none()
+        && let Some(lock) = checkpoints.lock().await?
+    {
+        let _ = process.lock.set(lock);
+    }
     process.has_begun.store(true, Ordering::Relaxed);
     job.begin(owner.generation());
     // What was asked of an earlier process nobody waits for any more.
@@ -101,9 +135,9 @@ pub async fn recover(
         committers.sort_by_key(|c| c.identity() != identity);
     }
     let committed = committed.map(|(epoch, _)| epoch);
-    let begun = begin(graph, options, &owner, committed, now).await?;
+    let begun = begin(&compare, options, &owner, committed, now).await?;
     let (restored, before) = (begun.restored, begun.manifest);
-    let changes = restored.as_ref().map(|m| Changes::between(m, graph));
+    let changes = restored.as_ref().map(compare);
     // A run that ended before its first checkpoint has left nothing that could be kept.
     if let Some(changes) = changes.as_ref().filter(|c| c.is_any())
         && !restored.as_ref().is_some_and(Manifest::is_empty)
@@ -120,9 +154,7 @@ pub async fn recover(
         committer.commit(before.epoch, &[]).await?;
     }
     let snapshot = match (&restored, &changes) {
-        (Some(manifest), Some(changes)) => {
-            snapshot(graph, &begun.location, manifest, changes).await?
-        }
+        (Some(manifest), Some(changes)) => snapshot(&begun.location, manifest, changes).await?,
         _ => Snapshot::default(),
     };
     if let Err(error) = clean_up(options, &owner, restored.as_ref(), before.epoch).await {
@@ -141,7 +173,20 @@ pub async fn recover(
         restored: restored.filter(|m| !m.is_empty()),
         snapshot,
         identities,
+        places,
     })
+}
+
+/// Where the job has gone on from its savepoint already, it goes on from its own checkpoints.
+async fn resumed(options: &CheckpointOptions) -> Result<CheckpointOptions> {
+    let mut options = options.clone();
+    if let RestoreFrom::Savepoint { from, again: false } = &options.restore
+        && let Some(newest) = last(&options.checkpoints).await?
+        && newest.began_with == Some(Checkpoints::open_savepoint(from).await?.savepoint_id())
+    {
+        options.restore = RestoreFrom::Newest;
+    }
+    Ok(options)
 }
 
 /// How a run begins.
@@ -157,7 +202,7 @@ struct Begun {
 /// earlier run still has on its way can come in between, and whatever happens later, sinks and checkpoints agree on where the
 /// job stands.
 async fn begin(
-    graph: &Graph,
+    compare: &impl Fn(&Manifest) -> Changes,
     options: &CheckpointOptions,
     owner: &Owner,
     committed: Option<u64>,
@@ -168,7 +213,7 @@ async fn begin(
         let newest = checkpoints.epochs().await?.first().copied();
         let (location, restored) = restored(checkpoints, options, committed).await?;
         if let Some(manifest) = &restored {
-            Changes::between(manifest, graph).check(options.drop_state)?;
+            compare(manifest).check(options.drop_state)?;
         }
         let from = match (&restored, &options.restore) {
             (Some(manifest), RestoreFrom::Newest) => manifest.clone(),
@@ -226,7 +271,7 @@ async fn last(checkpoints: &Checkpoints) -> Result<Option<Manifest>> {
 async fn candidate(options: &CheckpointOptions) -> Result<Option<Manifest>> {
     match &options.restore {
         RestoreFrom::Nothing => Ok(None),
-        RestoreFrom::Savepoint(from) => Checkpoints::open_savepoint(from).await.map(Some),
+        RestoreFrom::Savepoint { from, .. } => Checkpoints::open_savepoint(from).await.map(Some),
         RestoreFrom::Newest => last(&options.checkpoints).await,
     }
 }
@@ -240,7 +285,7 @@ async fn restored(
     let location = checkpoints.location.clone();
     match &options.restore {
         RestoreFrom::Nothing => Ok((location, None)),
-        RestoreFrom::Savepoint(from) => {
+        RestoreFrom::Savepoint { from, .. } => {
             let manifest = Checkpoints::open_savepoint(from).await?;
             Ok((from.clone(), Some(manifest)))
         }
@@ -264,19 +309,11 @@ async fn restored(
     }
 }
 
-async fn snapshot(
-    graph: &Graph,
-    location: &Location,
-    manifest: &Manifest,
-    changes: &Changes,
-) -> Result<Snapshot> {
-    let ids = graph.state_ids();
-    let mut snapshot = Snapshot::default();
-    for source in &manifest.sources {
-        if let Some(node) = ids.iter().position(|id| *id == source.id) {
-            snapshot.sources.insert(node, source.partitions.clone());
-        }
-    }
+async fn snapshot(location: &Location, manifest: &Manifest, changes: &Changes) -> Result<Snapshot> {
+    let mut snapshot = Snapshot {
+        sources: changes.positions().clone(),
+        ..Snapshot::default()
+    };
     for operator in &manifest.operators {
         if let Some(node) = changes.node(&operator.id) {
             let parts = checkpoint::load(location, operator).await?;

@@ -11,8 +11,8 @@ use fastrand::Rng;
 use super::coordinator::{Coordinator, Effect as Coordinated, Event as Coordination, Now, Timing};
 use super::epochs::{Epochs, InstanceId, Order, Report};
 use super::instance::{Effect, Event, Instance};
-use super::opening::{Opening, open_sinks};
-use super::recovery::recover;
+use super::opening::{Opening, open_sinks, open_sources};
+use super::recovery::{Outside, recover};
 use super::router::Address;
 use super::source::Standing;
 use super::{Connect, JobMetrics, JobOptions, Snapshot, topology};
@@ -232,8 +232,8 @@ pub async fn simulate(
     let opening = Opening {
         graph,
         tasks: &tasks,
-        connect,
         options,
+        sources: &open_sources(graph, connect)?,
         sinks: &open_sinks(graph, connect)?,
         committing: &BTreeMap::new(),
         context: &JobContext::new(&options.name, None),
@@ -320,11 +320,16 @@ pub async fn attempt(
     let tasks = topology::tasks(graph)?;
     let context = JobContext::new(&options.name, Some(checkpoints.interval));
     let sinks = open_sinks(graph, connect)?;
+    let sources = open_sources(graph, connect)?;
+    let ends = Outside {
+        sources: &sources,
+        sinks: &sinks,
+    };
     let mut now = Now {
         elapsed: Duration::ZERO,
         clock: i64::from(random.u32(..)) * 1000,
     };
-    let recovered = recover(graph, &sinks, &context, checkpoints, now.clock, &|_| ()).await?;
+    let recovered = recover(graph, &ends, &context, checkpoints, now.clock, &|_| ()).await?;
     if recovered.restored.as_ref().is_some_and(|m| m.finished) {
         return Ok(Attempt::Finished);
     }
@@ -332,8 +337,8 @@ pub async fn attempt(
     let opening = Opening {
         graph,
         tasks: &tasks,
-        connect,
         options,
+        sources: &sources,
         sinks: &sinks,
         committing: &recovered.identities,
         context: &context,
@@ -347,7 +352,7 @@ pub async fn attempt(
         timeout: checkpoints.timeout,
     };
     let mut coordinator = Coordinator::new(
-        Epochs::new(graph, &tasks, recovered.identities),
+        Epochs::new(graph, &tasks, recovered.identities, recovered.places),
         timing,
         Arc::clone(&metrics.checkpoints),
         recovered.next_epoch,

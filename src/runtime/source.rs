@@ -13,7 +13,7 @@ use crate::connectors::{SourceEvent, SourceMetrics, SourceReader};
 use crate::error::Result;
 use crate::graph::{self, CalcStep};
 use crate::operators::{Calc, Element};
-use crate::time::PartitionWatermarks;
+use crate::time::{PartitionWatermarks, Watermark};
 
 /// How far a reader has come, besides the events it gave.
 #[derive(Debug, Default)]
@@ -131,6 +131,8 @@ impl SourceHead {
                     batch.behind = rule
                         .observe(&batch, &partition, &mut self.watermarks, now)
                         .map_err(|e| e.at(&partition))?;
+                    let ahead = self.watermarks.take_ahead();
+                    self.metrics.ahead_rows.fetch_add(ahead, Ordering::Relaxed);
                 }
                 out.push(Element::Batch(batch));
             }
@@ -138,7 +140,7 @@ impl SourceHead {
             SourceEvent::PartitionEnd(partition)
                 if !self.stays_open || !self.watermarks.has_time(&partition) =>
             {
-                self.watermarks.end(&partition);
+                self.watermarks.end(&partition, now);
             }
             SourceEvent::PartitionEnd(_) => {}
             SourceEvent::Quiet => {}
@@ -160,7 +162,12 @@ impl SourceHead {
         if let Some(after) = rule.quiet_advance.filter(|_| self.is_quiet) {
             self.watermarks.advance_quiet(after.as_millis() as i64, now);
         }
-        out.extend(self.watermarks.merged().map(Element::Watermark));
+        while let Some(watermark) = self.watermarks.merged() {
+            if let Watermark::At(time) = watermark {
+                self.metrics.watermark.fetch_max(time, Ordering::Relaxed);
+            }
+            out.push(Element::Watermark(watermark));
+        }
     }
 
     /// Where every partition stands, by what the reader says.

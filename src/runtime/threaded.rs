@@ -17,8 +17,8 @@ use super::committing::Committing;
 use super::coordinator::{Coordinator, Effect as Coordinated, Event as Coordination, Now, Timing};
 use super::epochs::{Epochs, InstanceId, Order, Report};
 use super::instance::{Effect, Event, Instance};
-use super::opening::{Opening, open_sinks};
-use super::recovery::recover;
+use super::opening::{Opening, open_sinks, open_sources};
+use super::recovery::{Outside, recover};
 use super::router::Address;
 use super::source::Standing;
 use super::{Changes, Connect, JobMetrics, JobOptions, topology};
@@ -91,9 +91,14 @@ pub async fn start(
     let interval = options.checkpoints.as_ref().map(|c| c.interval);
     let context = JobContext::new(&options.name, interval);
     let sinks = open_sinks(graph, connect)?;
+    let sources = open_sources(graph, connect)?;
+    let ends = Outside {
+        sources: &sources,
+        sinks: &sinks,
+    };
     let mut recovered = match &options.checkpoints {
         Some(checkpoints) => {
-            Some(recover(graph, &sinks, &context, checkpoints, clock.now(), told).await?)
+            Some(recover(graph, &ends, &context, checkpoints, clock.now(), told).await?)
         }
         None => None,
     };
@@ -123,8 +128,8 @@ pub async fn start(
     let opening = Opening {
         graph,
         tasks: &tasks,
-        connect,
         options,
+        sources: &sources,
         sinks: &sinks,
         committing: &identities,
         context: &context,
@@ -167,7 +172,7 @@ pub async fn start(
             interval: checkpoints.interval,
             timeout: checkpoints.timeout,
         };
-        let epochs = Epochs::new(graph, &tasks, recovered.identities);
+        let epochs = Epochs::new(graph, &tasks, recovered.identities, recovered.places);
         let coordinator = Coordinator::new(
             epochs,
             timing,

@@ -1,11 +1,11 @@
 //! `bad-rows.topic` and `bad-rows.path`: an INSERT that nobody wrote, from `flowline.bad_rows` into a table that nobody declared.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::{InsertPlan, Session};
 use crate::catalog::Table;
-use crate::connectors::{BAD_ROWS_OPTIONS, bad_rows_schema};
+use crate::connectors::{self, BAD_ROWS_OPTIONS, bad_rows_schema};
 use crate::error::Error;
 use crate::planner::tables_read;
 use crate::planner::types::flink_name;
@@ -32,6 +32,8 @@ impl Session {
                         "bad rows go to a topic or to a folder, not to both".into(),
                     )]);
                 }
+                // They are kept already: the live job has done it.
+                _ if self.config.replay.is_some() => left_out(&table),
                 [topic, path] => {
                     script(&table, topic.map(String::as_str), path.map(String::as_str))
                         .map_err(|what| vec![mistake(&table, what)])?
@@ -63,78 +65,146 @@ fn script(
     topic: Option<&str>,
     path: Option<&str>,
 ) -> Result<Arc<SourceFile>, String> {
-    let name = format!("{} bad rows", table.name);
+    let name = quoted(&table.name);
+    let columns = match topic {
+        Some(_) => format!("payload_key, payload, record_time, MAP[{}]", headers()),
+        None => "*".into(),
+    };
     let text = format!(
-        "{}INSERT INTO `{name}` SELECT * FROM flowline.bad_rows WHERE source_table = '{}';\n",
+        "{}INSERT INTO `{name} bad rows` SELECT {columns} FROM flowline.bad_rows WHERE source_table = '{name}';\n",
         declaration(table, topic, path)?,
-        quoted(&table.name)
     );
     Ok(SourceFile::new("<bad rows>", text))
 }
+
+/// Statements that keep the bad rows of a table nowhere, and so only leave them out.
+fn left_out(table: &Table) -> Arc<SourceFile> {
+    let name = quoted(&table.name);
+    let text = format!(
+        "CREATE TABLE `{name} bad rows` (source_table STRING) WITH ('connector' = 'blackhole');\n\
+         INSERT INTO `{name} bad rows` SELECT source_table FROM flowline.bad_rows WHERE source_table = '{name}';\n"
+    );
+    SourceFile::new("<bad rows>", text)
+}
+
+/// What stands beside a bad record in a topic, where it is as it was: columns of `flowline.bad_rows` as headers.
+fn headers() -> String {
+    let columns = [
+        "source_table",
+        "source_partition",
+        "source_position",
+        "field",
+        "reason",
+        "read_at",
+    ];
+    let header = |name: &str| format!("'{HEADER}{name}', CAST(CAST({name} AS STRING) AS BYTES)");
+    columns.map(header).join(", ")
+}
+
+/// What the names of these headers begin with.
+const HEADER: &str = "flowline.";
 
 fn quoted(text: &str) -> String {
     text.replace('\'', "''")
 }
 
+/// The WITH list; of an option that is there twice the last counts.
 fn with(options: &[(String, String)]) -> String {
-    let options = options.iter();
+    let options: BTreeMap<&String, &String> = options.iter().map(|(k, v)| (k, v)).collect();
+    let options = options.into_iter();
     let options: Vec<String> = options
         .map(|(k, v)| format!("'{}' = '{}'", quoted(k), quoted(v)))
         .collect();
     format!("WITH ({})", options.join(", "))
 }
 
-/// How the cluster of a Kafka table is reached, and how it is written.
-fn cluster(table: &Table) -> Vec<(String, String)> {
+/// How the cluster of a Kafka table is reached, and how it is written; of these options those that are `wanted`.
+fn cluster(table: &Table, wanted: impl Fn(&str) -> bool) -> Vec<(String, String)> {
     let is_ours = |key: &str| {
         key.starts_with("properties.") && key != "properties.group.id"
             || key == "sink.delivery-guarantee"
             || key == "sink.transactional-id-prefix"
+            || key == "sink.topic.partitions"
+            || key == "sink.topic.replication-factor"
     };
-    let options = table.with.iter().filter(|(key, _)| is_ours(key));
+    let options = table.with.iter();
+    let options = options.filter(|(key, _)| is_ours(key) && wanted(key));
     options.map(|(k, v)| (k.clone(), v.clone())).collect()
 }
 
-/// Declares where the bad rows of a table go.
+/// Declares where the bad rows of a table go: a topic of records as they were, or files of JSON.
 fn declaration(table: &Table, topic: Option<&str>, path: Option<&str>) -> Result<String, String> {
-    let mut options = vec![("format".to_string(), "json".to_string())];
-    match topic {
-        Some(topic) => {
-            if !matches!(table.connector(), Some("kafka" | "upsert-kafka")) {
-                return Err("'bad-rows.topic' is for Kafka tables: set 'bad-rows.path'".into());
-            }
-            options.push(("connector".into(), "kafka".into()));
-            options.push(("topic".into(), topic.into()));
-            options.push(("scan.startup.mode".into(), "earliest-offset".into()));
-            options.extend(cluster(table));
-        }
-        None => {
-            options.push(("connector".into(), "filesystem".into()));
-            options.push(("path".into(), path.unwrap_or_default().into()));
+    let name = format!("{} bad rows", table.name);
+    let Some(topic) = topic else {
+        let columns: Vec<String> = bad_rows_schema()
+            .fields()
+            .iter()
+            .map(|f| format!("`{}` {}", f.name(), flink_name(f.data_type())))
+            .collect();
+        let options = [
+            ("format", "json"),
+            ("connector", "filesystem"),
+            ("path", path.unwrap_or_default()),
             // Few rows, which somebody wants to see soon.
-            let rolling = "sink.rolling-policy.rollover-interval";
-            options.push((rolling.into(), "1 min".into()));
-        }
+            ("sink.rolling-policy.rollover-interval", "1 min"),
+        ];
+        let options = options.map(|(k, v)| (k.to_string(), v.to_string()));
+        return Ok(format!(
+            "CREATE TABLE `{name}` ({}) {};\n",
+            columns.join(", "),
+            with(&options)
+        ));
+    };
+    if !matches!(table.connector(), Some("kafka" | "upsert-kafka")) {
+        return Err("'bad-rows.topic' is for Kafka tables: set 'bad-rows.path'".into());
     }
-    let columns: Vec<String> = bad_rows_schema()
-        .fields()
-        .iter()
-        .map(|f| format!("`{}` {}", f.name(), flink_name(f.data_type())))
-        .collect();
+    let mut options = records(topic);
+    // The headers must not make a record too long that was not.
+    options.push(("sink.topic.max-message-bytes".into(), MAX_BYTES.into()));
+    options.extend(cluster(table, |_| true));
     Ok(format!(
-        "CREATE TABLE `{} bad rows` ({}) {};\n",
-        table.name,
-        columns.join(", "),
+        "CREATE TABLE `{name}` ({RECORD}, headers MAP<STRING, BYTES> METADATA) {};\n",
         with(&options)
     ))
 }
 
-/// Statements that send the bad rows of a Kafka table back to its topic, each record as it was: whoever reads the topic now, with
-/// what was wrong mended, gets them again.
+/// The columns of records as they are.
+const RECORD: &str =
+    "payload_key BYTES, payload BYTES, record_time TIMESTAMP_LTZ(3) METADATA FROM 'timestamp'";
+
+/// The longest record that a topic of bad rows takes.
+const MAX_BYTES: &str = "16777216";
+
+/// The options of a topic of records as they are.
+fn records(topic: &str) -> Vec<(String, String)> {
+    let options = [
+        ("connector", "kafka"),
+        ("topic", topic),
+        ("scan.startup.mode", "earliest-offset"),
+        ("key.format", "raw"),
+        ("key.fields", "payload_key"),
+        ("value.format", "raw"),
+        ("value.fields-include", "EXCEPT_KEY"),
+    ];
+    options
+        .map(|(k, v)| (k.to_string(), v.to_string()))
+        .to_vec()
+}
+
+/// The bad rows of a Kafka table on their way back to its topic.
+#[derive(Debug, Clone)]
+pub struct SendBack {
+    /// Statements that send each record as it was: whoever reads the topic now, with what was wrong mended, gets them again.
+    pub file: Arc<SourceFile>,
+    /// What is sent, so that it is not sent again.
+    pub sent: connectors::Sent,
+}
+
+/// How the bad rows of a Kafka table are sent back: those that were not sent before.
 ///
 /// # Errors
-/// A table that keeps no bad rows, or is no Kafka table.
-pub fn send_back(table: &Table) -> crate::error::Result<Arc<SourceFile>> {
+/// A table that keeps no bad rows, or is no Kafka table; the topic or folder where they are cannot be read.
+pub async fn send_back(table: &Table) -> crate::error::Result<SendBack> {
     let failed = |what: String| Error::usage(format!("table '{}': {what}", table.name));
     let [topic, path] = BAD_ROWS_OPTIONS.map(|key| table.with.get(key).map(String::as_str));
     if topic.is_none() && path.is_none() {
@@ -146,25 +216,43 @@ pub fn send_back(table: &Table) -> crate::error::Result<Arc<SourceFile>> {
         return Err(failed("only to a Kafka topic can records be sent back".into())
             .with_help("mend the files, and remove the checkpoints of the job or read them under another name"));
     };
-    let mut options = vec![
-        ("connector".to_string(), "kafka".to_string()),
-        ("topic".into(), to.clone()),
-        ("scan.startup.mode".into(), "earliest-offset".into()),
-        ("key.format".into(), "raw".into()),
-        ("key.fields".into(), "payload_key".into()),
-        ("value.format".into(), "raw".into()),
-        ("value.fields-include".into(), "EXCEPT_KEY".into()),
-    ];
-    options.extend(cluster(table));
+    // It is run again after a failure, and takes no checkpoints.
+    let at_least_once =
+        |key: &str| !key.starts_with("sink.delivery") && !key.starts_with("sink.tr");
+    let name = &table.name;
+    let mut into = records(to);
+    into.extend(cluster(table, at_least_once));
+    let (mut from, columns, of, sent) = match (topic, path) {
+        (Some(topic), _) => {
+            let sent = connectors::Sent::of_topic(table, topic).await?;
+            let mut from = records(topic);
+            from.retain(|(key, _)| key != "scan.startup.mode");
+            from.extend(cluster(table, at_least_once));
+            let of = format!("CAST(headers['{HEADER}source_table'] AS STRING)");
+            let columns = format!("{RECORD}, headers MAP<STRING, BYTES> METADATA");
+            (from, columns, of, sent)
+        }
+        (None, path) => {
+            let sent = connectors::Sent::of_folder(path.unwrap_or_default())?;
+            let columns = bad_rows_schema();
+            let columns = columns.fields().iter();
+            let columns = columns.map(|f| format!("`{}` {}", f.name(), flink_name(f.data_type())));
+            let from = [("format", "json"), ("connector", "filesystem")];
+            let from = from.map(|(k, v)| (k.to_string(), v.to_string())).to_vec();
+            let columns = columns.collect::<Vec<_>>().join(", ");
+            (from, columns, "source_table".into(), sent)
+        }
+    };
+    from.extend(sent.options());
     let text = format!(
-        "{}CREATE TABLE `{} sent back` (payload_key BYTES, payload BYTES, record_time TIMESTAMP_LTZ(3) METADATA FROM 'timestamp') \
-         {};\nINSERT INTO `{} sent back` SELECT payload_key, payload, record_time FROM `{} bad rows` WHERE source_table = '{}';\n",
-        declaration(table, topic, path).map_err(failed)?,
-        table.name,
-        with(&options),
-        table.name,
-        table.name,
-        quoted(&table.name)
+        "CREATE TABLE `{name} bad rows` ({columns}) {};\nCREATE TABLE `{name} sent back` ({RECORD}) {};\n\
+         INSERT INTO `{name} sent back` SELECT payload_key, payload, record_time FROM `{name} bad rows` WHERE {of} = '{}';\n",
+        with(&from),
+        with(&into),
+        quoted(name)
     );
-    Ok(SourceFile::new("<bad rows>", text))
+    Ok(SendBack {
+        file: SourceFile::new("<bad rows>", text),
+        sent,
+    })
 }

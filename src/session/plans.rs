@@ -80,10 +80,46 @@ impl Session {
         let lines = promises
             .iter()
             .map(|(name, promise)| format!("{name:<width$}  {promise}\n"));
+        let warnings = self.warnings(&graph);
+        let warnings = warnings.iter().map(|w| format!("\nwarning: {w}\n"));
         Ok(format!(
-            "{graph}== Sinks ==\n\n{}",
-            lines.collect::<String>()
+            "{graph}== Sinks ==\n\n{}{}",
+            lines.collect::<String>(),
+            warnings.collect::<String>()
         ))
+    }
+
+    /// What of a job is allowed and seldom meant: topics that it writes at least once and reads.
+    pub fn warnings(&self, graph: &Graph) -> Vec<String> {
+        let mut written = Vec::new();
+        let mut read = Vec::new();
+        for node in &graph.nodes {
+            match &node.operation {
+                graph::Operation::Sink(sink) if self.config.capture.is_none() => {
+                    written.push(&sink.table);
+                }
+                graph::Operation::Source(source)
+                    if !self.config.sources.contains_key(&source.table.name) =>
+                {
+                    read.push(&source.table);
+                }
+                _ => {}
+            }
+        }
+        let doubled = |sink: &&Arc<Table>| read.iter().any(|t| connectors::kafka::doubles(sink, t));
+        let names: BTreeSet<&String> = written
+            .into_iter()
+            .filter(doubled)
+            .map(|t| &t.name)
+            .collect();
+        let warning = |name: &String| {
+            format!(
+                "'{name}' is written at least once and read by this job: after a failure its rows come twice,\n  \
+                 and what is computed from them counts them twice. Set 'sink.delivery-guarantee' = 'exactly-once'\n  \
+                 and 'sink.transactional-id-prefix', and SET 'execution.checkpointing.interval' = '10 s'"
+            )
+        };
+        names.into_iter().map(warning).collect()
     }
 
     pub(super) fn plan(&self, pending: &[&Pending]) -> Result<Graph> {
@@ -202,6 +238,7 @@ fn plan_options(settings: &Settings) -> PlanOptions {
     PlanOptions {
         idle_timeout: settings.idle_timeout(),
         quiet_advance: settings.quiet_advance(),
+        max_ahead: settings.max_ahead(),
         state_ttl: settings.state_ttl(),
         mini_batch: settings.mini_batch().map(|(size, latency)| MiniBatch {
             size,

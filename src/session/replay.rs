@@ -1,6 +1,6 @@
 //! A bounded range of topics run through the same statements, into the same tables or others.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::catalog::Table;
@@ -23,10 +23,8 @@ pub enum Place {
 /// What is replayed, and into what.
 #[derive(Debug, Clone)]
 pub struct Replay {
-    /// The first record.
-    pub from: Place,
-    /// Behind the last record.
-    pub to: Place,
+    /// The first record, and behind the last one; `None`: as the tables say.
+    pub range: Option<(Place, Place)>,
     /// Tables whose rows go into another table, or to another topic or path.
     pub into: BTreeMap<String, String>,
     /// Windows that the range ends in are closed too; else they stay open, as they were for the live job at that time.
@@ -52,6 +50,27 @@ impl Place {
     }
 }
 
+impl Place {
+    /// The partitions that it is of, where it names offsets: a range of offsets is one of these only.
+    pub fn partitions(&self) -> Option<String> {
+        let Self::Offsets(offsets) = self else {
+            return None;
+        };
+        let parts = offsets.split(';').filter_map(|pair| {
+            let (partition, _) = pair.split_once(',')?;
+            partition
+                .trim()
+                .strip_prefix("partition:")?
+                .trim()
+                .parse()
+                .ok()
+        });
+        let parts: BTreeSet<i32> = parts.collect();
+        let parts: Vec<String> = parts.iter().map(i32::to_string).collect();
+        Some(parts.join(";"))
+    }
+}
+
 impl Replay {
     /// Puts the range over what a Kafka table says. An upsert table is read from its beginning: what a key was is part of
     /// what it is.
@@ -61,13 +80,19 @@ impl Replay {
             Some("upsert-kafka") => true,
             _ => return,
         };
-        let is_range =
-            |key: &str| key.starts_with("scan.startup.") || key.starts_with("scan.bounded.");
-        table.with.retain(|key, _| !is_range(key));
-        if !is_upsert {
-            table.with.extend(self.from.options("startup"));
+        if let Some((from, to)) = &self.range {
+            let is_range =
+                |key: &str| key.starts_with("scan.startup.") || key.starts_with("scan.bounded.");
+            table.with.retain(|key, _| !is_range(key));
+            if !is_upsert {
+                table.with.extend(from.options("startup"));
+            }
+            table.with.extend(to.options("bounded"));
+            let places = [Some(from).filter(|_| !is_upsert), Some(to)];
+            if let Some(partitions) = places.into_iter().flatten().find_map(Place::partitions) {
+                table.with.insert("scan.partitions".into(), partitions);
+            }
         }
-        table.with.extend(self.to.options("bounded"));
         // A replay takes no checkpoints: after a failure it is run again.
         table.with.remove("sink.delivery-guarantee");
     }

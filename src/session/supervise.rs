@@ -8,7 +8,7 @@ use tokio::sync::watch;
 
 use super::restarts::Restarts;
 use super::{SelectSink, Session};
-use crate::checkpoint::Manifest;
+use crate::checkpoint::{Checkpoints, Manifest};
 use crate::clock::SystemClock;
 use crate::error::{Error, ErrorKind, Result};
 use crate::graph::Graph;
@@ -19,8 +19,13 @@ use crate::runtime::{self, Changes, JobMetrics, JobOptions, RestoreFrom};
 pub enum JobEvent<'a> {
     /// It is about to go on from a checkpoint of other SQL.
     Changed(&'a Changes),
-    /// It runs, from this checkpoint where it had one.
-    Started(Option<&'a Manifest>),
+    /// It runs.
+    Started {
+        /// From this checkpoint, where it had one.
+        from: Option<&'a Manifest>,
+        /// Where its checkpoints are, if it takes any.
+        checkpoints: Option<&'a Checkpoints>,
+    },
     /// It had read all its input before, and has nothing to do.
     Finished(&'a Manifest),
     /// It failed and will be started again.
@@ -123,7 +128,10 @@ impl Session {
         };
         match &job.restored {
             Some(manifest) if manifest.finished => tell(JobEvent::Finished(manifest)),
-            restored => tell(JobEvent::Started(restored.as_ref())),
+            restored => tell(JobEvent::Started {
+                from: restored.as_ref(),
+                checkpoints: options.checkpoints.as_ref().map(|c| &c.checkpoints),
+            }),
         }
         let asked = job.stop_handle();
         let ended = job.wait();

@@ -170,6 +170,12 @@ pub struct PartitionWatermarks {
     highest: Millis,
     is_assigned: bool,
     has_ended: bool,
+    /// All partitions have ended and others may come, as in a folder that is watched: since when, and the merged watermark then.
+    waits: Option<(Millis, Millis)>,
+    /// They were waited for so long that time does not wait for them any more.
+    is_idle: bool,
+    /// Rows that are too far ahead to say what time it is, not told yet.
+    ahead: u64,
 }
 
 #[derive(Debug, Clone, Default)]
@@ -185,7 +191,12 @@ struct Partition {
 impl PartitionWatermarks {
     /// Adds a partition that holds the merged watermark until it has rows; `watermark` where it is restored.
     pub fn assign(&mut self, partition: Arc<str>, watermark: Option<Millis>, now: Millis) {
-        let watermark = watermark.unwrap_or(0);
+        let mut watermark = watermark.unwrap_or(0);
+        if self.is_idle || self.waits.is_some_and(|(_, then)| self.highest > then) {
+            // While nobody was there others went on: what they have passed is over for this one too.
+            watermark = watermark.max(self.highest);
+        }
+        (self.waits, self.is_idle) = (None, false);
         self.partitions.entry(partition).or_insert(Partition {
             watermark,
             idle: false,
@@ -200,9 +211,22 @@ impl PartitionWatermarks {
     }
 
     /// The partition has ended and no longer holds the others back.
-    pub fn end(&mut self, partition: &str) {
+    pub fn end(&mut self, partition: &str, now: Millis) {
         self.has_ended = true;
         self.partitions.remove(partition);
+        if self.partitions.is_empty() {
+            self.waits = Some((now, self.highest));
+        }
+    }
+
+    /// Rows are too far ahead to say what time it is.
+    pub fn count_ahead(&mut self, rows: u64) {
+        self.ahead += rows;
+    }
+
+    /// How many such rows there were since the last call.
+    pub fn take_ahead(&mut self) -> u64 {
+        std::mem::take(&mut self.ahead)
     }
 
     /// Whether a row of the partition has said what time it is.
@@ -263,6 +287,9 @@ impl PartitionWatermarks {
                 state.idle = true;
             }
         }
+        if self.waits.is_some_and(|(since, _)| now - since >= timeout) {
+            self.is_idle = true;
+        }
     }
 
     /// Moves the watermark with the clock where no partition had a row for `after` milliseconds: by as much as has passed since
@@ -270,6 +297,12 @@ impl PartitionWatermarks {
     pub fn advance_quiet(&mut self, after: Millis, now: Millis) {
         if self.partitions.values().any(|p| now - p.seen < after) {
             return;
+        }
+        if let Some((since, then)) = self.waits
+            && now - since >= after
+            && then > 0
+        {
+            self.highest = self.highest.max(then.saturating_add(now - since));
         }
         for state in self.partitions.values_mut() {
             match state.by_rows {
@@ -282,14 +315,10 @@ impl PartitionWatermarks {
         }
     }
 
-    /// The merged watermark, where it moved since the last call.
+    /// The merged watermark, where it moved since the last call; asked again, what it says then.
     pub fn merged(&mut self) -> Option<Watermark> {
-        let lowest = self
-            .partitions
-            .values()
-            .filter(|p| !p.idle)
-            .map(|p| p.watermark)
-            .min();
+        let those = |idle: bool| self.partitions.values().filter(move |p| p.idle == idle);
+        let lowest = those(false).map(|p| p.watermark).min();
         let merged = match lowest {
             // 0 is where every partition starts: nothing is known yet.
             Some(0) => return None,
@@ -297,9 +326,23 @@ impl PartitionWatermarks {
                 self.highest = self.highest.max(t);
                 Watermark::At(self.highest)
             }
-            // What ended has the end of input to say, not that it is idle.
-            None if !self.is_assigned || self.has_ended => return None,
-            None => Watermark::Idle,
+            None if !self.is_assigned => return None,
+            None if self.partitions.is_empty() && self.has_ended => {
+                // What ended has the end of input to say, not that it is idle; unless more may come.
+                match self.emitted {
+                    Some(Watermark::At(t)) if t < self.highest => Watermark::At(self.highest),
+                    _ if self.is_idle => Watermark::Idle,
+                    _ => return None,
+                }
+            }
+            None => match those(true).map(|p| p.watermark).max() {
+                // All are quiet: time is where the furthest of them came to, as it is over several readers.
+                Some(t) if t > self.highest => {
+                    self.highest = t;
+                    Watermark::At(t)
+                }
+                _ => Watermark::Idle,
+            },
         };
         (self.emitted != Some(merged)).then(|| {
             self.emitted = Some(merged);
@@ -407,6 +450,56 @@ mod tests {
             .unwrap();
         assert_eq!(behind.value(0), 90, "passed while idle");
         assert_eq!(behind.len(), 1);
+    }
+
+    #[test]
+    fn when_all_are_idle_time_is_where_the_furthest_came_to() {
+        let mut w = PartitionWatermarks::default();
+        let (a, b): (Arc<str>, Arc<str>) = ("a".into(), "b".into());
+        w.set_assigned();
+        w.assign(Arc::clone(&a), None, 0);
+        w.assign(b, None, 0);
+        w.observe(&a, &[100], &Int64Array::from(vec![90]), 0);
+        assert_eq!(w.merged(), None);
+        w.mark_idle(60, 60);
+        assert_eq!(w.merged(), Some(Watermark::At(90)));
+        assert_eq!(w.merged(), Some(Watermark::Idle));
+        assert_eq!(w.merged(), None);
+    }
+
+    #[test]
+    fn a_watched_folder_without_new_files_is_idle() {
+        let mut w = PartitionWatermarks::default();
+        let (a, b): (Arc<str>, Arc<str>) = ("a".into(), "b".into());
+        w.set_assigned();
+        w.assign(Arc::clone(&a), None, 0);
+        w.observe(&a, &[100], &Int64Array::from(vec![90]), 0);
+        assert_eq!(w.merged(), Some(Watermark::At(90)));
+        w.end(&a, 10);
+        w.mark_idle(60, 69);
+        assert_eq!(w.merged(), None, "not for long enough");
+        w.mark_idle(60, 70);
+        assert_eq!(w.merged(), Some(Watermark::Idle));
+        assert_eq!(w.merged(), None);
+        w.assign(Arc::clone(&b), None, 80);
+        assert_eq!(w.merged(), Some(Watermark::At(90)), "no longer idle");
+        let behind = w.observe(&b, &[80], &Int64Array::from(vec![70]), 81);
+        assert_eq!(behind.unwrap().value(0), 90, "passed while idle");
+    }
+
+    #[test]
+    fn a_watched_folder_moves_with_the_clock() {
+        let mut w = PartitionWatermarks::default();
+        let a: Arc<str> = "a".into();
+        w.set_assigned();
+        w.assign(Arc::clone(&a), None, 0);
+        w.observe(&a, &[100], &Int64Array::from(vec![90]), 0);
+        assert_eq!(w.merged(), Some(Watermark::At(90)));
+        w.end(&a, 10);
+        w.advance_quiet(60, 70);
+        assert_eq!(w.merged(), Some(Watermark::At(150)));
+        w.advance_quiet(60, 80);
+        assert_eq!(w.merged(), Some(Watermark::At(160)));
     }
 
     #[test]

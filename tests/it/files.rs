@@ -404,3 +404,51 @@ fn bad_and_late_rows_are_tables() {
     assert_eq!(written.lines().count(), 2, "{written}");
     assert!(written.contains(r#""payload":"bm8gcm93""#), "{written}");
 }
+
+/// Files that were read say nothing of time any more; new ones may never come.
+#[test]
+fn a_watched_folder_does_not_hold_others_for_ever() {
+    let case = Case::new();
+    let table = |name: &str, rows: &[u8]| {
+        let folder = case.dir.path().join(name);
+        std::fs::create_dir_all(&folder).unwrap();
+        std::fs::write(folder.join("1.jsonl"), rows).unwrap();
+        format!(
+            "CREATE TABLE {name} (ts TIMESTAMP(3), WATERMARK FOR ts AS ts) WITH ('connector' = 'filesystem', 'path' = '{}',
+               'format' = 'json', 'source.monitor-interval' = '100 ms');",
+            folder.display()
+        )
+    };
+    let sql = format!(
+        "{} {} SELECT window_start, COUNT(*) AS n FROM TABLE(TUMBLE(TABLE ab, DESCRIPTOR(ts), INTERVAL '10' SECOND))
+         GROUP BY window_start, window_end;",
+        table("a", b"{\"ts\":\"2026-01-01 00:00:01\"}\n"),
+        table("b", b"{\"ts\":\"2026-01-01 00:00:02\"}\n{\"ts\":\"2026-01-01 00:00:15\"}\n"),
+    );
+    let sql = sql.replace(
+        " SELECT window_start",
+        " CREATE VIEW ab AS SELECT ts FROM a UNION ALL SELECT ts FROM b; SELECT window_start",
+    );
+    let file = case.file("watched.sql", sql.as_bytes());
+    let mut job = Command::new(env!("CARGO_BIN_EXE_flowline"))
+        .arg("run")
+        .arg(file)
+        .args(["--idle-timeout", "300 ms", "--output", "jsonl"])
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    let (line, seen) = std::sync::mpsc::sync_channel(1);
+    let stdout = job.stdout.take().unwrap();
+    std::thread::spawn(move || {
+        use std::io::BufRead as _;
+        let mut text = String::new();
+        let _ = std::io::BufReader::new(stdout).read_line(&mut text);
+        let _ = line.send(text);
+    });
+    let text = seen.recv_timeout(std::time::Duration::from_secs(20));
+    job.kill().unwrap();
+    job.wait().unwrap();
+    let text = text.expect("a window is over");
+    assert!(text.contains("\"n\":2"), "{text}");
+}

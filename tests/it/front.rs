@@ -247,8 +247,10 @@ fn a_table_has_its_own_idle_timeout() {
 #[test]
 fn the_range_of_a_replay_holds_whatever_hints_say() {
     let replay = Replay {
-        from: Place::Offsets("partition:0,offset:3".into()),
-        to: Place::Offsets("partition:0,offset:5".into()),
+        range: Some((
+            Place::Offsets("partition:0,offset:3".into()),
+            Place::Offsets("partition:0,offset:5".into()),
+        )),
         into: BTreeMap::new(),
         closes_windows: false,
     };

@@ -168,6 +168,25 @@ impl Case {
         );
     }
 
+    /// Produces records in a transaction that is aborted.
+    pub fn abort(&self, records: &[Value]) {
+        let lines: Vec<String> = records.iter().map(Value::to_string).collect();
+        client(
+            &self.bootstrap,
+            &["aborted", &self.topic],
+            &lines.join("\n"),
+        );
+    }
+
+    /// Removes the records before an offset of each partition, as retention does.
+    pub fn trim(&self, offset: i64) {
+        client(
+            &self.bootstrap,
+            &["trim", &self.topic, &offset.to_string()],
+            "",
+        );
+    }
+
     /// Shuts out whoever writes with a transactional id, again and again for some seconds.
     pub fn fence(&self, id: &str, seconds: u32) -> Child {
         Command::new(python())
@@ -321,7 +340,7 @@ pub fn numbers(range: std::ops::Range<i64>) -> Vec<Value> {
     range.map(|i| json!({"value": {"a": i, "b": "x"}, "timestamp": 1000 + i * 100, "partition": i % 2})).collect()
 }
 
-fn column(rows: &[Value], name: &str) -> Vec<i64> {
+pub fn column(rows: &[Value], name: &str) -> Vec<i64> {
     let mut values: Vec<i64> = rows.iter().map(|row| row[name].as_i64().unwrap()).collect();
     values.sort_unstable();
     values
@@ -769,4 +788,113 @@ fn a_quiet_topic_closes_its_windows_by_the_clock() {
     assert!(next()[0].to_string().contains("\"n\":2"));
     assert!(next()[0].to_string().contains("2026-01-01 00:00:04"));
     stop(child);
+}
+
+/// A record that cannot be a row is told with its place, kept or passed over, like any other.
+#[test]
+fn a_record_without_a_key_is_no_row_of_an_upsert_table() {
+    let case = Case::new("keyless", 1);
+    let row = |key: Value, n: i64| {
+        let mut record = json!({"value": {"k": "a", "n": n}});
+        if !key.is_null() {
+            record["key"] = key;
+        }
+        record
+    };
+    let key = json!("{\"k\":\"a\"}");
+    case.produce(&[row(key.clone(), 1), row(Value::Null, 2), row(key, 3)]);
+    let sql = |options: &str| {
+        format!(
+            "CREATE TABLE t (k STRING, n INT, PRIMARY KEY (k) NOT ENFORCED) WITH ('connector' = 'upsert-kafka', 'topic' = '$topic',
+               'properties.bootstrap.servers' = 'elsewhere:1', 'key.format' = 'json', 'value.format' = 'json',
+               'scan.bounded.mode' = 'latest-offset'{options});
+             SELECT n FROM t;"
+        )
+    };
+    let said = case.fails(&sql(""), 1);
+    let place = format!(
+        "topic '{}' partition 0 offset 1: the record has no key",
+        case.topic
+    );
+    assert!(said.contains(&place), "{said}");
+    let passed_over = case.rows(&sql(", 'key.json.ignore-parse-errors' = 'true'"), &[]);
+    assert_eq!(passed_over.last().unwrap()["n"], 3);
+    let kept = case.run(
+        &sql(&format!(", 'bad-rows.topic' = '{}_bad'", case.topic)),
+        &[],
+    );
+    assert!(
+        kept.status.success(),
+        "{}",
+        String::from_utf8_lossy(&kept.stderr)
+    );
+    let bad = case.consume(&format!("{}_bad", case.topic));
+    assert_eq!(bad[0]["value"]["n"], 2);
+    assert_eq!(bad[0]["headers"]["flowline.source_position"], "1");
+}
+
+#[test]
+fn a_bad_record_as_long_as_brokers_allow_is_kept() {
+    let case = Case::new("long", 1);
+    let long = "x".repeat(990_000);
+    case.produce(&[json!({"value": long}), json!({"value": {"a": 1, "b": "x"}})]);
+    let bad = format!("{}_bad", case.topic);
+    let sql = format!(
+        "{TABLE}, 'scan.startup.mode' = 'earliest-offset', 'bad-rows.topic' = '{bad}'); SELECT a FROM t;"
+    );
+    assert_eq!(column(&case.rows(&sql, &["--bounded"]), "a"), [1]);
+    assert_eq!(case.consume(&bad)[0]["value"], long);
+}
+
+#[test]
+fn a_topic_is_made_as_its_table_says() {
+    let case = Case::new("made", 1);
+    let (one, other) = (
+        format!("{}_upsert", case.topic),
+        format!("{}_append", case.topic),
+    );
+    case.produce(&[json!({"value": {"a": 1, "b": "x"}})]);
+    let sql = format!(
+        "{TABLE}, 'scan.startup.mode' = 'earliest-offset');
+         CREATE TABLE u (a INT, n BIGINT, PRIMARY KEY (a) NOT ENFORCED) WITH ('connector' = 'upsert-kafka', 'topic' = '{one}',
+           'properties.bootstrap.servers' = 'elsewhere:1', 'key.format' = 'json', 'value.format' = 'json');
+         CREATE TABLE o (a INT) WITH ('connector' = 'kafka', 'topic' = '{other}', 'properties.bootstrap.servers' = 'elsewhere:1',
+           'format' = 'json', 'sink.topic.partitions' = '3', 'sink.topic.replication-factor' = '1');
+         INSERT INTO u SELECT a, COUNT(*) FROM t GROUP BY a;
+         INSERT INTO o SELECT a FROM t;"
+    );
+    let run = case.run(&sql, &["--bounded"]);
+    let said = String::from_utf8_lossy(&run.stderr);
+    assert!(run.status.success(), "{said}");
+    assert!(
+        said.contains(&format!(
+            "created the topic '{one}': partitions 1, replicas 1, compacted"
+        )),
+        "{said}"
+    );
+    assert!(
+        said.contains(&format!(
+            "created the topic '{other}': partitions 3, replicas 1"
+        )),
+        "{said}"
+    );
+    let config = client(&case.bootstrap, &["config", &one, "cleanup.policy"], "");
+    assert_eq!(config.trim(), "compact");
+}
+
+#[test]
+fn a_record_without_a_value_is_a_row_of_the_raw_format() {
+    let case = Case::new("null", 1);
+    case.produce(&[
+        json!({"value": "x"}),
+        json!({"value": null}),
+        json!({"value": "y"}),
+    ]);
+    let sql = "CREATE TABLE t (v STRING) WITH ('connector' = 'kafka', 'topic' = '$topic', 'format' = 'raw',
+        'properties.bootstrap.servers' = 'elsewhere:1', 'scan.startup.mode' = 'earliest-offset'); SELECT v FROM t;";
+    let rows = case.rows(sql, &["--bounded"]);
+    assert_eq!(
+        rows,
+        [json!({"v": "x"}), json!({"v": "y"}), json!({"v": null})]
+    );
 }

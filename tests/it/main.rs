@@ -9,6 +9,7 @@ mod front;
 mod harness;
 mod kafka;
 mod nexmark;
+mod operating;
 mod plans;
 mod random;
 mod recovery;

@@ -4,7 +4,10 @@
   client.py BROKERS create TOPIC PARTITIONS
   client.py BROKERS produce TOPIC              lines of JSON: value, key, timestamp, partition, headers, all optional;
                                                a value that is no string is sent as JSON, null as a tombstone
+  client.py BROKERS aborted TOPIC              the same in a transaction that is aborted
   client.py BROKERS consume TOPIC              all records as lines of JSON, by partition and offset
+  client.py BROKERS trim TOPIC OFFSET          removes the records before an offset of each partition
+  client.py BROKERS config TOPIC NAME          what is set for a topic
   client.py BROKERS commit TOPIC GROUP OFFSET...   commits an offset for partition 0, 1, ...
   client.py BROKERS fence ID SECONDS           shuts out whoever writes with this transactional id, again and again
   client.py BROKERS partition KEY PARTITIONS   where Java's client puts a key
@@ -14,7 +17,7 @@ import sys
 import time
 
 from confluent_kafka import Consumer, Producer, TopicPartition
-from confluent_kafka.admin import AdminClient, NewTopic
+from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic
 
 
 def encoded(value):
@@ -51,6 +54,17 @@ def produce(brokers, topic):
         sys.exit(f"not delivered: {failures[:1]}")
 
 
+def aborted(brokers, topic):
+    producer = Producer({"bootstrap.servers": brokers, "transactional.id": f"aborted {topic}"})
+    producer.init_transactions(30)
+    producer.begin_transaction()
+    for line in filter(str.strip, sys.stdin):
+        record = json.loads(line)
+        producer.produce(topic, value=encoded(record.get("value")), partition=record.get("partition", 0))
+    producer.flush(30)
+    producer.abort_transaction(30)
+
+
 def consume(brokers, topic):
     consumer = Consumer({"bootstrap.servers": brokers, "group.id": "test-client", "enable.auto.commit": False,
                          "enable.partition.eof": True, "auto.offset.reset": "error"})
@@ -77,6 +91,20 @@ def consume(brokers, topic):
     consumer.close()
     for record in records:
         print(json.dumps(record))
+
+
+def trim(brokers, topic, offset):
+    admin = AdminClient({"bootstrap.servers": brokers})
+    partitions = admin.list_topics(topic, timeout=30).topics[topic].partitions
+    for future in admin.delete_records([TopicPartition(topic, p, int(offset)) for p in partitions]).values():
+        future.result(30)
+
+
+def config(brokers, topic, name):
+    resource = ConfigResource("topic", topic)
+    admin = AdminClient({"bootstrap.servers": brokers})
+    for future in admin.describe_configs([resource]).values():
+        print(future.result(30)[name].value)
 
 
 def commit(brokers, topic, group, *offsets):
@@ -112,6 +140,6 @@ def partition(_brokers, key, partitions):
 
 if __name__ == "__main__":
     brokers, command, *arguments = sys.argv[1:]
-    {"create": create, "produce": produce, "consume": consume, "commit": commit, "fence": fence,
+    {"create": create, "produce": produce, "aborted": aborted, "consume": consume, "commit": commit, "config": config, "trim": trim, "fence": fence,
      "partition": partition}[command](
         brokers, *arguments)

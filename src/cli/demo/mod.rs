@@ -71,7 +71,7 @@ pub async fn run(args: &Args) -> Result<()> {
         .as_deref()
         .map(|text| args::duration("--for", text))
         .transpose()?;
-    let mut asked = signals::stop_asked();
+    let mut asked = signals::stop_asked(signals::PATIENCE);
     let broker = EmbeddedBroker::start()?;
     for (topic, partitions) in TOPICS {
         broker.create_topic(topic, partitions)?;
@@ -145,12 +145,21 @@ fn session(broker: &EmbeddedBroker) -> Result<Session> {
         "properties.bootstrap.servers".to_string(),
         broker.bootstrap_servers().to_string(),
     );
+    // It keeps nothing, so it takes no checkpoints, and rows are visible at once.
+    let at_once = (
+        "sink.delivery-guarantee".to_string(),
+        "at-least-once".to_string(),
+    );
     let every = super::outside::EVERY.to_string();
     let mut session = Session::new(SessionConfig {
-        table_options: BTreeMap::from([(every, BTreeMap::from([brokers]))]),
+        table_options: BTreeMap::from([(every, BTreeMap::from([brokers, at_once]))]),
         batch_rows: args::BATCH_ROWS,
         ..SessionConfig::default()
     });
+    session
+        .settings
+        .fix("execution.checkpointing.interval", "0 s")
+        .map_err(|e| Error::internal(e.message))?;
     for (name, text) in FILES {
         session.load(&SourceFile::new(name, text))?;
     }

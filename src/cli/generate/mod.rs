@@ -83,7 +83,7 @@ pub async fn run(args: &Args) -> Result<()> {
         .rows
         .unwrap_or(if args.rate.is_some() { u64::MAX } else { ROWS });
     let mut target = Target::open(args).await?;
-    let mut stop = signals::stop_asked();
+    let mut stop = signals::stop_asked(signals::PATIENCE);
     let events = Events {
         generator: Generator::new(settings),
         left: rows,

@@ -48,6 +48,8 @@ pub(in crate::connectors) struct ArchiveColumns {
     pub(in crate::connectors) partition: String,
     /// The offset, a BIGINT.
     pub(in crate::connectors) offset: String,
+    /// When the record was written, a TIMESTAMP_LTZ(3); only a range of time needs it.
+    pub(in crate::connectors) timestamp: String,
 }
 
 impl Default for ArchiveColumns {
@@ -55,6 +57,7 @@ impl Default for ArchiveColumns {
         Self {
             partition: "partition".to_string(),
             offset: "offset".to_string(),
+            timestamp: "timestamp".to_string(),
         }
     }
 }

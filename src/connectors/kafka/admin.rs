@@ -7,6 +7,7 @@ use rdkafka::consumer::Consumer;
 use rdkafka::error::RDKafkaErrorCode;
 
 use super::client::{self, Listener, PATIENCE};
+use super::config::NewTopics;
 use super::properties::Properties;
 use crate::error::{Error, Result};
 
@@ -19,8 +20,9 @@ pub async fn topics(bootstrap: &str) -> Result<Vec<(String, i32)>> {
 }
 
 async fn all_topics(properties: Properties) -> Result<Vec<(String, i32)>> {
+    let properties = properties.without_group();
     client::blocking(move || {
-        let consumer = client::consumer(&properties, 1)?;
+        let consumer = client::shared(&properties)?;
         let found = client::topics(consumer.client(), None, PATIENCE).map_err(|e| {
             client::listen(&consumer);
             client::failed(
@@ -56,17 +58,17 @@ pub async fn missing_topics(bootstrap: &str, names: &[String]) -> Result<Vec<Str
 /// # Errors
 /// Nobody answers, or the cluster refuses the topic.
 pub async fn create_topic(bootstrap: &str, name: &str, partitions: i32) -> Result<bool> {
-    ensure_topic(&Properties::of(bootstrap), name, partitions).await
+    ensure_topic(&Properties::of(bootstrap), name, &NewTopics::of(partitions)).await
 }
 
-/// Creates a topic that is not there; whether it is new. `partitions` -1: as many as the brokers have set.
+/// Creates a topic that is not there; whether it is new.
 ///
 /// # Errors
 /// Nobody answers, or the cluster refuses the topic.
 pub(super) async fn ensure_topic(
     properties: &Properties,
     name: &str,
-    partitions: i32,
+    as_told: &NewTopics,
 ) -> Result<bool> {
     let exists = async || {
         Ok::<_, Error>(
@@ -85,8 +87,15 @@ pub(super) async fn ensure_topic(
         .admin()
         .create_with_context(Listener::new(bootstrap))
         .map_err(|e| client::cannot_create(bootstrap, e))?;
-    // As many replicas as the brokers have set.
-    let topic = NewTopic::new(name, partitions, TopicReplication::Fixed(-1));
+    let replicas = TopicReplication::Fixed(as_told.replicas);
+    let mut topic = NewTopic::new(name, as_told.partitions, replicas);
+    if as_told.compact {
+        topic = topic.set("cleanup.policy", "compact");
+    }
+    let max_bytes = as_told.max_bytes.map(|n| n.to_string());
+    if let Some(max_bytes) = &max_bytes {
+        topic = topic.set("max.message.bytes", max_bytes);
+    }
     let options = AdminOptions::new()
         .operation_timeout(Some(PATIENCE))
         .request_timeout(Some(PATIENCE));
@@ -117,5 +126,22 @@ pub(super) async fn ensure_topic(
         }
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
+    let (properties, name) = (properties.clone().without_group(), name.to_string());
+    let compact = as_told.compact;
+    client::blocking(move || {
+        let consumer = client::shared(&properties)?;
+        if let Ok(found) = consumer.client().fetch_metadata(Some(&name), PATIENCE)
+            && let Some(partitions) = found.topics().first().map(|t| t.partitions())
+        {
+            let replicas = partitions.first().map_or(0, |p| p.replicas().len());
+            tracing::info!(
+                "created the topic '{name}': partitions {}, replicas {replicas}{}",
+                partitions.len(),
+                if compact { ", compacted" } else { "" }
+            );
+        }
+        Ok(())
+    })
+    .await?;
     Ok(true)
 }

@@ -1,7 +1,7 @@
 //! What all Kafka clients share: listening to librdkafka, naming what went wrong, and looking at the cluster.
 
 use std::collections::BTreeMap;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use rdkafka::ClientContext;
@@ -113,6 +113,42 @@ pub(super) fn consumer(properties: &Properties, partitions: usize) -> Result<Kaf
         .consumer(partitions)
         .create_with_context(Listener::new(&properties.bootstrap))
         .map_err(|e| cannot_create(&properties.bootstrap, e))
+}
+
+/// The clients that are shared at the moment.
+static SHARED: Mutex<Vec<(Properties, Weak<KafkaConsumer>)>> = Mutex::new(Vec::new());
+
+/// A consumer that reads nothing, to look things up with: the same one for all who reach a cluster in the same way at the same time.
+///
+/// # Errors
+/// Properties that do not go together.
+pub(super) fn shared(properties: &Properties) -> Result<Arc<KafkaConsumer>> {
+    let mut shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
+    shared.retain(|(_, client)| client.strong_count() > 0);
+    let known = shared.iter().find(|(known, _)| known.is_same(properties));
+    if let Some(client) = known.and_then(|(_, client)| client.upgrade()) {
+        return Ok(client);
+    }
+    let client = Arc::new(consumer(properties, 1)?);
+    shared.push((properties.clone(), Arc::downgrade(&client)));
+    Ok(client)
+}
+
+/// The id of the cluster; `None`: it has none.
+///
+/// # Errors
+/// Nobody answers.
+pub(super) fn cluster_id(consumer: &KafkaConsumer, bootstrap: &str) -> Result<Option<String>> {
+    if let Some(id) = consumer.client().fetch_cluster_id(PATIENCE) {
+        return Ok(Some(id));
+    }
+    match topics(consumer.client(), None, Duration::from_secs(1)) {
+        Ok(_) => Ok(None),
+        Err(e) => {
+            listen(consumer);
+            Err(failed(bootstrap, "ask for its id", e, consumer.context()))
+        }
+    }
 }
 
 /// A client that could not be made.

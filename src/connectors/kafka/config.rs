@@ -1,6 +1,6 @@
 //! The options of a Kafka table, checked.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -20,6 +20,16 @@ pub(super) enum Topics {
     Named(Vec<String>),
     /// All whose whole name matches.
     Pattern(regex::Regex),
+}
+
+impl Topics {
+    /// Whether this is one of them.
+    pub(super) fn has(&self, topic: &str) -> bool {
+        match self {
+            Self::Named(names) => names.iter().any(|name| name == topic),
+            Self::Pattern(pattern) => !super::client::is_internal(topic) && pattern.is_match(topic),
+        }
+    }
 }
 
 /// A place in each partition.
@@ -46,6 +56,49 @@ pub(super) enum Partitioner {
     Fixed,
 }
 
+/// How topics are made that do not exist.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct NewTopics {
+    /// -1: as many as the brokers have set.
+    pub(super) partitions: i32,
+    /// -1: as many as the brokers have set.
+    pub(super) replicas: i32,
+    /// The longest record, where the brokers' limit is not what is wanted.
+    pub(super) max_bytes: Option<i64>,
+    /// Of each key the last record is enough.
+    pub(super) compact: bool,
+}
+
+impl NewTopics {
+    /// So many partitions.
+    pub(super) fn of(partitions: i32) -> Self {
+        Self {
+            partitions,
+            replicas: -1,
+            max_bytes: None,
+            compact: false,
+        }
+    }
+
+    fn read(options: &Options, compact: bool) -> Result<Self, OptionError> {
+        let number = |key: &str| {
+            options.parse(key, -1, "a number above 0", |text| {
+                text.parse().ok().filter(|n: &i32| *n > 0)
+            })
+        };
+        let max_bytes = match number("sink.topic.max-message-bytes")? {
+            -1 => None,
+            n => Some(i64::from(n)),
+        };
+        Ok(Self {
+            partitions: number("sink.topic.partitions")?,
+            replicas: number("sink.topic.replication-factor")?,
+            max_bytes,
+            compact,
+        })
+    }
+}
+
 /// A Kafka table.
 #[derive(Clone)]
 pub(super) struct KafkaTable {
@@ -56,12 +109,16 @@ pub(super) struct KafkaTable {
     pub(super) start: Place,
     /// `None`: it never ends.
     pub(super) end: Option<Place>,
+    /// Only these partitions are read, which must all be there, and places in them too.
+    pub(super) only: Option<BTreeSet<i32>>,
     /// How often new partitions are looked for.
     pub(super) discovery: Option<Duration>,
     pub(super) partitioner: Partitioner,
     /// Whether it is an upsert table.
     pub(super) is_upsert: bool,
     pub(super) single_writer: bool,
+    /// How its topics are made where they do not exist.
+    pub(super) new_topic: NewTopics,
     /// Where the rows before those of the topic are, and what their partition and offset are called.
     pub(super) archive: Option<(PathBuf, ArchiveColumns)>,
     /// What its transactions are named after, where its rows are written exactly once.
@@ -96,9 +153,11 @@ impl KafkaTable {
             layout,
             start: start.unwrap_or(Place::Group),
             end,
+            only: partitions(options)?,
             discovery: discovery.filter(|interval| !interval.is_zero()),
             partitioner,
             is_upsert: false,
+            new_topic: NewTopics::read(options, false)?,
             archive: archive(options),
             single_writer: crate::connectors::single_writer(options)?,
             exactly_once,
@@ -126,9 +185,11 @@ impl KafkaTable {
             layout,
             start: Place::Earliest,
             end,
+            only: partitions(options)?,
             discovery: None,
             partitioner,
             is_upsert: true,
+            new_topic: NewTopics::read(options, true)?,
             archive: None,
             single_writer: crate::connectors::single_writer(options)?,
             exactly_once,
@@ -323,6 +384,16 @@ fn specific_offsets(key: &str, text: &str) -> Result<BTreeMap<i32, i64>, OptionE
     Ok(offsets)
 }
 
+/// Reads `scan.partitions`: numbers with ';' between them.
+fn partitions(options: &Options) -> Result<Option<BTreeSet<i32>>, OptionError> {
+    options.parse("scan.partitions", None, "numbers such as '0;2'", |text| {
+        let numbers = text
+            .split(';')
+            .map(|n| n.trim().parse().ok().filter(|n| *n >= 0));
+        numbers.collect::<Option<BTreeSet<i32>>>().map(Some)
+    })
+}
+
 fn partitioner(options: &Options, layout: &Layout) -> Result<Partitioner, OptionError> {
     let key = "sink.partitioner";
     match options.get(key).unwrap_or("default") {
@@ -349,6 +420,7 @@ fn archive(options: &Options) -> Option<(PathBuf, ArchiveColumns)> {
     for (key, name) in [
         ("archive.partition-column", &mut columns.partition),
         ("archive.offset-column", &mut columns.offset),
+        ("archive.timestamp-column", &mut columns.timestamp),
     ] {
         if let Some(given) = options.get(key) {
             *name = given.to_string();

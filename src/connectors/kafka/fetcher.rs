@@ -542,7 +542,8 @@ impl Fetcher {
         let mut found = Vec::new();
         for (topic, count) in self.topics() {
             let topic: Arc<str> = topic.into();
-            for partition in 0..count {
+            let is_wanted = |p: &i32| self.table.only.as_ref().is_none_or(|only| only.contains(p));
+            for partition in (0..count).filter(is_wanted) {
                 let is_known = self
                     .partitions
                     .iter()

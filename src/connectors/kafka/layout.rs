@@ -70,6 +70,8 @@ pub(super) struct Layout {
     pub(super) origins: Vec<Origin>,
     pub(super) key: Option<Part>,
     pub(super) value: Part,
+    /// A record whose key gives no row is passed over.
+    pub(super) ignores_bad_keys: bool,
 }
 
 impl Layout {
@@ -220,6 +222,10 @@ impl Layout {
             })
         };
         let value = part(value_format, value_fields, value_columns)?;
+        let ignores_bad_keys = key_format.is_some_and(|(name, prefix)| {
+            let ignores = options.get(&format!("{prefix}{name}.ignore-parse-errors"));
+            ignores.is_some_and(|v| v.eq_ignore_ascii_case("true"))
+        });
         let key = key_format
             .map(|format| part(format, key_fields, keys))
             .transpose()?;
@@ -242,6 +248,7 @@ impl Layout {
             origins,
             key,
             value,
+            ignores_bad_keys,
         })
     }
 

@@ -1,7 +1,7 @@
 //! Sending records: bounded in flight, every delivery checked.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use rdkafka::ClientContext;
@@ -15,7 +15,8 @@ use tokio::sync::Notify;
 
 use super::client::{self, Listener, PATIENCE};
 use super::properties::Properties;
-use crate::error::{Error, Result};
+use crate::connectors::JobContext;
+use crate::error::{Error, ErrorKind, Result};
 
 /// How long sending waits before it tries again when as much as allowed is in flight.
 const FULL: Duration = Duration::from_millis(2);
@@ -69,16 +70,26 @@ impl Delivery {
         match failure {
             None => Ok(()),
             Some((topic, code)) => {
-                let error = Error::external(format!(
-                    "topic '{topic}' at {bootstrap}: a record was not delivered: {code}"
-                ))
-                .with_help(advice(code));
+                let what =
+                    format!("topic '{topic}' at {bootstrap}: a record was not delivered: {code}");
+                let error = Error::new(kind(code), what).with_help(advice(code));
                 Err(match self.listener.last() {
                     Some(reason) => error.caused_by(reason),
                     None => error,
                 })
             }
         }
+    }
+}
+
+/// A record that is too long stays so however often it is sent.
+fn kind(code: RDKafkaErrorCode) -> ErrorKind {
+    use RDKafkaErrorCode as Code;
+    match code {
+        Code::MessageSizeTooLarge | Code::MessageBatchTooLarge | Code::InvalidMessageSize => {
+            ErrorKind::Data
+        }
+        _ => ErrorKind::External,
     }
 }
 
@@ -89,7 +100,7 @@ fn advice(code: RDKafkaErrorCode) -> &'static str {
             "was the broker away for longer than 'properties.delivery.timeout.ms' (5 minutes unless set)?"
         }
         Code::MessageSizeTooLarge | Code::MessageBatchTooLarge | Code::InvalidMessageSize => {
-            "raise 'properties.message.max.bytes', and 'max.message.bytes' of the topic"
+            "raise 'max.message.bytes' of the topic ('sink.topic.max-message-bytes' where flowline makes it)"
         }
         Code::TopicAuthorizationFailed | Code::ClusterAuthorizationFailed => {
             "let the user of 'properties.sasl.*' write to the topic"
@@ -129,6 +140,23 @@ impl Outbox {
             bootstrap: properties.bootstrap.clone(),
             group: OnceLock::new(),
         })
+    }
+
+    /// The one that all sinks of a job share which reach a cluster in the same way and write at least once.
+    ///
+    /// # Errors
+    /// As [`Outbox::create`].
+    pub(super) fn of(job: &JobContext, properties: &Properties) -> Result<Arc<Self>> {
+        type Known = Mutex<Vec<(Properties, Arc<Outbox>)>>;
+        let properties = properties.clone().without_group();
+        let known = job.shared("kafka outboxes", Known::default)?;
+        let mut known = known.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, outbox)) = known.iter().find(|(p, _)| p.is_same(&properties)) {
+            return Ok(Arc::clone(outbox));
+        }
+        let outbox = Arc::new(Self::create(&properties, &properties.producer())?);
+        known.push((properties, Arc::clone(&outbox)));
+        Ok(outbox)
     }
 
     /// The number of partitions of each topic, in their order.
@@ -188,11 +216,11 @@ impl Outbox {
                         .unwrap_or(RDKafkaErrorCode::Unknown);
                     let size =
                         back.payload.map_or(0, <[u8]>::len) + back.key.map_or(0, <[u8]>::len);
-                    return Err(Error::external(format!(
+                    let what = format!(
                         "topic '{}' at {}: a record of {size} bytes cannot be sent: {error}",
                         back.topic, self.bootstrap
-                    ))
-                    .with_help(advice(code)));
+                    );
+                    return Err(Error::new(kind(code), what).with_help(advice(code)));
                 }
             }
         }

@@ -18,6 +18,9 @@ const PREFETCH_KIB: usize = 64 * 1024;
 /// Bytes a producer holds back at most, in KiB.
 const PRODUCER_KIB: usize = 64 * 1024;
 
+/// The longest record that is sent to a broker at all.
+const MESSAGE_BYTES: usize = 64 << 20;
+
 /// Names that people write, to find the nearest one to a slip.
 const COMMON: &[&str] = &[
     "acks",
@@ -136,8 +139,8 @@ impl Properties {
         config.set("group.id", NO_GROUP);
         config.set("enable.auto.commit", "false");
         config.set("auto.offset.reset", "error");
-        // The Java client's default, which is Flink's.
-        config.set("isolation.level", "read_uncommitted");
+        // Not the Java client's default: what a transaction has aborted never happened.
+        config.set("isolation.level", "read_committed");
         config.set("enable.partition.eof", "true");
         config.set(
             "queued.max.messages.kbytes",
@@ -169,6 +172,8 @@ impl Properties {
             if is_weakened { "false" } else { "true" },
         );
         config.set("linger.ms", "5");
+        // How long a record may be is for the brokers to say.
+        config.set("message.max.bytes", MESSAGE_BYTES.to_string());
         config.set("partitioner", "murmur2_random");
         config.set("queue.buffering.max.kbytes", PRODUCER_KIB.to_string());
         self.give(&mut config);
@@ -180,6 +185,19 @@ impl Properties {
         let mut config = self.base();
         self.give(&mut config);
         config
+    }
+
+    /// Without the group, which only matters to whoever asks what it has committed.
+    #[must_use]
+    pub(super) fn without_group(mut self) -> Self {
+        self.given.remove("group.id");
+        self.group = None;
+        self
+    }
+
+    /// Whether clients of both are alike.
+    pub(super) fn is_same(&self, other: &Self) -> bool {
+        self.given == other.given
     }
 
     fn give(&self, config: &mut ClientConfig) {

@@ -30,6 +30,8 @@ pub(super) struct Rows {
     keeps_tombstones: bool,
     /// They delete their key.
     is_upsert: bool,
+    /// A record whose key gives no row is passed over.
+    ignores_bad_keys: bool,
     request: ReadRequest,
     /// Records that gave no row, where somebody reads them.
     bad: Option<BadRows>,
@@ -40,6 +42,7 @@ impl Rows {
     /// A column that Kafka does not have.
     pub(super) fn new(layout: &Layout, is_upsert: bool, request: &ReadRequest) -> Result<Self> {
         let keeps_tombstones = is_upsert
+            || layout.value.format.takes_null()
             || request
                 .columns
                 .iter()
@@ -103,6 +106,7 @@ impl Rows {
             columns,
             keeps_tombstones,
             is_upsert,
+            ignores_bad_keys: layout.ignores_bad_keys,
             bad: request.keep_bad_rows.as_deref().map(BadRows::new),
             request: request.clone(),
         })
@@ -120,12 +124,18 @@ impl Rows {
     ) -> Result<Option<(RecordBatch, Option<Int64Array>)>> {
         let metrics = Arc::clone(&self.request.metrics);
         // A message whose key does not decode is no row.
-        let bad_keys = match (&mut self.key, &mut self.bad) {
+        let mut bad_keys = match (&mut self.key, &mut self.bad) {
             (Some(decoder), Some(rows)) => {
                 bad_keys(&mut **decoder, messages, topic, rows, &metrics)
             }
             _ => Vec::new(),
         };
+        if self.is_upsert {
+            for message in messages.iter().filter(|m| m.key().is_none()) {
+                self.without_key(topic, message)?;
+                bad_keys.push(message.offset());
+            }
+        }
         // Without a value there is no row: as in Flink, it is passed over.
         let messages: Vec<&BorrowedMessage<'_>> = messages
             .iter()
@@ -230,6 +240,33 @@ impl Rows {
 }
 
 impl Rows {
+    /// A record of an upsert table that has no key, and so is no row.
+    ///
+    /// # Errors
+    /// Nobody wants to pass over it.
+    fn without_key(&mut self, topic: &str, message: &BorrowedMessage<'_>) -> Result<()> {
+        let (partition, offset) = (message.partition(), message.offset());
+        let place = format!("topic '{topic}' partition {partition} offset {offset}");
+        let bad = BadRow {
+            payload: 0,
+            field: None,
+            reason: "the record has no key, and the key of an upsert table says which row it is"
+                .into(),
+        };
+        match &mut self.bad {
+            Some(rows) => keep(rows, topic, message, &bad),
+            None if self.ignores_bad_keys => {}
+            None => {
+                return Err(Error::data(bad_row_text(&place, &bad)).with_help(
+                    "correct whoever writes it; or keep such records with 'bad-rows.topic', or pass over them with the option \
+                     'ignore-parse-errors' = 'true' of the key's format",
+                ));
+            }
+        }
+        self.request.metrics.bad_row(&place, &bad);
+        Ok(())
+    }
+
     /// Takes the records that gave no row.
     ///
     /// # Errors

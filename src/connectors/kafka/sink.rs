@@ -1,6 +1,6 @@
 //! Topics as a sink: rows appended, or the latest row of each key with deletions as tombstones.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, Int64Array, RecordBatch};
 use arrow::compute::{cast, take_record_batch};
@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use rdkafka::message::{Header, OwnedHeaders};
 use rdkafka::producer::BaseRecord;
 
-use super::client;
+use super::client::{self, KafkaConsumer};
 use super::config::{KafkaTable, Partitioner, Topics};
 use super::layout::{Meta, Origin, Part};
 use super::producer::Outbox;
@@ -31,6 +31,8 @@ pub(super) struct KafkaSink {
     value: Columns,
     /// Metadata columns that are written, and where they are in a row.
     meta: Vec<(Meta, usize)>,
+    /// Kept while the job is opened, so that all its tables look things up with one client.
+    lookup: OnceLock<Arc<KafkaConsumer>>,
 }
 
 /// The columns of a row that make up one half of a record.
@@ -82,17 +84,29 @@ impl KafkaSink {
             key,
             value,
             meta,
+            lookup: OnceLock::new(),
         })
     }
 }
 
 impl KafkaSink {
+    /// Makes sure that there is a client to look things up with.
+    fn look(&self) -> Result<()> {
+        if self.lookup.get().is_none() {
+            let properties = self.table.properties.clone().without_group();
+            let _ = self.lookup.set(client::shared(&properties)?);
+        }
+        Ok(())
+    }
+
     /// The transaction of the job that its records belong to.
     fn transaction(&self, job: &Arc<JobContext>) -> Result<Option<Arc<Transaction>>> {
         let Some(prefix) = &self.table.exactly_once else {
             return Ok(None);
         };
-        Transaction::of(job, &self.table.properties, prefix, &self.topics).map(Some)
+        let topics = self.topics.iter().cloned();
+        let topics = topics.map(|topic| (topic, self.table.new_topic));
+        Transaction::of(job, &self.table.properties, prefix, topics).map(Some)
     }
 }
 
@@ -116,6 +130,7 @@ impl Sink for KafkaSink {
     }
 
     fn committer(&self, job: &Arc<JobContext>) -> Result<Option<Arc<dyn Committer>>> {
+        self.look()?;
         let transaction = self.transaction(job)?;
         Ok(transaction.map(|t| Arc::new(TransactionCommitter(t)) as Arc<dyn Committer>))
     }
@@ -138,11 +153,10 @@ impl Sink for KafkaSink {
                  checkpoint",
             ));
         }
+        self.look()?;
         let (properties, topics) = (self.table.properties.clone(), self.topics.clone());
         for topic in &topics {
-            if super::admin::ensure_topic(&properties, topic, -1).await? {
-                tracing::info!("created the topic '{topic}'");
-            }
+            super::admin::ensure_topic(&properties, topic, &self.table.new_topic).await?;
         }
         let transaction = self.transaction(&job)?;
         let outbox = match &transaction {
@@ -152,7 +166,7 @@ impl Sink for KafkaSink {
         let (outbox, partitions) = client::blocking(move || {
             let outbox = match outbox {
                 Some(outbox) => outbox,
-                None => Arc::new(Outbox::create(&properties, &properties.producer())?),
+                None => Outbox::of(&job, &properties)?,
             };
             let partitions = outbox.partitions(&properties, &topics)?;
             Ok((outbox, partitions))

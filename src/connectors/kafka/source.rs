@@ -1,8 +1,8 @@
 //! Topics as a source.
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
 use arrow::array::RecordBatch;
@@ -23,6 +23,37 @@ const WAITING: usize = 4;
 /// A Kafka table as a source.
 pub(super) struct KafkaSource {
     pub(super) table: KafkaTable,
+    /// What things are looked up with while the table is opened.
+    lookup: Mutex<Option<Arc<KafkaConsumer>>>,
+}
+
+impl KafkaSource {
+    pub(super) fn new(table: KafkaTable) -> Self {
+        Self {
+            table,
+            lookup: Mutex::default(),
+        }
+    }
+
+    /// A client to look things up with. All readers of the table share it, and all tables that reach the cluster in the same way.
+    ///
+    /// # Errors
+    /// Properties that do not go together.
+    pub(super) fn lookup(&self) -> Result<Arc<KafkaConsumer>> {
+        let mut lookup = self.lookup.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(lookup) = &*lookup {
+            return Ok(Arc::clone(lookup));
+        }
+        let table = &self.table;
+        let places = [Some(&table.start), table.end.as_ref()];
+        let asks_group = |place: &Place| matches!(place, Place::Group | Place::Offsets(_));
+        let shared = if places.into_iter().flatten().any(asks_group) {
+            client::shared(&table.properties)?
+        } else {
+            client::shared(&table.properties.clone().without_group())?
+        };
+        Ok(Arc::clone(lookup.insert(shared)))
+    }
 }
 
 #[async_trait]
@@ -31,10 +62,47 @@ impl Source for KafkaSource {
         self.table.end.is_some()
     }
 
+    async fn place(&self) -> Result<Option<String>> {
+        let (lookup, bootstrap) = (self.lookup()?, self.table.properties.bootstrap.clone());
+        let id = client::blocking(move || client::cluster_id(&lookup, &bootstrap)).await?;
+        Ok(id.map(|id| format!("Kafka cluster '{id}'")))
+    }
+
+    fn reads(&self, partition: &str) -> std::result::Result<(), String> {
+        let topic = partition.rsplit_once('-').map_or(partition, |(t, _)| t);
+        if self.table.topics.has(topic) {
+            return Ok(());
+        }
+        Err(match &self.table.topics {
+            Topics::Named(names) => format!("topic '{}'", names.join("', '")),
+            Topics::Pattern(pattern) => format!("topics like '{pattern}'"),
+        })
+    }
+
     async fn reader(&self, request: ReadRequest) -> Result<Box<dyn SourceReader>> {
-        let table = self.table.clone();
-        let reader = client::blocking(move || KafkaReader::open(table, request)).await?;
-        Ok(Box::new(reader))
+        // A partition that a snapshot does not know has come since: it is read from its beginning.
+        let place = if request.restored.is_empty() {
+            self.table.start.clone()
+        } else {
+            Place::Earliest
+        };
+        self.reader_from(request, place).await
+    }
+}
+
+impl KafkaSource {
+    /// A reader that begins at `place` in partitions that the request says nothing of.
+    ///
+    /// # Errors
+    /// As [`Source::reader`].
+    pub(super) async fn reader_from(
+        &self,
+        request: ReadRequest,
+        place: Place,
+    ) -> Result<Box<dyn SourceReader>> {
+        let (table, lookup) = (self.table.clone(), self.lookup()?);
+        let open = move || KafkaReader::open(table, request, &place, &lookup);
+        Ok(Box::new(client::blocking(open).await?))
     }
 }
 
@@ -49,10 +117,13 @@ struct KafkaReader {
 
 impl KafkaReader {
     /// Looks at the cluster, works out where to read from and up to where, and starts to read.
-    fn open(table: KafkaTable, request: ReadRequest) -> Result<Self> {
-        let lookup = client::consumer(&table.properties, 1)?;
-        let assignments = assignments(&table, &request, &lookup)?;
-        drop(lookup);
+    fn open(
+        table: KafkaTable,
+        request: ReadRequest,
+        place: &Place,
+        lookup: &KafkaConsumer,
+    ) -> Result<Self> {
+        let assignments = assignments(&table, &request, place, lookup)?;
         let metrics = &request.metrics;
         for of in &assignments {
             let total = of
@@ -82,10 +153,11 @@ impl KafkaReader {
     }
 }
 
-/// The partitions of one reader, with where to start and stop.
+/// The partitions of one reader, with where to start and stop; `place`: where the request does not say.
 fn assignments(
     table: &KafkaTable,
     request: &ReadRequest,
+    place: &Place,
     lookup: &KafkaConsumer,
 ) -> Result<Vec<Assignment>> {
     let properties = &table.properties;
@@ -109,6 +181,10 @@ fn assignments(
                 .collect()
         }
     };
+    if let Some(only) = &table.only {
+        check_range(table, only, &partitions, lookup)?;
+        partitions.retain(|(_, partition)| only.contains(partition));
+    }
     partitions.retain(|(topic, partition)| {
         owner(topic, *partition, request.parallelism) == request.instance
     });
@@ -126,12 +202,6 @@ fn assignments(
             *end = Some(end.map_or(found, |end| end.min(found)));
         }
     }
-    // A partition that a snapshot does not know has come since: it is read from its beginning.
-    let place = if request.restored.is_empty() {
-        &table.start
-    } else {
-        &Place::Earliest
-    };
     let mut assignments = Vec::new();
     let mut unknown = Vec::new();
     for ((topic, partition), end) in partitions.into_iter().zip(ends) {
@@ -156,6 +226,42 @@ fn assignments(
         assignments[i].start = start;
     }
     Ok(assignments)
+}
+
+/// Whether the partitions that are asked for are there, and the offsets in them.
+fn check_range(
+    table: &KafkaTable,
+    only: &BTreeSet<i32>,
+    partitions: &[(String, i32)],
+    lookup: &KafkaConsumer,
+) -> Result<()> {
+    for partition in only {
+        if partitions.iter().all(|(_, there)| there != partition) {
+            let topic = partitions.first().map_or("", |(topic, _)| topic);
+            let there = partitions.iter().map(|(_, p)| p.to_string());
+            return Err(Error::usage(format!(
+                "topic '{topic}' has no partition {partition}: it has {}",
+                there.collect::<Vec<_>>().join(", ")
+            )));
+        }
+    }
+    let ends = resolve(&table.properties, lookup, partitions, &Place::Latest, false)?;
+    for ((topic, partition), end) in partitions.iter().zip(ends) {
+        for place in [Some(&table.start), table.end.as_ref()]
+            .into_iter()
+            .flatten()
+        {
+            if let Place::Offsets(offsets) = place
+                && let Some(offset) = offsets.get(partition).filter(|offset| **offset > end)
+            {
+                return Err(Error::usage(format!(
+                    "topic '{topic}' partition {partition} has no offset {offset}: it ends at {end}"
+                ))
+                .with_help("the offset behind the last record is the furthest there is"));
+            }
+        }
+    }
+    Ok(())
 }
 
 #[async_trait]

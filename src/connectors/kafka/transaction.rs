@@ -3,7 +3,7 @@
 //! The mark is an offset that the transaction commits for a consumer group of the job's own: it becomes visible with the records
 //! or not at all, and the next run reads it to know which checkpoint holds.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -15,6 +15,7 @@ use rdkafka::producer::Producer as _;
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
 use super::client::{self, Listener, PATIENCE, is_passing};
+use super::config::NewTopics;
 use super::producer::Outbox;
 use super::properties::Properties;
 use crate::connectors::{Committer, JobContext};
@@ -39,7 +40,7 @@ pub(super) struct Transaction {
     id: String,
     timeout: Duration,
     /// All topics that the job writes.
-    topics: Mutex<BTreeSet<String>>,
+    topics: Mutex<BTreeMap<String, NewTopics>>,
     outbox: Mutex<Option<Arc<Outbox>>>,
     is_open: AtomicBool,
     /// Held while the transaction is begun.
@@ -55,7 +56,7 @@ impl Transaction {
         job: &Arc<JobContext>,
         properties: &Properties,
         prefix: &str,
-        topics: &[String],
+        topics: impl IntoIterator<Item = (String, NewTopics)>,
     ) -> Result<Arc<Self>> {
         let key = format!("kafka {}", properties.bootstrap);
         let interval = job.checkpoints.unwrap_or_default();
@@ -72,7 +73,7 @@ impl Transaction {
             .topics
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
-            .extend(topics.iter().cloned());
+            .extend(topics);
         Ok(transaction)
     }
 
@@ -104,6 +105,11 @@ impl Transaction {
         begun.map_err(|e| self.failed("begin a transaction", &e))?;
         self.is_open.store(true, Ordering::Release);
         Ok(())
+    }
+
+    fn topics(&self) -> BTreeSet<String> {
+        let topics = self.topics.lock().unwrap_or_else(PoisonError::into_inner);
+        topics.keys().cloned().collect()
     }
 
     fn place(&self) -> String {
@@ -227,11 +233,7 @@ impl Transaction {
 
     /// The epoch in the mark; the highest, where topics were added in between.
     fn mark(&self, earlier: &[String]) -> Result<Option<u64>> {
-        let mut topics = self
-            .topics
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone();
+        let mut topics = self.topics();
         topics.extend(earlier.iter().cloned());
         let consumer = self.group()?;
         let list = self.marked(Offset::Invalid, &topics, "")?;
@@ -257,11 +259,7 @@ impl Transaction {
             begun.map_err(|e| self.failed("begin a transaction", &e))?;
             self.is_open.store(true, Ordering::Release);
         }
-        let topics = self
-            .topics
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone();
+        let topics = self.topics();
         let position = Offset::Offset(i64::try_from(epoch).unwrap_or(i64::MAX));
         let mark = self.marked(position, &topics, &format!("{MARK}{epoch}"))?;
         let group = outbox.group(|| self.group())?;
@@ -298,10 +296,8 @@ impl Committer for TransactionCommitter {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .clone();
-        for topic in &topics {
-            if super::admin::ensure_topic(&transaction.properties, topic, -1).await? {
-                tracing::info!("created the topic '{topic}'");
-            }
+        for (topic, new) in &topics {
+            super::admin::ensure_topic(&transaction.properties, topic, new).await?;
         }
         let earlier = earlier.to_vec();
         client::blocking(move || {

@@ -291,6 +291,12 @@ fn watermark_parts(rule: &WatermarkRule, names: &[String]) -> Vec<Part> {
             duration(timeout)
         ));
     }
+    if let Some(limit) = rule.max_ahead {
+        items.push(format!(
+            "not moved by rows over {} ahead of the clock",
+            duration(limit)
+        ));
+    }
     vec![Part::list("watermark", items)]
 }
 

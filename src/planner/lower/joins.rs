@@ -79,7 +79,13 @@ impl Lowering<'_> {
         let roles = match (time, one_side) {
             (JoinTime::Regular, _) => vec![Role::Plain; schema.fields().len()],
             (_, true) => left.roles.clone(),
-            (_, false) => left.roles.iter().chain(&right.roles).copied().collect(),
+            (_, false) => {
+                let of_left = !matches!(kind, JoinKind::Right | JoinKind::Full);
+                let of_right = !matches!(kind, JoinKind::Left | JoinKind::Full);
+                let left = left.roles.iter().map(|role| role.matched(of_left));
+                let right = right.roles.iter().map(|role| role.matched(of_right));
+                left.chain(right).collect()
+            }
         };
         let changes = self.join_changes(
             kind,

@@ -87,6 +87,16 @@ impl Role {
         matches!(self, Self::Rowtime | Self::WindowTime(_))
     }
 
+    /// What it is after a join. A window that is NULL where no row of its side matches is none: nothing says when it is over.
+    fn matched(self, always: bool) -> Self {
+        match self {
+            Self::WindowStart(..) | Self::WindowEnd(_) | Self::WindowTime(_) if !always => {
+                Self::Plain
+            }
+            role => role,
+        }
+    }
+
     /// A row is complete once the watermark has reached the column's value plus this.
     fn complete_after(self) -> Option<Millis> {
         match self {
@@ -114,6 +124,8 @@ pub struct PlanOptions {
     pub idle_timeout: Option<Duration>,
     /// After how long without any row the watermark moves with the clock.
     pub quiet_advance: Option<Duration>,
+    /// A row that is further ahead of the clock does not move the watermark.
+    pub max_ahead: Option<Duration>,
     /// When state that is not written is given up.
     pub state_ttl: Option<Duration>,
     /// How long rows are aggregated together before results go on.
@@ -409,6 +421,7 @@ fn source_key(table: &Table, options: &PlanOptions) -> String {
     let read = (
         options.idle_timeout,
         options.quiet_advance,
+        options.max_ahead,
         options.cdc_duplicates,
         // Only what is kept of a changelog expires.
         options

@@ -411,6 +411,7 @@ impl Lowering<'_> {
                 .idle_timeout(self.options.idle_timeout)
                 .filter(|_| is_source),
             quiet_advance: self.options.quiet_advance.filter(|_| is_source),
+            max_ahead: self.options.max_ahead.filter(|_| is_source),
         }))
     }
 

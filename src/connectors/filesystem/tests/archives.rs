@@ -197,6 +197,7 @@ fn other_names_and_columns_of_the_path() {
     let columns = ArchiveColumns {
         partition: "p".to_string(),
         offset: "o".to_string(),
+        ..ArchiveColumns::default()
     };
     let wanted = Schema::new(vec![
         Field::new("dt", DataType::Date32, false),
