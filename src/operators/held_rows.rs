@@ -5,10 +5,9 @@ use std::sync::Arc;
 
 use arrow::array::{ArrayRef, Int64Array, RecordBatch, UInt32Array};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
-use arrow::row::RowConverter;
 
 use super::event_times;
-use super::sort_order::sorter;
+use super::sort_order::SortOrder;
 use crate::changelog::take_rows;
 use crate::error::Result;
 use crate::graph::SortColumn;
@@ -23,9 +22,7 @@ pub struct HeldRows {
     // Properties.
     time: usize,
     key: Vec<usize>,
-    order: Vec<SortColumn>,
-    /// `None`: rows of the same time are in order by arrival.
-    sorter: Option<RowConverter>,
+    order: SortOrder,
     // State.
     /// By key and number.
     rows: Table,
@@ -53,11 +50,7 @@ impl HeldRows {
         Ok(Self {
             time,
             key: key.to_vec(),
-            sorter: match order.is_empty() {
-                true => None,
-                false => Some(sorter(&order, schema)?),
-            },
-            order,
+            order: SortOrder::new(&order, schema)?,
             rows: Table::new(name, Arc::new(Schema::new(fields)), &by, key, None)?,
             by_time: BTreeMap::new(),
             next: 0,
@@ -108,15 +101,15 @@ impl HeldRows {
         for slot in &slots {
             self.rows.remove(*slot)?;
         }
-        let Some(sorter) = self.sorter.as_ref().filter(|_| times.len() < slots.len()) else {
+        if self.order.columns().is_empty() || times.len() == slots.len() {
             return Ok(rows);
-        };
-        let columns = self.order.iter().map(|c| rows.column(c.column).clone());
-        let order = sorter.convert_columns(&columns.collect::<Vec<ArrayRef>>())?;
+        }
+        let order = self.order.keys(&rows)?;
         let mut indices: Vec<u32> = (0..slots.len() as u32).collect();
         times.push(slots.len());
         for time in times.windows(2) {
-            indices[time[0]..time[1]].sort_by_key(|i| order.row(*i as usize));
+            indices[time[0]..time[1]]
+                .sort_by(|a, b| order.get(*a as usize).cmp(order.get(*b as usize)));
         }
         take_rows(&rows, &UInt32Array::from(indices))
     }

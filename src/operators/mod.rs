@@ -21,11 +21,11 @@ mod local_aggregate;
 mod materialize;
 mod normalize;
 mod open_windows;
+mod ordered_rows;
 mod over;
 mod over_accumulate;
 mod over_extremes;
 mod over_frame;
-mod over_list;
 mod over_marks;
 mod over_partitions;
 #[cfg(test)]
@@ -35,6 +35,8 @@ mod rank;
 mod ranking;
 #[cfg(test)]
 mod resumed;
+#[cfg(test)]
+mod resumed_calls;
 mod session_assign;
 mod slices;
 mod sort_order;

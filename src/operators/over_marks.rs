@@ -1,14 +1,16 @@
 //! What the calls of an OVER have accumulated up to some rows of large partitions, so that what comes after a change can be computed
 //! without what comes before it.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, AsArray, Int64Array, UInt32Array};
 use arrow::compute::take;
 use arrow::datatypes::{DataType, Field, FieldRef, Int64Type, Schema};
 
+use super::ordered_rows::Place;
 use super::over_frame::Work;
-use super::over_list::{Changed, List, Place};
+use super::updating_over::Changed;
 use crate::error::Result;
 use crate::state::{Slot, Table};
 
@@ -22,6 +24,8 @@ pub struct Marks {
     table: Table,
     /// How many columns that has.
     width: usize,
+    /// By partition the rows with a mark: how many rows there are up to each, and where what is known is kept.
+    places: Vec<BTreeMap<Place, (usize, Slot)>>,
     /// The number of the next mark.
     next: i64,
 }
@@ -38,6 +42,7 @@ impl Marks {
         Ok(Self {
             table: Table::new("marks", schema, &[0], &[0], None)?,
             width: states.len(),
+            places: Vec::new(),
             next: 0,
         })
     }
@@ -51,12 +56,21 @@ impl Marks {
         columns.map(|c| self.table.values(c, marks)).collect()
     }
 
-    /// Forgets a mark.
+    /// The last mark of a partition before a place: its own place, and where what is known is kept.
+    pub fn before(&self, partition: Slot, place: &Place) -> Option<(&Place, Slot)> {
+        let marks = self.places.get(partition as usize)?;
+        let (place, (_, slot)) = marks.range(..place).next_back()?;
+        Some((place, *slot))
+    }
+
+    /// Forgets a partition.
     ///
     /// # Errors
-    /// Where its key cannot be remembered.
-    pub fn remove(&mut self, mark: Slot) -> Result<()> {
-        self.table.remove(mark)
+    /// Where the keys of its marks cannot be remembered.
+    pub fn forget(&mut self, partition: Slot) -> Result<()> {
+        let marks = self.places.get_mut(partition as usize);
+        let mut marks = marks.map(std::mem::take).into_iter().flatten();
+        marks.try_for_each(|(_, (_, slot))| self.table.remove(slot))
     }
 
     /// How many there are.
@@ -72,7 +86,6 @@ impl Marks {
     /// Where the state has no room.
     pub fn renew(
         &mut self,
-        lists: &mut [List],
         changed: &[Changed],
         work: &Work,
         marks: &[(usize, usize)],
@@ -83,7 +96,9 @@ impl Marks {
             partition, from, ..
         } in changed
         {
-            let marks = &mut lists[*partition as usize].marks;
+            let slots = self.places.len().max(*partition as usize + 1);
+            self.places.resize_with(slots, BTreeMap::new);
+            let marks = &mut self.places[*partition as usize];
             let old = from.as_ref().map(|from| marks.split_off(from));
             for (_, slot) in old.into_iter().flatten().map(|(_, mark)| mark) {
                 self.table.remove(slot)?;
@@ -100,8 +115,8 @@ impl Marks {
         let mut slots = Vec::with_capacity(marks.len());
         for (i, (segment, row)) in marks.iter().enumerate() {
             let (slot, _) = self.table.write(&keys, i)?;
-            let list = &mut lists[work.partitions[*segment] as usize];
-            list.marks.insert(place(*row), (rows(*segment), slot));
+            let marks = &mut self.places[work.partitions[*segment] as usize];
+            marks.insert(place(*row), (rows(*segment), slot));
             slots.push(slot);
         }
         let indices = UInt32Array::from_iter_values(marks.iter().map(|(s, _)| *s as u32));
@@ -109,17 +124,17 @@ impl Marks {
             let state = take(state, &indices, None)?;
             self.table.set(column, &slots, &state)?;
         }
-        self.thin_out(lists, changed)
+        self.thin_out(changed)
     }
 
     /// Takes away marks that have others close by: rows that come one after the other each leave one.
-    fn thin_out(&mut self, lists: &mut [List], changed: &[Changed]) -> Result<()> {
+    fn thin_out(&mut self, changed: &[Changed]) -> Result<()> {
         for Changed {
             partition, from, ..
         } in changed
         {
             let Some(from) = from else { continue };
-            let marks = &mut lists[*partition as usize].marks;
+            let marks = &mut self.places[*partition as usize];
             let mut earlier = marks.range(..from).rev();
             let Some((place, (_, slot))) = earlier.next() else {
                 continue;

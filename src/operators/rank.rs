@@ -316,15 +316,21 @@ mod tests {
         for (i, (k, v, x, retract, cut, rescale)) in changes.iter().enumerate() {
             let row: Numbers = vec![Some(*k), *v, Some(*x)];
             let equal = there.iter().position(|r| *r == row);
-            match equal.filter(|_| *retract && rank.retracts) {
+            let weight = match equal.filter(|_| *retract && rank.retracts) {
                 Some(first) => {
                     there.remove(first);
-                    pending.push((row, -1));
+                    -1
                 }
                 None => {
                     there.push(row.clone());
-                    pending.push((row, 1));
+                    1
                 }
+            };
+            match pending.last_mut() {
+                Some((last, sum)) if rank.retracts && *last == row && *sum * weight > 0 => {
+                    *sum += weight;
+                }
+                _ => pending.push((row, weight)),
             }
             if *cut || rescale.is_some() || i == last {
                 let rows: Vec<Numbers> = pending.iter().map(|(row, _)| row.clone()).collect();

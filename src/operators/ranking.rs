@@ -1,54 +1,20 @@
-//! What all ranks share: the rows of a partition in order, those that rank within the limits, and their state.
+//! What all ranks share: the rows of partitions in order, and which of them rank within the limits.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::cmp::Ordering;
+use std::collections::BTreeMap;
+use std::ops::Range;
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, AsArray, Int64Array, RecordBatch, RecordBatchOptions, UInt32Array};
-use arrow::datatypes::{DataType, Field, Int64Type, Schema, SchemaRef};
-use arrow::row::{RowConverter, Rows};
+use arrow::array::{ArrayRef, Int64Array, RecordBatch, RecordBatchOptions, UInt32Array};
+use arrow::datatypes::SchemaRef;
 use hashbrown::{HashMap, HashSet};
-use twox_hash::XxHash3_64;
 
 use super::changed::consolidated;
-use super::sort_order::sorter;
+use super::ordered_rows::{Incoming, List, OrderedRows, Place, SortKey};
 use crate::changelog::{Batch, take_rows};
-use crate::error::Result;
-use crate::graph::{Rank, RankFunction};
-use crate::state::{Slot, StatePart, Table, TableSnapshot};
-
-/// What rows are compared by, in bytes.
-type SortKey = Box<[u8]>;
-
-/// Where a row stands: its sort key, then the number of its arrival, negative where the last comes first.
-type Place = (SortKey, i64);
-
-/// A row that is shown.
-#[derive(Debug, Clone, Copy)]
-struct Shown {
-    slot: Slot,
-    rank: u64,
-    /// A hash of its sort key.
-    order: u64,
-}
-
-/// The rows of one partition in order.
-#[derive(Debug, Default)]
-struct Partition {
-    rows: BTreeMap<Place, Held>,
-    /// How many rows have each sort key; kept for RANK and DENSE_RANK.
-    ties: BTreeMap<SortKey, u64>,
-    /// The numbers of arrival of equal rows; kept where rows are retracted.
-    arrivals: HashMap<Box<[u8]>, BTreeSet<i64>>,
-}
-
-/// A row of a partition.
-#[derive(Debug, Clone, Copy)]
-enum Held {
-    /// Where it is, and a hash of its sort key.
-    Stored(Slot, u64),
-    /// It came with the batch that is being applied.
-    New,
-}
+use crate::error::{Error, Result};
+use crate::graph::{Rank, RankFunction, RankTime};
+use crate::state::{Slot, StatePart, TableSnapshot};
 
 /// A partition that a batch changes.
 pub struct Changed {
@@ -56,51 +22,32 @@ pub struct Changed {
     pub partition: Slot,
     /// It was not there before.
     pub is_new: bool,
-    before: Vec<Shown>,
+    /// What ranked within the limit, in [`Ranking::before`].
+    before: Range<usize>,
+}
+
+/// A row that is shown, or no longer is.
+struct Shown<'a> {
+    key: &'a [u8],
+    /// 0 where ranks are not asked for.
+    rank: u64,
+    slot: Slot,
 }
 
 /// A rank: keeps, orders and shows rows.
 pub struct Ranking {
+    // Properties.
     rank: Arc<Rank>,
-    /// `None`: rows are ordered by arrival alone.
-    sorter: Option<RowConverter>,
-    /// Makes values of whole rows, where rows are retracted.
-    values: Option<RowConverter>,
     output: SchemaRef,
-    /// Number of columns of the input.
-    width: usize,
-    /// The keys of the partitions.
-    partitions: Table,
-    lists: Vec<Partition>,
-    /// By partition and number of arrival the rows.
-    rows: Table,
+    // State.
+    kept: OrderedRows,
+    /// By partition how many rows have each sort key; kept for RANK and DENSE_RANK.
+    ties: Vec<BTreeMap<SortKey, u64>>,
+    // Of the last batch.
+    /// Rows of the partitions that it changed, and their ranks.
+    before: Vec<(Slot, u64)>,
     /// Rows that are no longer in a partition, though still in the table.
-    dropped: Vec<Slot>,
-    /// The number of the next row to arrive.
-    next: i64,
-}
-
-/// When a row arrived, in the state. No column of a query can have such a name before it.
-const SEQUENCE: &str = "__sequence";
-
-/// Rows of a batch as bytes.
-struct Entries {
-    orders: Option<Rows>,
-    values: Option<Rows>,
-}
-
-impl Entries {
-    fn order(&self, row: usize) -> &[u8] {
-        self.orders
-            .as_ref()
-            .map_or(&[], |rows| rows.row(row).data())
-    }
-
-    fn value(&self, row: usize) -> &[u8] {
-        self.values
-            .as_ref()
-            .map_or(&[], |rows| rows.row(row).data())
-    }
+    dropped: HashMap<Slot, SortKey>,
 }
 
 impl Ranking {
@@ -109,32 +56,21 @@ impl Ranking {
     /// # Errors
     /// Where a column type has no order or cannot be kept as state.
     pub fn new(rank: &Arc<Rank>, input: &SchemaRef, output: &SchemaRef) -> Result<Self> {
-        let values = input.fields().iter();
-        let values = values.map(|f| arrow::row::SortField::new(f.data_type().clone()));
-        let mut fields = input.fields().to_vec();
-        fields.push(Arc::new(Field::new(SEQUENCE, DataType::Int64, false)));
-        let mut key = rank.partition.clone();
-        key.push(fields.len() - 1);
-        let rows = Arc::new(Schema::new(fields));
-        let partitions = Arc::new(input.project(&rank.partition)?);
-        let all: Vec<usize> = (0..rank.partition.len()).collect();
         Ok(Self {
-            sorter: match rank.order.is_empty() {
-                true => None,
-                false => Some(sorter(&rank.order, input)?),
-            },
-            values: match rank.retracts && !input.fields().is_empty() {
-                true => Some(RowConverter::new(values.collect())?),
-                false => None,
-            },
-            output: Arc::clone(output),
-            width: input.fields().len(),
-            partitions: Table::new("partitions", partitions, &all, &all, rank.ttl)?,
-            lists: Vec::new(),
-            rows: Table::new("rows", rows, &key, &rank.partition, None)?,
+            kept: OrderedRows::new(
+                input,
+                &rank.partition,
+                &rank.order,
+                rank.last_first,
+                rank.retracts,
+                &[],
+                rank.ttl,
+            )?,
             rank: Arc::clone(rank),
-            dropped: Vec::new(),
-            next: 0,
+            output: Arc::clone(output),
+            ties: Vec::new(),
+            before: Vec::new(),
+            dropped: HashMap::new(),
         })
     }
 
@@ -144,94 +80,43 @@ impl Ranking {
     /// # Errors
     /// Where the state has no room.
     pub fn apply(&mut self, batch: &Batch) -> Result<Vec<Changed>> {
-        let keys = self.partition_columns(&batch.rows);
-        let keys = self.partitions.keys_of(&keys, batch.num_rows())?;
-        let entries = self.entries(&batch.rows)?;
+        let incoming = self.kept.incoming(batch)?;
         let mut changed: Vec<Changed> = Vec::new();
         let mut seen: HashSet<Slot> = HashSet::new();
-        // What came, and has not gone again: partition, place.
-        let mut new: Vec<(u32, Slot, i64)> = Vec::new();
-        for row in 0..keys.count() {
+        let mut come: Vec<(u32, Slot)> = Vec::new();
+        self.before.clear();
+        let mut next = 0;
+        for row in 0..batch.num_rows() {
             let weight = batch.weight(row);
             // One at a time and in order: rows that are equal in order rank by arrival.
             for _ in 0..weight.unsigned_abs() {
-                let found = self.partitions.find(&keys, row);
-                let none = Partition::default();
-                let partition = found.map_or(&none, |slot| &self.lists[slot as usize]);
-                let is_taken = match weight > 0 {
-                    true => self.admits(partition, entries.order(row)),
-                    false => !partition.rows.is_empty(),
-                };
-                if !is_taken {
+                let copy = next;
+                next += usize::from(weight > 0);
+                let found = self.kept.partitions.find(&incoming.partitions, row);
+                if !self.matters(found, incoming.order(row), weight) {
                     continue;
                 }
-                let (slot, is_new) = self.partitions.write(&keys, row)?;
-                if is_new {
-                    let slots = self.partitions.slots();
-                    self.lists.resize_with(slots, Partition::default);
-                }
-                if seen.insert(slot) {
-                    let before = self.shown(&self.lists[slot as usize]);
+                let partition = self.kept.partition(found, &incoming, row)?;
+                if seen.insert(partition) {
+                    let before = self.remember(partition);
                     changed.push(Changed {
-                        partition: slot,
-                        is_new,
+                        partition,
+                        is_new: found.is_none(),
                         before,
                     });
                 }
                 if weight > 0 {
-                    let sequence = self.next;
-                    new.push((row as u32, slot, sequence));
-                    let held = Held::New;
-                    self.insert(
-                        slot,
-                        (entries.order(row), entries.value(row)),
-                        sequence,
-                        held,
-                    );
+                    come.push((row as u32, self.insert(partition, &incoming, row, copy)?));
                 } else {
-                    self.remove(slot, entries.order(row), entries.value(row));
+                    self.remove(partition, &incoming, row);
                 }
             }
         }
-        self.store(batch, &entries, &new)?;
+        come.retain(|(_, slot)| !self.dropped.contains_key(slot));
+        let (rows, slots): (Vec<u32>, Vec<Slot>) = come.into_iter().unzip();
+        let rows = take_rows(&batch.rows, &UInt32Array::from(rows))?;
+        self.kept.rows.set_rows(&slots, rows.columns())?;
         Ok(changed)
-    }
-
-    /// Writes the new rows that are still there.
-    fn store(&mut self, batch: &Batch, entries: &Entries, new: &[(u32, Slot, i64)]) -> Result<()> {
-        let place = |(row, _, sequence): &(u32, Slot, i64)| {
-            (
-                SortKey::from(entries.order(*row as usize)),
-                self.place(*sequence),
-            )
-        };
-        let is_there = |new: &(u32, Slot, i64)| {
-            let rows = &self.lists[new.1 as usize].rows;
-            matches!(rows.get(&place(new)), Some(Held::New))
-        };
-        let there: Vec<(u32, Slot, i64)> = new.iter().filter(|n| is_there(n)).copied().collect();
-        if there.is_empty() {
-            return Ok(());
-        }
-        let indices = UInt32Array::from_iter_values(there.iter().map(|(row, ..)| *row));
-        let rows = take_rows(&batch.rows, &indices)?;
-        let mut keys = self.partition_columns(&rows);
-        let sequences = Int64Array::from_iter_values(there.iter().map(|(.., s)| *s));
-        keys.push(Arc::new(sequences));
-        let keys = self.rows.keys_of(&keys, there.len())?;
-        let mut slots = Vec::with_capacity(there.len());
-        for (i, new) in there.iter().enumerate() {
-            let (slot, _) = self.rows.write(&keys, i)?;
-            let place = (
-                SortKey::from(entries.order(new.0 as usize)),
-                self.place(new.2),
-            );
-            let list = &mut self.lists[new.1 as usize];
-            let order = hash(&place.0);
-            list.rows.insert(place, Held::Stored(slot, order));
-            slots.push(slot);
-        }
-        self.rows.set_rows(&slots, rows.columns())
     }
 
     /// Removes what has gone with a batch.
@@ -239,15 +124,9 @@ impl Ranking {
     /// # Errors
     /// Where its keys cannot be remembered.
     pub fn tidy(&mut self, changed: &[Changed]) -> Result<()> {
-        for slot in std::mem::take(&mut self.dropped) {
-            self.rows.remove(slot)?;
-        }
-        for Changed { partition, .. } in changed {
-            if self.lists[*partition as usize].rows.is_empty() {
-                self.partitions.remove(*partition)?;
-            }
-        }
-        Ok(())
+        let dropped = self.dropped.drain().map(|(slot, _)| slot);
+        let partitions = changed.iter().map(|changed| changed.partition);
+        self.kept.tidy(dropped, partitions)
     }
 
     /// Removes a partition and its rows.
@@ -255,162 +134,134 @@ impl Ranking {
     /// # Errors
     /// Where its keys cannot be remembered.
     pub fn forget(&mut self, partition: Slot) -> Result<()> {
-        let list = std::mem::take(&mut self.lists[partition as usize]);
-        for held in list.rows.into_values() {
-            if let Held::Stored(slot, _) = held {
-                self.rows.remove(slot)?;
-            }
+        if let Some(ties) = self.ties.get_mut(partition as usize) {
+            ties.clear();
         }
-        self.partitions.remove(partition)
+        self.kept.forget(partition)
     }
 
-    fn partition_columns(&self, rows: &RecordBatch) -> Vec<ArrayRef> {
-        let columns = self.rank.partition.iter();
-        columns.map(|c| Arc::clone(rows.column(*c))).collect()
-    }
-
-    fn entries(&self, rows: &RecordBatch) -> Result<Entries> {
-        let order = self.rank.order.iter();
-        let order: Vec<ArrayRef> = order.map(|c| Arc::clone(rows.column(c.column))).collect();
-        let of = |converter: &Option<RowConverter>, columns: &[ArrayRef]| {
-            let converter = converter.as_ref();
-            converter.map(|c| c.convert_columns(columns)).transpose()
+    /// Whether a row could change anything: one that goes from a partition, or one that, arriving now, could be shown. Others that
+    /// come before it can only be more.
+    fn matters(&self, partition: Option<Slot>, order: &[u8], weight: i64) -> bool {
+        let list = partition.map(|partition| self.kept.list(partition));
+        let last = list.and_then(|list| list.rows.last_key_value());
+        let (Some(partition), Some(list), Some(((last, _), _))) = (partition, list, last) else {
+            return weight > 0 && (self.rank.retracts || self.rank.to > 0);
         };
-        Ok(Entries {
-            orders: of(&self.sorter, &order)?,
-            values: of(&self.values, &rows.columns()[..self.width])?,
-        })
-    }
-
-    /// Whether a row, arriving now, could be shown: others that come before it can only be more.
-    fn admits(&self, partition: &Partition, order: &[u8]) -> bool {
         if self.rank.retracts {
             return true;
         }
-        let to = self.rank.to;
-        let Some(((last, last_place), _)) = partition.rows.last_key_value() else {
-            return to > 0;
+        let count = match self.rank.function {
+            RankFunction::RowNumber | RankFunction::Rank => list.rows.len(),
+            RankFunction::DenseRank => self.ties[partition as usize].len(),
         };
-        match self.rank.function {
-            RankFunction::RowNumber => {
-                let full = partition.rows.len() as u64 >= to;
-                !full || (order, &self.place(self.next)) < (last, last_place)
+        let ties_count = self.rank.last_first || self.rank.function != RankFunction::RowNumber;
+        (count as u64) < self.rank.to
+            || match order.cmp(last) {
+                Ordering::Less => true,
+                Ordering::Equal => ties_count,
+                Ordering::Greater => false,
             }
-            RankFunction::Rank => (partition.rows.len() as u64) < to || order <= last.as_ref(),
-            RankFunction::DenseRank => (partition.ties.len() as u64) < to || order <= last.as_ref(),
-        }
     }
 
-    /// Adds a row that arrived as the one with this number.
+    /// Adds a row that comes.
     fn insert(
         &mut self,
         partition: Slot,
-        (order, value): (&[u8], &[u8]),
-        sequence: i64,
-        held: Held,
-    ) {
-        self.next = self.next.max(sequence + 1);
-        let place = (SortKey::from(order), self.place(sequence));
-        let list = &mut self.lists[partition as usize];
-        list.rows.insert(place, held);
-        if self.rank.function != RankFunction::RowNumber {
-            *list.ties.entry(order.into()).or_default() += 1;
-        }
-        if self.rank.retracts {
-            let arrivals = list.arrivals.entry(value.into()).or_default();
-            arrivals.insert(sequence);
-        } else {
+        batch: &Incoming,
+        row: usize,
+        copy: usize,
+    ) -> Result<Slot> {
+        let place = self.kept.place_of(batch, row, copy);
+        self.tie(partition, &place.0);
+        let slot = self.kept.insert(partition, place, batch, row, copy)?;
+        if !self.rank.retracts {
             self.evict(partition);
         }
+        Ok(slot)
+    }
+
+    fn tie(&mut self, partition: Slot, order: &SortKey) {
+        if self.rank.function == RankFunction::RowNumber {
+            return;
+        }
+        let slots = self.kept.partitions.slots();
+        self.ties.resize_with(slots, BTreeMap::new);
+        let ties = &mut self.ties[partition as usize];
+        *ties.entry(order.clone()).or_default() += 1;
     }
 
     /// Takes away the earliest row that is equal, if there is one.
-    fn remove(&mut self, partition: Slot, order: &[u8], value: &[u8]) {
-        let list = &mut self.lists[partition as usize];
-        let Some(arrivals) = list.arrivals.get_mut(value) else {
+    fn remove(&mut self, partition: Slot, batch: &Incoming, row: usize) {
+        let Some(place) = self.kept.earliest(partition, batch, row) else {
             return;
         };
-        let first = arrivals.pop_first();
-        if arrivals.is_empty() {
-            list.arrivals.remove(value);
-        }
-        let Some(first) = first else { return };
-        if let Some(ties) = list.ties.get_mut(order) {
-            *ties -= 1;
-            if *ties == 0 {
-                list.ties.remove(order);
+        if let Some(ties) = self.ties.get_mut(partition as usize)
+            && let Some(count) = ties.get_mut(&place.0)
+        {
+            *count -= 1;
+            if *count == 0 {
+                ties.remove(&place.0);
             }
         }
-        let place = (SortKey::from(order), self.place(first));
-        let held = self.lists[partition as usize].rows.remove(&place);
-        self.drop_rows(held);
-    }
-
-    fn place(&self, sequence: i64) -> i64 {
-        if self.rank.last_first {
-            -sequence
-        } else {
-            sequence
-        }
-    }
-
-    fn drop_rows(&mut self, rows: impl IntoIterator<Item = Held>) {
-        let stored = rows.into_iter().filter_map(|held| match held {
-            Held::Stored(slot, _) => Some(slot),
-            Held::New => None,
-        });
-        self.dropped.extend(stored);
+        let slot = self.kept.remove(partition, &place, batch, row);
+        self.dropped.extend(slot.map(|slot| (slot, place.0)));
     }
 
     /// Drops the rows at the end that rank beyond the limit: append-only rows never move up.
     fn evict(&mut self, partition: Slot) {
-        let list = &mut self.lists[partition as usize];
         let to = self.rank.to;
-        let rows = list.rows.len() as u64;
-        let is_beyond = match self.rank.function {
-            RankFunction::RowNumber => {
-                if rows > to {
-                    let last = list.rows.pop_last();
-                    self.drop_rows(last.map(|(_, held)| held));
-                }
-                return;
+        let rows = self.kept.list(partition).rows.len() as u64;
+        if self.rank.function == RankFunction::RowNumber {
+            if rows > to {
+                let last = self.kept.pop_last(partition);
+                let last = last.map(|((order, _), slot)| (slot, order));
+                self.dropped.extend(last);
             }
-            RankFunction::Rank => list
-                .ties
-                .last_key_value()
-                .is_some_and(|(_, ties)| rows - ties >= to),
-            RankFunction::DenseRank => list.ties.len() as u64 > to,
+            return;
+        }
+        let ties = &mut self.ties[partition as usize];
+        let is_beyond = match self.rank.function {
+            RankFunction::DenseRank => ties.len() as u64 > to,
+            _ => ties.last_key_value().is_some_and(|(_, n)| rows - n >= to),
         };
-        if is_beyond && let Some((order, _)) = list.ties.pop_last() {
-            let beyond = list.rows.split_off(&(order, i64::MIN));
-            self.drop_rows(beyond.into_values());
+        if is_beyond && let Some((order, _)) = ties.pop_last() {
+            let beyond = self.kept.split_off(partition, order).into_iter();
+            let beyond = beyond.map(|((order, _), slot)| (slot, order));
+            self.dropped.extend(beyond);
         }
     }
 
-    /// The rows that rank within the limits, with their ranks, in order.
-    fn shown(&self, partition: &Partition) -> Vec<Shown> {
-        let mut shown = Vec::new();
-        let mut rank = 0;
-        let mut previous = None;
-        for (position, ((sort_key, _), held)) in (1u64..).zip(&partition.rows) {
-            let is_tie = previous == Some(sort_key);
-            rank = match self.rank.function {
-                RankFunction::RowNumber => position,
-                RankFunction::Rank | RankFunction::DenseRank if is_tie => rank,
-                RankFunction::Rank => position,
-                RankFunction::DenseRank => rank + 1,
-            };
-            if rank > self.rank.to {
-                break;
+    /// All rows of a partition in order, with their ranks.
+    fn ranked<'a>(&self, list: &'a List) -> impl Iterator<Item = (&'a Place, Slot, u64)> + use<'a> {
+        let function = self.rank.function;
+        let (mut rank, mut previous) = (0, None);
+        let rows = (1u64..).zip(&list.rows);
+        rows.map(move |(position, (place, slot))| {
+            if function == RankFunction::RowNumber {
+                rank = position;
+            } else if previous.replace(&place.0) != Some(&place.0) {
+                rank = match function {
+                    RankFunction::DenseRank => rank + 1,
+                    _ => position,
+                };
             }
-            if rank >= self.rank.from
-                && let Held::Stored(slot, order) = *held
-            {
-                shown.push(Shown { slot, rank, order });
-            }
-            previous = Some(sort_key);
+            (place, *slot, rank)
+        })
+    }
+
+    /// Keeps what ranks within the limit, before a batch changes it.
+    fn remember(&mut self, partition: Slot) -> Range<usize> {
+        let from = self.before.len();
+        if let RankTime::Window(_) = self.rank.time {
+            // It is emitted whole, once.
+            return from..from;
         }
-        shown
+        let ranked = self.ranked(self.kept.list(partition));
+        let within = ranked.take_while(|(.., rank)| *rank <= self.rank.to);
+        self.before
+            .extend(within.map(|(_, slot, rank)| (slot, rank)));
+        from..self.before.len()
     }
 
     /// The rows of a partition that are shown.
@@ -418,21 +269,26 @@ impl Ranking {
     /// # Errors
     /// Where the result is not what was planned.
     pub fn result_of(&self, partitions: &[Slot]) -> Result<RecordBatch> {
-        let lists = partitions.iter().map(|slot| &self.lists[*slot as usize]);
-        let shown: Vec<Shown> = lists.flat_map(|list| self.shown(list)).collect();
-        self.result(&shown)
+        let (mut slots, mut ranks) = (Vec::new(), Vec::new());
+        for partition in partitions {
+            let ranked = self.ranked(self.kept.list(*partition));
+            let within = ranked.take_while(|(.., rank)| *rank <= self.rank.to);
+            for (_, slot, rank) in within.filter(|(.., rank)| *rank >= self.rank.from) {
+                slots.push(slot);
+                ranks.push(rank as i64);
+            }
+        }
+        self.result(&slots, ranks)
     }
 
     /// Rows of the result: those of the input, then the rank, if it is asked for.
-    fn result(&self, shown: &[Shown]) -> Result<RecordBatch> {
-        let slots: Vec<Slot> = shown.iter().map(|shown| shown.slot).collect();
-        let mut columns = self.rows.rows(&slots)?.columns().to_vec();
+    fn result(&self, slots: &[Slot], ranks: Vec<i64>) -> Result<RecordBatch> {
+        let mut columns = self.kept.rows.rows(slots)?.columns().to_vec();
         columns.pop();
         if self.rank.with_rank {
-            let ranks = shown.iter().map(|shown| shown.rank as i64);
-            columns.push(Arc::new(Int64Array::from_iter_values(ranks)));
+            columns.push(Arc::new(Int64Array::from(ranks)));
         }
-        let options = RecordBatchOptions::new().with_row_count(Some(shown.len()));
+        let options = RecordBatchOptions::new().with_row_count(Some(slots.len()));
         Ok(RecordBatch::try_new_with_options(
             Arc::clone(&self.output),
             columns,
@@ -446,43 +302,77 @@ impl Ranking {
     /// Where the result is not what was planned.
     pub fn difference(&self, changed: &[Changed]) -> Result<Batch> {
         let (mut gone, mut come) = (Vec::new(), Vec::new());
-        let rank = |shown: &Shown| if self.rank.with_rank { shown.rank } else { 0 };
         // Two rows that are equal in order may be equal altogether: then nothing changes.
         let mut may_cancel = false;
-        for Changed {
-            partition, before, ..
-        } in changed
-        {
-            let after = self.shown(&self.lists[*partition as usize]);
-            let id = |shown: &Shown| (shown.slot, rank(shown));
-            // Nearly always the first ranks stay as they are.
-            let pairs = before.iter().zip(&after);
-            let same = pairs.take_while(|(b, a)| id(b) == id(a)).count();
-            let (before, after) = (&before[same..], &after[same..]);
-            let ids = |of: &[Shown]| of.iter().map(id).collect::<HashSet<_>>();
-            let (old, new) = (ids(before), ids(after));
-            let (first_gone, first_come) = (gone.len(), come.len());
-            gone.extend(before.iter().filter(|shown| !new.contains(&id(shown))));
-            come.extend(after.iter().filter(|shown| !old.contains(&id(shown))));
-            let order = |shown: &Shown| (shown.order, rank(shown));
-            let orders: HashSet<_> = gone[first_gone..].iter().map(order).collect();
-            may_cancel |= come[first_come..]
-                .iter()
-                .any(|s| orders.contains(&order(s)));
+        for change in changed {
+            let first = (gone.len(), come.len());
+            self.compare(change, &mut gone, &mut come);
+            may_cancel |= meet(&gone[first.0..], &come[first.1..]);
         }
         let mut weights = vec![-1; gone.len()];
         weights.resize(gone.len() + come.len(), 1);
         gone.append(&mut come);
-        let rows = self.result(&gone)?;
-        if may_cancel {
-            return consolidated(Batch::changes(rows, weights));
+        let slots: Vec<Slot> = gone.iter().map(|shown| shown.slot).collect();
+        let ranks = gone.iter().map(|shown| shown.rank as i64).collect();
+        let batch = Batch::changes(self.result(&slots, ranks)?, weights);
+        match may_cancel {
+            true => consolidated(batch),
+            false => Ok(batch),
         }
-        Ok(Batch::changes(rows, weights))
+    }
+
+    /// What is no longer shown of a partition, and what is now, both in order.
+    fn compare<'a>(
+        &'a self,
+        change: &Changed,
+        gone: &mut Vec<Shown<'a>>,
+        come: &mut Vec<Shown<'a>>,
+    ) {
+        let Rank {
+            from,
+            to,
+            with_rank,
+            ..
+        } = *self.rank;
+        let shown = |rank: u64| {
+            (from..=to)
+                .contains(&rank)
+                .then_some(if with_rank { rank } else { 0 })
+        };
+        let mut put = |key: &'a [u8], slot, was: Option<u64>, is: Option<u64>| {
+            let (was, is) = (was.and_then(shown), is.and_then(shown));
+            if was != is {
+                gone.extend(was.map(|rank| Shown { key, rank, slot }));
+                come.extend(is.map(|rank| Shown { key, rank, slot }));
+            }
+        };
+        // Rows that stay are in the same order before and after.
+        let mut before = self.before[change.before.clone()].iter().peekable();
+        let list = self.kept.list(change.partition);
+        for ((key, _), slot, rank) in self.ranked(list) {
+            while let Some((went, was)) = before.peek()
+                && *went != slot
+                && let Some(key) = self.dropped.get(went)
+            {
+                put(key, *went, Some(*was), None);
+                before.next();
+            }
+            if rank > to && before.peek().is_none() {
+                break;
+            }
+            let was = before.next_if(|(other, _)| *other == slot);
+            put(key, slot, was.map(|(_, was)| *was), Some(rank));
+        }
+        for (went, was) in before {
+            if let Some(key) = self.dropped.get(went) {
+                put(key, *went, Some(*was), None);
+            }
+        }
     }
 
     /// How often the clock must be told, in milliseconds; `None` where it plays no part.
     pub fn clock_period(&self) -> Option<u64> {
-        self.partitions.clock_period()
+        self.kept.partitions.clock_period()
     }
 
     /// The watermark moved to `time`: gives up partitions by it.
@@ -490,7 +380,7 @@ impl Ranking {
     /// # Errors
     /// As [`Ranking::forget`].
     pub fn on_watermark(&mut self, time: i64) -> Result<()> {
-        let mut expired = self.partitions.on_watermark(time).into_iter();
+        let mut expired = self.kept.partitions.on_watermark(time).into_iter();
         expired.try_for_each(|partition| self.forget(partition))
     }
 
@@ -499,18 +389,16 @@ impl Ranking {
     /// # Errors
     /// As [`Ranking::forget`].
     pub fn on_clock(&mut self, time: i64) -> Result<()> {
-        let mut expired = self.partitions.on_clock(time).into_iter();
+        let mut expired = self.kept.partitions.on_clock(time).into_iter();
         expired.try_for_each(|partition| self.forget(partition))
     }
 
-    /// The state: "rows", the columns of the input and `__sequence`, the order of arrival; and "partitions".
+    /// The state, as [`OrderedRows::snapshot`].
     ///
     /// # Errors
     /// Where rows cannot be given as columns (a bug).
     pub fn snapshot(&mut self) -> Result<Vec<TableSnapshot>> {
-        let mut parts = self.rows.snapshot()?;
-        parts.extend(self.partitions.snapshot()?);
-        Ok(parts)
+        self.kept.snapshot()
     }
 
     /// Takes state of [`Ranking::snapshot`].
@@ -518,25 +406,11 @@ impl Ranking {
     /// # Errors
     /// Where the state is of other rows.
     pub fn restore(&mut self, parts: &[StatePart]) -> Result<()> {
-        self.partitions.restore_all(parts)?;
-        self.rows.restore_all(parts)?;
-        let slots = self.rows.all();
-        let rows = self.rows.rows(&slots)?;
-        let columns = self.partition_columns(&rows);
-        let keys = self.partitions.keys_of(&columns, slots.len())?;
-        let entries = self.entries(&rows)?;
-        let sequences = rows.column(rows.num_columns() - 1);
-        let sequences = sequences.as_primitive::<Int64Type>();
-        for (i, slot) in slots.into_iter().enumerate() {
-            let partition = match self.partitions.find(&keys, i) {
-                Some(partition) => partition,
-                None => self.partitions.write(&keys, i)?.0,
-            };
-            let partitions = self.partitions.slots();
-            self.lists.resize_with(partitions, Partition::default);
-            let entry = (entries.order(i), entries.value(i));
-            let held = Held::Stored(slot, hash(entry.0));
-            self.insert(partition, entry, sequences.value(i), held);
+        self.kept.restore(parts)?;
+        for partition in self.partitions() {
+            let rows = self.kept.list(partition).rows.keys();
+            let orders: Vec<SortKey> = rows.map(|(order, _)| order.clone()).collect();
+            orders.iter().for_each(|order| self.tie(partition, order));
         }
         Ok(())
     }
@@ -544,12 +418,12 @@ impl Ranking {
     /// Number of rows kept.
     #[cfg(test)]
     pub fn kept(&self) -> usize {
-        self.rows.all().len()
+        self.kept.rows.all().len()
     }
 
     /// Number of rows of a partition.
     pub fn kept_of(&self, partition: Slot) -> usize {
-        self.lists[partition as usize].rows.len()
+        self.kept.list(partition).rows.len()
     }
 
     /// The columns partitions are by.
@@ -557,12 +431,12 @@ impl Ranking {
     /// # Errors
     /// Where Arrow refuses them (a bug).
     pub fn keys(&self, partitions: &[Slot]) -> Result<Vec<ArrayRef>> {
-        self.partitions.keys(partitions)
+        self.kept.partitions.keys(partitions)
     }
 
     /// The partitions that there are.
     pub fn partitions(&self) -> Vec<Slot> {
-        self.partitions.all()
+        self.kept.partitions.all()
     }
 
     /// The values of a column of the input that partitions are by.
@@ -571,11 +445,20 @@ impl Ranking {
     /// Where they are not by it (a bug).
     pub fn partition_values(&self, column: usize, partitions: &[Slot]) -> Result<ArrayRef> {
         let at = self.rank.partition.iter().position(|c| *c == column);
-        let column = at.and_then(|at| Some(self.partitions.keys(partitions).ok()?.remove(at)));
-        column.ok_or_else(|| crate::error::Error::internal("a column that is not of the partition"))
+        let column = at.and_then(|at| Some(self.keys(partitions).ok()?.remove(at)));
+        column.ok_or_else(|| Error::internal("a column that is not of the partition"))
     }
 }
 
-fn hash(order: &[u8]) -> u64 {
-    XxHash3_64::oneshot(order)
+/// Whether any two rows have the same sort key and rank. Both are in order.
+fn meet(gone: &[Shown], come: &[Shown]) -> bool {
+    let (mut gone, mut come) = (gone.iter().peekable(), come.iter().peekable());
+    while let (Some(went), Some(came)) = (gone.peek(), come.peek()) {
+        match (went.key, went.rank).cmp(&(came.key, came.rank)) {
+            Ordering::Less => _ = gone.next(),
+            Ordering::Equal => return true,
+            Ordering::Greater => _ = come.next(),
+        }
+    }
+    false
 }

@@ -4,10 +4,9 @@ use std::sync::Arc;
 
 use arrow::array::{ArrayRef, RecordBatch, UInt32Array};
 use arrow::datatypes::SchemaRef;
-use arrow::row::{RowConverter, Rows};
 
 use super::changed::{Shown, difference};
-use super::sort_order::sorter;
+use super::sort_order::{SortKeys, SortOrder};
 use super::{Operator, Output};
 use crate::changelog::{Batch, take_rows};
 use crate::error::Result;
@@ -19,8 +18,7 @@ use crate::time::Watermark;
 /// [`super::rank::TopN`], without the order of other rows that could never be shown.
 pub struct TopOne {
     rank: Arc<Rank>,
-    /// `None`: rows are ordered by arrival alone.
-    sorter: Option<RowConverter>,
+    order: SortOrder,
     rows: Table,
 }
 
@@ -30,10 +28,9 @@ impl TopOne {
     /// # Errors
     /// Where a column type has no order or cannot be kept as state.
     pub fn new(rank: &Arc<Rank>, input: &SchemaRef) -> Result<Self> {
-        let sorter = (!rank.order.is_empty()).then(|| sorter(&rank.order, input));
         let key = &rank.partition;
         Ok(Self {
-            sorter: sorter.transpose()?,
+            order: SortOrder::new(&rank.order, input)?,
             rows: Table::new("rows", Arc::clone(input), key, key, rank.ttl)?,
             rank: Arc::clone(rank),
         })
@@ -45,21 +42,9 @@ impl TopOne {
         first && !rank.with_rank && !rank.retracts
     }
 
-    fn orders(&self, column: impl Fn(usize) -> Result<ArrayRef>) -> Result<Option<Rows>> {
-        let Some(sorter) = &self.sorter else {
-            return Ok(None);
-        };
-        let columns = self.rank.order.iter().map(|c| column(c.column));
-        let columns: Vec<ArrayRef> = columns.collect::<Result<_>>()?;
-        Ok(Some(sorter.convert_columns(&columns)?))
-    }
-
     /// Whether a row, coming after another, takes its place.
-    fn is_before(&self, row: (&Option<Rows>, usize), other: (&Option<Rows>, usize)) -> bool {
-        let order = match (row.0, other.0) {
-            (Some(rows), Some(others)) => rows.row(row.1).data().cmp(others.row(other.1).data()),
-            _ => std::cmp::Ordering::Equal,
-        };
+    fn is_before(&self, row: (&SortKeys, usize), other: (&SortKeys, usize)) -> bool {
+        let order = row.0.get(row.1).cmp(other.0.get(other.1));
         order.is_lt() || (order.is_eq() && self.rank.last_first)
     }
 
@@ -76,7 +61,7 @@ impl Operator for TopOne {
         let keys = self.rank.partition.iter();
         let keys: Vec<ArrayRef> = keys.map(|c| Arc::clone(rows.column(*c))).collect();
         let keys = self.rows.keys_of(&keys, rows.num_rows())?;
-        let orders = self.orders(|column| Ok(Arc::clone(rows.column(column))))?;
+        let orders = self.order.keys(rows)?;
         // The first of each partition in the batch, by where the partition is first mentioned.
         let mut best: Vec<Option<usize>> = vec![None; rows.num_rows()];
         for (row, place) in keys.firsts().into_iter().enumerate() {
@@ -88,7 +73,8 @@ impl Operator for TopOne {
         let best: Vec<usize> = best.into_iter().flatten().collect();
         let slots: Vec<Option<Slot>> = best.iter().map(|row| self.rows.find(&keys, *row)).collect();
         let known: Vec<Slot> = slots.iter().flatten().copied().collect();
-        let kept = self.orders(|column| Ok(self.rows.columns(&[column], &known)?.remove(0)))?;
+        let kept = self.rows.columns(self.order.columns(), &known)?;
+        let kept = self.order.keys_of(&kept)?;
         // Those that replace a row, and then those that are the first of their partition.
         let (mut replacing, mut replaced, mut new) = (Vec::new(), Vec::new(), Vec::new());
         let mut at = 0;

@@ -3,62 +3,65 @@
 use std::ops::Bound;
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, AsArray, Int64Array, RecordBatch, UInt32Array};
-use arrow::datatypes::{DataType, Field, Int64Type, Schema, SchemaRef};
-use arrow::row::{RowConverter, Rows, SortField};
+use arrow::array::{AsArray, RecordBatch, UInt32Array};
+use arrow::datatypes::{Int64Type, SchemaRef};
 use flowline_udfs::{Before, Segment, Step};
 use hashbrown::{HashMap, HashSet};
 
 use super::changed::{Shown, consolidated, difference};
+use super::ordered_rows::{List, OrderedRows, Place};
 use super::over_frame::{Calls, Work};
-use super::over_list::{Changed, List};
 use super::over_marks::{APART, Marks};
-use super::sort_order::sorter;
+use super::sort_order::SortKeys;
 use super::{Operator, Output};
 use crate::changelog::{Batch, take_rows};
 use crate::error::{Error, Result};
-use crate::graph::{Over, OverTime, SortColumn};
-use crate::state::{Slot, StatePart, Table, TableSnapshot};
+use crate::graph::{Over, OverTime};
+use crate::state::{Slot, StatePart, TableSnapshot};
 use crate::time::Watermark;
-
-/// When a row arrived. No column of a query can have such a name.
-const NUMBER: &str = "__number";
 
 /// Keeps all rows of every partition.
 pub struct UpdatingOver {
     // Properties.
-    partition: Vec<usize>,
-    order: Vec<SortColumn>,
-    /// `None`: all rows are equal in order.
-    sorter: Option<RowConverter>,
-    /// `None`: all rows are equal.
-    values: Option<RowConverter>,
     calls: Calls,
     schema: SchemaRef,
     /// Number of columns of the input.
     width: usize,
     // State.
-    partitions: Table,
-    /// By partition and number of arrival; with arguments that would have other values the next time.
-    rows: Table,
-    /// By slot of the partition.
-    lists: Vec<List>,
+    /// The rows; with arguments that would have other values the next time.
+    kept: OrderedRows,
     marks: Marks,
-    /// The number of the next row.
-    next: i64,
     /// How many rows the last batch made compute.
     #[cfg(test)]
     computed: usize,
 }
 
-/// Rows of a batch as bytes.
-struct Entries {
-    orders: Option<Rows>,
-    values: Option<Rows>,
+/// A partition that a batch changes.
+pub struct Changed {
+    /// The partition.
+    pub partition: Slot,
+    /// The first place at which anything changes.
+    pub from: Option<Place>,
+    /// The rows that were there from that place on: the last ones first, in pieces.
+    before: Vec<Vec<Slot>>,
 }
 
-fn bytes(rows: &Option<Rows>, row: usize) -> &[u8] {
-    rows.as_ref().map_or(&[], |rows| rows.row(row).data())
+impl Changed {
+    /// A row comes or goes at this place.
+    fn begin(&mut self, list: &List, place: &Place, by_peers: bool) {
+        let place = match by_peers {
+            true => (place.0.clone(), i64::MIN),
+            false => place.clone(),
+        };
+        let up_to = match &self.from {
+            Some(from) if *from <= place => return,
+            Some(from) => Bound::Excluded(from),
+            None => Bound::Unbounded,
+        };
+        let rows = list.rows.range((Bound::Included(&place), up_to));
+        self.before.push(rows.map(|(_, slot)| *slot).collect());
+        self.from = Some(place);
+    }
 }
 
 /// Rows of a partition whose results are computed.
@@ -91,39 +94,16 @@ impl UpdatingOver {
             return Err(Error::internal("an OVER by time is OverAggregate"));
         };
         let calls = Calls::new(over, input)?;
-        let number = Arc::new(Field::new(NUMBER, DataType::Int64, false));
-        let mut fields = input.fields().to_vec();
-        let width = fields.len();
-        fields.push(number);
-        if calls.are_volatile() {
-            fields.extend(calls.argument_schema().fields().iter().cloned());
-        }
-        let mut key = over.partition.clone();
-        key.push(width);
-        let rows = Arc::new(Schema::new(fields));
-        let partitions = Arc::new(input.project(&over.partition)?);
-        let all: Vec<usize> = (0..over.partition.len()).collect();
-        let values = input.fields().iter();
-        let values = values.map(|f| SortField::new(f.data_type().clone()));
+        let more = match calls.are_volatile() {
+            true => calls.argument_schema().fields().to_vec(),
+            false => Vec::new(),
+        };
         Ok(Self {
-            sorter: match order.is_empty() {
-                true => None,
-                false => Some(sorter(order, input)?),
-            },
-            order: order.clone(),
-            values: match width {
-                0 => None,
-                _ => Some(RowConverter::new(values.collect())?),
-            },
+            kept: OrderedRows::new(input, &over.partition, order, false, true, &more, over.ttl)?,
             marks: Marks::new(calls.states())?,
             calls,
             schema: Arc::clone(schema),
-            width,
-            partitions: Table::new("partitions", partitions, &all, &all, over.ttl)?,
-            rows: Table::new("rows", rows, &key, &over.partition, None)?,
-            lists: Vec::new(),
-            next: 0,
-            partition: over.partition.clone(),
+            width: input.fields().len(),
             #[cfg(test)]
             computed: 0,
         })
@@ -140,60 +120,21 @@ impl UpdatingOver {
         self.marks.count()
     }
 
-    fn partition_columns(&self, rows: &RecordBatch) -> Vec<ArrayRef> {
-        let columns = self.partition.iter();
-        columns.map(|c| Arc::clone(rows.column(*c))).collect()
-    }
-
-    fn entries(&self, rows: &RecordBatch) -> Result<Entries> {
-        let values = self.values.as_ref();
-        let values = values.map(|v| v.convert_columns(&rows.columns()[..self.width]));
-        Ok(Entries {
-            orders: self.orders(rows)?,
-            values: values.transpose()?,
-        })
-    }
-
-    fn orders(&self, rows: &RecordBatch) -> Result<Option<Rows>> {
-        let columns = self.order.iter().map(|c| Arc::clone(rows.column(c.column)));
-        let columns: Vec<ArrayRef> = columns.collect();
-        let sorter = self.sorter.as_ref();
-        Ok(sorter.map(|s| s.convert_columns(&columns)).transpose()?)
-    }
-
     /// Puts rows in and takes them out; returns the partitions in order of first mention, and the rows that went, which are still
     /// in the table.
     fn apply(&mut self, batch: &Batch) -> Result<(Vec<Changed>, HashSet<Slot>)> {
-        let keys = self.partition_columns(&batch.rows);
-        let keys = self.partitions.keys_of(&keys, batch.num_rows())?;
-        let entries = self.entries(&batch.rows)?;
-        // Each row as often as it comes.
-        let mut coming = Vec::with_capacity(keys.count());
-        for row in 0..keys.count() {
-            let times = batch.weight(row).max(0) as usize;
-            coming.extend(std::iter::repeat_n(row as u32, times));
-        }
-        let coming = take_rows(&batch.rows, &UInt32Array::from(coming))?;
-        let mut places = self.partition_columns(&coming);
-        let numbers = (self.next..).take(coming.num_rows());
-        places.push(Arc::new(Int64Array::from_iter_values(numbers)));
-        let numbers = places.last().cloned();
-        let places = self.rows.keys_of(&places, coming.num_rows())?;
+        let incoming = self.kept.incoming(batch)?;
         let by_peers = self.calls.by_peers();
         let mut changed: Vec<Changed> = Vec::new();
         let mut positions: HashMap<Slot, usize> = HashMap::new();
-        let (mut slots, mut gone) = (Vec::with_capacity(places.count()), HashSet::new());
-        for row in 0..keys.count() {
+        let (mut slots, mut gone) = (Vec::with_capacity(incoming.coming.len()), HashSet::new());
+        for row in 0..batch.num_rows() {
             let weight = batch.weight(row);
-            let partition = match self.partitions.find(&keys, row) {
-                Some(partition) => partition,
-                None if weight <= 0 => continue,
-                None => self.partitions.write(&keys, row)?.0,
-            };
-            self.partitions.touch(partition);
-            self.lists
-                .resize_with(self.partitions.slots(), List::default);
-            let list = &mut self.lists[partition as usize];
+            let found = self.kept.partitions.find(&incoming.partitions, row);
+            if found.is_none() && weight <= 0 {
+                continue;
+            }
+            let partition = self.kept.partition(found, &incoming, row)?;
             let position = *positions.entry(partition).or_insert_with(|| {
                 changed.push(Changed {
                     partition,
@@ -203,29 +144,27 @@ impl UpdatingOver {
                 changed.len() - 1
             });
             let change = &mut changed[position];
-            let (order, value) = (bytes(&entries.orders, row), bytes(&entries.values, row));
             for _ in 0..weight {
-                let place = (order.into(), self.next);
-                change.begin(list, &place, by_peers);
-                let (slot, _) = self.rows.write(&places, slots.len())?;
-                slots.push(slot);
-                list.insert(place, value, slot);
-                self.next += 1;
+                let copy = slots.len();
+                let place = self.kept.place_of(&incoming, row, copy);
+                change.begin(self.kept.list(partition), &place, by_peers);
+                slots.push(self.kept.insert(partition, place, &incoming, row, copy)?);
             }
             for _ in weight..0 {
-                let Some(place) = list.earliest(order, value) else {
+                let Some(place) = self.kept.earliest(partition, &incoming, row) else {
                     break;
                 };
-                change.begin(list, &place, by_peers);
-                gone.extend(list.remove(&place, value));
+                change.begin(self.kept.list(partition), &place, by_peers);
+                gone.extend(self.kept.remove(partition, &place, &incoming, row));
             }
         }
+        let coming = take_rows(&batch.rows, &incoming.coming)?;
         let mut columns = coming.columns().to_vec();
         if self.calls.are_volatile() {
-            columns.extend(numbers);
+            columns.push(incoming.numbers);
             columns.extend(self.calls.evaluate(&coming)?);
         }
-        self.rows.set_rows(&slots, &columns)?;
+        self.kept.rows.set_rows(&slots, &columns)?;
         Ok((changed, gone))
     }
 
@@ -235,8 +174,8 @@ impl UpdatingOver {
         let mut results = 0;
         for change in changed {
             let Some(from) = &change.from else { continue };
-            let list = &self.lists[change.partition as usize];
-            let mark = list.marks.range(..from).next_back();
+            let list = self.kept.list(change.partition);
+            let mark = self.marks.before(change.partition, from);
             let (mut context, mut first) = (Vec::new(), Bound::Unbounded);
             if let Some((place, _)) = mark {
                 // The row of the mark may be equal in order to the next, and LAG looks back.
@@ -266,9 +205,7 @@ impl UpdatingOver {
                 results += slots.len() - from[1];
                 Chain {
                     partition: change.partition,
-                    mark: mark
-                        .map(|(_, (_, slot))| *slot)
-                        .filter(|_| slots.len() > start),
+                    mark: mark.map(|(_, slot)| slot).filter(|_| slots.len() > start),
                     from,
                     end: slots.len(),
                     result,
@@ -286,7 +223,7 @@ impl UpdatingOver {
         &self,
         chains: &[[Chain; 2]],
         rows: &RecordBatch,
-        orders: &Option<Rows>,
+        orders: &SortKeys,
     ) -> Result<(Work, Vec<(usize, usize)>)> {
         let mut work = Work {
             arguments: match self.calls.are_volatile() {
@@ -299,7 +236,7 @@ impl UpdatingOver {
         let (mut stored, mut marks) = (0, Vec::new());
         for (is_after, chain) in chains.iter().flat_map(|[b, a]| [(false, b), (true, a)]) {
             let [first, mut at, _] = chain.from;
-            let is_tie = |row: usize| row > first && bytes(orders, row) == bytes(orders, row - 1);
+            let is_tie = |row: usize| row > first && orders.get(row) == orders.get(row - 1);
             let mut before = Before::Nothing;
             if chain.mark.is_some() {
                 before = Before::Stored(stored);
@@ -344,8 +281,8 @@ impl UpdatingOver {
         {
             self.computed = slots.len();
         }
-        let rows = self.rows.rows(&slots)?;
-        let orders = self.orders(&rows)?;
+        let rows = self.kept.rows.rows(&slots)?;
+        let orders = self.kept.order.keys(&rows)?;
         let (work, marks) = self.work(&chains, &rows, &orders)?;
         let known = chains.iter().flatten().filter_map(|chain| chain.mark);
         let known: Vec<Slot> = known.collect();
@@ -356,9 +293,8 @@ impl UpdatingOver {
         let entered = take_rows(&rows.project(&own)?, &entering)?;
         let (results, after) = self.calls.run(&work, &states)?;
         let numbers = rows.column(self.width).as_primitive::<Int64Type>();
-        let place = |row: usize| (bytes(&orders, row).into(), numbers.value(row));
-        self.marks
-            .renew(&mut self.lists, changed, &work, &marks, &after, place)?;
+        let place = |row: usize| (orders.get(row).into(), numbers.value(row));
+        self.marks.renew(changed, &work, &marks, &after, place)?;
         let mut columns = entered.columns().to_vec();
         columns.extend(results);
         let rows = RecordBatch::try_new(Arc::clone(&self.schema), columns).map_err(|e| {
@@ -394,29 +330,10 @@ impl UpdatingOver {
         consolidated(difference(&shown(old, was)?, &shown(new, is)?, self.width)?)
     }
 
-    /// Removes what has gone with a batch.
-    fn tidy(&mut self, changed: &[Changed], gone: HashSet<Slot>) -> Result<()> {
-        for slot in gone {
-            self.rows.remove(slot)?;
-        }
-        for Changed { partition, .. } in changed {
-            if self.lists[*partition as usize].rows.is_empty() {
-                self.partitions.remove(*partition)?;
-            }
-        }
-        Ok(())
-    }
-
     fn give_up(&mut self, expired: Vec<Slot>) -> Result<()> {
         for partition in expired {
-            let list = std::mem::take(&mut self.lists[partition as usize]);
-            for slot in list.rows.into_values() {
-                self.rows.remove(slot)?;
-            }
-            for (_, slot) in list.marks.into_values() {
-                self.marks.remove(slot)?;
-            }
-            self.partitions.remove(partition)?;
+            self.marks.forget(partition)?;
+            self.kept.forget(partition)?;
         }
         Ok(())
     }
@@ -426,12 +343,13 @@ impl Operator for UpdatingOver {
     fn on_batch(&mut self, _port: usize, batch: Batch, out: &mut Output) -> Result<()> {
         let (changed, gone) = self.apply(&batch)?;
         out.batch(self.refresh(&changed, &gone)?);
-        self.tidy(&changed, gone)
+        let changed = changed.iter().map(|changed| changed.partition);
+        self.kept.tidy(gone.into_iter(), changed)
     }
 
     fn on_watermark(&mut self, watermark: Watermark, out: &mut Output) -> Result<()> {
         if let Watermark::At(time) = watermark {
-            let expired = self.partitions.on_watermark(time);
+            let expired = self.kept.partitions.on_watermark(time);
             self.give_up(expired)?;
         }
         out.watermark(watermark);
@@ -439,38 +357,19 @@ impl Operator for UpdatingOver {
     }
 
     fn clock_period(&self) -> Option<u64> {
-        self.partitions.clock_period()
+        self.kept.partitions.clock_period()
     }
 
     fn on_clock(&mut self, now: i64, _out: &mut Output) -> Result<()> {
-        let expired = self.partitions.on_clock(now);
+        let expired = self.kept.partitions.on_clock(now);
         self.give_up(expired)
     }
 
-    /// Parts "rows", with `__number`, the order of their arrival, and "partitions".
     fn snapshot(&mut self) -> Result<Vec<TableSnapshot>> {
-        let mut parts = self.rows.snapshot()?;
-        parts.extend(self.partitions.snapshot()?);
-        Ok(parts)
+        self.kept.snapshot()
     }
 
     fn restore(&mut self, parts: Vec<StatePart>) -> Result<()> {
-        self.partitions.restore_all(&parts)?;
-        self.rows.restore_all(&parts)?;
-        self.lists
-            .resize_with(self.partitions.slots(), List::default);
-        let slots = self.rows.all();
-        let rows = self.rows.rows(&slots)?;
-        let owners = self.partition_columns(&rows);
-        let owners = self.partitions.find_all(&owners, slots.len())?;
-        let entries = self.entries(&rows)?;
-        let numbers = rows.column(self.width).as_primitive::<Int64Type>();
-        for (i, (slot, partition)) in slots.into_iter().zip(owners).enumerate() {
-            let place = (bytes(&entries.orders, i).into(), numbers.value(i));
-            self.next = self.next.max(place.1 + 1);
-            let list = &mut self.lists[partition as usize];
-            list.insert(place, bytes(&entries.values, i), slot);
-        }
-        Ok(())
+        self.kept.restore(&parts)
     }
 }
