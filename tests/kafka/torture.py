@@ -701,6 +701,8 @@ class Torture:
         for topic, (_, examples) in compared.items():
             for example in examples:
                 self.problem(f"{topic}: {example}")
+        for name in saying(f"{self.folder}/logs", "changed ")[:3]:
+            self.problem(f"{name}: it is said that the SQL is not that of the checkpoint, which it is")
         inside = restarts_inside(f"{self.folder}/logs")
         latencies = [self.watch.latency(p.begun_at, p.ended_at) for p in self.lives]
         latencies = sorted(latency for latency in latencies if latency is not None)
@@ -877,6 +879,16 @@ def compare_upserts(topic, expected, records):
     wrong += [f"{key} follows from no input" for key in unknown[:3]]
     counts = f"{len(records)}: {len(last)} keys, went back {back}, wrong in the end {len(missing)}, unexpected {len(unknown)}"
     return counts, wrong[:9]
+
+
+def saying(folder, what):
+    """The logs with a line that begins so."""
+    found = []
+    for name in sorted(os.listdir(folder)):
+        with open(f"{folder}/{name}", errors="replace") as f:
+            if any(line.startswith(what) for line in f):
+                found.append(name)
+    return found
 
 
 def restarts_inside(folder):
