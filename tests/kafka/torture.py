@@ -1,13 +1,15 @@
 #!/usr/bin/env python3
-"""Kills a job again and again while it reads from Kafka and writes to Kafka, and checks that every row came out once.
+"""Kills a job again and again while it reads from Kafka and writes to Kafka and files, and checks that every row came out once.
 
   torture.py --flowline BINARY [--kills 100] [--broker-restarts 3] [--takeovers 2] [--seed N] [--parallelism 2]
-             [--seconds-between 0.7] [--rate 150] [--interval '200 ms'] [--keep]
+             [--seconds-between 0.7] [--rate 150] [--interval '1 s'] [--keep]
 
-It starts a broker of its own, feeds two topics at a steady rate and runs one job with four exactly-once sinks: a window, an
-interval join, totals by key and all rows but some. Meanwhile the process is killed with SIGKILL, above all while it starts and
+It starts a broker of its own, feeds two topics at a steady rate and runs one job with ten exactly-once sinks: windows that
+tumble, hop and are sessions, an interval join and a regular one, totals, distinct values and the best three by key, all rows but
+some, and all rows as partitioned Parquet files. Meanwhile the process is killed with SIGKILL, above all while it starts and
 while it takes a checkpoint; the broker is stopped or killed, and comes back; the process is paused while another one takes its
-job over. In the end what the sinks' topics hold is compared with what follows from the input. Ends with 1 where they differ.
+job over. In the end what the sinks' topics and files hold is compared with what follows from the input. Ends with 1 where they
+differ.
 """
 import argparse
 import bisect
@@ -28,27 +30,36 @@ import threading
 import time
 
 VENV = os.path.expanduser("~/.cache/flowline/confluent")
+NEEDED = ["confluent-kafka==2.*", "pyarrow"]
 HERE = os.path.dirname(os.path.abspath(__file__))
 
 try:
+    import pyarrow.parquet
     from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
     from confluent_kafka.admin import AdminClient, NewTopic
 except ImportError:
-    # Kafka's client for Python lives in a virtual environment of the tests' own.
-    if os.path.abspath(sys.prefix) == os.path.abspath(VENV):
+    # They live in a virtual environment of the tests' own; other tests may have made it with Kafka's client alone.
+    if "TORTURE_INSTALLED" in os.environ:
         raise
     if not os.path.exists(f"{VENV}/bin/python"):
         partial = f"{VENV}.{os.getpid()}"
         subprocess.run([sys.executable, "-m", "venv", partial], check=True)
-        subprocess.run([f"{partial}/bin/python", "-m", "pip", "install", "-q", "confluent-kafka==2.*"], check=True)
+        subprocess.run([f"{partial}/bin/python", "-m", "pip", "install", "-q", *NEEDED], check=True)
         os.rename(partial, VENV)
+    subprocess.run([f"{VENV}/bin/python", "-m", "pip", "install", "-q", *NEEDED], check=True)
+    os.environ["TORTURE_INSTALLED"] = "yes"
     os.execv(f"{VENV}/bin/python", [f"{VENV}/bin/python", os.path.abspath(__file__), *sys.argv[1:]])
 
 NAME = "torture"
 # More partitions here than there, and neither as many as the job has instances.
 INPUTS = {"left": 3, "right": 4}
-SINKS = {"windows": 3, "pairs": 3, "totals": 3, "passed": 3}
+APPENDED = {"windows": 3, "hops": 2, "sessions": 3, "pairs": 3, "joined": 4, "passed": 3}
+UPSERTED = {"totals": 3, "distincts": 2, "best": 3}
+SINKS = {**APPENDED, **UPSERTED}
 WINDOW, WITHIN, STEP, JITTER = 5000, 1000, 20, 400
+# Every row is in three windows that hop; a key's rows are so far apart that about every third one begins a session.
+SLIDE, SIZE, GAP = 2000, 6000, 1000
+BEST, GROUPS = 3, 3
 KEYS = 40
 BASE = int(datetime.datetime(2026, 1, 1, tzinfo=datetime.timezone.utc).timestamp() * 1000)
 MARKER = BASE + 1000 * 86400 * 1000
@@ -62,6 +73,7 @@ FENCED = 4
 OUTSIDE = 3
 
 READ = "'connector'='kafka','scan.startup.mode'='earliest-offset','properties.bootstrap.servers'='x','format'='json'"
+UPSERT = "'connector'='upsert-kafka','properties.bootstrap.servers'='x','key.format'='json','value.format'='json'"
 ONCE = "'sink.delivery-guarantee'='exactly-once','sink.transactional-id-prefix'='once'"
 SQL = f"""SET 'pipeline.name' = '{NAME}';
 SET 'execution.checkpointing.interval' = '{{interval}}';
@@ -70,18 +82,41 @@ CREATE TABLE lefts (id BIGINT, k STRING, n BIGINT, ts TIMESTAMP(3), WATERMARK FO
 CREATE TABLE rights (id BIGINT, k STRING, n BIGINT, ts TIMESTAMP(3), WATERMARK FOR ts AS ts - INTERVAL '1' SECOND)
   WITH ('topic'='right',{READ});
 CREATE TABLE windows (window_start TIMESTAMP(3), k STRING, c BIGINT, s BIGINT, top BIGINT) WITH ('topic'='windows',{READ},{ONCE});
+CREATE TABLE hops (window_start TIMESTAMP(3), k STRING, c BIGINT, s BIGINT, low BIGINT, top BIGINT)
+  WITH ('topic'='hops',{READ},{ONCE});
+CREATE TABLE sessions (window_start TIMESTAMP(3), window_end TIMESTAMP(3), k STRING, c BIGINT, s BIGINT, low BIGINT)
+  WITH ('topic'='sessions',{READ},{ONCE});
 CREATE TABLE pairs (l BIGINT, r BIGINT, k STRING) WITH ('topic'='pairs',{READ},{ONCE});
-CREATE TABLE totals (k STRING, c BIGINT, s BIGINT, PRIMARY KEY (k) NOT ENFORCED) WITH ('connector'='upsert-kafka',
-  'topic'='totals','properties.bootstrap.servers'='x','key.format'='json','value.format'='json',{ONCE});
+CREATE TABLE joined (l BIGINT, r BIGINT, k STRING, n BIGINT) WITH ('topic'='joined',{READ},{ONCE});
+CREATE TABLE totals (k STRING, c BIGINT, s BIGINT, PRIMARY KEY (k) NOT ENFORCED) WITH ('topic'='totals',{UPSERT},{ONCE});
+CREATE TABLE distincts (k STRING, c BIGINT, d BIGINT, s BIGINT, PRIMARY KEY (k) NOT ENFORCED)
+  WITH ('topic'='distincts',{UPSERT},{ONCE});
+CREATE TABLE best (k STRING, place BIGINT, id BIGINT, score BIGINT, PRIMARY KEY (k, place) NOT ENFORCED)
+  WITH ('topic'='best',{UPSERT},{ONCE});
 CREATE TABLE passed (side STRING, id BIGINT, k STRING, n BIGINT, ts TIMESTAMP(3)) WITH ('topic'='passed',{READ},{ONCE});
+CREATE TABLE files (id BIGINT, k STRING, n BIGINT, ts TIMESTAMP(3), side STRING, g BIGINT) PARTITIONED BY (side, g)
+  WITH ('connector'='filesystem','path'='{{files}}','format'='parquet');
 EXECUTE STATEMENT SET BEGIN
 INSERT INTO windows SELECT window_start, k, COUNT(*), SUM(n), MAX(id)
   FROM TUMBLE(TABLE lefts, DESCRIPTOR(ts), INTERVAL '{WINDOW // 1000}' SECOND) GROUP BY window_start, window_end, k;
+INSERT INTO hops SELECT window_start, k, COUNT(*), SUM(n), MIN(id), MAX(id)
+  FROM HOP(TABLE lefts, DESCRIPTOR(ts), INTERVAL '{SLIDE // 1000}' SECOND, INTERVAL '{SIZE // 1000}' SECOND)
+  GROUP BY window_start, window_end, k;
+INSERT INTO sessions SELECT window_start, window_end, k, COUNT(*), SUM(n), MIN(id)
+  FROM SESSION(TABLE rights PARTITION BY k, DESCRIPTOR(ts), INTERVAL '{GAP // 1000}' SECOND) GROUP BY window_start, window_end, k;
 INSERT INTO pairs SELECT l.id, r.id, l.k FROM lefts l LEFT JOIN rights r
   ON l.k = r.k AND l.ts BETWEEN r.ts - INTERVAL '{WITHIN // 1000}' SECOND AND r.ts + INTERVAL '{WITHIN // 1000}' SECOND;
+INSERT INTO joined SELECT l.id, r.id, l.k, l.n FROM lefts l JOIN rights r ON l.k = r.k AND l.n = r.n;
 INSERT INTO totals SELECT k, COUNT(*), SUM(n) FROM lefts GROUP BY k;
+INSERT INTO distincts SELECT k, COUNT(*), COUNT(DISTINCT n), SUM(DISTINCT n) FROM lefts GROUP BY k;
+INSERT INTO best SELECT k, place, id, score
+  FROM (SELECT k, id, score, ROW_NUMBER() OVER (PARTITION BY k ORDER BY score DESC, id) AS place
+        FROM (SELECT k, id, id + n AS score FROM rights))
+  WHERE place <= {BEST};
 INSERT INTO passed SELECT 'left', id, k, n, ts FROM lefts WHERE MOD(n, 4) <> 0
   UNION ALL SELECT 'right', id, k, n, ts FROM rights WHERE MOD(n, 4) <> 0;
+INSERT INTO files SELECT id, k, n, ts, 'left', MOD(n, {GROUPS}) FROM lefts
+  UNION ALL SELECT id, k, n, ts, 'right', MOD(n, {GROUPS}) FROM rights;
 END;
 """
 
@@ -246,6 +281,62 @@ class Watch(threading.Thread):
         return None
 
 
+def published(folder):
+    """The files that count of a table's folder, and the hidden ones."""
+    files, hidden = [], []
+    for place, _, names in os.walk(folder):
+        for name in names:
+            (hidden if name.startswith((".", "_")) else files).append(os.path.join(place, name))
+    return files, hidden
+
+
+class FileWatch(threading.Thread):
+    """Sees which files the job publishes, as it does. From then on they are whole and stay what they are."""
+
+    def __init__(self, folder):
+        super().__init__(daemon=True)
+        self.folder = folder
+        self.seen = {}  # size and rows by path
+        self.broken = []
+        self.is_ended = threading.Event()
+
+    def run(self):
+        while not self.is_ended.wait(0.2):
+            self.look()
+
+    def look(self):
+        for path in published(self.folder)[0]:
+            if path not in self.seen:
+                try:
+                    self.seen[path] = os.path.getsize(path), pyarrow.parquet.read_metadata(path).num_rows
+                except (OSError, pyarrow.ArrowException) as error:
+                    self.seen[path] = 0, 0
+                    self.broken.append(f"{path} was no whole file when it was published: {error}")
+
+    def rows(self):
+        return sum(rows for _, rows in list(self.seen.values()))
+
+    def end(self):
+        self.is_ended.set()
+        self.join()
+        self.look()
+        for path, (size, _) in self.seen.items():
+            now = os.path.getsize(path) if os.path.exists(path) else None
+            if now != size:
+                self.broken.append(f"{path} had {size} bytes when it was published, and has {now}")
+
+    def places(self):
+        """Where each row is."""
+        places = collections.defaultdict(list)
+        for path in sorted(self.seen):
+            partition = dict(part.split("=") for part in os.path.relpath(path, self.folder).split("/")[:-1])
+            for row in pyarrow.parquet.ParquetFile(path).read().to_pylist():
+                at = round((row["ts"].replace(tzinfo=None) - datetime.datetime(1970, 1, 1)) / datetime.timedelta(milliseconds=1))
+                row = partition["side"], int(partition["g"]), row["id"], row["k"], row["n"], at
+                places[row].append(os.path.relpath(path, self.folder))
+        return places
+
+
 class Process:
     """One run of the job."""
 
@@ -289,6 +380,7 @@ class Torture:
         self.arguments, self.folder = arguments, folder
         self.random = random.Random(arguments.seed)
         self.checkpoints = f"{folder}/checkpoints"
+        self.files = FileWatch(f"{folder}/files")
         self.problems = []
         self.runs = self.kills = self.gave_up = self.ended_well = 0
         self.moments = collections.Counter()
@@ -480,7 +572,7 @@ class Torture:
             future.result(30)
         sql = f"{self.folder}/job.sql"
         with open(sql, "w") as f:
-            f.write(SQL.format(interval=arguments.interval))
+            f.write(SQL.format(interval=arguments.interval, files=self.files.folder))
         # The interval is said twice: a --checkpoint-dir alone may bring one of its own.
         self.command = [arguments.flowline, "run", sql, "--kafka", bootstrap, "--checkpoint-dir", self.checkpoints,
                         "--checkpoint-interval", arguments.interval]
@@ -488,6 +580,7 @@ class Torture:
         self.feed.start()
         self.watch = Watch(bootstrap)
         self.watch.start()
+        self.files.start()
         self.process = self.start()
         self.torment(self.events())
         self.feed.end()
@@ -534,7 +627,7 @@ class Torture:
                 self.stop_in_good_order()
             self.kill()
             if self.kills % 10 == 0:
-                rows = {topic: len(records) for topic, records in self.watch.records.items()}
+                rows = {topic: len(records) for topic, records in self.watch.records.items()} | {"files": self.files.rows()}
                 self.say(f"{self.kills} kills, {self.feed.ids} rows in a topic, committed: {rows}")
             if self.random.random() < 0.2:
                 time.sleep(self.random.uniform(0, 0.5))
@@ -563,6 +656,7 @@ class Torture:
         if code:
             self.problem(f"flowline checkpoints verify: {said}")
         self.watch.end()
+        self.files.end()
         found = everything(bootstrap, SINKS)
         self.report(rows, expected, found)
 
@@ -573,9 +667,9 @@ class Torture:
             if self.process.code() is not None:
                 self.kill()
                 self.process = self.start()
-            counts = {topic: len(self.watch.records[topic]) for topic in ("windows", "pairs", "passed")}
+            counts = {topic: len(self.watch.records[topic]) for topic in APPENDED} | {"files": self.files.rows()}
             if all(counts[topic] >= len(expected[topic]) for topic in counts):
-                if last_totals(self.watch.records["totals"]) == expected["totals"]:
+                if all(last_values(topic, self.watch.records[topic]) == expected[topic] for topic in UPSERTED):
                     self.say(f"the output is complete {time.monotonic() - begun:.1f} s after the last row")
                     return
             time.sleep(0.1)
@@ -594,16 +688,21 @@ class Torture:
         self.process.end()
 
     def report(self, rows, expected, found):
-        compared = {topic: compare(topic, expected[topic], found[topic]) for topic in ("windows", "pairs", "passed")}
-        compared["totals"] = compare_totals(expected["totals"], found["totals"])
+        compared = {topic: compare(expected[topic], places_of(topic, found[topic])) for topic in APPENDED}
+        compared |= {topic: compare_upserts(topic, expected[topic], found[topic]) for topic in UPSERTED}
+        compared["files"] = compare(expected["files"], self.files.places())
+        compared["files"][1].extend(self.files.broken[:5])
         for topic in SINKS:
             # What was visible once stays so, and nothing turns up before it.
             seen = [(r.partition, r.offset) for r in self.watch.records[topic]]
             is_same = sorted(seen) == [(r.partition, r.offset) for r in found[topic]]
             if not is_same:
                 compared[topic][1].append("a reader that came along saw other records than one afterwards")
-            for example in compared[topic][1]:
+        for topic, (_, examples) in compared.items():
+            for example in examples:
                 self.problem(f"{topic}: {example}")
+        for name in saying(f"{self.folder}/logs", "changed ")[:3]:
+            self.problem(f"{name}: it is said that the SQL is not that of the checkpoint, which it is")
         inside = restarts_inside(f"{self.folder}/logs")
         latencies = [self.watch.latency(p.begun_at, p.ended_at) for p in self.lives]
         latencies = sorted(latency for latency in latencies if latency is not None)
@@ -613,13 +712,14 @@ class Torture:
         print(f"runs             {self.runs}, {self.ended_well} of them ended by SIGTERM, and {sum(inside.values())} restarts inside of them")
         for reason, count in inside.most_common(8):
             print(f"                 {count} x {reason}")
+        files, hidden = published(self.files.folder)
         print(f"rows in          {', '.join(f'{topic} {len(r)}' for topic, r in rows.items())}")
         for topic, (counts, _) in compared.items():
-            print(f"rows out         {topic:8} {counts}")
+            print(f"rows out         {topic:9} {counts}")
         if latencies:
             print(f"first new row    min {latencies[0]:.2f} s, median {statistics.median(latencies):.2f} s, "
                   f"longest {latencies[-1]:.2f} s after a start ({len(latencies)} runs came so far)")
-        print(f"files left       {left_behind} of state that no checkpoint needs")
+        print(f"files left       {left_behind} of state that no checkpoint needs, {len(hidden)} hidden beside {len(files)} published")
         print(f"time             {time.monotonic() - self.begun:.0f} s")
 
     def orphans(self):
@@ -633,29 +733,72 @@ class Torture:
         for process in (self.process, self.paused):
             if process:
                 process.end()
+        self.files.is_ended.set()
         if self.watch:
             self.watch.is_ended.set()
         if self.broker:
             self.broker.stop()
 
 
-def expectations(rows):
-    """What the job must write, from what it read."""
-    windows, totals = {}, {}
+def aggregates(rows):
+    """Count, sum of n, lowest and highest id."""
+    return len(rows), sum(row["n"] for row in rows), min(row["id"] for row in rows), max(row["id"] for row in rows)
+
+
+def window_expectations(rows):
+    """Every window but those of the last rows, which no watermark passes."""
+    windows, hops, by_key = collections.defaultdict(list), collections.defaultdict(list), collections.defaultdict(list)
     for row in rows["left"]:
-        count, total = totals.get(row["k"], (0, 0))
-        totals[row["k"]] = (count + 1, total + row["n"])
         if row["id"] >= 0:
-            at = millis(row["ts"]) // WINDOW * WINDOW
-            count, total, top = windows.get((at, row["k"]), (0, 0, -1))
-            windows[at, row["k"]] = (count + 1, total + row["n"], max(top, row["id"]))
-    by_key = collections.defaultdict(list)
+            at = millis(row["ts"])
+            windows[at // WINDOW * WINDOW, row["k"]].append(row)
+            for start in range(at // SLIDE * SLIDE, at - SIZE, -SLIDE):
+                hops[start, row["k"]].append(row)
+    for row in rows["right"]:
+        if row["id"] >= 0:
+            by_key[row["k"]].append((millis(row["ts"]), row))
+    sessions = []  # (start, end, key, rows)
+    for key, those in by_key.items():
+        end = -1
+        for at, row in sorted(those, key=lambda one: one[0]):
+            if at > end:
+                sessions.append([at, at, key, []])
+            end = sessions[-1][1] = at + GAP
+            sessions[-1][3].append(row)
+    found = {"windows": set(), "hops": set(), "sessions": set()}
+    for (at, k), those in windows.items():
+        count, total, _, top = aggregates(those)
+        found["windows"].add((at, k, count, total, top))
+    for (at, k), those in hops.items():
+        found["hops"].add((at, k, *aggregates(those)))
+    for start, end, k, those in sessions:
+        found["sessions"].add((start, end, k, *aggregates(those)[:3]))
+    return found
+
+
+def key_expectations(rows):
+    """The last value of each key."""
+    lefts, rights = collections.defaultdict(list), collections.defaultdict(list)
+    for row in rows["left"]:
+        lefts[row["k"]].append(row["n"])
+    for row in rows["right"]:
+        rights[row["k"]].append((row["id"] + row["n"], -row["id"]))
+    best = {(k, place): score for k, scores in rights.items() for place, score in enumerate(sorted(scores)[:-BEST - 1:-1], 1)}
+    return {"totals": {k: (len(ns), sum(ns)) for k, ns in lefts.items()},
+            "distincts": {k: (len(ns), len(set(ns)), sum(set(ns))) for k, ns in lefts.items()},
+            "best": best}
+
+
+def join_expectations(rows):
+    by_key, by_value = collections.defaultdict(list), collections.defaultdict(list)
     for row in rows["right"]:
         by_key[row["k"]].append((millis(row["ts"]), row["id"]))
+        by_value[row["k"], row["n"]].append(row["id"])
     for times in by_key.values():
         times.sort()
-    pairs = set()
+    pairs, joined = set(), set()
     for row in rows["left"]:
+        joined.update((row["id"], other, row["k"], row["n"]) for other in by_value.get((row["k"], row["n"]), []))
         if row["id"] < 0:
             continue
         times, at = by_key.get(row["k"], []), millis(row["ts"])
@@ -663,26 +806,38 @@ def expectations(rows):
         last = bisect.bisect_right(times, (at + WITHIN, float("inf")))
         matches = [other for _, other in times[first:last]] or [None]
         pairs.update((row["id"], other, row["k"]) for other in matches)
-    passed = {(side, row["id"], row["k"], row["n"], millis(row["ts"]))
-              for side, those in rows.items() for row in those if row["n"] % 4}
-    return {"windows": {(at, k, *values) for (at, k), values in windows.items()},
-            "pairs": pairs, "passed": passed, "totals": totals}
+    return {"pairs": pairs, "joined": joined}
+
+
+def expectations(rows):
+    """What the job must write, from what it read."""
+    every = {(side, row["id"], row["k"], row["n"], millis(row["ts"])) for side, those in rows.items() for row in those}
+    return {**window_expectations(rows), **key_expectations(rows), **join_expectations(rows),
+            "passed": {row for row in every if row[3] % 4},
+            "files": {(side, n % GROUPS, id, k, n, at) for side, id, k, n, at in every}}
 
 
 def row_of(topic, value):
     row = json.loads(value)
-    if topic == "windows":
-        return millis(row["window_start"]), row["k"], row["c"], row["s"], row["top"]
-    if topic == "pairs":
-        return row["l"], row.get("r"), row["k"]
-    return row["side"], row["id"], row["k"], row["n"], millis(row["ts"])
+    for name in ("window_start", "window_end", "ts"):
+        if name in row:
+            row[name] = millis(row[name])
+    # What is NULL may not be there.
+    names = {"windows": "window_start k c s top", "hops": "window_start k c s low top", "pairs": "l r k", "joined": "l r k n",
+             "sessions": "window_start window_end k c s low", "passed": "side id k n ts"}[topic]
+    return tuple(row.get(name) for name in names.split())
 
 
-def compare(topic, expected, records):
-    """Each row once and nothing else: counts, and examples of what is wrong."""
+def places_of(topic, records):
+    """Where each row is."""
     places = collections.defaultdict(list)
     for r in records:
         places[row_of(topic, r.value)].append(f"partition {r.partition} offset {r.offset} written {r.timestamp}")
+    return places
+
+
+def compare(expected, places):
+    """Each row once and nothing else: counts, and examples of what is wrong."""
     twice = [row for row, those in places.items() if row in expected and len(those) > 1]
     duplicates = sum(len(places[row]) - 1 for row in twice)
     missing = sorted(expected - places.keys(), key=str)
@@ -690,38 +845,50 @@ def compare(topic, expected, records):
     wrong = [f"{row} came {len(places[row])} times: {places[row][:3]}" for row in twice[:3]]
     wrong += [f"{row} is missing" for row in missing[:3]]
     wrong += [f"{row} follows from no input: {places[row][:3]}" for row in unknown[:3]]
-    return f"{len(records)}: duplicates {duplicates}, missing {len(missing)}, unexpected {len(unknown)}", wrong
+    count = sum(map(len, places.values()))
+    return f"{count}: duplicates {duplicates}, missing {len(missing)}, unexpected {len(unknown)}", wrong
 
 
-def totals_of(records):
-    for r in sorted(records):
-        if r.value is None:
-            yield r, json.loads(r.key)["k"], None
+def values_of(topic, records):
+    """Keys and values that only grow, in their order; None for a deletion."""
+    for r in sorted(records, key=lambda r: (r.partition, r.offset)):
+        key, row = json.loads(r.key), r.value and json.loads(r.value)
+        if topic == "best":
+            yield r, (key["k"], key["place"]), row and (row["score"], -row["id"])
         else:
-            row = json.loads(r.value)
-            yield r, row["k"], (row["c"], row["s"])
+            yield r, key["k"], row and tuple(row[name] for name in ("c", "d", "s") if name in row)
 
 
-def last_totals(records):
-    return {k: total for _, k, total in totals_of(list(records))}
+def last_values(topic, records):
+    return {key: value for _, key, value in values_of(topic, list(records))}
 
 
-def compare_totals(expected, records):
-    """The last one of each key is right, and on the way there they only grow."""
+def compare_upserts(topic, expected, records):
+    """The last value of each key is right, and on the way there they only grow."""
     last, places, wrong, back = {}, {}, [], 0
-    for r, k, total in totals_of(records):
+    for r, key, value in values_of(topic, records):
         place = f"partition {r.partition} offset {r.offset} written {r.timestamp}"
-        before = last.get(k)
-        if total is None or (before and total[0] < before[0]) or places.get(k, r.partition) != r.partition:
+        before = last.get(key)
+        if value is None or (before and value < before) or places.get(key, r.partition) != r.partition:
             back += 1
-            wrong.append(f"{k} goes from {before} to {total}: {place}")
-        last[k], places[k] = total, r.partition
-    missing = [k for k in expected if last.get(k) != expected[k]]
-    unknown = [k for k in last if k not in expected]
-    wrong += [f"{k} ends with {last.get(k)} instead of {expected[k]}" for k in missing[:3]]
-    wrong += [f"{k} follows from no input" for k in unknown[:3]]
+            wrong.append(f"{key} goes from {before} to {value}: {place}")
+        last[key], places[key] = value, r.partition
+    missing = [key for key in expected if last.get(key) != expected[key]]
+    unknown = [key for key in last if key not in expected]
+    wrong += [f"{key} ends with {last.get(key)} instead of {expected[key]}" for key in missing[:3]]
+    wrong += [f"{key} follows from no input" for key in unknown[:3]]
     counts = f"{len(records)}: {len(last)} keys, went back {back}, wrong in the end {len(missing)}, unexpected {len(unknown)}"
     return counts, wrong[:9]
+
+
+def saying(folder, what):
+    """The logs with a line that begins so."""
+    found = []
+    for name in sorted(os.listdir(folder)):
+        with open(f"{folder}/{name}", errors="replace") as f:
+            if any(line.startswith(what) for line in f):
+                found.append(name)
+    return found
 
 
 def restarts_inside(folder):
@@ -746,7 +913,7 @@ def main():
     parser.add_argument("--parallelism", type=int, default=2)
     parser.add_argument("--seconds-between", type=float, default=0.7, help="from a process' first checkpoint to its end, at most")
     parser.add_argument("--rate", type=float, default=150, help="rows a second into each topic")
-    parser.add_argument("--interval", default="200 ms", help="between checkpoints")
+    parser.add_argument("--interval", default="1 s", help="between checkpoints")
     parser.add_argument("--keep", action="store_true", help="leave logs, checkpoints and job behind")
     arguments = parser.parse_args()
     arguments.flowline = os.path.abspath(arguments.flowline)
