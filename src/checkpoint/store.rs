@@ -618,14 +618,13 @@ async fn write_operators(
                 tables.insert(table.to_string(), files);
             }
         }
-        if !tables.is_empty() {
-            operators.push(OperatorState {
-                id: id.clone(),
-                title: title.clone(),
-                watermark: *watermark,
-                tables,
-            });
-        }
+        // One without rows too: how far event time had come for it counts, and that it was there.
+        operators.push(OperatorState {
+            id: id.clone(),
+            title: title.clone(),
+            watermark: *watermark,
+            tables,
+        });
     }
     Ok(operators)
 }

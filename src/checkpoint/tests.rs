@@ -244,6 +244,20 @@ async fn a_table_that_has_become_empty_needs_no_files() {
 }
 
 #[tokio::test]
+async fn how_far_event_time_had_come_is_kept_without_rows_too() {
+    let mut store = Store::new().await;
+    for epoch in 1..3 {
+        let mut state = state(vec![whole(&[])]);
+        state.operators[0].watermark = Some(7);
+        let saved = store.save_state(epoch, state).await;
+        let operator = &saved.operators[0];
+        assert_eq!((operator.watermark, saved.files().count()), (Some(7), 0));
+        let location = &store.checkpoints.location;
+        assert!(load(location, operator).await.unwrap().is_empty());
+    }
+}
+
+#[tokio::test]
 async fn state_of_instances_that_have_ended_is_left_out() {
     let mut store = Store::new().await;
     store.save(1, vec![whole(&[("a", 1), ("b", 2)])]).await;
