@@ -91,6 +91,12 @@ pub trait Committer: Send + Sync {
     /// Which committers are the same one: those of equal identity in a job are asked once.
     fn identity(&self) -> String;
 
+    /// Whether it knows after a crash which epoch it committed last. Then its commits come before those of others: what they make
+    /// visible is never of an epoch that is rolled back.
+    fn remembers(&self) -> bool {
+        false
+    }
+
     /// Shuts out an earlier run of the job that may still be alive, and ends what it left open. Returns the last epoch that it
     /// committed; `None` where this end does not know or was never committed to: then the newest checkpoint holds. `earlier`: what
     /// its writers had prepared for the newest checkpoint there is.

@@ -18,7 +18,7 @@ pub struct Committing {
     pub retained: usize,
     /// The right to write.
     pub owner: Owner,
-    /// Each once, the one that knows which epoch it committed first.
+    /// Each once; those that know which epoch they committed last come first.
     pub committers: Vec<Arc<dyn Committer>>,
 }
 

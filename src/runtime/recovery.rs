@@ -64,7 +64,9 @@ fn committers(
             all.entry(identity).or_insert(committer);
         }
     }
-    Ok(all.into_values().collect())
+    let mut all: Vec<Arc<dyn Committer>> = all.into_values().collect();
+    all.sort_by_key(|committer| !committer.remembers());
+    Ok(all)
 }
 
 /// Shuts out earlier runs, finds the checkpoint that the sinks' epochs name, ends what they left open, and reads the state.
@@ -81,7 +83,7 @@ pub async fn recover(
     told: &(dyn Fn(&Changes) + Send + Sync),
 ) -> Result<Recovered> {
     let mut identities = BTreeMap::new();
-    let mut committers = committers(outside.sinks, job, &mut identities)?;
+    let committers = committers(outside.sinks, job, &mut identities)?;
     let places = outside.places().await?;
     let compare = |manifest: &Manifest| Changes::between(manifest, graph, outside.sources, &places);
     let options = &resumed(options).await?;
@@ -129,10 +131,6 @@ pub async fn recover(
             ))
             .with_help("sinks of one job can be exactly-once in one Kafka cluster only; make the others at-least-once"));
         }
-    }
-    if let Some((_, decider)) = &committed {
-        let identity = decider.identity();
-        committers.sort_by_key(|c| c.identity() != identity);
     }
     let committed = committed.map(|(epoch, _)| epoch);
     let begun = begin(&compare, options, &owner, committed, now).await?;

@@ -616,6 +616,10 @@ impl Committer for SimCommitter {
         self.sink.name.clone()
     }
 
+    fn remembers(&self) -> bool {
+        self.sink.way == Way::Topic
+    }
+
     async fn recover(&self, _earlier: &[String]) -> Result<Option<u64>> {
         self.sink.faults.delay().await;
         self.sink.fail(30)?;

@@ -289,6 +289,10 @@ impl Committer for TransactionCommitter {
         format!("kafka {}", self.0.properties.bootstrap)
     }
 
+    fn remembers(&self) -> bool {
+        true
+    }
+
     async fn recover(&self, earlier: &[String]) -> Result<Option<u64>> {
         let transaction = Arc::clone(&self.0);
         let topics = transaction
