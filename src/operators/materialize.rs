@@ -3,122 +3,75 @@
 
 use std::sync::Arc;
 
-use arrow::array::ArrayRef;
 use arrow::datatypes::SchemaRef;
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 
-use super::ranking::Ranking;
-use super::{Operator, Output};
-use crate::changelog::Batch;
+use super::rank::TopN;
+use super::ranking::{Changed, Ranking};
 use crate::error::{Error, Result};
 use crate::graph::{Conflict, Rank, RankFunction, RankTime};
-use crate::state::{StatePart, StateTtl, TableSnapshot};
-use crate::time::Watermark;
+use crate::state::StateTtl;
 
 /// Keeps all rows of every key, ranked by arrival, and shows the last or the first.
-pub struct UpsertMaterialize {
-    rows: Ranking,
-    key: Vec<String>,
+///
+/// # Errors
+/// Where a column type cannot be kept as state.
+pub fn upsert_materialize(
+    key: Vec<usize>,
     conflict: Conflict,
+    ttl: Option<StateTtl>,
+    schema: &SchemaRef,
+) -> Result<TopN> {
+    let rank = Rank {
+        function: RankFunction::RowNumber,
+        partition: key,
+        order: Vec::new(),
+        from: 1,
+        to: 1,
+        with_rank: false,
+        time: RankTime::Updating,
+        retracts: true,
+        last_first: conflict != Conflict::Nothing,
+        ttl,
+    };
+    let mut rows = TopN::new(&Arc::new(rank), schema, schema)?;
+    rows.check = (conflict == Conflict::Error).then_some(one_each);
+    Ok(rows)
 }
 
-impl UpsertMaterialize {
-    /// No keys yet.
-    ///
-    /// # Errors
-    /// Where a column type cannot be kept as state.
-    pub fn new(
-        key: Vec<usize>,
-        conflict: Conflict,
-        ttl: Option<StateTtl>,
-        schema: &SchemaRef,
-    ) -> Result<Self> {
-        let names = key.iter().map(|c| schema.field(*c).name().clone());
-        let names = names.collect();
-        let rank = Rank {
-            function: RankFunction::RowNumber,
-            partition: key,
-            order: Vec::new(),
-            from: 1,
-            to: 1,
-            with_rank: false,
-            time: RankTime::Updating,
-            retracts: true,
-            last_first: conflict != Conflict::Nothing,
-            ttl,
-        };
-        Ok(Self {
-            rows: Ranking::new(&Arc::new(rank), schema, schema)?,
-            key: names,
-            conflict,
-        })
+/// That no key has more than one row after a batch.
+fn one_each(rows: &Ranking, changed: &[Changed]) -> Result<()> {
+    let mut changed = changed.iter().map(|changed| changed.partition);
+    let Some(several) = changed.find(|key| rows.kept.list(*key).rows.len() > 1) else {
+        return Ok(());
+    };
+    let options = FormatOptions::default().with_null("NULL");
+    let mut shown = Vec::new();
+    for (name, column) in rows
+        .partition_names()
+        .zip(rows.kept.partitions.keys(&[several])?)
+    {
+        let value = ArrayFormatter::try_new(&column, &options)?;
+        shown.push(format!("{name} = {}", value.value(0)));
     }
-
-    fn conflict_error(&self, key: &[ArrayRef]) -> Result<Error> {
-        let options = FormatOptions::default().with_null("NULL");
-        let mut shown = Vec::new();
-        for (name, column) in self.key.iter().zip(key) {
-            let value = ArrayFormatter::try_new(column, &options)?;
-            shown.push(format!("{name} = {}", value.value(0)));
-        }
-        Ok(Error::data(format!(
-            "Primary key constraint violation: more than one row for the key ({}) of the sink",
-            shown.join(", ")
-        ))
-        .with_help("the INSERT says ON CONFLICT DO ERROR; DO DEDUPLICATE keeps the last row, DO NOTHING the first"))
-    }
-}
-
-impl Operator for UpsertMaterialize {
-    fn on_batch(&mut self, _port: usize, batch: Batch, out: &mut Output) -> Result<()> {
-        let changed = self.rows.apply(&batch)?;
-        if self.conflict == Conflict::Error {
-            let mut several = changed.iter().map(|changed| changed.partition);
-            if let Some(key) = several.find(|key| self.rows.kept_of(*key) > 1) {
-                return Err(self.conflict_error(&self.rows.keys(&[key])?)?);
-            }
-        }
-        if !changed.is_empty() {
-            out.batch(self.rows.difference(&changed)?);
-        }
-        self.rows.tidy(&changed)
-    }
-
-    fn on_watermark(&mut self, watermark: Watermark, out: &mut Output) -> Result<()> {
-        if let Watermark::At(time) = watermark {
-            self.rows.on_watermark(time)?;
-        }
-        out.watermark(watermark);
-        Ok(())
-    }
-
-    fn clock_period(&self) -> Option<u64> {
-        self.rows.clock_period()
-    }
-
-    fn on_clock(&mut self, now: i64, _out: &mut Output) -> Result<()> {
-        self.rows.on_clock(now)
-    }
-
-    fn snapshot(&mut self) -> Result<Vec<TableSnapshot>> {
-        self.rows.snapshot()
-    }
-
-    fn restore(&mut self, parts: Vec<StatePart>) -> Result<()> {
-        self.rows.restore(&parts)
-    }
+    Err(Error::data(format!(
+        "Primary key constraint violation: more than one row for the key ({}) of the sink",
+        shown.join(", ")
+    ))
+    .with_help("the INSERT says ON CONFLICT DO ERROR; DO DEDUPLICATE keeps the last row, DO NOTHING the first"))
 }
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::super::testing::*;
+    use super::super::{Operator, Output};
     use super::*;
 
     #[test]
     fn of_equal_rows_the_earliest_goes_and_what_is_not_there_does_not() {
         let schema = schema(&["k", "v"]);
-        let make = |conflict| UpsertMaterialize::new(vec![0], conflict, None, &schema).unwrap();
+        let make = |conflict| upsert_materialize(vec![0], conflict, None, &schema).unwrap();
         let mut first = make(Conflict::Nothing);
         let mut last = make(Conflict::Deduplicate);
         let all = || {
@@ -142,7 +95,7 @@ mod tests {
     #[test]
     fn a_second_row_of_a_key_is_an_error_where_that_is_asked_for() {
         let schema = schema(&["k", "v"]);
-        let mut op = UpsertMaterialize::new(vec![0], Conflict::Error, None, &schema).unwrap();
+        let mut op = upsert_materialize(vec![0], Conflict::Error, None, &schema).unwrap();
         feed(&mut op, 0, rows(&schema, &[[1, 5], [2, 5]]));
         let moved = weighted(rows(&schema, &[[1, 6], [1, 5]]), &[1, -1]);
         assert_eq!(

@@ -328,7 +328,7 @@ pub fn operator(
             schema,
         )?),
         Operation::UpsertMaterialize { key, conflict, ttl } => Box::new(
-            materialize::UpsertMaterialize::new(key.clone(), *conflict, *ttl, schema)?,
+            materialize::upsert_materialize(key.clone(), *conflict, *ttl, schema)?,
         ),
     }))
 }

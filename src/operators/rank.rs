@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use arrow::datatypes::SchemaRef;
 
-use super::ranking::Ranking;
+use super::ranking::{Changed, Ranking};
 use super::{Operator, Output};
 use crate::changelog::Batch;
 use crate::error::Result;
@@ -12,10 +12,15 @@ use crate::graph::Rank;
 use crate::state::{StatePart, TableSnapshot};
 use crate::time::Watermark;
 
+/// Looks at what a batch has changed, and may refuse it.
+pub type Check = fn(&Ranking, &[Changed]) -> Result<()>;
+
 /// Keeps the rows of each partition in order and shows those that rank within the limits (Flink: Rank, Deduplicate that keeps
 /// the last row, Limit). What a batch changes is emitted as the difference of what was shown before and after it.
 pub struct TopN {
     ranking: Ranking,
+    /// What must hold after each batch.
+    pub check: Option<Check>,
 }
 
 impl TopN {
@@ -26,6 +31,7 @@ impl TopN {
     pub fn new(rank: &Arc<Rank>, input: &SchemaRef, output: &SchemaRef) -> Result<Self> {
         Ok(Self {
             ranking: Ranking::new(rank, input, output)?,
+            check: None,
         })
     }
 }
@@ -33,6 +39,9 @@ impl TopN {
 impl Operator for TopN {
     fn on_batch(&mut self, _port: usize, batch: Batch, out: &mut Output) -> Result<()> {
         let changed = self.ranking.apply(&batch)?;
+        if let Some(check) = self.check {
+            check(&self.ranking, &changed)?;
+        }
         if !changed.is_empty() {
             out.batch(self.ranking.difference(&changed)?);
         }
@@ -41,22 +50,24 @@ impl Operator for TopN {
 
     fn on_watermark(&mut self, watermark: Watermark, out: &mut Output) -> Result<()> {
         if let Watermark::At(time) = watermark {
-            self.ranking.on_watermark(time)?;
+            let expired = self.ranking.kept.partitions.on_watermark(time);
+            self.ranking.give_up(expired)?;
         }
         out.watermark(watermark);
         Ok(())
     }
 
     fn clock_period(&self) -> Option<u64> {
-        self.ranking.clock_period()
+        self.ranking.kept.partitions.clock_period()
     }
 
     fn on_clock(&mut self, now: i64, _out: &mut Output) -> Result<()> {
-        self.ranking.on_clock(now)
+        let expired = self.ranking.kept.partitions.on_clock(now);
+        self.ranking.give_up(expired)
     }
 
     fn snapshot(&mut self) -> Result<Vec<TableSnapshot>> {
-        self.ranking.snapshot()
+        self.ranking.kept.snapshot()
     }
 
     fn restore(&mut self, parts: Vec<StatePart>) -> Result<()> {
@@ -108,7 +119,7 @@ mod tests {
     }
 
     fn kept(op: &TopN) -> usize {
-        op.ranking.kept()
+        op.ranking.kept.rows.all().len()
     }
 
     #[test]
@@ -167,7 +178,7 @@ mod tests {
         );
         let unknown = weighted(rows(&input(), &[[1, 9, 9], [3, 0, 0]]), &[-1, -1]);
         assert_eq!(feed(&mut op, 0, unknown), []);
-        assert_eq!(op.ranking.partitions().len(), 1);
+        assert_eq!(op.ranking.kept.partitions.all().len(), 1);
     }
 
     #[test]

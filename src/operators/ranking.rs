@@ -14,7 +14,7 @@ use super::ordered_rows::{Incoming, List, OrderedRows, Place, SortKey};
 use crate::changelog::{Batch, take_rows};
 use crate::error::{Error, Result};
 use crate::graph::{Rank, RankFunction, RankTime};
-use crate::state::{Slot, StatePart, TableSnapshot};
+use crate::state::{Slot, StatePart};
 
 /// A partition that a batch changes.
 pub struct Changed {
@@ -40,7 +40,8 @@ pub struct Ranking {
     rank: Arc<Rank>,
     output: SchemaRef,
     // State.
-    kept: OrderedRows,
+    /// The rows that may be shown, now or once others have gone.
+    pub kept: OrderedRows,
     /// By partition how many rows have each sort key; kept for RANK and DENSE_RANK.
     ties: Vec<BTreeMap<SortKey, u64>>,
     // Of the last batch.
@@ -370,44 +371,22 @@ impl Ranking {
         }
     }
 
-    /// How often the clock must be told, in milliseconds; `None` where it plays no part.
-    pub fn clock_period(&self) -> Option<u64> {
-        self.kept.partitions.clock_period()
-    }
-
-    /// The watermark moved to `time`: gives up partitions by it.
+    /// Gives up partitions that have expired.
     ///
     /// # Errors
     /// As [`Ranking::forget`].
-    pub fn on_watermark(&mut self, time: i64) -> Result<()> {
-        let mut expired = self.kept.partitions.on_watermark(time).into_iter();
+    pub fn give_up(&mut self, expired: Vec<Slot>) -> Result<()> {
+        let mut expired = expired.into_iter();
         expired.try_for_each(|partition| self.forget(partition))
     }
 
-    /// The clock is at `time`: gives up partitions by it.
-    ///
-    /// # Errors
-    /// As [`Ranking::forget`].
-    pub fn on_clock(&mut self, time: i64) -> Result<()> {
-        let mut expired = self.kept.partitions.on_clock(time).into_iter();
-        expired.try_for_each(|partition| self.forget(partition))
-    }
-
-    /// The state, as [`OrderedRows::snapshot`].
-    ///
-    /// # Errors
-    /// Where rows cannot be given as columns (a bug).
-    pub fn snapshot(&mut self) -> Result<Vec<TableSnapshot>> {
-        self.kept.snapshot()
-    }
-
-    /// Takes state of [`Ranking::snapshot`].
+    /// Takes state of [`OrderedRows::snapshot`].
     ///
     /// # Errors
     /// Where the state is of other rows.
     pub fn restore(&mut self, parts: &[StatePart]) -> Result<()> {
         self.kept.restore(parts)?;
-        for partition in self.partitions() {
+        for partition in self.kept.partitions.all() {
             let rows = self.kept.list(partition).rows.keys();
             let orders: Vec<SortKey> = rows.map(|(order, _)| order.clone()).collect();
             orders.iter().for_each(|order| self.tie(partition, order));
@@ -415,28 +394,10 @@ impl Ranking {
         Ok(())
     }
 
-    /// Number of rows kept.
-    #[cfg(test)]
-    pub fn kept(&self) -> usize {
-        self.kept.rows.all().len()
-    }
-
-    /// Number of rows of a partition.
-    pub fn kept_of(&self, partition: Slot) -> usize {
-        self.kept.list(partition).rows.len()
-    }
-
-    /// The columns partitions are by.
-    ///
-    /// # Errors
-    /// Where Arrow refuses them (a bug).
-    pub fn keys(&self, partitions: &[Slot]) -> Result<Vec<ArrayRef>> {
-        self.kept.partitions.keys(partitions)
-    }
-
-    /// The partitions that there are.
-    pub fn partitions(&self) -> Vec<Slot> {
-        self.kept.partitions.all()
+    /// The names of the columns that partitions are by.
+    pub fn partition_names(&self) -> impl Iterator<Item = &String> {
+        let columns = self.rank.partition.iter();
+        columns.map(|column| self.output.field(*column).name())
     }
 
     /// The values of a column of the input that partitions are by.
@@ -445,7 +406,7 @@ impl Ranking {
     /// Where they are not by it (a bug).
     pub fn partition_values(&self, column: usize, partitions: &[Slot]) -> Result<ArrayRef> {
         let at = self.rank.partition.iter().position(|c| *c == column);
-        let column = at.and_then(|at| Some(self.keys(partitions).ok()?.remove(at)));
+        let column = at.and_then(|at| Some(self.kept.partitions.keys(partitions).ok()?.remove(at)));
         column.ok_or_else(|| Error::internal("a column that is not of the partition"))
     }
 }

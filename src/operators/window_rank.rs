@@ -96,12 +96,12 @@ impl Operator for WindowRank {
     }
 
     fn snapshot(&mut self) -> Result<Vec<TableSnapshot>> {
-        self.ranking.snapshot()
+        self.ranking.kept.snapshot()
     }
 
     fn restore(&mut self, parts: Vec<StatePart>) -> Result<()> {
         self.ranking.restore(&parts)?;
-        let partitions = self.ranking.partitions();
+        let partitions = self.ranking.kept.partitions.all();
         self.open(&partitions)
     }
 }
