@@ -12,7 +12,7 @@ use twox_hash::XxHash3_64;
 use crate::error::{Error, Result};
 use crate::state::{KeyGroups, StateChanges, StatePart};
 
-/// The key group of a row, behind its columns.
+/// The key group of a row, after its columns.
 const KEY_GROUP: &str = "__key_group";
 /// True for a key without rows any more: of its row only the key columns count. Only in files of changes.
 const GONE: &str = "__gone";

@@ -79,7 +79,7 @@ pub struct SavepointId {
 pub struct PartitionPosition {
     /// The partition.
     pub partition: String,
-    /// The connector's position behind the last row.
+    /// The connector's position after the last row.
     pub position: String,
     /// Its watermark, in milliseconds since the epoch.
     pub watermark: Option<i64>,

@@ -12,7 +12,7 @@ pub struct Args {
     /// SQL files and folders; a folder as `run` takes it, - is standard input
     #[arg(value_name = "PATH")]
     paths: Vec<PathBuf>,
-    /// SQL to explain, behind the files
+    /// SQL to explain, after the files
     #[arg(short, value_name = "SQL")]
     execute: Vec<String>,
     /// Also DataFusion's plans, as bound and as optimised

@@ -31,7 +31,7 @@ pub struct Args {
     /// SQL files and folders, in this order; - is standard input
     #[arg(value_name = "PATH")]
     paths: Vec<PathBuf>,
-    /// SQL to run, behind the files
+    /// SQL to run, after the files
     #[arg(short, value_name = "SQL")]
     execute: Vec<String>,
     /// Write nothing to the declared sinks; write the changelog and the final rows of each to DIR

@@ -104,7 +104,7 @@ pub trait SourceReader: Send {
         Vec::new()
     }
 
-    /// For each partition of this reader where to go on: behind the last row returned. Also of partitions that have ended.
+    /// For each partition of this reader where to go on: after the last row returned. Also of partitions that have ended.
     fn positions(&self) -> Vec<(Arc<str>, String)>;
 }
 

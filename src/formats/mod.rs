@@ -188,7 +188,7 @@ pub fn decode_each(decoder: &mut dyn Decoder, payloads: &[&[u8]]) -> Result<Deco
 /// Finds the records of a file or stream of bytes.
 pub trait Framer: Send {
     /// Appends the byte range of each whole record at the front of `buffer` to `frames` and returns how many bytes were
-    /// used up; the rest is passed in again, with more behind it. `at_end`: no more bytes follow, so the rest is a record.
+    /// used up; the rest is passed in again, with more after it. `at_end`: no more bytes follow, so the rest is a record.
     fn frames(&self, buffer: &[u8], at_end: bool, frames: &mut Vec<Range<usize>>) -> usize;
 }
 

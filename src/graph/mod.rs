@@ -144,7 +144,7 @@ pub enum Operation {
     Calc(Vec<CalcStep>),
     /// Emits each row once per list of expressions (grouping sets).
     Expand(Vec<Vec<Arc<dyn PhysicalExpr>>>),
-    /// Gives every row the windows it falls into: columns window_start, window_end, window_time behind its own.
+    /// Gives every row the windows it falls into: columns window_start, window_end, window_time after its own.
     WindowAssign {
         /// The windows.
         windows: WindowSpec,

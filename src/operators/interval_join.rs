@@ -92,8 +92,8 @@ pub struct IntervalJoin {
     watermark: Millis,
 }
 
-/// What is known of each row besides its values: the watermark of its source partition, where it was behind it; and in an outer
-/// join whether it has a match. No column of a query can have such a name.
+/// The extra columns of each row: for a late row, the watermark of its source partition; in an outer join, whether the row has a
+/// match. No column of a query can have such a name.
 const BEHIND: &str = "__behind";
 const MATCHED: &str = "__matched";
 

@@ -31,6 +31,7 @@ mod over_partitions;
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod over_tests;
+mod over_work;
 mod rank;
 mod ranking;
 #[cfg(test)]

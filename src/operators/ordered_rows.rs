@@ -78,7 +78,7 @@ impl Incoming {
 }
 
 impl OrderedRows {
-    /// None yet. `retracts`: rows may go; `more`: columns that rows have behind those of the input.
+    /// None yet. `retracts`: rows may go; `more`: columns that rows have after those of the input.
     ///
     /// # Errors
     /// Where a column type has no order or cannot be kept as state.

@@ -11,7 +11,7 @@ use datafusion::logical_expr::Accumulator;
 use flowline_udfs::{Before, Moves};
 use hashbrown::HashSet;
 
-use super::over_frame::Work;
+use super::over_work::Work;
 use crate::error::{Error, Result};
 use crate::graph::AggregateCall;
 

@@ -10,7 +10,7 @@ use arrow::compute::unary;
 use arrow::datatypes::{ArrowNativeTypeOp, ArrowPrimitiveType, DataType, Float32Type, Float64Type};
 use arrow::row::{RowConverter, SortField};
 
-use super::over_frame::Work;
+use super::over_work::Work;
 use crate::error::{Error, Result};
 use crate::state::Slot;
 

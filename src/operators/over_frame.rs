@@ -13,13 +13,14 @@ use datafusion::common::ScalarValue;
 use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_expr::expressions::Column;
 use datafusion::physical_expr_common::physical_expr::is_volatile;
-use flowline_udfs::{Before, FrameFunction, Moves, Segment, Step, frame_function};
+use flowline_udfs::{Before, FrameFunction, Moves, frame_function};
 use hashbrown::HashSet;
 
 use super::distinct::Shared;
 use super::evaluate;
 use super::over_accumulate::{accumulate, accumulator, whole};
 use super::over_extremes::{Extremes, extremes};
+use super::over_work::Work;
 use crate::error::{Error, Result};
 use crate::graph::{AggregateCall, Frame, Over, OverFunction, RankFunction};
 use crate::state::Slot;
@@ -67,28 +68,6 @@ enum Kind {
     /// How many rows back, and the argument that stands where there is none.
     Lag(usize, Option<usize>),
     Rank(RankFunction),
-}
-
-/// Rows in order, and how they go through frames.
-#[derive(Default)]
-pub struct Work {
-    /// The arguments of all rows. Those of a partition lie together: rows that were there before, as far as they are needed, then
-    /// those whose results are computed.
-    pub arguments: Vec<ArrayRef>,
-    /// Steps of the same partition.
-    pub segments: Vec<Segment>,
-    /// The partition of each segment, and where its rows begin.
-    pub partitions: Vec<Slot>,
-    /// Where the rows of the segment's partition begin.
-    pub firsts: Vec<usize>,
-    /// From row to row, or from peers to peers.
-    pub steps: Vec<Step>,
-    /// For each step: its rows are equal in order to those before.
-    pub tied: Vec<bool>,
-    /// The numbers that rows have in their partition; only where rows leave.
-    pub numbers: Vec<i64>,
-    /// Of DISTINCT calls, by list of arguments and filter: the rows with which values go, and come.
-    pub distinct: Vec<Vec<[BooleanArray; 2]>>,
 }
 
 impl Calls {

@@ -9,8 +9,7 @@ use arrow::compute::take;
 use arrow::datatypes::{DataType, Field, FieldRef, Int64Type, Schema};
 
 use super::ordered_rows::Place;
-use super::over_frame::Work;
-use super::updating_over::Changed;
+use super::over_work::Work;
 use crate::error::Result;
 use crate::state::{Slot, Table};
 
@@ -79,27 +78,24 @@ impl Marks {
         self.table.all().len()
     }
 
-    /// Keeps what calls have accumulated up to rows that the batch may have changed. `marks`: the segments that end with them, and
-    /// the rows; `after`: what is known after each segment.
+    /// Keeps what calls have accumulated up to rows that the batch may have changed: of each partition those from a place on.
+    /// `marks`: the segments that end with them, and the rows; `after`: what is known after each segment.
     ///
     /// # Errors
     /// Where the state has no room.
-    pub fn renew(
+    pub fn renew<'a>(
         &mut self,
-        changed: &[Changed],
+        changed: impl Iterator<Item = (Slot, Option<&'a Place>)> + Clone,
         work: &Work,
         marks: &[(usize, usize)],
         after: &[ArrayRef],
         place: impl Fn(usize) -> Place,
     ) -> Result<()> {
-        for Changed {
-            partition, from, ..
-        } in changed
-        {
-            let slots = self.places.len().max(*partition as usize + 1);
+        for (partition, from) in changed.clone() {
+            let slots = self.places.len().max(partition as usize + 1);
             self.places.resize_with(slots, BTreeMap::new);
-            let marks = &mut self.places[*partition as usize];
-            let old = from.as_ref().map(|from| marks.split_off(from));
+            let marks = &mut self.places[partition as usize];
+            let old = from.map(|from| marks.split_off(from));
             for (_, slot) in old.into_iter().flatten().map(|(_, mark)| mark) {
                 self.table.remove(slot)?;
             }
@@ -128,13 +124,13 @@ impl Marks {
     }
 
     /// Takes away marks that have others close by: rows that come one after the other each leave one.
-    fn thin_out(&mut self, changed: &[Changed]) -> Result<()> {
-        for Changed {
-            partition, from, ..
-        } in changed
-        {
+    fn thin_out<'a>(
+        &mut self,
+        changed: impl Iterator<Item = (Slot, Option<&'a Place>)>,
+    ) -> Result<()> {
+        for (partition, from) in changed {
             let Some(from) = from else { continue };
-            let marks = &mut self.places[*partition as usize];
+            let marks = &mut self.places[partition as usize];
             let mut earlier = marks.range(..from).rev();
             let Some((place, (_, slot))) = earlier.next() else {
                 continue;

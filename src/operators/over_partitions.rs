@@ -10,7 +10,8 @@ use arrow::datatypes::{DataType, Field, FieldRef, Int64Type, Schema};
 use flowline_udfs::{Before, Segment, Step};
 
 use super::distinct::Distinct;
-use super::over_frame::{Calls, Work};
+use super::over_frame::Calls;
+use super::over_work::Work;
 use crate::changelog::{Batch, take_rows};
 use crate::error::Result;
 use crate::graph::{AggregateInput, Frame, Over};

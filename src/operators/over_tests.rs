@@ -161,7 +161,7 @@ fn from_scratch(over: &Over, rows: &[Numbers], by: usize) -> Folded {
 
 type Row = (Option<i64>, Option<i64>, i64, bool, Option<usize>);
 
-/// Key, value, time, whether one that is there goes instead, and whether the job is started again behind it.
+/// Key, value, time, whether an existing row is retracted instead, and whether the job restarts afterwards.
 fn some_rows(most: usize) -> impl Strategy<Value = Vec<Row>> {
     let row = (
         proptest::option::weighted(0.9, 0i64..3),

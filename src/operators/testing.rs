@@ -151,7 +151,7 @@ fn plain(out: &Output) -> Vec<(Vec<i64>, i64)> {
     batches(out).flat_map(numbers).map(row).collect()
 }
 
-/// Instances of an operator, and what their snapshots gave. One is taken behind every second batch.
+/// Instances of an operator, and what their snapshots gave. One is taken after every second batch.
 pub struct Instances<T> {
     /// The instances.
     pub all: Vec<T>,

@@ -10,8 +10,9 @@ use hashbrown::{HashMap, HashSet};
 
 use super::changed::{Shown, consolidated, difference};
 use super::ordered_rows::{List, OrderedRows, Place};
-use super::over_frame::{Calls, Work};
+use super::over_frame::Calls;
 use super::over_marks::{APART, Marks};
+use super::over_work::Work;
 use super::sort_order::SortKeys;
 use super::{Operator, Output};
 use crate::changelog::{Batch, take_rows};
@@ -37,11 +38,11 @@ pub struct UpdatingOver {
 }
 
 /// A partition that a batch changes.
-pub struct Changed {
+struct Changed {
     /// The partition.
-    pub partition: Slot,
+    partition: Slot,
     /// The first place at which anything changes.
-    pub from: Option<Place>,
+    from: Option<Place>,
     /// The rows that were there from that place on: the last ones first, in pieces.
     before: Vec<Vec<Slot>>,
 }
@@ -294,7 +295,8 @@ impl UpdatingOver {
         let (results, after) = self.calls.run(&work, &states)?;
         let numbers = rows.column(self.width).as_primitive::<Int64Type>();
         let place = |row: usize| (orders.get(row).into(), numbers.value(row));
-        self.marks.renew(changed, &work, &marks, &after, place)?;
+        let from = changed.iter().map(|c| (c.partition, c.from.as_ref()));
+        self.marks.renew(from, &work, &marks, &after, place)?;
         let mut columns = entered.columns().to_vec();
         columns.extend(results);
         let rows = RecordBatch::try_new(Arc::clone(&self.schema), columns).map_err(|e| {

@@ -68,7 +68,7 @@ impl WatermarkRule {
             ))
             .with_help(format!(
                 "RowTime field should not be null: keep such rows out before the watermark, for example with a computed \
-                 column COALESCE(`{}`, TIMESTAMP '1970-01-01 00:00:00'), and filter them away behind it",
+                 column COALESCE(`{}`, TIMESTAMP '1970-01-01 00:00:00'), and filter them away after it",
                 self.name
             )));
         }

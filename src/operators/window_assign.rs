@@ -22,7 +22,7 @@ pub struct WindowAssign {
 }
 
 impl WindowAssign {
-    /// Windows over the time column `time`, or slices; `schema` is the input's with the three columns behind it.
+    /// Assigns windows, or slices, by the time column `time`. `schema` is the input schema followed by the three window columns.
     pub fn new(windows: WindowSpec, time: usize, by_slices: bool, schema: SchemaRef) -> Self {
         Self {
             windows,
@@ -78,7 +78,7 @@ impl Operator for WindowAssign {
     }
 }
 
-/// The rows with window_start, window_end and window_time behind them, as `schema` says.
+/// The rows with window_start, window_end and window_time after them, as `schema` says.
 pub(super) fn with_windows(
     rows: &RecordBatch,
     starts: Vec<i64>,

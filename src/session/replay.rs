@@ -23,7 +23,7 @@ pub enum Place {
 /// What is replayed, and into what.
 #[derive(Debug, Clone)]
 pub struct Replay {
-    /// The first record, and behind the last one; `None`: as the tables say.
+    /// The first record, and after the last one; `None`: as the tables say.
     pub range: Option<(Place, Place)>,
     /// Tables whose rows go into another table, or to another topic or path.
     pub into: BTreeMap<String, String>,

@@ -279,7 +279,7 @@ pub struct Insert {
     pub query: Box<Query>,
     /// ON CONFLICT (Flink 2.3).
     pub on_conflict: Option<Spanned<ConflictAction>>,
-    /// Options of a `/*+ OPTIONS('k'='v') */` hint behind the sink's name.
+    /// Options of a `/*+ OPTIONS('k'='v') */` hint after the sink's name.
     pub hint_options: Vec<TableOption>,
 }
 

@@ -208,7 +208,7 @@ fn table_elements(
     }
     loop {
         if let Err(error) = table_element(parser, elements, errors) {
-            // Every mistake of the list is wanted, so go on behind the next comma of this list.
+            // Every mistake of the list is wanted, so go on after the next comma of this list.
             errors.push(error);
             skip_element(parser);
         }

@@ -15,10 +15,10 @@ use super::{precedence, special};
 /// has no syntax for is parsed in the hooks and encoded in its AST like this:
 ///
 /// * A table argument `TABLE x` is `Expr::Subquery` of `SELECT * FROM x`; `TABLE x PARTITION BY a, b` (also in
-///   parentheses, also behind a subquery) has the keys in that `Select.distribute_by`. `table_argument` reads both.
+///   parentheses, also after a subquery) has the keys in that `Select.distribute_by`. `table_argument` reads both.
 /// * `FROM TABLE(f(...))` is `TableFactor::TableFunction`, `FROM f(...)` (also UNNEST) is `TableFactor::Table` with
 ///   `args`, `LATERAL TABLE(f(...))` is `TableFactor::Function` named TABLE around the call; `table_function_call` reads all three.
-/// * `/*+ OPTIONS('k'='v') */` behind a table is `OPTIONS('k' = 'v')` in `TableFactor::Table.with_hints`.
+/// * `/*+ OPTIONS('k'='v') */` after a table is `OPTIONS('k' = 'v')` in `TableFactor::Table.with_hints`.
 /// * `PATTERN (...) WITHIN i` is one more symbol in the DEFINE list; `match_within` finds it.
 /// * Intervals: see the module `interval`. Types in CAST and TRY_CAST: see the module `types`.
 /// * `MAP[k, v, ...]` is `Expr::Map`. `MODEL m` as an argument is the function call `MODEL(m)`.

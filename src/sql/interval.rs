@@ -82,7 +82,7 @@ pub(super) fn interval(parser: &mut Parser) -> Result<Expr, ParserError> {
         ));
     };
     let bad = || {
-        let help = "the number goes in the quotes and the unit behind them: INTERVAL '5' MINUTE, \
+        let help = "the number goes in the quotes and the unit after them: INTERVAL '5' MINUTE, \
                     INTERVAL '1 02:03:04' DAY TO SECOND, INTERVAL '1-2' YEAR TO MONTH";
         fail(
             literal.span,

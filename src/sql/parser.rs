@@ -499,7 +499,7 @@ fn insert(parser: &mut Parser) -> Parsed<Insert> {
     })
 }
 
-/// The OPTIONS hint behind the table of an INSERT, rewritten to `@ OPTIONS (...)`.
+/// The OPTIONS hint after the table of an INSERT, rewritten to `@ OPTIONS (...)`.
 fn hint(parser: &mut Parser) -> Parsed<Vec<TableOption>> {
     if !parser.consume_token(&Token::AtSign) {
         return Ok(Vec::new());

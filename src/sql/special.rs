@@ -143,7 +143,7 @@ pub(super) fn infix(parser: &mut Parser, left: &Expr) -> Parsed<Option<Expr>> {
         let test = call("IS_JSON", span, vec![left.clone(), text(kind, span)]);
         return Ok(Some(negate(negated, test)));
     }
-    // sqlparser takes everything behind FROM, also what AND and OR add.
+    // sqlparser takes everything after FROM, also what AND and OR add.
     let distinct = peek_words(parser, &["IS", "DISTINCT", "FROM"]);
     if distinct || peek_words(parser, &["IS", "NOT", "DISTINCT", "FROM"]) {
         ["IS", "NOT", "DISTINCT", "FROM"].iter().for_each(|w| {
@@ -415,7 +415,7 @@ fn subquery(parser: &mut Parser) -> Parsed<Expr> {
     Ok(select_all(open, factor, partition_by))
 }
 
-/// `PARTITION BY a, b` behind a table argument: the names up to the next argument.
+/// `PARTITION BY a, b` after a table argument: the names up to the next argument.
 fn partition_by(parser: &mut Parser) -> Parsed<Vec<Expr>> {
     let mut keys = Vec::new();
     if eat(parser, &["PARTITION", "BY"]) {
@@ -444,7 +444,7 @@ fn partition_by(parser: &mut Parser) -> Parsed<Vec<Expr>> {
     Ok(keys)
 }
 
-/// True if the item behind the comma is one more key: a plain name and nothing else.
+/// True if the item after the comma is one more key: a plain name and nothing else.
 fn is_partition_key(parser: &Parser) -> bool {
     let is_name = match &parser.peek_nth_token_ref(1).token {
         Token::Word(word) => word.quote_style.is_some() || !is_reserved(&word.value),

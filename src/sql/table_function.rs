@@ -158,7 +158,7 @@ pub fn descriptor_columns(expr: &Expr) -> Option<Vec<&Ident>> {
         .collect()
 }
 
-/// The options of a `/*+ OPTIONS('k'='v', ...) */` hint behind a table's name in FROM; empty without a hint.
+/// The options of a `/*+ OPTIONS('k'='v', ...) */` hint after a table's name in FROM; empty without a hint.
 pub fn table_options_hint(factor: &TableFactor) -> Result<Vec<TableOption>, String> {
     let TableFactor::Table { with_hints, .. } = factor else {
         return Ok(Vec::new());

@@ -21,7 +21,7 @@ pub(super) struct Segment {
     pub tokens: Vec<TokenWithSpan>,
     /// From the first to the last token.
     pub span: Span,
-    /// Where it ends: the semicolon, or an empty place behind the last token.
+    /// Where it ends: the semicolon, or an empty place after the last token.
     pub end: Span,
     /// A mistake was already found in it.
     pub faulty: bool,
@@ -454,13 +454,13 @@ fn within(mut tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
 }
 
 /// `t /*+ OPTIONS('k'='v') */ [FOR SYSTEM_TIME ...] [AS x]` becomes `t [FOR ...] [AS x] WITH (OPTIONS('k'='v'))`;
-/// behind the target of an INSERT it becomes `@ OPTIONS('k'='v')`.
+/// after the target of an INSERT it becomes `@ OPTIONS('k'='v')`.
 fn hints(tokens: Vec<TokenWithSpan>, failures: &mut Vec<Failure>) -> Vec<TokenWithSpan> {
     let is_hint = |t: &TokenWithSpan| matches!(&t.token, Token::Whitespace(Whitespace::MultiLineComment(c)) if c.starts_with('+'));
     if !tokens.iter().any(is_hint) {
         return tokens;
     }
-    // From the last to the first, so that what is parsed behind a hint is already free of hints.
+    // From the last to the first, so that what is parsed after a hint is already free of hints.
     let mut out = tokens;
     let mut i = out.len();
     while i > 0 {
@@ -525,7 +525,7 @@ fn hints(tokens: Vec<TokenWithSpan>, failures: &mut Vec<Failure>) -> Vec<TokenWi
     out
 }
 
-/// What table a hint stands behind.
+/// What table a hint stands after.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum HintPlace {
     /// The target of an INSERT.

@@ -53,7 +53,7 @@ const TYPE_WORDS: &[&str] = &[
     "ROW",
 ];
 
-/// Reads a data type as Flink writes it, up to the token behind it.
+/// Reads a data type as Flink writes it, up to the token after it.
 pub fn parse_data_type(parser: &mut Parser) -> Result<SqlType, ParserError> {
     let mut reader = TypeReader {
         parser,

@@ -151,7 +151,7 @@ pub(super) fn refused(parser: &Parser, word: &str, span: Span) -> ParserError {
         ),
         ("DELETE", _) => (
             "DELETE".into(),
-            "rows leave a table when the query behind it retracts them",
+            "rows leave a table when the query after it retracts them",
         ),
         ("TRUNCATE", _) => (
             "TRUNCATE TABLE".into(),

@@ -148,7 +148,7 @@ impl Pages {
         }
     }
 
-    /// A new page behind the others.
+    /// A new page after the others.
     pub fn add_page(&mut self) {
         self.pages.push(Held::Own(Page {
             keys: Bytes::default(),

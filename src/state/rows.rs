@@ -7,7 +7,7 @@ use arrow::datatypes::{DataType, Field, Int64Type, Schema};
 
 use crate::error::{Error, Result};
 
-/// Rows with a column of whole numbers behind their own: such as when each was last written.
+/// Rows with a column of whole numbers after their own: such as when each was last written.
 ///
 /// # Errors
 /// Where there are not as many numbers as rows.

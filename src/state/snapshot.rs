@@ -6,9 +6,11 @@ use arrow::compute::take_record_batch;
 use super::columns::Bytes;
 use super::key_groups::{KeyGroups, KeyHasher, instance_of};
 use super::pages::{Pages, Slot};
-use super::table::WRITTEN;
 use super::with_numbers;
 use crate::error::Result;
+
+/// The column of a snapshot that says when a row was last written. No column of a query can have such a name before it.
+pub(super) const WRITTEN: &str = "__written";
 
 /// A part of an operator's state: rows, each with the key group it belongs to.
 #[derive(Debug, Clone)]

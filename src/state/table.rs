@@ -14,7 +14,7 @@ use twox_hash::XxHash3_64;
 
 use super::key_groups::{KEY_GROUPS, KeyGroups, KeyHasher, key_group};
 use super::pages::{Layout, PAGE, Pages, Slot, place};
-use super::snapshot::{SharedRows, StatePart, TableChanges, TableRows, TableSnapshot};
+use super::snapshot::{SharedRows, StatePart, TableChanges, TableRows, TableSnapshot, WRITTEN};
 use super::ttl::StateTtl;
 use crate::error::{Error, Result};
 
@@ -32,9 +32,6 @@ const IN_TURN: u16 = 2;
 
 /// The key group of a slot is not known.
 const UNKNOWN: u8 = u8::MAX;
-
-/// The column of a snapshot that says when a row was last written. No column of a query can have such a name before it.
-pub(super) const WRITTEN: &str = "__written";
 
 const LIVE: u8 = 1;
 /// It changed since the last snapshot.

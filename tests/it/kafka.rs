@@ -756,7 +756,7 @@ fn debezium_events_are_read_and_written() {
     assert_eq!(there, [json!({"b": "x", "s": 2}).to_string()]);
 }
 
-/// Ten events a minute give results although nothing comes behind them.
+/// Ten events a minute give results although nothing comes after them.
 #[test]
 fn a_quiet_topic_closes_its_windows_by_the_clock() {
     let case = Case::new("quiet", 3);

@@ -409,7 +409,7 @@ pub(crate) fn maps(
     )?))
 }
 
-/// Array arguments, their elements one behind the other.
+/// Array arguments, their elements one after the other.
 struct Lists {
     elements: ArrayRef,
     /// Each with the place of its first element.
@@ -525,7 +525,7 @@ fn taken(
     Ok(take(elements, &indices, None)?)
 }
 
-/// The elements of an array and those of the argument behind it, to be compared.
+/// The elements of an array and those of the argument after it, to be compared.
 struct Elements {
     list: Rows,
     argument: Rows,

@@ -136,7 +136,7 @@ fn unhex(text: &str) -> Option<Vec<u8>> {
     Some(std::iter::repeat_n(0, odd).chain(pairs).collect())
 }
 
-/// None where a `%` has no two digits behind it. Bytes that are no UTF-8 become U+FFFD.
+/// None where a `%` has no two digits after it. Bytes that are no UTF-8 become U+FFFD.
 fn url_decoded(text: &str) -> Option<String> {
     let mut out = Vec::new();
     let bytes = text.as_bytes();

@@ -87,7 +87,7 @@ fn scalar_text<'a>(scalars: &[Option<&'a ScalarValue>], at: usize) -> Option<&'a
     scalars.get(at).copied().flatten()?.try_as_str().flatten()
 }
 
-/// The type behind RETURNING of JSON_VALUE: the four that Flink takes.
+/// The type after RETURNING of JSON_VALUE: the four that Flink takes.
 fn value_type(returning: Option<&str>) -> Result<DataType> {
     let name = returning.map_or("STRING", |r| r.trim_start_matches("RETURNING").trim());
     let bare = name.split('(').next().unwrap_or(name).trim();
@@ -102,7 +102,7 @@ fn value_type(returning: Option<&str>) -> Result<DataType> {
     }
 }
 
-/// The type behind RETURNING of JSON_QUERY.
+/// The type after RETURNING of JSON_QUERY.
 fn query_type(returning: Option<&str>) -> Result<DataType> {
     let name = returning.map_or("STRING", |r| r.trim_start_matches("RETURNING").trim());
     let upper = name.to_uppercase();

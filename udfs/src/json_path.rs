@@ -163,7 +163,7 @@ fn at<'a, 'j>(values: &'a [Json<'j>], index: i64) -> Option<&'a Json<'j>> {
 fn step(text: &str) -> Result<Option<(Step, usize)>> {
     if let Some(rest) = text.strip_prefix("..") {
         let goes_on = !rest.is_empty() && !rest.starts_with('.');
-        // The dot of the step behind it, or none before a bracket.
+        // The dot of the step after it, or none before a bracket.
         let width = if rest.starts_with('[') { 2 } else { 1 };
         return Ok(goes_on.then_some((Step::Deep, width)));
     }

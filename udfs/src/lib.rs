@@ -22,6 +22,7 @@ mod exact_distinct;
 mod exact_kinds;
 mod extremes;
 mod floats;
+mod frame_functions;
 mod frames;
 mod function;
 #[cfg(test)]
@@ -72,7 +73,8 @@ use datafusion::execution::SessionStateDefaults;
 use datafusion::logical_expr::{AggregateUDF, ScalarUDF, WindowUDF};
 
 pub use floats::Comparison;
-pub use frames::{Before, FrameFunction, Moves, Segment, Step, frame_function};
+pub use frame_functions::frame_function;
+pub use frames::{Before, FrameFunction, Moves, Segment, Step};
 pub use integers::Checked;
 
 /// The functions by file.

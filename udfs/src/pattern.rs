@@ -32,7 +32,7 @@ enum Item {
     Field {
         letter: char,
         width: usize,
-        /// Digits that the fields right behind it need.
+        /// Digits that the fields right after it need.
         reserve: usize,
     },
     Optional(Vec<Item>),

@@ -2,12 +2,12 @@
 
 use crate::decimal::Rounding;
 
-/// To so many places behind the point, half away from zero.
+/// To so many places after the point, half away from zero.
 pub(crate) fn round_double(value: f64, places: i64) -> f64 {
     fast(value, places, Rounding::HalfUp).unwrap_or_else(|| by_digits(value, places, true))
 }
 
-/// To so many places behind the point, toward zero.
+/// To so many places after the point, toward zero.
 pub(crate) fn truncate_double(value: f64, places: i64) -> f64 {
     fast(value, places, Rounding::Down).unwrap_or_else(|| by_digits(value, places, false))
 }

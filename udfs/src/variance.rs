@@ -86,7 +86,7 @@ impl Spread {
         }
     }
 
-    /// The type of the argument; of a DECIMAL, that with 38 digits and six or more behind the point.
+    /// The type of the argument; of a DECIMAL, that with 38 digits and six or more after the point.
     pub fn result_type(self, types: &[DataType]) -> Result<DataType> {
         match types {
             [DataType::Decimal128(_, scale)] => Ok(DataType::Decimal128(38, (*scale).max(6))),
@@ -261,7 +261,7 @@ fn shifted(value: Twofold, digits: i32) -> Twofold {
     if digits >= 0 {
         return value.multiply(power(digits));
     }
-    // A DECIMAL squared may have up to 76 digits behind the point.
+    // A DECIMAL squared may have up to 76 digits after the point.
     let first = digits.abs().min(38);
     value
         .divide(power(first))

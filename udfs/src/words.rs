@@ -214,7 +214,7 @@ fn str_to_map(call: &Call) -> Result<ArrayRef> {
 }
 
 /// Puts a text over a part of another, from a place on, for a length or its own. Outside of the text, it changes nothing; for a
-/// length below 1, what stood behind the place is gone, as in Flink.
+/// length below 1, what stood after the place is gone, as in Flink.
 fn overlay(call: &Call) -> Result<ArrayRef> {
     let (texts, news, starts) = (call.text(0)?, call.text(1)?, call.ints(2)?);
     let lengths = if call.len() > 3 {

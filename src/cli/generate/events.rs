@@ -393,7 +393,7 @@ fn micros(millis: i64) -> u64 {
     millis.unsigned_abs().saturating_mul(1_000)
 }
 
-/// The index of the weight that `drawn` falls into; behind all of them, the next index.
+/// The index of the weight that `drawn` falls into; after all of them, the next index.
 fn pick(drawn: u32, weights: &[u32]) -> usize {
     let mut sum = 0;
     for (i, weight) in weights.iter().enumerate() {

@@ -37,7 +37,7 @@ use crate::formats::{ColumnarReader, FileFault, GroupedFile, Keep};
 /// Rows of the two columns read at a time while an archive is looked over.
 const SCAN_ROWS: usize = 8192;
 
-/// The places of the two columns among those a file is opened for; those asked for come behind them.
+/// The places of the two columns among those a file is opened for; those asked for come after them.
 const PARTITION: usize = 0;
 const OFFSET: usize = 1;
 
@@ -67,7 +67,7 @@ impl Default for ArchiveColumns {
 pub(in crate::connectors) struct Offsets {
     /// The first.
     pub(in crate::connectors) first: i64,
-    /// The one behind the last: where the topic itself goes on.
+    /// The one after the last: where the topic itself goes on.
     pub(in crate::connectors) next: i64,
 }
 
@@ -441,7 +441,7 @@ impl ArchiveReader {
         self.next
     }
 
-    /// The next rows; `None` behind the last.
+    /// The next rows; `None` after the last.
     ///
     /// # Errors
     /// A file that is broken or gone.
@@ -450,7 +450,7 @@ impl ArchiveReader {
         let Some(head) = self.active.iter().map(Cursor::head).min() else {
             return Ok(None);
         };
-        // Rows of the chunks that are not open come behind this.
+        // Rows of the chunks that are not open come after this.
         let end = self.waiting.front().map_or(i64::MAX, |c| c.first);
         debug_assert!(head < end || self.waiting.is_empty());
         let rows = if let [cursor] = &mut self.active[..] {

@@ -20,7 +20,7 @@ const MAX_RECORD_BYTES: usize = 1 << 30;
 /// How far a file is read.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Position {
-    /// The byte behind the last record returned.
+    /// The byte after the last record returned.
     pub(super) offset: u64,
     /// Lines before it.
     lines: u64,
@@ -54,7 +54,7 @@ pub(super) struct RecordFile {
     frames: Vec<Range<usize>>,
     /// The first frame not returned yet.
     next: usize,
-    /// Bytes behind `start` that the frames take up.
+    /// Bytes after `start` that the frames take up.
     used: usize,
     is_at_end: bool,
 }
@@ -169,7 +169,7 @@ impl RecordFile {
         Ok(Some((decoded, place)))
     }
 
-    /// Where it goes on behind the rows returned.
+    /// Where it goes on after the rows returned.
     pub(super) fn position(&self) -> Position {
         let used = self
             .frames

@@ -197,7 +197,7 @@ struct OpenFile {
     touched: Instant,
     /// Its place in the order of uses.
     used: u64,
-    /// It has rows behind those of the last epoch prepared.
+    /// It has rows after those of the last epoch prepared.
     has_news: bool,
 }
 

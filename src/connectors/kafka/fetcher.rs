@@ -120,7 +120,7 @@ struct Partition {
     name: Arc<str>,
     of: Assignment,
     queue: PartitionQueue<Listener>,
-    /// The offset behind the last message taken.
+    /// The offset after the last message taken.
     position: i64,
     /// Whether the broker has said that there is nothing more at the moment.
     is_at_end: bool,

@@ -218,7 +218,7 @@ struct Shape {
     schema: SchemaRef,
     /// The columns of these that say something about the record.
     metas: Arc<Vec<(usize, Meta)>>,
-    /// The name of the column behind them that says when a record was written, where there is a range.
+    /// The name of the extra column that says when a record was written. Only set where a range is given.
     time_column: Option<String>,
     range: Range,
     /// The first record of the range has come.
@@ -226,7 +226,7 @@ struct Shape {
 }
 
 impl Shape {
-    /// The rows that are in the range, and whether all that follow are behind it.
+    /// The rows in the range, and whether all later rows are past its end.
     fn fit(&mut self, found: &ArchiveRows) -> Result<(RecordBatch, bool)> {
         let (mut from, mut until) = (0, found.rows.num_rows());
         let offsets = found.offsets.values();

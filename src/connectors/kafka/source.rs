@@ -257,7 +257,7 @@ fn check_range(
                 return Err(Error::usage(format!(
                     "topic '{topic}' partition {partition} has no offset {offset}: it ends at {end}"
                 ))
-                .with_help("the offset behind the last record is the furthest there is"));
+                .with_help("the offset after the last record is the furthest there is"));
             }
         }
     }

@@ -205,7 +205,7 @@ impl Splitter {
     }
 }
 
-/// The byte that an escape with `payload[at]` behind it stands for.
+/// The byte that an escape with `payload[at]` after it stands for.
 fn escaped(payload: &[u8], at: usize) -> Result<u8, String> {
     match payload.get(at) {
         None => Err("the record ends in the middle of an escape".to_string()),

@@ -81,7 +81,7 @@ impl Records {
         }
     }
 
-    /// The place behind the quote that closes the field whose text begins at `at`.
+    /// The place after the quote that closes the field whose text begins at `at`.
     fn closing(&self, text: &[u8], mut at: usize, quote: &[u8]) -> Option<usize> {
         loop {
             if let Some(escape) = self.escape.as_ref().filter(|e| is_at(text, at, e)) {

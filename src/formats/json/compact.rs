@@ -87,7 +87,7 @@ pub(super) fn write_double(value: f64, out: &mut Vec<u8>) {
 /// keys in the first one's place.
 #[derive(Default)]
 pub(super) struct Compact {
-    /// The members of the objects that are open, one object's behind another's.
+    /// The members of the objects that are open, one object's after another's.
     members: Vec<Member>,
     unescaped: Vec<u8>,
 }

@@ -94,7 +94,7 @@ impl RowNode {
         }
     }
 
-    /// Appends the object whose `{` is at `at`, one value to each of `columns`; gives the place behind it.
+    /// Appends the object whose `{` is at `at`, one value to each of `columns`; gives the place after it.
     /// `depth`: the containers around it.
     fn append(
         &mut self,

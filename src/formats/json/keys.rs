@@ -85,7 +85,7 @@ impl Keys {
     }
 
     /// Reads the object whose `{` is at `at`, inside `depth` other containers: fills `slots` (the last of equal keys
-    /// counts) and gives the place behind the `}`.
+    /// counts) and gives the place after the `}`.
     pub(super) fn object(&mut self, doc: &[u8], at: usize, depth: usize) -> Result<usize, Syntax> {
         self.slots.fill(Slot::MISSING);
         if depth >= MAX_DEPTH {
@@ -118,7 +118,7 @@ impl Keys {
         }
     }
 
-    /// The field named by the key whose text begins at `at`, if any, and the place behind its closing quote.
+    /// The field named by the key whose text begins at `at`, if any, and the place after its closing quote.
     /// `turn` counts along the keys seen before.
     #[inline(always)]
     fn key(

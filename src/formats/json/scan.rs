@@ -120,7 +120,7 @@ fn tail(doc: &[u8], at: usize) -> usize {
     memchr::memchr2(b'"', b'\\', rest).map_or(doc.len(), |found| at + found)
 }
 
-/// The end of a string whose text begins at `at`, just behind its opening quote: the place of the closing quote, and
+/// The end of a string whose text begins at `at`, just after its opening quote: the place of the closing quote, and
 /// whether there are escapes.
 #[inline(always)]
 pub(super) fn string(doc: &[u8], at: usize) -> Result<(usize, bool), Syntax> {
@@ -228,7 +228,7 @@ pub(super) fn value(doc: &[u8], at: usize, depth: usize) -> Result<(Slot, usize)
     }
 }
 
-/// The colon behind a key that ends at `at`, and the white space around it: where the value begins.
+/// The colon after a key that ends at `at`, and the white space around it: where the value begins.
 #[inline(always)]
 pub(super) fn colon(doc: &[u8], at: usize) -> Result<usize, Syntax> {
     let at = space(doc, at);

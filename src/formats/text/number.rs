@@ -60,7 +60,7 @@ pub fn write_float(value: f32, out: &mut Vec<u8>) {
     }
 }
 
-/// Whether Java may choose other digits than these shortest ones, and how many behind the point: where one digit would
+/// Whether Java may choose other digits than these shortest ones, and how many after the point: where one digit would
 /// do it takes the nearest number of two, and between two that are equally near the even one.
 fn other_choice(shortest: &str, fraction_bits: i32) -> Option<usize> {
     let (mantissa, exponent) = shortest.split_once('e')?;
@@ -69,7 +69,7 @@ fn other_choice(shortest: &str, fraction_bits: i32) -> Option<usize> {
     }
     let places = mantissa.len() - 2;
     let odd = mantissa.ends_with(['1', '3', '5', '7', '9']);
-    // A number with n bits behind the binary point has n digits behind the decimal point, so it lies in the middle
+    // A number with n bits after the binary point has n digits after the decimal point, so it lies in the middle
     // between two numbers of n - 1 digits. Whole numbers need a look.
     let fraction_digits = places as i32 - exponent.parse::<i32>().ok()?;
     let middle = fraction_bits <= 0 || fraction_bits == fraction_digits + 1;
@@ -102,7 +102,7 @@ fn print<'a>(buffer: &'a mut [u8; 40], text: std::fmt::Arguments<'_>) -> &'a str
     std::str::from_utf8(&buffer[..end]).unwrap_or_default()
 }
 
-/// `d.ddde±x` as Java lays it out: plain from 10^-3 to below 10^7, else with `E`; always a digit behind the point.
+/// `d.ddde±x` as Java lays it out: plain from 10^-3 to below 10^7, else with `E`; always a digit after the point.
 fn java_layout(text: &str, out: &mut Vec<u8>) {
     let (mantissa, exponent) = text.split_once('e').unwrap_or((text, "0"));
     let exponent: i32 = exponent.parse().unwrap_or(0);

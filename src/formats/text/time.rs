@@ -7,9 +7,9 @@ use super::write_int;
 /// `json.timestamp-format.standard`: what stands between date and time, and how strict the rest is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TimestampStyle {
-    /// `2025-01-15 12:34:56.123`, with a `Z` behind it for TIMESTAMP_LTZ.
+    /// `2025-01-15 12:34:56.123`, with a `Z` after it for TIMESTAMP_LTZ.
     Sql,
-    /// `2025-01-15T12:34:56.123`, with a `Z` behind it for TIMESTAMP_LTZ.
+    /// `2025-01-15T12:34:56.123`, with a `Z` after it for TIMESTAMP_LTZ.
     Iso,
 }
 
@@ -197,7 +197,7 @@ fn two_digits(high: u8, low: u8) -> Option<u32> {
     (high <= 9 && low <= 9).then(|| u32::from(high) * 10 + u32::from(low))
 }
 
-/// At most nine digits behind a decimal point, as nanoseconds.
+/// At most nine digits after a decimal point, as nanoseconds.
 fn fraction_nanos(digits: &[u8]) -> Option<u32> {
     const SCALE: [u32; 10] = [
         1_000_000_000,
@@ -304,7 +304,7 @@ pub fn write_time(nanos_of_day: u64, out: &mut Vec<u8>) {
     }
 }
 
-/// Appends a timestamp given as a count of `unit`; `zoned` puts a `Z` behind it.
+/// Appends a timestamp given as a count of `unit`; `zoned` puts a `Z` after it.
 pub fn write_timestamp(
     value: i64,
     unit: TimeUnit,

@@ -363,7 +363,7 @@ impl Lowering<'_> {
         })
     }
 
-    /// Grouping sets: puts an Expand behind `input`; its columns are the input's, then the grouping columns (nulled as the
+    /// Grouping sets: puts an Expand after `input`; its columns are the input's, then the grouping columns (nulled as the
     /// set says), then the grouping id. Returns the position of the first grouping column.
     pub(super) fn expand(
         &mut self,

@@ -319,7 +319,7 @@ impl<'a> Lowering<'a> {
         }
     }
 
-    /// When the state of an operator behind these nodes is given up: in event time where they have it.
+    /// When the state of an operator after these nodes is given up: in event time where they have it.
     fn ttl(&self, inputs: &[NodeId]) -> Option<StateTtl> {
         let after = i64::try_from(self.options.state_ttl?.as_millis()).unwrap_or(i64::MAX);
         let by_event_time = inputs.iter().all(|id| self.has_event_time(*id));

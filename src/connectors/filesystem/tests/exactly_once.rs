@@ -369,7 +369,7 @@ async fn crashes_at_every_point() {
                 assert!(seen(&case).await.is_subset(&stored), "seed {seed}");
             }
             if random.usize(..3) == 0 {
-                // A writer that is stopped: rows behind its last barrier are in no checkpoint.
+                // A writer that is stopped: rows after its last barrier are in no checkpoint.
                 let mut writer = run.writers.pop().unwrap();
                 if random.bool() {
                     writer

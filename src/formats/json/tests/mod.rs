@@ -14,7 +14,7 @@ use arrow::datatypes::{DataType, Field, Fields, Schema, SchemaRef, TimeUnit};
 
 pub(in crate::formats) use tree::rows_of;
 
-/// A type by a short name; `!` behind it: NOT NULL.
+/// A type by a short name; `!` after it: NOT NULL.
 pub(in crate::formats) fn field(name: &str, kind: &str) -> Field {
     let (kind, nullable) = match kind.strip_suffix('!') {
         Some(kind) => (kind, false),

@@ -198,7 +198,7 @@ proptest! {
 
     #[test]
     fn what_is_valid_json_is_decided_as_a_tree_parser_does(text in r#"\{"c":[\[\]{}",:0-9.eE+\-truefalsn "\\u]{0,24}\}"#) {
-        // Except: what stands behind the document, control characters, and numbers beyond a double's range.
+        // Except: what stands after the document, control characters, and numbers beyond a double's range.
         let first = serde_json::Deserializer::from_str(&text).into_iter::<Value>().next();
         let valid = match first {
             Some(Err(e)) => e.to_string().contains("out of range"),

@@ -12,6 +12,7 @@ use datafusion::physical_expr::aggregate::{AggregateExprBuilder, AggregateFuncti
 use datafusion::physical_expr::expressions::Column;
 
 use super::*;
+use crate::frames::{Before, Segment, Step};
 use crate::{aggregate_functions, over_variant};
 
 fn expression(function: &Arc<AggregateUDF>, input: &DataType) -> AggregateFunctionExpr {
