@@ -224,12 +224,13 @@ impl Distinct {
     /// # Errors
     /// Values of a group that is not there.
     pub fn restored(&mut self, groups: &Table, width: usize) -> Result<()> {
-        let slots = self.table.all();
-        let mut keys = self.table.keys(&slots)?;
-        keys.truncate(width);
-        let owners = groups.find_all(&keys, slots.len())?;
-        for (group, value) in owners.into_iter().zip(slots) {
-            self.lists.push(group, value);
+        for slots in self.table.pieces() {
+            let mut keys = self.table.keys(&slots)?;
+            keys.truncate(width);
+            let owners = groups.find_all(&keys, slots.len())?;
+            for (group, value) in owners.into_iter().zip(slots) {
+                self.lists.push(group, value);
+            }
         }
         Ok(())
     }

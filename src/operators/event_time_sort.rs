@@ -7,7 +7,7 @@ use arrow::datatypes::SchemaRef;
 
 use super::held_rows::HeldRows;
 use super::late::{LateRows, Reason, too_late};
-use super::{Metrics, Operator, Output, event_times};
+use super::{Element, Metrics, Operator, Output, event_times};
 use crate::changelog::Batch;
 use crate::error::Result;
 use crate::graph::SortColumn;
@@ -47,6 +47,13 @@ impl EventTimeSort {
             metrics,
         })
     }
+
+    /// Emits about a batch of rows; returns whether there are more.
+    fn release(&mut self, up_to: Option<Millis>, out: &mut Output) -> Result<bool> {
+        let (rows, has_more) = self.rows.release(up_to)?;
+        out.batch(Batch::append(rows));
+        Ok(has_more)
+    }
 }
 
 impl Operator for EventTimeSort {
@@ -74,14 +81,19 @@ impl Operator for EventTimeSort {
     fn on_watermark(&mut self, watermark: Watermark, out: &mut Output) -> Result<()> {
         if let Watermark::At(t) = watermark {
             let complete = self.complete_after.map(|c| t.saturating_sub(c));
-            out.batch(Batch::append(self.rows.release(complete)?));
+            if self.release(complete, out)? {
+                out.rest = Some(Element::Watermark(watermark));
+                return Ok(());
+            }
         }
         out.watermark(watermark);
         Ok(())
     }
 
     fn on_end(&mut self, out: &mut Output) -> Result<()> {
-        out.batch(Batch::append(self.rows.release(None)?));
+        if self.release(None, out)? {
+            out.rest = Some(Element::End);
+        }
         Ok(())
     }
 

@@ -10,7 +10,7 @@ use arrow::compute::take;
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 
 use super::late::{LateRows, Reason, too_late};
-use super::{Metrics, Operator, Output, event_times};
+use super::{Element, Metrics, Operator, Output, ROWS_AT_ONCE, event_times};
 use crate::changelog::Batch;
 use crate::error::{Error, Result};
 use crate::graph::{Rank, RankTime};
@@ -171,14 +171,16 @@ impl FirstRow {
         )?)
     }
 
-    /// The rows that the watermark has come to.
-    fn fire(&mut self, time: Millis) -> Result<Batch> {
+    /// Emits rows that the watermark has come to, a batch at most; returns whether there are more.
+    fn fire(&mut self, time: Millis, out: &mut Output) -> Result<bool> {
         let mut first = Vec::new();
-        while let Some(entry) = self.order.first_entry()
+        while first.len() < ROWS_AT_ONCE
+            && let Some(entry) = self.order.first_entry()
             && entry.key().0 <= time
         {
             first.push(entry.remove());
         }
+        let has_more = first.len() == ROWS_AT_ONCE;
         let rows = self.waiting.rows(&first)?;
         let (rows, behind) = without_numbers(&rows)?;
         let keys = self.keys_of(&rows)?;
@@ -188,13 +190,8 @@ impl FirstRow {
         }
         let mut batch = Batch::append(self.with_rank(rows)?);
         batch.behind = (behind.null_count() < behind.len()).then_some(behind);
-        Ok(batch)
-    }
-
-    fn give_up(&mut self, expired: Vec<Slot>) -> Result<()> {
-        expired
-            .into_iter()
-            .try_for_each(|slot| self.done.remove(slot))
+        out.batch(batch);
+        Ok(has_more)
     }
 }
 
@@ -215,9 +212,11 @@ impl Operator for FirstRow {
     fn on_watermark(&mut self, watermark: Watermark, out: &mut Output) -> Result<()> {
         if let Watermark::At(time) = watermark {
             self.watermark = time;
-            let expired = self.done.on_watermark(time);
-            self.give_up(expired)?;
-            out.batch(self.fire(time)?);
+            self.done.expire_by_watermark(time)?;
+            if self.fire(time, out)? {
+                out.rest = Some(Element::Watermark(watermark));
+                return Ok(());
+            }
         }
         out.watermark(watermark);
         Ok(())
@@ -228,8 +227,7 @@ impl Operator for FirstRow {
     }
 
     fn on_clock(&mut self, now: i64, _out: &mut Output) -> Result<()> {
-        let expired = self.done.on_clock(now);
-        self.give_up(expired)
+        self.done.expire_by_clock(now)
     }
 
     /// Parts "waiting", the rows and `__behind`, and "done", the keys.
@@ -245,11 +243,12 @@ impl Operator for FirstRow {
         let Some(column) = self.time else {
             return Ok(());
         };
-        let slots = self.waiting.all();
-        let rows = self.waiting.rows(&slots)?;
-        let times = event_times(rows.column(column))?;
-        for (slot, time) in slots.into_iter().zip(times.values()) {
-            self.wait(slot, *time);
+        for slots in self.waiting.pieces() {
+            let times = self.waiting.columns(&[column], &slots)?;
+            let times = event_times(&times[0])?;
+            for (slot, time) in slots.into_iter().zip(times.values()) {
+                self.wait(slot, *time);
+            }
         }
         Ok(())
     }

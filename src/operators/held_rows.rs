@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, Int64Array, RecordBatch, UInt32Array};
-use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use arrow::array::{ArrayRef, AsArray, Int64Array, RecordBatch, UInt32Array};
+use arrow::datatypes::{DataType, Field, Int64Type, Schema, SchemaRef};
 
-use super::event_times;
 use super::sort_order::SortOrder;
+use super::{ROWS_AT_ONCE, event_times};
 use crate::changelog::take_rows;
 use crate::error::Result;
 use crate::graph::SortColumn;
@@ -83,17 +83,23 @@ impl HeldRows {
         self.rows.set_rows(&slots, rows.columns())
     }
 
-    /// Takes out the rows up to a time, all without one, in order of time.
+    /// Takes out rows up to a time, all without one, in order of time: those of so many times that it is a batch. Returns whether
+    /// there are more.
     ///
     /// # Errors
     /// Where Arrow refuses them (a bug).
-    pub fn release(&mut self, up_to: Option<Millis>) -> Result<RecordBatch> {
+    pub fn release(&mut self, up_to: Option<Millis>) -> Result<(RecordBatch, bool)> {
         let mut slots = Vec::new();
         // Where each time begins.
         let mut times = Vec::new();
+        let mut has_more = false;
         while let Some(entry) = self.by_time.first_entry()
             && up_to.is_none_or(|limit| entry.key().is_none_or(|time| time <= limit))
         {
+            has_more = slots.len() >= ROWS_AT_ONCE;
+            if has_more {
+                break;
+            }
             times.push(slots.len());
             slots.extend(entry.remove());
         }
@@ -102,7 +108,7 @@ impl HeldRows {
             self.rows.remove(*slot)?;
         }
         if self.order.columns().is_empty() || times.len() == slots.len() {
-            return Ok(rows);
+            return Ok((rows, has_more));
         }
         let order = self.order.keys(&rows)?;
         let mut indices: Vec<u32> = (0..slots.len() as u32).collect();
@@ -111,7 +117,7 @@ impl HeldRows {
             indices[time[0]..time[1]]
                 .sort_by(|a, b| order.get(*a as usize).cmp(order.get(*b as usize)));
         }
-        take_rows(&rows, &UInt32Array::from(indices))
+        Ok((take_rows(&rows, &UInt32Array::from(indices))?, has_more))
     }
 
     /// The state: the rows, and `__number`, in which order they arrived.
@@ -128,13 +134,19 @@ impl HeldRows {
     /// Where the state is of other rows.
     pub fn restore(&mut self, parts: &[StatePart]) -> Result<()> {
         self.rows.restore_all(parts)?;
-        let slots = self.rows.all();
-        let (rows, numbers) = without_numbers(&self.rows.rows(&slots)?)?;
-        let times = event_times(rows.column(self.time))?;
-        let all = numbers.values().iter().zip(slots).zip(&times);
-        let mut all: Vec<((&i64, Slot), Option<Millis>)> = all.collect();
+        let mut all: Vec<(i64, Slot, Option<Millis>)> = Vec::new();
+        for slots in self.rows.pieces() {
+            let number = self.rows.width() - 1;
+            let columns = self.rows.columns(&[self.time, number], &slots)?;
+            let (times, numbers) = (
+                event_times(&columns[0])?,
+                columns[1].as_primitive::<Int64Type>(),
+            );
+            let each = numbers.values().iter().zip(slots).zip(&times);
+            all.extend(each.map(|((number, slot), time)| (*number, slot, time)));
+        }
         all.sort_unstable();
-        for ((number, slot), time) in all {
+        for (number, slot, time) in all {
             self.by_time.entry(time).or_default().push(slot);
             self.next = self.next.max(number + 1);
         }

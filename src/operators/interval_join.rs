@@ -21,7 +21,7 @@ use arrow::datatypes::SchemaRef;
 
 use super::join_rows::{JoinRows, Pair, Rows, Side, Sides};
 use super::join_sides::JoinSides;
-use super::{Element, Operator, Output, event_times};
+use super::{Element, Operator, Output, ROWS_AT_ONCE, event_times};
 use crate::changelog::{Batch, take_rows};
 use crate::error::{Error, Result};
 use crate::graph::{Join, JoinTime};
@@ -422,12 +422,10 @@ impl Operator for IntervalJoin {
         let rows = self.sides.restore(&parts)?;
         for side in Side::BOTH {
             let time = *self.times.of(side);
-            for slots in rows.of(side).chunks(self.batch_rows) {
-                let columns = self.sides.of(side).table.columns(&[time], slots)?;
-                let times = event_times(&columns[0])?;
-                for (slot, time) in slots.iter().zip(times.values()) {
+            for slots in rows.of(side).chunks(ROWS_AT_ONCE) {
+                for (slot, time) in slots.iter().zip(self.sides.times(side, time, slots)?) {
                     if let Some(place) = self.sides.place_of(side, *slot) {
-                        self.order.of_mut(side).push(place, *time, *slot);
+                        self.order.of_mut(side).push(place, time, *slot);
                     }
                 }
             }

@@ -14,7 +14,7 @@ use super::{Element, Operator, Output};
 use crate::changelog::{Batch, take_rows};
 use crate::error::Result;
 use crate::graph::{Join, JoinKind};
-use crate::state::{NONE, Slot, StatePart, TableSnapshot};
+use crate::state::{Keys, NONE, Slot, StatePart, TableSnapshot};
 use crate::time::Watermark;
 
 /// What is known of each row besides its values, if rows may go and if the result depends on it. No column of a query has such a
@@ -52,6 +52,8 @@ struct Met<'a> {
     side: Side,
     batch: &'a Batch,
     keys: JoinKeys,
+    /// Where rows may go: they themselves, as the state knows them.
+    rows: Option<Keys>,
     /// The weight of each row; of equal rows the first has the sum, where rows may go.
     weights: Vec<i64>,
     /// How many rows are done; what follows is for each of them.
@@ -128,16 +130,33 @@ impl RegularJoin {
         }
     }
 
-    fn weights(&self, side: Side, batch: &Batch) -> Result<Vec<i64>> {
+    /// What a batch meets is not known yet.
+    fn begin<'a>(&self, side: Side, batch: &'a Batch) -> Result<Met<'a>> {
+        let own = self.sides.of(side);
+        let rows = match own.only_comes() {
+            true => None,
+            false => Some(own.rows_as_keys(&batch.rows)?),
+        };
         let all = 0..batch.num_rows();
         let mut weights: Vec<i64> = all.map(|at| batch.weight(at)).collect();
-        if batch.weights.is_some() && !self.sides.of(side).only_comes() {
-            let firsts = self.sides.of(side).rows_as_keys(&batch.rows)?.firsts();
-            for (at, first) in firsts.into_iter().enumerate().filter(|(at, f)| at != f) {
+        if let Some(rows) = rows.as_ref().filter(|_| batch.weights.is_some()) {
+            let firsts = rows.firsts().into_iter().enumerate();
+            for (at, first) in firsts.filter(|(at, first)| at != first) {
                 weights[first] += std::mem::take(&mut weights[at]);
             }
         }
-        Ok(weights)
+        Ok(Met {
+            side,
+            batch,
+            keys: self.sides.keys_of(side, &batch.rows)?,
+            rows,
+            weights,
+            taken: 0,
+            places: Vec::new(),
+            found: Vec::new(),
+            delta: Vec::new(),
+            items: Vec::new(),
+        })
     }
 
     /// Finds what the rows match, until that is a batch.
@@ -233,9 +252,9 @@ impl RegularJoin {
 
     /// Keeps the rows; those that are in the result by themselves go there.
     fn store(&mut self, met: &mut Met) -> Result<()> {
-        match self.sides.of(met.side).only_comes() {
-            true => self.append(met)?,
-            false => self.update(met)?,
+        match met.rows.take() {
+            None => self.append(met)?,
+            Some(rows) => self.update(met, &rows)?,
         }
         for (at, weight) in met.changes().collect::<Vec<_>>() {
             let mark = met.found[at] > 0;
@@ -272,17 +291,16 @@ impl RegularJoin {
     }
 
     /// Adds to the weights of rows. How many rows match one that was there is known; what was `found` becomes that.
-    fn update(&mut self, met: &mut Met) -> Result<()> {
+    fn update(&mut self, met: &mut Met, keys: &Keys) -> Result<()> {
         let side = met.side;
         let expires = self.rows.join.ttl.is_some();
-        let keys = self.sides.of(side).rows_as_keys(&met.batch.rows)?;
         let (weights, matches) = (self.sides.of(side).own, self.matches(side));
         let mut gone = Vec::new();
         for (at, change) in met.changes().collect::<Vec<_>>() {
             let Some(place) = met.places[at] else {
                 continue;
             };
-            let (row, is_new) = self.sides.write(side, &keys, at, place)?;
+            let (row, is_new) = self.sides.write(side, keys, at, place)?;
             let table = &mut self.sides.of_mut(side).table;
             if let Some(matches) = matches {
                 match is_new {
@@ -380,17 +398,7 @@ fn summed(mut all: Vec<(Slot, i64)>) -> Vec<(Slot, i64)> {
 impl Operator for RegularJoin {
     fn on_batch(&mut self, port: usize, batch: Batch, out: &mut Output) -> Result<()> {
         let side = Side::of_port(port);
-        let mut met = Met {
-            side,
-            batch: &batch,
-            keys: self.sides.keys_of(side, &batch.rows)?,
-            weights: self.weights(side, &batch)?,
-            taken: 0,
-            places: Vec::new(),
-            found: Vec::new(),
-            delta: Vec::new(),
-            items: Vec::new(),
-        };
+        let mut met = self.begin(side, &batch)?;
         match self.by_key {
             true => self.meet_keys(&mut met)?,
             false => self.meet(&mut met)?,

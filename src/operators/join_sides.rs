@@ -6,16 +6,15 @@ use arrow::array::{ArrayRef, AsArray, Int64Array, RecordBatch, new_null_array};
 use arrow::buffer::NullBuffer;
 use arrow::datatypes::{DataType, Field, FieldRef, Int64Type, Schema, SchemaRef};
 
+use super::event_times;
 use super::join_rows::{Side, Sides};
 use crate::error::Result;
 use crate::graph::Join;
 use crate::state::{Keys, Lists, Slot, StatePart, StateTtl, Table, TableSnapshot};
+use crate::time::Millis;
 
 /// The number of a row in the order of arrival. No column of a query has such a name.
 const NUMBER: &str = "__number";
-
-/// For how many rows the keys are decoded at once when state is restored.
-const RESTORED_AT_ONCE: usize = 1 << 16;
 
 /// The join keys of rows.
 pub struct JoinKeys {
@@ -215,6 +214,15 @@ impl JoinSides {
 
     // Rows.
 
+    /// The times that rows of a side have in a column.
+    ///
+    /// # Errors
+    /// A column of something else (a bug).
+    pub fn times(&self, side: Side, column: usize, rows: &[Slot]) -> Result<Vec<Millis>> {
+        let columns = self.of(side).table.columns(&[column], rows)?;
+        Ok(event_times(&columns[0])?.values().to_vec())
+    }
+
     /// Adds rows that only come, each with the place of its key.
     ///
     /// # Errors
@@ -329,8 +337,8 @@ impl JoinSides {
         let mut columns = own.key_columns.clone();
         columns.extend(own.numbered.then_some(own.width));
         let mut rows: Vec<(i64, Slot, Option<Slot>)> = Vec::new();
-        for slots in own.table.all().chunks(RESTORED_AT_ONCE) {
-            let mut columns = self.of(side).table.columns(&columns, slots)?;
+        for slots in own.table.pieces() {
+            let mut columns = self.of(side).table.columns(&columns, &slots)?;
             let numbers = columns.get(self.of(side).key_columns.len()).cloned();
             columns.truncate(self.of(side).key_columns.len());
             let numbers = numbers

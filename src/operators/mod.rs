@@ -82,6 +82,9 @@ pub enum Element {
     End,
 }
 
+/// Where much is to be emitted that does not come of pairs, an operator emits about so many rows at a time.
+const ROWS_AT_ONCE: usize = if cfg!(test) { 3 } else { 8192 };
+
 /// Where an operator puts what it emits.
 #[derive(Debug, Default)]
 pub struct Output {

@@ -7,7 +7,7 @@ use super::changed::{Shown, difference};
 use super::{Operator, Output};
 use crate::changelog::{Batch, take_rows};
 use crate::error::Result;
-use crate::state::{Slot, StatePart, StateTtl, Table, TableSnapshot};
+use crate::state::{StatePart, StateTtl, Table, TableSnapshot};
 use crate::time::Watermark;
 
 /// Keeps the last row of every key. A positive weight sets it; a negative one deletes it, whatever the other columns say.
@@ -26,12 +26,6 @@ impl ChangelogNormalize {
             rows: Table::new("rows", SchemaRef::clone(schema), &key, &key, ttl)?,
             key,
         })
-    }
-
-    fn give_up(&mut self, expired: Vec<Slot>) -> Result<()> {
-        expired
-            .into_iter()
-            .try_for_each(|slot| self.rows.remove(slot))
     }
 }
 
@@ -72,8 +66,7 @@ impl Operator for ChangelogNormalize {
 
     fn on_watermark(&mut self, watermark: Watermark, out: &mut Output) -> Result<()> {
         if let Watermark::At(t) = watermark {
-            let expired = self.rows.on_watermark(t);
-            self.give_up(expired)?;
+            self.rows.expire_by_watermark(t)?;
         }
         out.watermark(watermark);
         Ok(())
@@ -84,8 +77,7 @@ impl Operator for ChangelogNormalize {
     }
 
     fn on_clock(&mut self, now: i64, _out: &mut Output) -> Result<()> {
-        let expired = self.rows.on_clock(now);
-        self.give_up(expired)
+        self.rows.expire_by_clock(now)
     }
 
     fn snapshot(&mut self) -> Result<Vec<TableSnapshot>> {

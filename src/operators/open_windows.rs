@@ -42,10 +42,10 @@ impl<T: Default> OpenWindows<T> {
         self.watermark = time;
     }
 
-    /// Takes out the next window that is over.
-    pub fn fire(&mut self) -> Option<T> {
+    /// Takes out the next window that is over, with its end.
+    pub fn fire(&mut self) -> Option<(Millis, T)> {
         let first = self.windows.first_entry()?;
-        (first.key().saturating_sub(1) <= self.watermark).then(|| first.remove())
+        (first.key().saturating_sub(1) <= self.watermark).then(|| first.remove_entry())
     }
 }
 

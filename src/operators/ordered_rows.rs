@@ -294,18 +294,19 @@ impl OrderedRows {
         self.rows.restore_all(parts)?;
         let slots = self.partitions.slots();
         self.lists.resize_with(slots, List::default);
-        let slots = self.rows.all();
-        let rows = self.rows.rows(&slots)?;
-        let owners = self.partition_columns(&rows);
-        let owners = self.partitions.find_all(&owners, slots.len())?;
-        let (orders, values) = (self.order.keys(&rows)?, self.values(&rows)?);
-        let numbers = rows.column(self.width).as_primitive::<Int64Type>();
-        for (i, (slot, partition)) in slots.into_iter().zip(owners).enumerate() {
-            let number = numbers.value(i);
-            self.next = self.next.max(number + 1);
-            let place = self.place(orders.get(i), number);
-            let value = values.as_ref().map(|values| values.get(i));
-            self.lists[partition as usize].insert(place, value, slot);
+        for slots in self.rows.pieces() {
+            let rows = self.rows.rows(&slots)?;
+            let owners = self.partition_columns(&rows);
+            let owners = self.partitions.find_all(&owners, slots.len())?;
+            let (orders, values) = (self.order.keys(&rows)?, self.values(&rows)?);
+            let numbers = rows.column(self.width).as_primitive::<Int64Type>();
+            for (i, (slot, partition)) in slots.into_iter().zip(owners).enumerate() {
+                let number = numbers.value(i);
+                self.next = self.next.max(number + 1);
+                let place = self.place(orders.get(i), number);
+                let value = values.as_ref().map(|values| values.get(i));
+                self.lists[partition as usize].insert(place, value, slot);
+            }
         }
         Ok(())
     }

@@ -8,7 +8,7 @@ use arrow::datatypes::SchemaRef;
 use super::held_rows::HeldRows;
 use super::late::{LateRows, Reason, too_late};
 use super::over_partitions::Partitions;
-use super::{Metrics, Operator, Output, event_times};
+use super::{Element, Metrics, Operator, Output, event_times};
 use crate::changelog::Batch;
 use crate::error::{Error, Result};
 use crate::graph::{Over, OverTime, SortColumn};
@@ -114,11 +114,15 @@ impl Operator for OverAggregate {
     fn on_watermark(&mut self, watermark: Watermark, out: &mut Output) -> Result<()> {
         if let Watermark::At(time) = watermark {
             if let Some(waiting) = &mut self.waiting {
-                let rows = waiting.release(Some(time))?;
+                let (rows, has_more) = waiting.release(Some(time))?;
                 if rows.num_rows() > 0 {
                     out.batch(Batch::append(self.with_results(&rows)?));
                 }
                 self.watermark = time;
+                if has_more {
+                    out.rest = Some(Element::Watermark(watermark));
+                    return Ok(());
+                }
             }
             self.partitions.on_watermark(time)?;
         }

@@ -9,7 +9,7 @@ use hashbrown::HashMap;
 
 use super::late::{LateRows, Reason, too_late};
 use super::window_assign::with_windows;
-use super::{Metrics, Operator, Output, event_times};
+use super::{Element, Metrics, Operator, Output, ROWS_AT_ONCE, event_times};
 use crate::changelog::Batch;
 use crate::error::{Error, Result};
 use crate::state::{Slot, StatePart, Table, TableSnapshot};
@@ -221,14 +221,20 @@ impl Operator for SessionAssign {
     fn on_watermark(&mut self, watermark: Watermark, out: &mut Output) -> Result<()> {
         if let Watermark::At(t) = watermark {
             self.watermark = t;
-            let mut ended: Vec<Session> = Vec::new();
+            let (mut ended, mut rows): (Vec<Session>, usize) = (Vec::new(), 0);
             while let Some((end, key, number)) = self.ends.first().copied()
                 && end - 1 <= t
             {
+                if rows >= ROWS_AT_ONCE {
+                    self.emit(ended, out)?;
+                    out.rest = Some(Element::Watermark(watermark));
+                    return Ok(());
+                }
                 self.ends.pop_first();
                 let open = &mut self.sessions[key as usize];
                 if let Some(at) = open.iter().position(|s| s.number == number) {
                     ended.push(open.swap_remove(at));
+                    rows += ended.last().map_or(0, |session| session.rows.len());
                 }
                 if open.is_empty() {
                     self.open.remove(key)?;
@@ -247,27 +253,32 @@ impl Operator for SessionAssign {
 
     fn restore(&mut self, parts: Vec<StatePart>) -> Result<()> {
         self.rows.restore_all(&parts)?;
-        let slots = self.rows.all();
-        let rows = self.rows.rows(&slots)?;
-        let times = event_times(rows.column(self.time))?;
-        let keys = self.key_columns(rows.columns());
-        let keys = self.open.keys_of(&keys, slots.len())?;
-        let width = self.width;
-        let ints = |at: usize| rows.column(width + at).as_primitive::<Int64Type>();
         let mut sessions: HashMap<(Slot, i64), Session> = HashMap::new();
-        for (i, slot) in slots.into_iter().enumerate() {
-            let (number, time) = (ints(1).value(i), times.value(i));
-            let session = sessions.entry((self.key(&keys, i)?, number));
-            let session = session.or_insert_with(|| Session {
-                number,
-                start: Millis::MAX,
-                end: Millis::MIN,
-                rows: Vec::new(),
-            });
-            session.start = session.start.min(time);
-            session.end = session.end.max(time.saturating_add(self.gap));
-            session.rows.push(slot);
-            self.next = self.next.max(ints(0).value(i) + 1);
+        let width = self.keys.len();
+        let wanted = [
+            self.keys.as_slice(),
+            &[self.time, self.width, self.width + 1],
+        ]
+        .concat();
+        for slots in self.rows.pieces() {
+            let columns = self.rows.columns(&wanted, &slots)?;
+            let times = event_times(&columns[width])?;
+            let ints = |at: usize| columns[width + 1 + at].as_primitive::<Int64Type>();
+            let keys = self.open.keys_of(&columns[..width], slots.len())?;
+            for (i, slot) in slots.into_iter().enumerate() {
+                let (number, time) = (ints(1).value(i), times.value(i));
+                let session = sessions.entry((self.key(&keys, i)?, number));
+                let session = session.or_insert_with(|| Session {
+                    number,
+                    start: Millis::MAX,
+                    end: Millis::MIN,
+                    rows: Vec::new(),
+                });
+                session.start = session.start.min(time);
+                session.end = session.end.max(time.saturating_add(self.gap));
+                session.rows.push(slot);
+                self.next = self.next.max(ints(0).value(i) + 1);
+            }
         }
         for ((key, _), session) in sessions {
             self.keep(key, session);

@@ -14,17 +14,14 @@ use arrow::compute::cast;
 use arrow::datatypes::{Field, FieldRef, Schema, TimestampMillisecondType};
 use datafusion::logical_expr::{EmitTo, GroupsAccumulator};
 
-use super::Output;
 use super::aggregator::accumulator;
 use super::groups::{Groups, States};
+use super::{Output, ROWS_AT_ONCE};
 use crate::changelog::Batch;
 use crate::error::{Error, Result};
 use crate::graph::{Aggregate, Slicing};
 use crate::state::{NONE, Slot, Table};
 use crate::time::{Millis, WindowKind, Windows};
-
-/// Results are emitted in batches of at most so many rows.
-const MAX_ROWS: usize = 8192;
 
 /// The slices of windows that are not over, and what follows from them.
 pub struct Slices {
@@ -164,7 +161,7 @@ impl Slices {
     ) -> Result<bool> {
         let mut emitted = 0;
         while let Some(end) = self.next_end().filter(|end| end - 1 <= watermark) {
-            if emitted >= MAX_ROWS {
+            if emitted >= ROWS_AT_ONCE {
                 return Ok(true);
             }
             emitted += self.fire_one(groups, end, &mut out)?;
@@ -200,7 +197,7 @@ impl Slices {
         let block = self.block.unwrap_or((end - self.step, end));
         if let Some(slots) = self.open.remove(&end) {
             let slices = self.accumulated(groups, &slots)?;
-            self.add_to_heads(&slices)?;
+            self.add_to_heads(slices, self.is_hop)?;
             self.closed.insert(end, slots);
         }
         let window = match self.is_hop {
@@ -294,7 +291,8 @@ impl Slices {
         Ok((keys, all))
     }
 
-    fn add_to_heads(&mut self, slices: &Accumulated) -> Result<()> {
+    /// The newest slices come first in a HOP window, as in Flink: it matters for MIN and MAX of NaN, and for functions of doubles.
+    fn add_to_heads(&mut self, slices: Accumulated, are_newest: bool) -> Result<()> {
         self.has_head.resize(self.heads.slots(), false);
         let mut known = Vec::with_capacity(slices.0.len());
         for id in &slices.0 {
@@ -303,8 +301,12 @@ impl Slices {
                 false => self.with_head.push(*id),
             }
         }
-        let heads = (known.clone(), self.heads(&known)?);
-        let (ids, all) = self.together(&[heads, (slices.0.clone(), slices.1.clone())])?;
+        let heads = self.heads(&known)?;
+        let heads = (known, heads);
+        let (ids, all) = self.together(&match are_newest {
+            true => [slices, heads],
+            false => [heads, slices],
+        })?;
         let mut column = self.aggregate.key.len();
         for mut accumulator in all {
             for state in accumulator.state(EmitTo::All)? {
@@ -358,10 +360,11 @@ impl Slices {
         for (end, slots) in slices {
             let slices = self.accumulated(groups, &slots)?;
             newest.resize(self.heads.slots(), NONE);
-            self.add_to_heads(&slices)?;
+            let keys = slices.0.clone();
+            self.add_to_heads(slices, false)?;
             let nothing = self.tails.keys_of(&[], slots.len())?;
             let mut tails = Vec::with_capacity(slots.len());
-            for (i, key) in slices.0.iter().enumerate() {
+            for (i, key) in keys.iter().enumerate() {
                 let (tail, _) = self.tails.write(&nothing, i)?;
                 let next = std::mem::replace(&mut newest[*key as usize], tail);
                 let slots = self.tails.slots();
@@ -369,7 +372,7 @@ impl Slices {
                 self.of_tail[tail as usize] = (*key, next);
                 tails.push(tail);
             }
-            let states = self.heads(&slices.0)?;
+            let states = self.heads(&keys)?;
             for (column, values) in states.iter().flatten().enumerate() {
                 self.tails.set(column, &tails, values)?;
             }
@@ -400,7 +403,7 @@ impl Slices {
         let tails = (of_tails.collect(), tails);
         let heads = (self.with_head.clone(), self.heads(&self.with_head)?);
         let single = self.accumulated(groups, single)?;
-        let (ids, all) = self.together(&[tails, heads, single])?;
+        let (ids, all) = self.together(&[heads, tails, single])?;
         let mut columns: Vec<Option<ArrayRef>> = vec![None; self.aggregate.group.len()];
         for (key, values) in self.aggregate.key.iter().zip(self.heads.keys(&ids)?) {
             columns[*key] = Some(values);
@@ -413,8 +416,8 @@ impl Slices {
             columns.push(accumulator.evaluate(EmitTo::All)?);
         }
         let rows = RecordBatch::try_new(Arc::clone(&self.aggregate.result_schema), columns)?;
-        for from in (0..ids.len()).step_by(MAX_ROWS) {
-            let slice = rows.slice(from, MAX_ROWS.min(ids.len() - from));
+        for from in (0..ids.len()).step_by(ROWS_AT_ONCE) {
+            let slice = rows.slice(from, ROWS_AT_ONCE.min(ids.len() - from));
             out.batch(Batch::append(slice));
         }
         Ok(ids.len())

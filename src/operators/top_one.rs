@@ -47,12 +47,6 @@ impl TopOne {
         let order = row.0.get(row.1).cmp(other.0.get(other.1));
         order.is_lt() || (order.is_eq() && self.rank.last_first)
     }
-
-    fn expire(&mut self, expired: Vec<Slot>) -> Result<()> {
-        expired
-            .into_iter()
-            .try_for_each(|row| self.rows.remove(row))
-    }
 }
 
 impl Operator for TopOne {
@@ -104,8 +98,7 @@ impl Operator for TopOne {
 
     fn on_watermark(&mut self, watermark: Watermark, out: &mut Output) -> Result<()> {
         if let Watermark::At(time) = watermark {
-            let expired = self.rows.on_watermark(time);
-            self.expire(expired)?;
+            self.rows.expire_by_watermark(time)?;
         }
         out.watermark(watermark);
         Ok(())
@@ -116,8 +109,7 @@ impl Operator for TopOne {
     }
 
     fn on_clock(&mut self, now: i64, _out: &mut Output) -> Result<()> {
-        let expired = self.rows.on_clock(now);
-        self.expire(expired)
+        self.rows.expire_by_clock(now)
     }
 
     fn snapshot(&mut self) -> Result<Vec<TableSnapshot>> {

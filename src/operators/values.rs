@@ -320,27 +320,26 @@ impl Values {
     /// # Errors
     /// Values of a group that is not there.
     pub fn restored(&mut self, groups: &Table) -> Result<()> {
-        let slots = self.table.all();
-        let mut columns = self.table.keys(&slots)?;
-        let rest = columns.split_off(self.width);
-        let owners = groups.find_all(&columns, slots.len())?;
-        if self.needs != Needs::AsTheyCame {
-            let values = self.arguments.convert_columns(&rest)?;
-            for (i, (slot, group)) in slots.into_iter().zip(owners).enumerate() {
-                self.order
-                    .insert((group, values.row(i).data().into()), slot);
+        for slots in self.table.pieces() {
+            let mut columns = self.table.keys(&slots)?;
+            let rest = columns.split_off(self.width);
+            let owners = groups.find_all(&columns, slots.len())?;
+            if self.needs != Needs::AsTheyCame {
+                let values = self.arguments.convert_columns(&rest)?;
+                for (i, (slot, group)) in slots.into_iter().zip(owners).enumerate() {
+                    let value = values.row(i).data().into();
+                    self.order.insert((group, value), slot);
+                }
+                continue;
             }
-            return Ok(());
-        }
-        let values = self.listed(&slots)?;
-        let numbers = rest[0].as_primitive::<Int64Type>();
-        let each = slots.into_iter().zip(owners).zip(values);
-        for (((slot, group), value), number) in each.zip(numbers.values()) {
-            self.order.insert((group, place(*number)), slot);
-            self.places
-                .entry((group, value))
-                .or_default()
-                .insert(*number);
+            let values = self.listed(&slots)?;
+            let numbers = rest[0].as_primitive::<Int64Type>();
+            let each = slots.into_iter().zip(owners).zip(values);
+            for (((slot, group), value), number) in each.zip(numbers.values()) {
+                self.order.insert((group, place(*number)), slot);
+                let places = self.places.entry((group, value)).or_default();
+                places.insert(*number);
+            }
         }
         Ok(())
     }

@@ -12,15 +12,12 @@ use arrow::datatypes::Schema;
 use super::groups::Groups;
 use super::late::{LateRows, Reason, too_late};
 use super::slices::Slices;
-use super::{Element, Metrics, Operator, Output, event_times};
+use super::{Element, Metrics, Operator, Output, ROWS_AT_ONCE, event_times};
 use crate::changelog::Batch;
 use crate::error::Result;
 use crate::graph::{Aggregate, AggregateInput};
 use crate::state::{Slot, StatePart, TableSnapshot};
 use crate::time::{Millis, Watermark, Windows};
-
-/// Results are emitted in batches of at most so many rows.
-const MAX_ROWS: usize = 8192;
 
 /// Groups of open windows.
 pub struct WindowAggregate {
@@ -132,7 +129,7 @@ impl WindowAggregate {
     }
 
     fn open(&mut self, slots: &[Slot]) -> Result<()> {
-        for slots in slots.chunks(MAX_ROWS) {
+        for slots in slots.chunks(ROWS_AT_ONCE) {
             let stretches = self.stretches(&self.groups.keys(slots)?)?;
             for (stretch, slot) in stretches.into_iter().zip(slots) {
                 match &mut self.slices {
@@ -153,11 +150,11 @@ impl WindowAggregate {
         while let Some(mut window) = self.windows.first_entry()
             && window.key() - 1 <= self.watermark
         {
-            if emitted >= MAX_ROWS {
+            if emitted >= ROWS_AT_ONCE {
                 return Ok(true);
             }
             let slots = window.get_mut();
-            let slots = slots.split_off(slots.len().saturating_sub(MAX_ROWS));
+            let slots = slots.split_off(slots.len().saturating_sub(ROWS_AT_ONCE));
             if window.get().is_empty() {
                 window.remove();
             }

@@ -61,12 +61,10 @@ impl Operator for WindowAssign {
                 None => self.windows.windows_of(time, add),
             }
         }
-        let one_each = (self.by_slices || matches!(self.windows.kind, WindowKind::Tumble { .. }))
-            && origins.len() == n
-            && origins
-                .iter()
-                .enumerate()
-                .all(|(i, row)| i == *row as usize);
+        // A row has one window of TUMBLE at most; else as many windows as rows need not be one each.
+        let one_each = origins.len() == n
+            && (matches!(self.windows.kind, WindowKind::Tumble { .. })
+                || origins.iter().zip(0..).all(|(origin, row)| *origin == row));
         let batch = if one_each {
             batch
         } else {

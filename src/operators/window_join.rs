@@ -10,7 +10,7 @@ use super::join_rows::{JoinRows, Pair, Rows, Side, Sides};
 use super::join_sides::JoinSides;
 use super::late::{LateRows, Reason};
 use super::open_windows::{OpenWindows, window_ends};
-use super::{Element, Metrics, Operator, Output, event_times};
+use super::{Element, Metrics, Operator, Output, ROWS_AT_ONCE};
 use crate::changelog::Batch;
 use crate::error::{Error, Result};
 use crate::graph::{Join, JoinTime};
@@ -79,7 +79,7 @@ impl WindowJoin {
                 Some(firing) => firing,
                 None => match self.windows.fire() {
                     None => return Ok(false),
-                    Some(rows) => Firing {
+                    Some((_, rows)) => Firing {
                         rows,
                         done: Sides::default(),
                         matched: HashSet::new(),
@@ -229,10 +229,9 @@ impl Operator for WindowJoin {
         let rows = self.sides.restore(&parts)?;
         for side in Side::BOTH {
             let end = *self.ends.of(side);
-            for slots in rows.of(side).chunks(self.batch_rows) {
-                let columns = self.sides.of(side).table.columns(&[end], slots)?;
-                for (slot, end) in slots.iter().zip(event_times(&columns[0])?.values()) {
-                    self.windows.open(*end).of_mut(side).push(*slot);
+            for slots in rows.of(side).chunks(ROWS_AT_ONCE) {
+                for (slot, end) in slots.iter().zip(self.sides.times(side, end, slots)?) {
+                    self.windows.open(end).of_mut(side).push(*slot);
                 }
             }
         }

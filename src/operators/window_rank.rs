@@ -8,7 +8,7 @@ use arrow::datatypes::SchemaRef;
 use super::late::{LateRows, Reason};
 use super::open_windows::{OpenWindows, window_ends};
 use super::ranking::Ranking;
-use super::{Metrics, Operator, Output, event_times};
+use super::{Element, Metrics, Operator, Output, ROWS_AT_ONCE, event_times};
 use crate::changelog::Batch;
 use crate::error::{Error, Result};
 use crate::graph::{Rank, RankTime};
@@ -84,10 +84,21 @@ impl Operator for WindowRank {
     fn on_watermark(&mut self, watermark: Watermark, out: &mut Output) -> Result<()> {
         if let Watermark::At(time) = watermark {
             self.windows.on_watermark(time);
-            while let Some(partitions) = self.windows.fire() {
-                out.batch(Batch::append(self.ranking.result_of(&partitions)?));
+            let mut emitted = 0;
+            while let Some((end, mut partitions)) = self.windows.fire() {
+                let others = partitions.split_off(partitions.len().min(ROWS_AT_ONCE));
+                let rows = self.ranking.result_of(&partitions)?;
+                emitted += rows.num_rows();
+                out.batch(Batch::append(rows));
                 for partition in partitions {
                     self.ranking.forget(partition)?;
+                }
+                if !others.is_empty() {
+                    self.windows.open(end).extend(others);
+                }
+                if emitted >= ROWS_AT_ONCE {
+                    out.rest = Some(Element::Watermark(watermark));
+                    return Ok(());
                 }
             }
         }

@@ -278,6 +278,8 @@ impl Chain {
             }
         };
         result.map_err(|e| placed(e, &self.places, at))?;
+        // It goes on once nothing is left before it.
+        let last = last.filter(|_| output.rest.is_none());
         self.pass_on(at, output.elements.into_iter().chain(last), out)?;
         Ok(output.rest)
     }

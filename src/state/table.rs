@@ -21,6 +21,9 @@ use crate::error::{Error, Result};
 /// A part of a snapshot has at most so many bytes, roughly: a column of text may not have more than 2 GiB.
 const PART: usize = 512 << 20;
 
+/// Rows of about so many bytes are read at once.
+const PIECE: usize = if cfg!(test) { 64 } else { PART };
+
 /// A page of which fewer slots are part of a snapshot than this is read at once: to share it would mean to copy it soon.
 const WORTH_SHARING: usize = if cfg!(test) { 2 } else { PAGE / 8 };
 
@@ -174,6 +177,11 @@ impl Table {
         &self.name
     }
 
+    /// Number of columns.
+    pub fn width(&self) -> usize {
+        self.pages.layout.places.len()
+    }
+
     /// Whether it has no rows.
     pub fn is_empty(&self) -> bool {
         self.count == 0
@@ -189,6 +197,22 @@ impl Table {
         let flags = (0..).zip(&self.flags);
         let live = flags.filter(|(_, flags)| **flags & LIVE != 0);
         live.map(|(slot, _)| slot).collect()
+    }
+
+    /// The slots of all rows, in pieces whose rows can be read at once: a column of text may not have more than 2 GiB.
+    pub fn pieces(&self) -> Vec<Vec<Slot>> {
+        let (mut pieces, mut bytes) = (Vec::new(), PIECE);
+        for slot in self.all() {
+            if bytes >= PIECE {
+                pieces.push(Vec::new());
+                bytes = 0;
+            }
+            bytes += self.pages.bytes(slot);
+            if let Some(piece) = pieces.last_mut() {
+                piece.push(slot);
+            }
+        }
+        pieces
     }
 
     // Finding.
@@ -449,6 +473,24 @@ impl Table {
     /// The clock is at `time`: the rows that expire by it, which are still there.
     pub fn on_clock(&mut self, time: i64) -> Vec<Slot> {
         self.advance(time, false)
+    }
+
+    /// As [`Table::on_watermark`]; removes the rows.
+    ///
+    /// # Errors
+    /// As [`Table::remove`].
+    pub fn expire_by_watermark(&mut self, time: i64) -> Result<()> {
+        let mut expired = self.on_watermark(time).into_iter();
+        expired.try_for_each(|slot| self.remove(slot))
+    }
+
+    /// As [`Table::on_clock`]; removes the rows.
+    ///
+    /// # Errors
+    /// As [`Table::remove`].
+    pub fn expire_by_clock(&mut self, time: i64) -> Result<()> {
+        let mut expired = self.on_clock(time).into_iter();
+        expired.try_for_each(|slot| self.remove(slot))
     }
 
     fn advance(&mut self, time: i64, is_event_time: bool) -> Vec<Slot> {
