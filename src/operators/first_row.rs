@@ -171,7 +171,7 @@ impl FirstRow {
         )?)
     }
 
-    /// Emits rows that the watermark has come to, a batch at most; returns whether there are more.
+    /// Emits at most one batch of the rows that the watermark has reached; returns whether there are more.
     fn fire(&mut self, time: Millis, out: &mut Output) -> Result<bool> {
         let mut first = Vec::new();
         while first.len() < ROWS_AT_ONCE

@@ -83,8 +83,8 @@ impl HeldRows {
         self.rows.set_rows(&slots, rows.columns())
     }
 
-    /// Takes out rows up to a time, all without one, in order of time: those of so many times that it is a batch. Returns whether
-    /// there are more.
+    /// Takes out about a batch of rows up to a time, in order of time; without a time, from all rows. Rows of the same time stay
+    /// together. Returns whether there are more.
     ///
     /// # Errors
     /// Where Arrow refuses them (a bug).

@@ -321,7 +321,7 @@ impl IntervalJoin {
         Ok(())
     }
 
-    /// Gives up the rows of `side` that nothing can match any more, a batch at most; returns whether these were all.
+    /// Drops at most one batch of the rows of `side` that nothing can match any more; returns whether these were all.
     fn give_up(&mut self, side: Side, out: &mut Output) -> Result<bool> {
         let before = self.watermark.saturating_sub(self.hold(side));
         let sides = &self.sides;

@@ -82,7 +82,7 @@ pub enum Element {
     End,
 }
 
-/// Where much is to be emitted that does not come of pairs, an operator emits about so many rows at a time.
+/// How many rows an operator emits at a time when a watermark releases many. Joins have a size of their own.
 const ROWS_AT_ONCE: usize = if cfg!(test) { 3 } else { 8192 };
 
 /// Where an operator puts what it emits.
@@ -90,8 +90,8 @@ const ROWS_AT_ONCE: usize = if cfg!(test) { 3 } else { 8192 };
 pub struct Output {
     /// Rows and watermarks in order.
     pub elements: Vec<Element>,
-    /// What the operator did not get to, because it is much: to be given to it again, before anything else, once what it emitted
-    /// has gone on.
+    /// The part of the element that the operator has not processed yet, because it leads to many rows. The operator gets it again,
+    /// before anything else, once the rows so far have been sent on.
     pub rest: Option<Element>,
 }
 
@@ -218,8 +218,8 @@ pub trait Operator: Send {
     }
 }
 
-/// The operator of a node; `None` for sources and sinks, which are the runtime's. `batch_rows`: how many rows those that make
-/// many of one emit at a time, at most.
+/// The operator of a node; `None` for sources and sinks, which are the runtime's. `batch_rows`: how many rows a join emits in one
+/// batch at most.
 ///
 /// # Errors
 /// Where its parts cannot be set up.

@@ -61,7 +61,7 @@ impl Operator for WindowAssign {
                 None => self.windows.windows_of(time, add),
             }
         }
-        // A row has one window of TUMBLE at most; else as many windows as rows need not be one each.
+        // TUMBLE gives a row at most one window. Elsewhere equal counts do not mean one window per row.
         let one_each = origins.len() == n
             && (matches!(self.windows.kind, WindowKind::Tumble { .. })
                 || origins.iter().zip(0..).all(|(origin, row)| *origin == row));

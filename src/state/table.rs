@@ -21,7 +21,7 @@ use crate::error::{Error, Result};
 /// A part of a snapshot has at most so many bytes, roughly: a column of text may not have more than 2 GiB.
 const PART: usize = 512 << 20;
 
-/// Rows of about so many bytes are read at once.
+/// How many bytes of rows are read at once, roughly.
 const PIECE: usize = if cfg!(test) { 64 } else { PART };
 
 /// A page of which fewer slots are part of a snapshot than this is read at once: to share it would mean to copy it soon.
@@ -30,7 +30,7 @@ const WORTH_SHARING: usize = if cfg!(test) { 2 } else { PAGE / 8 };
 /// A table of fewer rows is given whole by every snapshot that gives any of it.
 const SMALL: u32 = if cfg!(test) { 3 } else { 4096 };
 
-/// So many key groups are given whole by every snapshot, in turn: so a snapshot is needed for this part of all others at most.
+/// How many key groups every snapshot gives whole, in turn. So after `KEY_GROUPS / IN_TURN` snapshots an old one is not needed.
 const IN_TURN: u16 = 2;
 
 /// The key group of a slot is not known.

@@ -431,7 +431,7 @@ fn an_idle_timeout_closes_windows_at_any_parallelism() {
 }
 
 #[test]
-fn rows_that_are_left_out_are_told_while_the_job_runs() {
+fn late_rows_are_reported_while_the_job_runs() {
     let case = Case::new("future", 1);
     let times = [
         "2026-01-01 00:00:01",
