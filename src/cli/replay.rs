@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering::Relaxed;
 
 use chrono::{DateTime, NaiveDate, NaiveDateTime};
 
@@ -168,12 +170,15 @@ pub async fn run(args: &Args) -> Result<()> {
         graph: &graph,
         metrics: &metrics,
         screen: &screen,
+        has_run: AtomicBool::new(false),
     };
     let progress = Progress::new(&graph, &from_files);
     let stop = signals::stop_asked(args.job.stop_timeout()?);
     let asked = stop.clone();
     let result = running.to_the_end(&sink, progress, stop).await;
-    tell(summary(&graph, &metrics).trim_end());
+    if running.has_run.load(Relaxed) {
+        tell(summary(&graph, &metrics).trim_end());
+    }
     match sent.filter(|_| result.is_ok() && !*asked.borrow()) {
         Some(sent) => sent.done().await,
         None => result,

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
@@ -100,11 +101,14 @@ pub async fn run(args: &Args) -> Result<()> {
         graph: &graph,
         metrics: &metrics,
         screen: &screen,
+        has_run: AtomicBool::new(false),
     };
     let result = running.to_the_end(&sink, progress, stop).await;
-    tell(summary(&graph, &metrics).trim_end());
-    if let Some(dir) = &args.capture {
-        tell(&format!("captured {}", dir.display()));
+    if running.has_run.load(Relaxed) {
+        tell(summary(&graph, &metrics).trim_end());
+        if let Some(dir) = &args.capture {
+            tell(&format!("captured {}", dir.display()));
+        }
     }
     result
 }
@@ -120,6 +124,8 @@ pub struct Running<'a> {
     /// Where its SELECTs are shown.
     pub screen: &'a Screen,
 }
+    /// It was started: there is something to be said of what it has done.
+    pub has_run: AtomicBool,
 
 impl Running<'_> {
     /// Runs it until it ends, `asked` becomes true, or it fails for good.
@@ -223,6 +229,7 @@ impl Running<'_> {
             }
             JobEvent::Started { from, checkpoints } => {
                 tell(&format!("running  {}", self.session.outputs().join(", ")));
+                self.has_run.store(true, Relaxed);
                 if let Some(checkpoints) = checkpoints {
                     self.say_begin(*from, checkpoints);
                 }

@@ -649,6 +649,23 @@ fn what_is_huge_or_nested_gets_an_answer_or_an_error() {
     assert!(script(circle, &[], 2).contains("'b' not found"));
 }
 
+/// What never ran has read nothing, and nobody needs to be told how much that is.
+#[test]
+fn a_job_that_cannot_start_says_nothing_of_what_it_has_read() {
+    let case = Case::new();
+    let here = case.table("here", "a INT", "here.jsonl", "'format' = 'json'");
+    let gone = case.table("gone", "a INT", "gone.jsonl", "'format' = 'json'");
+    case.file("here.jsonl", "{\"a\":1}\n");
+    let sql = format!("{here}{gone} SELECT a FROM here; SELECT a FROM gone;");
+    let said = script(&sql, &[], 3);
+    assert!(said.contains("there is no such file"), "{said}");
+    assert!(!said.contains("read  "), "{said}");
+    assert!(!said.contains("written  "), "{said}");
+    case.file("gone.jsonl", "");
+    let said = script(&sql, &[], 0);
+    assert!(said.contains("read     gone: 0 rows"), "{said}");
+}
+
 #[test]
 fn check_finds_what_cannot_be_read() {
     let text = "CREATE TABLE p (id INT) WITH ('connector' = 'print');\nSELECT * FROM p;";
