@@ -643,6 +643,19 @@ fn what_is_huge_or_nested_gets_an_answer_or_an_error() {
     let found = rows(&flowline(&["run", "-", "--output", "jsonl"], &text));
     assert_eq!(found.len(), 1);
     assert!(said(&flowline(&["explain", "-"], &text)).is_empty());
+    // A row that would be in a window for each millisecond of a day.
+    for window in ["HOP", "CUMULATE"] {
+        let counted = |step: &str| {
+            format!(
+                "CREATE TABLE e (ts TIMESTAMP(3), WATERMARK FOR ts AS ts) WITH ('connector' = 'datagen', 'number-of-rows' = '1');
+                 SELECT COUNT(*) FROM {window}(TABLE e, DESCRIPTOR(ts), INTERVAL {step} SECOND, INTERVAL '1' DAY)
+                   GROUP BY window_start, window_end;"
+            )
+        };
+        let told = script(&counted("'0.001'"), &[], 2);
+        assert!(told.contains("into up to 86400000 windows"), "{told}");
+        rows(&flowline(&["explain", "-"], &counted("'1'")));
+    }
     // A view that has come to read itself.
     let circle = "CREATE VIEW b AS SELECT 1 AS x;\nCREATE VIEW a AS SELECT * FROM b;\nDROP VIEW b;\n\
         CREATE VIEW b AS SELECT * FROM a;\nSELECT * FROM a;\n";

@@ -18,6 +18,9 @@ use crate::sql::ast::{SqlType, SqlTypeKind as Kind};
 use crate::sql::{TableFunctionCall, descriptor_columns, table_argument};
 use crate::time::{Millis, WindowKind, WindowSpec};
 
+/// A row may be in so many windows. Each of them may be a row of the result: a job could not be stopped while it makes more.
+const MOST_WINDOWS: Millis = 1_000_000;
+
 /// A windowing table function over its input: the input's columns, then window_start, window_end and window_time.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WindowTvf {
@@ -249,6 +252,16 @@ impl Binder<'_> {
                         format!(
                             "{name} table function based aggregate requires size must be an integral multiple of {step}, but got size {size} ms and {step} {first} ms"
                         ),
+                    ));
+                }
+                if size / first > MOST_WINDOWS {
+                    return Err(self.mistake_with(
+                        span,
+                        format!(
+                            "{name} puts a row into up to {} windows, and {MOST_WINDOWS} are the most",
+                            size / first
+                        ),
+                        format!("a longer {} or a shorter size makes fewer", names[2].to_lowercase()),
                     ));
                 }
                 if name == "HOP" {
