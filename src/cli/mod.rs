@@ -13,6 +13,7 @@ mod messages;
 mod outside;
 mod progress;
 mod query;
+mod ranges;
 mod replay;
 mod report;
 mod run;

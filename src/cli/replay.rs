@@ -12,7 +12,7 @@ use super::progress::Progress;
 use super::run::{Running, selects};
 use super::screen::{Output, Screen};
 use super::summary::summary;
-use super::{messages, signals, tell};
+use super::{messages, ranges, signals, tell};
 use crate::catalog::Table;
 use crate::clock::{Clock as _, SystemClock};
 use crate::connectors::capture::Capture;
@@ -178,6 +178,10 @@ pub async fn run(args: &Args) -> Result<()> {
     let result = running.to_the_end(&sink, progress, stop).await;
     if running.has_run.load(Relaxed) {
         tell(summary(&graph, &metrics).trim_end());
+    }
+    if result.is_ok() && !*asked.borrow() {
+        let empty = ranges::empty(&graph, &metrics, &from_files);
+        empty.iter().for_each(|line| messages::note(line));
     }
     match sent.filter(|_| result.is_ok() && !*asked.borrow()) {
         Some(sent) => sent.done().await,

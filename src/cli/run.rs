@@ -12,7 +12,7 @@ use super::progress::Progress;
 use super::screen::{Output, Screen};
 use super::summary::summary;
 use super::watch::Watch;
-use super::{count, messages, signals, tell};
+use super::{count, messages, ranges, signals, tell};
 use crate::catalog::Table;
 use crate::checkpoint::{Checkpoints, Kind, Manifest};
 use crate::clock::{Clock as _, SystemClock};
@@ -103,9 +103,14 @@ pub async fn run(args: &Args) -> Result<()> {
         screen: &screen,
         has_run: AtomicBool::new(false),
     };
+    let asked = stop.clone();
     let result = running.to_the_end(&sink, progress, stop).await;
     if running.has_run.load(Relaxed) {
         tell(summary(&graph, &metrics).trim_end());
+        if result.is_ok() && !*asked.borrow() {
+            let empty = ranges::empty(&graph, &metrics, &from_files);
+            empty.iter().for_each(|line| messages::note(line));
+        }
         if let Some(dir) = &args.capture {
             tell(&format!("captured {}", dir.display()));
         }
@@ -123,9 +128,9 @@ pub struct Running<'a> {
     pub metrics: &'a JobMetrics,
     /// Where its SELECTs are shown.
     pub screen: &'a Screen,
-}
     /// It was started: there is something to be said of what it has done.
     pub has_run: AtomicBool,
+}
 
 impl Running<'_> {
     /// Runs it until it ends, `asked` becomes true, or it fails for good.
@@ -228,8 +233,8 @@ impl Running<'_> {
                 }
             }
             JobEvent::Started { from, checkpoints } => {
-                tell(&format!("running  {}", self.session.outputs().join(", ")));
                 self.has_run.store(true, Relaxed);
+                tell(&format!("running  {}", self.session.outputs().join(", ")));
                 if let Some(checkpoints) = checkpoints {
                     self.say_begin(*from, checkpoints);
                 }

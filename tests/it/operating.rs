@@ -530,6 +530,66 @@ fn the_range_of_a_replay_is_one_that_is_there() {
     }
 }
 
+/// Nothing lies in it: that is no mistake, but nobody should have to guess.
+#[test]
+fn a_range_with_nothing_in_it_is_told() {
+    let case = Case::new("nothing", 1);
+    let row = |a: i64| json!({"value": {"a": a, "b": "x"}, "timestamp": 1000 * a});
+    case.produce(&[row(1), row(2)]);
+    let folder = case.dir.path().join("archive").display().to_string();
+    let archive = format!(
+        "{TABLE}, 'scan.startup.mode' = 'earliest-offset');
+         CREATE TABLE archived (a INT, b STRING, `timestamp` TIMESTAMP_LTZ(3), `partition` INT, `offset` BIGINT)
+           WITH ('connector' = 'filesystem', 'path' = '{folder}', 'format' = 'parquet');
+         INSERT INTO archived SELECT a, b, TO_TIMESTAMP_LTZ(1000 * a, 3), 0, CAST(a - 1 AS BIGINT) FROM t;"
+    );
+    let written = case.run(&archive, &["--bounded"]);
+    assert!(written.status.success(), "{}", words(&written.stderr));
+    let topic = &case.topic;
+    for (options, place) in [
+        ("", format!("topic '{topic}'")),
+        (
+            &format!(", 'archive.path' = '{folder}'"),
+            format!("topic '{topic}' and its archive {folder}"),
+        ),
+    ] {
+        let sql = |scan: &str| {
+            format!("{TABLE}, 'scan.startup.mode' = {scan}{options}); SELECT a FROM t;")
+        };
+        for (arguments, range) in [
+            (
+                &["--from", "2020-01-01T00:00:00Z"][..],
+                "from 2020-01-01 00:00:00 UTC to its present end",
+            ),
+            (
+                &["--from", "partition:0,offset:2"],
+                "from partition:0,offset:2 to its present end",
+            ),
+            (
+                &["--to", "1970-01-01T00:00:00.500Z"],
+                "from its beginning to 1970-01-01 00:00:00.500 UTC",
+            ),
+        ] {
+            let replayed = over_file(&case, "replay", &sql("'earliest-offset'"), arguments);
+            let said = words(&replayed.stderr);
+            assert_eq!(replayed.status.code(), Some(0), "{said}");
+            let note = format!("note: table 't' has no row in {place} {range}");
+            assert!(said.contains(&note), "{said}");
+        }
+        let some = over_file(
+            &case,
+            "replay",
+            &sql("'earliest-offset'"),
+            &["--from", "partition:0,offset:1"],
+        );
+        assert!(!words(&some.stderr).contains("has no row"));
+        let late = sql("'timestamp', 'scan.startup.timestamp-millis' = '5000'");
+        let said = words(&case.run(&late, &["--bounded"]).stderr);
+        let note = "from 1970-01-01 00:00:05 UTC to its present end";
+        assert!(said.contains(note), "{said}");
+    }
+}
+
 #[test]
 fn the_range_of_a_replay_holds_in_an_archive() {
     let case = Case::new("archived", 2);
