@@ -7,6 +7,7 @@ use crate::error::{Error, Result};
 
 const FOLDER: &str = "requests";
 const ANSWER: &str = ".answer.json";
+const SEEN: &str = ".seen";
 
 /// A request.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -40,19 +41,22 @@ pub struct Answer {
 }
 
 impl Request {
-    /// Puts a request for the job in `job`; returns its name.
-    ///
-    /// # Errors
-    /// Where the store fails.
+    /// A name that no other request has.
     #[allow(
         clippy::disallowed_methods,
         reason = "a name that no other request has"
     )]
-    pub async fn put(&self, job: &Location) -> Result<String> {
-        let name = format!("{:016x}", fastrand::u64(..));
-        let bytes = json(self)?;
-        job.write(&format!("{FOLDER}/{name}.json"), bytes).await?;
-        Ok(name)
+    pub fn name() -> String {
+        format!("{:016x}", fastrand::u64(..))
+    }
+
+    /// Puts a request of this name for the job in `job`.
+    ///
+    /// # Errors
+    /// Where the store fails.
+    pub async fn put(&self, job: &Location, name: &str) -> Result<()> {
+        job.write(&format!("{FOLDER}/{name}.json"), json(self)?)
+            .await
     }
 
     /// The requests that wait, with their names. Those that cannot be read are left out.
@@ -74,6 +78,24 @@ impl Request {
             }
         }
         Ok(waiting)
+    }
+
+    /// Says that the job has seen a request, and will answer it.
+    ///
+    /// # Errors
+    /// Where the store fails.
+    pub async fn see(job: &Location, name: &str) -> Result<()> {
+        job.write(&format!("{FOLDER}/{name}{SEEN}"), Vec::new())
+            .await
+    }
+
+    /// Whether the job has seen a request.
+    ///
+    /// # Errors
+    /// Where the store fails.
+    pub async fn is_seen(job: &Location, name: &str) -> Result<bool> {
+        let seen = job.read(&format!("{FOLDER}/{name}{SEEN}")).await?;
+        Ok(seen.is_some())
     }
 
     /// Answers a request and takes it away.
@@ -98,6 +120,7 @@ impl Request {
         let answer = serde_json::from_slice(&bytes)
             .map_err(|e| Error::external(format!("{file} cannot be understood: {e}")))?;
         job.remove(&file).await?;
+        job.remove(&format!("{FOLDER}/{name}{SEEN}")).await?;
         Ok(Some(answer))
     }
 
@@ -106,7 +129,8 @@ impl Request {
     /// # Errors
     /// Where the store fails.
     pub async fn withdraw(job: &Location, name: &str) -> Result<()> {
-        job.remove(&format!("{FOLDER}/{name}.json")).await
+        job.remove(&format!("{FOLDER}/{name}.json")).await?;
+        job.remove(&format!("{FOLDER}/{name}{SEEN}")).await
     }
 }
 

@@ -461,12 +461,17 @@ async fn a_savepoint_stands_by_itself() {
 async fn requests_are_answered() {
     let store = Store::new().await;
     let folder = &store.checkpoints.location;
-    let name = Request::Checkpoint.put(folder).await.unwrap();
+    let name = Request::name();
+    Request::Checkpoint.put(folder, &name).await.unwrap();
     assert_eq!(
         Request::waiting(folder).await.unwrap(),
         [(name.clone(), Request::Checkpoint)]
     );
     assert_eq!(Request::answered(folder, &name).await.unwrap(), None);
+    assert!(!Request::is_seen(folder, &name).await.unwrap());
+    Request::see(folder, &name).await.unwrap();
+    assert!(Request::is_seen(folder, &name).await.unwrap());
+    assert_eq!(Request::waiting(folder).await.unwrap().len(), 1);
     let answer = Answer {
         epoch: Some(4),
         savepoint: None,
@@ -478,4 +483,5 @@ async fn requests_are_answered() {
         Request::answered(folder, &name).await.unwrap(),
         Some(answer)
     );
+    assert!(!Request::is_seen(folder, &name).await.unwrap());
 }

@@ -105,7 +105,7 @@ pub struct StoreArgs {
     /// The folder or s3:// URL of the checkpoints (credentials and endpoint: AWS_... in the environment)
     #[arg(long, value_name = "DIR", default_value = crate::settings::CHECKPOINT_DIR)]
     checkpoint_dir: String,
-    /// How long a running job may take to answer
+    /// How long a running job may take to answer, once it has seen what is asked (for which it has 10 s)
     #[arg(long, value_name = "DURATION", default_value = "60 s")]
     timeout: String,
 }

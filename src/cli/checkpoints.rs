@@ -1,9 +1,11 @@
 //! `flowline checkpoints`: what checkpoints and savepoints there are, what is in them, whether they are whole.
 
 use std::fmt::Write as _;
+use std::time::Duration;
 
 use chrono::DateTime;
 use clap::Subcommand;
+use tokio::time::timeout;
 
 use super::args::StoreArgs;
 use super::screen::Output;
@@ -11,6 +13,13 @@ use super::{count, messages, print, tell};
 use crate::checkpoint::{Answer, Checkpoints, Kind, Location, Manifest, Request};
 use crate::error::{Error, Result};
 use crate::session::Message;
+
+/// How often it is looked for an answer.
+const LOOK: Duration = Duration::from_millis(100);
+/// How long a running job may take to see a request; as long as ending may take.
+const SIGHT: Duration = super::signals::PATIENCE;
+/// How long taking a request back may take.
+const WITHDRAWAL: Duration = Duration::from_secs(1);
 
 /// What to do with checkpoints.
 #[derive(Debug, clap::Args)]
@@ -142,12 +151,8 @@ pub async fn run(args: &Args) -> Result<()> {
 /// Puts a request to the running job and tells what came of it.
 ///
 /// # Errors
-/// Nobody answers within `patience`; what the job says went wrong.
-pub async fn ask(
-    checkpoints: &Checkpoints,
-    request: &Request,
-    patience: std::time::Duration,
-) -> Result<()> {
+/// The job does not run, or has not seen the request in time; it does not answer within `patience`; what the job says went wrong.
+pub async fn ask(checkpoints: &Checkpoints, request: &Request, patience: Duration) -> Result<()> {
     let folder = &checkpoints.location;
     if checkpoints.runs() == Some(false) {
         return Err(Error::external(format!(
@@ -159,21 +164,33 @@ pub async fn ask(
             "'flowline checkpoints ls' lists the jobs that have checkpoints there; name the folder with --checkpoint-dir",
         ));
     }
-    let name = request.put(folder).await?;
-    let answer: Answer = match tokio::time::timeout(patience, answered(folder, &name)).await {
-        Ok(answer) => answer?,
-        Err(_) => {
-            Request::withdraw(folder, &name).await?;
-            return Err(Error::external(format!(
-                "job '{}' did not answer within {} s",
-                checkpoints.job(),
-                patience.as_secs()
-            ))
-            .with_help(format!(
-                "does it run, with its checkpoints in {}? 'flowline checkpoints ls' lists the jobs there; --timeout waits longer",
-                folder.url()
-            )));
-        }
+    let name = Request::name();
+    let seen = async {
+        request.put(folder, &name).await?;
+        seen(folder, &name).await
+    };
+    let answer = match timeout(patience.min(SIGHT), seen).await {
+        Ok(seen) => match seen? {
+            Some(answer) => Some(answer),
+            None => match timeout(patience, answered(folder, &name)).await {
+                Ok(answer) => Some(answer?),
+                Err(_) => {
+                    let what = format!("has not answered within {} s", patience.as_secs_f64());
+                    let help = "it may still do what was asked: its own output tells; --timeout waits longer".into();
+                    return Err(unheard(checkpoints, &name, &what, help).await);
+                }
+            },
+        },
+        Err(_) => None,
+    };
+    let Some(answer) = answer else {
+        let seconds = patience.min(SIGHT).as_secs_f64();
+        let help = format!(
+            "does it run, with its checkpoints in {}, and can that be reached? 'flowline checkpoints ls' lists the jobs there",
+            folder.url()
+        );
+        let what = format!("has not seen what it is asked within {seconds} s");
+        return Err(unheard(checkpoints, &name, &what, help).await);
     };
     if let Some(error) = answer.error {
         return Err(Error::external(format!(
@@ -193,12 +210,36 @@ pub async fn ask(
     }
 }
 
+/// What to say where nothing was heard of the job: the request is taken back, as far as that goes.
+async fn unheard(checkpoints: &Checkpoints, name: &str, what: &str, help: String) -> Error {
+    // The store may be what hangs.
+    let back = timeout(WITHDRAWAL, Request::withdraw(&checkpoints.location, name)).await;
+    let still = match back {
+        Ok(Ok(())) => "",
+        _ => ", and the request cannot be taken back",
+    };
+    Error::external(format!("job '{}' {what}{still}", checkpoints.job())).with_help(help)
+}
+
+/// Waits until the job has seen the request, or even answered it.
+async fn seen(folder: &Location, name: &str) -> Result<Option<Answer>> {
+    loop {
+        if let Some(answer) = Request::answered(folder, name).await? {
+            return Ok(Some(answer));
+        }
+        if Request::is_seen(folder, name).await? {
+            return Ok(None);
+        }
+        tokio::time::sleep(LOOK).await;
+    }
+}
+
 async fn answered(folder: &Location, name: &str) -> Result<Answer> {
     loop {
         if let Some(answer) = Request::answered(folder, name).await? {
             return Ok(answer);
         }
-        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+        tokio::time::sleep(LOOK).await;
     }
 }
 

@@ -241,9 +241,9 @@ impl Coordinator {
         }
     }
 
-    /// Whether it is time to look for requests: none is being served or answered.
-    pub fn is_idle(&self) -> bool {
-        matches!(self.phase, Phase::Idle) && self.asked.is_empty() && self.answering == 0
+    /// Whether it is time to look for requests: none is being served or answered. A checkpoint may be under way, which comes first.
+    pub fn may_be_asked(&self) -> bool {
+        self.asked.is_empty() && self.answering == 0
     }
 
     /// Whether it has nothing more to do.

@@ -22,7 +22,7 @@ use super::recovery::{Outside, recover};
 use super::router::Address;
 use super::source::Standing;
 use super::{Changes, Connect, JobMetrics, JobOptions, topology};
-use crate::checkpoint::{Manifest, Request};
+use crate::checkpoint::{Location, Manifest, Request};
 use crate::clock::Clock;
 use crate::connectors::{JobContext, SinkWriter, SourceEvent, SourceReader};
 use crate::error::{Error, Result};
@@ -418,11 +418,9 @@ async fn coordinate(mut coordinator: Coordinator, mut around: Surroundings) -> R
                 event
             }
             () = sleep_until(due) => Coordination::Due,
-            _ = look.tick(), if coordinator.is_idle() && !is_looking => {
+            _ = look.tick(), if coordinator.may_be_asked() && !is_looking => {
                 is_looking = true;
-                let folder = folder.clone();
-                let waiting = async move { Request::waiting(&folder).await.unwrap_or_default() };
-                works.push(waiting.map(Coordination::Asked).boxed());
+                works.push(waiting(folder.clone()).map(Coordination::Asked).boxed());
                 continue;
             }
         };
@@ -432,6 +430,17 @@ async fn coordinate(mut coordinator: Coordinator, mut around: Surroundings) -> R
         };
         coordinator.take(event, now)?;
     }
+}
+
+/// The requests that wait. Whoever asked is told that they were seen.
+async fn waiting(folder: Location) -> Vec<(String, Request)> {
+    let waiting = Request::waiting(&folder).await.unwrap_or_default();
+    for (name, _) in &waiting {
+        if let Err(error) = Request::see(&folder, name).await {
+            tracing::warn!("whoever asks cannot be told that the job has seen it: {error}");
+        }
+    }
+    waiting
 }
 
 /// Waits until then; without a time for ever.

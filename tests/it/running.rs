@@ -321,12 +321,13 @@ async fn an_answer_that_cannot_be_given_fails_nothing() {
     let folder = Location::open(root, &BTreeMap::new())
         .unwrap()
         .folder("job");
-    let first = Request::Checkpoint.put(&folder).await.unwrap();
+    let (first, second) = (Request::name(), Request::name());
+    Request::Checkpoint.put(&folder, &first).await.unwrap();
     let in_the_way = dir
         .path()
         .join(format!("job/requests/{first}.answer.json/x"));
     std::fs::create_dir_all(&in_the_way).unwrap();
-    let second = Request::Checkpoint.put(&folder).await.unwrap();
+    Request::Checkpoint.put(&folder, &second).await.unwrap();
     let answered = async |name: &str| loop {
         if let Ok(Some(answer)) = Request::answered(&folder, name).await {
             return answer;

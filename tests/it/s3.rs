@@ -4,11 +4,13 @@
 
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
-use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Output, Stdio};
+use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use crate::kafka::{Case, TABLE, eventually, stop};
+use crate::kafka::{Case, TABLE, eventually};
+use crate::recovery::words;
 
 /// S3Proxy over a folder; it ends with this value.
 struct Server {
@@ -86,30 +88,66 @@ fn checkpoints_in_s3() {
     // Nothing is committed while checkpoints cannot be stored, and nothing is lost by it.
     server.tell("stop");
     case.produce(&[row()]);
-    std::thread::sleep(std::time::Duration::from_secs(3));
+    std::thread::sleep(Duration::from_secs(3));
     assert_eq!(total(), 2);
     server.tell("start");
     eventually("it goes on when the store is back", 180, || total() == 3);
     job.kill().unwrap();
     job.wait().unwrap();
     case.produce(&[row()]);
-    let job = start();
+    let mut job = start();
     eventually("it goes on after a kill", 180, || total() == 4);
-    stop(job);
-    let flowline = |arguments: &[&str]| {
-        Command::new(env!("CARGO_BIN_EXE_flowline"))
-            .args(["checkpoints"])
-            .args(arguments)
-            .args(["--checkpoint-dir", "s3://bucket/jobs"])
-            .env("AWS_ENDPOINT", &server.url)
-            .env("AWS_ACCESS_KEY_ID", "key")
-            .env("AWS_SECRET_ACCESS_KEY", "secret")
-            .env("AWS_REGION", "us-east-1")
-            .output()
-            .unwrap()
-    };
-    assert_eq!(flowline(&["ls"]).stdout, b"in-s3\n");
-    let listed = flowline(&["ls", "in-s3"]).stdout;
+    let flowline = |arguments: &[&str]| asked(&server.url, arguments);
+    let stopped = flowline(&["stop", "in-s3"]);
+    assert!(stopped.status.success(), "{}", words(&stopped.stderr));
+    assert!(job.wait().unwrap().success());
+    assert_eq!(flowline(&["checkpoints", "ls"]).stdout, b"in-s3\n");
+    let listed = flowline(&["checkpoints", "ls", "in-s3"]).stdout;
     assert_eq!(String::from_utf8_lossy(&listed).lines().count(), 3);
-    assert!(flowline(&["verify", "in-s3"]).status.success());
+    assert!(
+        flowline(&["checkpoints", "verify", "in-s3"])
+            .status
+            .success()
+    );
+    // Nobody is there any more who could see what is asked.
+    let begun = Instant::now();
+    let asked = flowline(&["stop", "in-s3"]);
+    assert!(begun.elapsed() < Duration::from_secs(15));
+    assert_eq!(asked.status.code(), Some(3));
+    let said = words(&asked.stderr);
+    let what = "job 'in-s3' has not seen what it is asked within 10 s help: does it run";
+    assert!(said.contains(what), "{said}");
+}
+
+/// A verb about checkpoints in the store at `url`.
+fn asked(url: &str, arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_flowline"))
+        .args(arguments)
+        .args(["--checkpoint-dir", "s3://bucket/jobs"])
+        .env("AWS_ENDPOINT", url)
+        .env("AWS_ACCESS_KEY_ID", "key")
+        .env("AWS_SECRET_ACCESS_KEY", "secret")
+        .env("AWS_REGION", "us-east-1")
+        .output()
+        .unwrap()
+}
+
+#[test]
+fn a_store_that_hangs_keeps_nobody_who_asks() {
+    // It takes connections, and answers nothing.
+    let store = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", store.local_addr().unwrap());
+    for verb in [&["stop", "job"][..], &["checkpoints", "take", "job"]] {
+        let begun = Instant::now();
+        let output = asked(&url, &[verb, &["--timeout", "2 s"]].concat());
+        assert!(
+            begun.elapsed() < Duration::from_secs(6),
+            "{:?}",
+            begun.elapsed()
+        );
+        assert_eq!(output.status.code(), Some(3));
+        let said = words(&output.stderr);
+        let what = "has not seen what it is asked within 2 s, and the request cannot be taken back";
+        assert!(said.contains(what), "{said}");
+    }
 }
