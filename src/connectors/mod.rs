@@ -1,5 +1,6 @@
 //! Where rows come from and go to: one module a connector, the only async edges of a job.
 
+mod away;
 mod bad_rows;
 mod blackhole;
 pub mod capture;

@@ -1,5 +1,7 @@
 //! Files as a person meets them: odd ends, broken lines, missing folders; and the numbered pipeline over a file.
 
+#![allow(clippy::disallowed_methods, reason = "tests wait for other processes")]
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
@@ -451,4 +453,78 @@ fn a_watched_folder_does_not_hold_others_for_ever() {
     job.wait().unwrap();
     let text = text.expect("a window is over");
     assert!(text.contains("\"n\":2"), "{text}");
+}
+
+/// A pipe that nobody writes to is as slow as a disk can be.
+#[cfg(unix)]
+#[test]
+fn a_file_that_does_not_come_holds_up_nothing_else() {
+    let case = Case::new();
+    let pipe = case.dir.path().join("pipe");
+    let made = Command::new("mkfifo").arg(&pipe).status().unwrap();
+    assert!(made.success());
+    let there = case.file("there.jsonl", b"{\"id\":1}\n");
+    let table = |name: &str, path: &Path| {
+        format!(
+            "CREATE TABLE {name} (id INT) WITH ('connector' = 'filesystem', 'path' = '{}', 'format' = 'json');",
+            path.display()
+        )
+    };
+    let sql = format!(
+        "{} {} SELECT id FROM slow; SELECT id FROM there;",
+        table("slow", &pipe),
+        table("there", &there)
+    );
+    let script = case.file("job.sql", sql.as_bytes());
+    let start = || {
+        let mut job = Command::new(env!("CARGO_BIN_EXE_flowline"))
+            .arg("run")
+            .arg(&script)
+            .args(["--output", "jsonl"])
+            .env("TOKIO_WORKER_THREADS", "1")
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let (line, lines) = std::sync::mpsc::channel();
+        let stdout = job.stdout.take().unwrap();
+        std::thread::spawn(move || {
+            use std::io::BufRead as _;
+            for text in std::io::BufReader::new(stdout).lines() {
+                let _ = line.send(text.unwrap());
+            }
+        });
+        (job, lines)
+    };
+    let minute = Duration::from_secs(60);
+    let (mut job, lines) = start();
+    let first = lines.recv_timeout(minute);
+    let ended = first.is_ok().then(|| {
+        let begun = std::time::Instant::now();
+        let asked = Command::new("kill").arg(job.id().to_string()).status();
+        assert!(asked.unwrap().success());
+        (job.wait().unwrap(), begun.elapsed())
+    });
+    job.kill().unwrap();
+    job.wait().unwrap();
+    assert!(
+        first
+            .expect("the file that is there is read")
+            .contains("select_2")
+    );
+    let (status, took) = ended.unwrap();
+    assert!(status.success(), "{status}");
+    assert!(took < Duration::from_secs(5), "{took:?}");
+    // Once somebody writes to it, it is a file like any other.
+    let (mut job, lines) = start();
+    std::fs::write(&pipe, "{\"id\":7}\n{\"id\":8}\n").unwrap();
+    let mut all: Vec<String> = (0..3)
+        .map(|_| lines.recv_timeout(minute).unwrap())
+        .collect();
+    all.sort();
+    assert!(
+        all[0].contains("\"id\":7") && all[1].contains("\"id\":8"),
+        "{all:?}"
+    );
+    assert!(job.wait().unwrap().success());
 }

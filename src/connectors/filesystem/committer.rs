@@ -1,6 +1,7 @@
 //! Publishes what the writers of a table have prepared, epoch by epoch, and marks partitions that are complete.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
@@ -81,7 +82,7 @@ impl Notes {
 
 #[derive(Debug)]
 struct Writer {
-    watermark: i64,
+    watermark: Arc<AtomicI64>,
     partitions: BTreeMap<String, Unmarked>,
 }
 
@@ -97,20 +98,15 @@ impl Board {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A writer begins.
-    pub(super) fn enter(&self, writer: u64) {
+    /// A writer begins. It keeps in what is returned how far event time has come for it.
+    pub(super) fn enter(&self, writer: u64) -> Arc<AtomicI64> {
+        let watermark = Arc::new(AtomicI64::new(i64::MIN));
         let entry = Writer {
-            watermark: i64::MIN,
+            watermark: Arc::clone(&watermark),
             partitions: BTreeMap::new(),
         };
         self.notes().writers.insert(writer, entry);
-    }
-
-    /// A writer has come to this watermark.
-    pub(super) fn watermark(&self, writer: u64, time: i64) {
-        if let Some(entry) = self.notes().writers.get_mut(&writer) {
-            entry.watermark = time;
-        }
+        watermark
     }
 
     /// A writer has rows for a partition.
@@ -214,7 +210,8 @@ impl Board {
         // Held while the files are written: a writer that goes on is to see them marked, or not yet.
         let mut notes = self.notes();
         let now = marks::now();
-        let watermark = notes.writers.values().map(|w| w.watermark).min();
+        let watermarks = notes.writers.values().map(|w| &w.watermark);
+        let watermark = watermarks.map(|w| w.load(Ordering::Relaxed)).min();
         let mut found = notes.inherited.clone();
         let mut open: BTreeSet<String> = notes.unpublished.values().cloned().collect();
         for writer in notes.writers.values() {

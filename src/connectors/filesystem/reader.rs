@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::fs::File;
 use std::path::Path;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use arrow::array::{
@@ -17,9 +17,11 @@ use tokio::time::Instant;
 use twox_hash::XxHash3_64;
 
 use super::Origin;
+use super::committer::blocking;
 use super::listing::{Entry, Folder, cannot_read};
 use super::partitions::Partitions;
 use super::records::{Position, RecordFile};
+use crate::connectors::away::Away;
 use crate::connectors::{BadRows, ReadRequest, Source, SourceEvent, SourceMetrics, SourceReader};
 use crate::error::{Error, Result};
 use crate::formats::{ColumnarFormat, ColumnarReader, Decoder, FileFault, FileFormat, Framer};
@@ -54,18 +56,16 @@ impl FileSource {
         }
     }
 
-    fn files(&self, instance: usize) -> Result<Vec<Entry>> {
-        let Ok(mut listed) = self.listed.lock() else {
-            return Err(Error::internal("the list of files is lost"));
-        };
-        match &*listed {
-            Some(files) if instance > 0 => Ok(files.clone()),
-            _ => {
-                let files = self.folder.list()?;
-                *listed = Some(files.clone());
-                Ok(files)
-            }
+    async fn files(&self, instance: usize) -> Result<Vec<Entry>> {
+        let listed = || self.listed.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = listed().clone();
+        if let Some(files) = known.filter(|_| instance > 0) {
+            return Ok(files);
         }
+        let folder = self.folder.clone();
+        let files = blocking(move || folder.list()).await?;
+        *listed() = Some(files.clone());
+        Ok(files)
     }
 }
 
@@ -76,7 +76,7 @@ impl Source for FileSource {
     }
 
     async fn reader(&self, request: ReadRequest) -> Result<Box<dyn SourceReader>> {
-        let files = self.files(request.instance)?;
+        let files = self.files(request.instance).await?;
         let origins: Vec<Origin> = request.columns.iter().map(|c| self.origins[*c]).collect();
         let projection: Vec<usize> = origins
             .iter()
@@ -106,15 +106,21 @@ impl Source for FileSource {
                 projection,
             },
         };
-        let mut reader = FileReader {
+        let disk = Disk {
             opener,
+            batch_rows: request.batch_rows,
+            metrics: Arc::clone(&request.metrics),
+            current: None,
+        };
+        let mut reader = FileReader {
+            start: disk.opener.start(),
+            disk: Away::Here(disk),
             origins,
             folder: self.folder.clone(),
             partitions: Arc::clone(&self.partitions),
             assigned: Vec::new(),
             has_told_files: false,
             files: VecDeque::new(),
-            current: None,
             positions: BTreeMap::new(),
             kept: request.keep_bad_rows.as_deref().map(BadRows::new),
             watch,
@@ -158,7 +164,13 @@ impl Opener {
         }
     }
 
-    fn open(&mut self, entry: &Entry, position: &str, request: &ReadRequest) -> Result<Body> {
+    fn open(
+        &mut self,
+        entry: &Entry,
+        position: &str,
+        batch_rows: usize,
+        metrics: &SourceMetrics,
+    ) -> Result<Body> {
         let unknown = || {
             Error::internal(format!(
                 "{}: '{position}' is no position in a file",
@@ -172,8 +184,7 @@ impl Opener {
                 has_header,
             } => {
                 let position = Position::parse(position).ok_or_else(unknown)?;
-                let done = &request.metrics.done;
-                done.fetch_add(position.offset, Ordering::Relaxed);
+                metrics.done.fetch_add(position.offset, Ordering::Relaxed);
                 Ok(Body::Records(if *has_header {
                     RecordFile::open_headed(entry, position, &**framer, &mut **decoder)?
                 } else {
@@ -184,14 +195,16 @@ impl Opener {
                 let row: u64 = position.parse().map_err(|_| unknown())?;
                 let file = File::open(&entry.path).map_err(|e| cannot_read(&entry.path, e))?;
                 let reader = format
-                    .reader(file, projection, row, request.batch_rows)
+                    .reader(file, projection, row, batch_rows)
                     .map_err(|fault| cannot_read_rows(&entry.path, fault))?;
                 let mut file = ColumnFile {
                     reader,
+                    read: None,
+                    has_ended: false,
                     row: 0,
                     size: entry.size,
                 };
-                file.step(row, &request.metrics);
+                file.step(row, metrics);
                 Ok(Body::Columns(file))
             }
         }
@@ -201,6 +214,9 @@ impl Opener {
 /// A file of columns being read.
 struct ColumnFile {
     reader: Box<dyn ColumnarReader>,
+    /// Rows that were read and not returned.
+    read: Option<RecordBatch>,
+    has_ended: bool,
     /// Rows returned so far, and passed over at the start.
     row: u64,
     size: u64,
@@ -239,9 +255,61 @@ impl OpenFile {
     }
 }
 
+/// The file that is open, and what it is read by.
+struct Disk {
+    opener: Opener,
+    batch_rows: usize,
+    metrics: Arc<SourceMetrics>,
+    current: Option<OpenFile>,
+}
+
+/// What came of work that waited for the disk.
+enum Found {
+    /// A file is open, or there is more of it.
+    More,
+    /// These files are there.
+    Files(Vec<Entry>),
+}
+
+impl Disk {
+    /// Opens a file and begins to read it.
+    fn open(&mut self, entry: Entry, partition: Vec<ArrayRef>, position: &str) -> Result<Found> {
+        let (batch_rows, metrics) = (self.batch_rows, &self.metrics);
+        self.current = Some(OpenFile {
+            body: self.opener.open(&entry, position, batch_rows, metrics)?,
+            partition,
+            entry,
+        });
+        self.read()
+    }
+
+    /// Reads on until there are rows or the file ends.
+    fn read(&mut self) -> Result<Found> {
+        let Some(open) = &mut self.current else {
+            return Ok(Found::More);
+        };
+        match (&mut open.body, &self.opener) {
+            (Body::Records(file), Opener::Records { framer, .. }) => {
+                file.fill(&**framer, &self.metrics)?;
+            }
+            (Body::Columns(file), _) => {
+                let read = file.reader.next_rows();
+                file.read = read.map_err(|fault| cannot_read_rows(&open.entry.path, fault))?;
+                file.has_ended = file.read.is_none();
+            }
+            (Body::Records(_), Opener::Columns { .. }) => {
+                return Err(Error::internal("a file of records among files of columns"));
+            }
+        }
+        Ok(Found::More)
+    }
+}
+
 /// Reads the files of one instance.
 struct FileReader {
-    opener: Opener,
+    disk: Away<Disk, Result<Found>>,
+    /// Where a file begins, as text.
+    start: String,
     /// For each column asked for where it is read from.
     origins: Vec<Origin>,
     folder: Folder,
@@ -253,7 +321,6 @@ struct FileReader {
     has_told_files: bool,
     /// Files not opened yet, and the values of their partitions.
     files: VecDeque<(Entry, Vec<ArrayRef>)>,
-    current: Option<OpenFile>,
     positions: BTreeMap<Arc<str>, String>,
     /// Records that gave no row, where somebody reads them.
     kept: Option<BadRows>,
@@ -290,7 +357,7 @@ impl FileReader {
                 .fetch_add(entry.size, Ordering::Relaxed);
             self.positions.insert(
                 Arc::clone(&entry.name),
-                restored.unwrap_or_else(|| self.opener.start()),
+                restored.unwrap_or_else(|| self.start.clone()),
             );
             self.assigned.push(Arc::clone(&entry.name));
             self.files.push_back((entry, partition));
@@ -298,41 +365,43 @@ impl FileReader {
         Ok(())
     }
 
-    /// The next rows of the file that is open; `None` at its end.
-    fn rows(&mut self) -> Result<Option<SourceEvent>> {
-        let Some(open) = &mut self.current else {
+    /// What can be said without waiting for the disk: rows of the file that is open, or its end.
+    fn ready(&mut self) -> Result<Option<SourceEvent>> {
+        let Some(disk) = self.disk.here() else {
+            return Ok(None);
+        };
+        let Some(open) = &mut disk.current else {
             return Ok(None);
         };
         let (batch_rows, metrics) = (self.request.batch_rows, &self.request.metrics);
-        let (stored, weights, place) = match (&mut open.body, &mut self.opener) {
-            (
-                Body::Records(file),
-                Opener::Records {
-                    decoder, framer, ..
-                },
-            ) => {
+        let (stored, weights, place) = match (&mut open.body, &mut disk.opener) {
+            (Body::Records(file), Opener::Records { decoder, .. }) if file.has_records() => {
                 let kept = self.kept.as_mut();
-                match file.rows(&**framer, &mut **decoder, batch_rows, metrics, kept)? {
-                    Some((decoded, place)) => (decoded.rows, decoded.weights, place),
-                    None => return Ok(None),
-                }
+                let (decoded, place) = file.rows(&mut **decoder, batch_rows, metrics, kept)?;
+                (decoded.rows, decoded.weights, place)
             }
-            (Body::Columns(file), _) => {
-                let rows = file.reader.next_rows();
-                match rows.map_err(|fault| cannot_read_rows(&open.entry.path, fault))? {
-                    Some(rows) => {
-                        let place = format!("{}: row {}", open.entry.name, file.row + 1);
-                        metrics
-                            .bytes
-                            .fetch_add(rows.get_array_memory_size() as u64, Ordering::Relaxed);
-                        file.step(rows.num_rows() as u64, metrics);
-                        (rows, None, place)
-                    }
-                    None => return Ok(None),
-                }
+            (Body::Columns(file), _) if file.read.is_some() => {
+                let Some(rows) = file.read.take() else {
+                    return Ok(None);
+                };
+                let place = format!("{}: row {}", open.entry.name, file.row + 1);
+                metrics
+                    .bytes
+                    .fetch_add(rows.get_array_memory_size() as u64, Ordering::Relaxed);
+                file.step(rows.num_rows() as u64, metrics);
+                (rows, None, place)
             }
-            (Body::Records(_), Opener::Columns { .. }) => {
-                return Err(Error::internal("a file of records among files of columns"));
+            (body, _) => {
+                let has_ended = match body {
+                    Body::Records(file) => file.has_ended(),
+                    Body::Columns(file) => file.has_ended,
+                };
+                let ended = disk.current.take_if(|_| has_ended);
+                return Ok(ended.map(|ended| {
+                    let name = Arc::clone(&ended.entry.name);
+                    self.positions.insert(Arc::clone(&name), ended.position());
+                    SourceEvent::PartitionEnd(name)
+                }));
             }
         };
         let rows =
@@ -346,15 +415,29 @@ impl FileReader {
         }))
     }
 
-    /// Waits until it is time to look for new files, and takes them.
-    async fn look(&mut self) -> Result<()> {
-        let Some(watch) = &mut self.watch else {
-            return Ok(());
-        };
-        tokio::time::sleep_until(watch.next).await;
-        watch.next = Instant::now() + watch.interval;
-        let files = watch.folder.list()?;
-        self.take(files)
+    /// Takes the files that are in the watched folder now.
+    fn look(&mut self, files: Vec<Entry>) -> Result<()> {
+        self.take(files)?;
+        if let Some(watch) = &mut self.watch {
+            watch.next = Instant::now() + watch.interval;
+            watch.told = self.files.is_empty();
+        }
+        Ok(())
+    }
+
+    /// Begins what waits for the disk; false where there is nothing to be read.
+    fn go_on(&mut self) -> bool {
+        if self.disk.here().is_some_and(|disk| disk.current.is_some()) {
+            self.disk.begin(Disk::read);
+        } else if let Some((entry, partition)) = self.files.pop_front() {
+            let position = self.positions.get(&entry.name).cloned();
+            let position = position.unwrap_or_else(|| self.start.clone());
+            self.disk
+                .begin(move |disk| disk.open(entry, partition, &position));
+        } else {
+            return false;
+        }
+        true
     }
 }
 
@@ -366,24 +449,19 @@ impl SourceReader for FileReader {
                 self.has_told_files = true;
                 return Ok(SourceEvent::Assigned(std::mem::take(&mut self.assigned)));
             }
-            if let Some(rows) = self.rows()? {
-                return Ok(rows);
+            match self.disk.done().await? {
+                None => {}
+                Some(found) => {
+                    if let Found::Files(files) = found? {
+                        self.look(files)?;
+                        continue;
+                    }
+                }
             }
-            if let Some(ended) = self.current.take() {
-                let end = ended.position();
-                self.positions.insert(Arc::clone(&ended.entry.name), end);
-                return Ok(SourceEvent::PartitionEnd(ended.entry.name));
+            if let Some(event) = self.ready()? {
+                return Ok(event);
             }
-            if let Some((entry, partition)) = self.files.pop_front() {
-                let position = match self.positions.get(&entry.name) {
-                    Some(position) => position.clone(),
-                    None => self.opener.start(),
-                };
-                self.current = Some(OpenFile {
-                    body: self.opener.open(&entry, &position, &self.request)?,
-                    partition,
-                    entry,
-                });
+            if self.go_on() {
                 continue;
             }
             match &mut self.watch {
@@ -392,11 +470,10 @@ impl SourceReader for FileReader {
                     watch.told = true;
                     return Ok(SourceEvent::Quiet);
                 }
-                Some(_) => {
-                    self.look().await?;
-                    if let Some(watch) = &mut self.watch {
-                        watch.told = self.files.is_empty();
-                    }
+                Some(watch) => {
+                    tokio::time::sleep_until(watch.next).await;
+                    let folder = watch.folder.clone();
+                    self.disk.begin(move |_| folder.list().map(Found::Files));
                 }
             }
         }

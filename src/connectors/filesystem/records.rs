@@ -63,7 +63,10 @@ impl RecordFile {
     pub(super) fn open(entry: &Entry, position: Position) -> Result<Self> {
         check_readable(&entry.path)?;
         let opened = File::open(&entry.path).and_then(|mut file| {
-            file.seek(SeekFrom::Start(position.offset))?;
+            // A pipe has no other place.
+            if position.offset > 0 {
+                file.seek(SeekFrom::Start(position.offset))?;
+            }
             Ok(file)
         });
         let file = opened.map_err(|e| cannot_read(&entry.path, e))?;
@@ -93,7 +96,7 @@ impl RecordFile {
     ) -> Result<Self> {
         let mut file = Self::open(entry, Position::default())?;
         while file.frames.is_empty() && !file.is_at_end {
-            file.fill(framer)?;
+            file.read_on(framer)?;
         }
         if let Some(frame) = file.frames.first() {
             let record = &file.buffer[file.start..][frame.clone()];
@@ -108,23 +111,37 @@ impl RecordFile {
         }
     }
 
-    /// The next rows and where they stand; `None` at the end of the file.
+    /// Whether records have been read that were not returned.
+    pub(super) fn has_records(&self) -> bool {
+        self.next < self.frames.len()
+    }
+
+    /// Whether all records have been returned.
+    pub(super) fn has_ended(&self) -> bool {
+        self.frames.is_empty() && self.is_at_end
+    }
+
+    /// Reads on until there are records or the file ends.
+    ///
+    /// # Errors
+    /// A file that cannot be read, or has no records.
+    pub(super) fn fill(&mut self, framer: &dyn Framer, metrics: &SourceMetrics) -> Result<()> {
+        while !self.has_records() && !self.has_ended() {
+            let bytes = self.read_on(framer)?;
+            metrics.bytes.fetch_add(bytes, Ordering::Relaxed);
+            metrics.done.fetch_add(bytes, Ordering::Relaxed);
+        }
+        Ok(())
+    }
+
+    /// The next rows of the records that have been read, and where they stand.
     pub(super) fn rows(
         &mut self,
-        framer: &dyn Framer,
         decoder: &mut dyn Decoder,
         batch_rows: usize,
         metrics: &SourceMetrics,
         kept: Option<&mut BadRows>,
-    ) -> Result<Option<(Decoded, String)>> {
-        while self.next == self.frames.len() {
-            let bytes = self.fill(framer)?;
-            metrics.bytes.fetch_add(bytes, Ordering::Relaxed);
-            metrics.done.fetch_add(bytes, Ordering::Relaxed);
-            if self.frames.is_empty() && self.is_at_end {
-                return Ok(None);
-            }
-        }
+    ) -> Result<(Decoded, String)> {
         let first = self.next;
         let last = (first + batch_rows.max(1)).min(self.frames.len());
         let bytes = &self.buffer[self.start..];
@@ -166,7 +183,7 @@ impl RecordFile {
         }
         let place = place(0);
         self.next = last;
-        Ok(Some((decoded, place)))
+        Ok((decoded, place))
     }
 
     /// Where it goes on after the rows returned.
@@ -184,7 +201,7 @@ impl RecordFile {
 
     /// Lets go of the records returned and reads on until there is a whole one or the file ends. Returns the number of
     /// bytes let go.
-    fn fill(&mut self, framer: &dyn Framer) -> Result<u64> {
+    fn read_on(&mut self, framer: &dyn Framer) -> Result<u64> {
         let released = self.release();
         self.make_room()?;
         while self.end < self.buffer.len() && !self.is_at_end {

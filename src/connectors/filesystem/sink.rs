@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use super::committer::{Board, FileCommitter};
+use super::committer::{Board, FileCommitter, blocking};
 use super::marks;
 use super::staging::Stage;
 use super::writer::{self, Content};
@@ -74,7 +74,8 @@ impl Sink for FileSink {
 
     async fn writer(&self, request: WriteRequest) -> Result<Box<dyn SinkWriter>> {
         let (stage, board) = (self.stage(&request.job), self.board(&request.job)?);
-        stage.prepare()?;
+        let folder = stage.clone();
+        blocking(move || folder.prepare()).await?;
         // Of no other run, and in the order of the runs.
         let unique = format!("{:011x}{:08x}", marks::now(), fastrand::u32(..));
         let name = format!("part-{unique}-{}", request.instance);

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::fs::File;
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arrow::array::{BooleanArray, RecordBatch};
@@ -61,7 +62,7 @@ pub(super) fn open(
     is_staged: bool,
 ) -> Box<dyn SinkWriter> {
     let id = fastrand::u64(..);
-    board.enter(id);
+    let watermark = board.enter(id);
     let encoder = match &content.format {
         FileFormat::Records(format) => Some(format.encoder()),
         FileFormat::Columns(_) => None,
@@ -82,7 +83,7 @@ pub(super) fn open(
         created: 0,
         uses: 0,
         prepared: None,
-        watermark: i64::MIN,
+        watermark: Arc::clone(&watermark),
         failed: None,
     }));
     // Without checkpoints nobody else looks at the time while no rows come.
@@ -106,7 +107,11 @@ pub(super) fn open(
             }
         })
     });
-    Box::new(FileWriter { files, looking })
+    Box::new(FileWriter {
+        files,
+        watermark,
+        looking,
+    })
 }
 
 fn lock(files: &Mutex<Files>) -> MutexGuard<'_, Files> {
@@ -117,6 +122,8 @@ struct FileWriter {
     files: Arc<Mutex<Files>>,
     /// Closes files by time.
     looking: Option<JoinHandle<()>>,
+    /// How far event time has come, for whoever has the files.
+    watermark: Arc<AtomicI64>,
 }
 
 impl FileWriter {
@@ -141,7 +148,8 @@ impl Drop for FileWriter {
 #[async_trait]
 impl SinkWriter for FileWriter {
     async fn write(&mut self, batch: &Batch) -> Result<()> {
-        lock(&self.files).write(batch)
+        let batch = batch.clone();
+        self.with_files(move |files| files.write(&batch)).await
     }
 
     async fn flush(&mut self) -> Result<()> {
@@ -153,7 +161,7 @@ impl SinkWriter for FileWriter {
     }
 
     fn watermark(&mut self, time: i64) {
-        lock(&self.files).watermark(time);
+        self.watermark.store(time, Ordering::Relaxed);
     }
 
     async fn close(&mut self) -> Result<()> {
@@ -184,7 +192,7 @@ struct Files {
     uses: u64,
     /// The last epoch prepared.
     prepared: Option<u64>,
-    watermark: i64,
+    watermark: Arc<AtomicI64>,
     /// What went wrong while nobody asked.
     failed: Option<Error>,
 }
@@ -555,13 +563,6 @@ impl Files {
         self.board.mark(&self.stage, marks)
     }
 
-    fn watermark(&mut self, time: i64) {
-        self.watermark = time;
-        if self.content.marks.is_some() {
-            self.board.watermark(self.id, time);
-        }
-    }
-
     fn write_out(&mut self) -> Result<()> {
         self.check()?;
         self.open.values_mut().try_for_each(OpenFile::write_out)
@@ -584,7 +585,8 @@ impl Files {
             {
                 // The marker says that all rows of the partition are there.
                 let since = self.board.since(self.id, &folder).unwrap_or(now);
-                ends = marks.is_complete(&folder, since, self.watermark, now)?;
+                let watermark = self.watermark.load(Ordering::Relaxed);
+                ends = marks.is_complete(&folder, since, watermark, now)?;
             }
             if ends {
                 self.roll(&folder)?;

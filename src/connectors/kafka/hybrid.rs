@@ -14,7 +14,6 @@ use arrow::datatypes::{
     DataType, Field, FieldRef, Schema, SchemaRef, TimeUnit, TimestampMillisecondType,
 };
 use async_trait::async_trait;
-use tokio::task::JoinHandle;
 
 use super::client;
 use super::config::Place;
@@ -23,6 +22,7 @@ use super::layout::{Meta, Origin};
 use super::offsets::resolve;
 use super::rows::partition_name;
 use super::source::KafkaSource;
+use crate::connectors::away::Away;
 use crate::connectors::filesystem::archive::{Archive, ArchiveColumns, ArchiveReader, ArchiveRows};
 use crate::connectors::{ReadRequest, Source, SourceEvent, SourceReader};
 use crate::error::{Error, Result};
@@ -81,7 +81,7 @@ impl Source for HybridSource {
             }
             partitions.push_back(Part {
                 name,
-                reader: Reading::Idle(archive.read(number, range.from, request.batch_rows)),
+                reader: Away::Here(archive.read(number, range.from, request.batch_rows)),
                 position: range.from,
                 shape: Shape {
                     topic: self.topic.clone(),
@@ -289,40 +289,9 @@ impl Shape {
 /// A partition that is read from the archive.
 struct Part {
     name: Arc<str>,
-    reader: Reading,
+    reader: Away<ArchiveReader, Result<Option<ArchiveRows>>>,
     position: i64,
     shape: Shape,
-}
-
-/// An archive's reader, which blocks.
-enum Reading {
-    Idle(ArchiveReader),
-    /// On a thread of its own.
-    Busy(JoinHandle<(ArchiveReader, Result<Option<ArchiveRows>>)>),
-    /// It was lost with its thread.
-    Lost,
-}
-
-impl Reading {
-    /// The next rows. Dropping the future loses nothing.
-    async fn next_rows(&mut self) -> Result<Option<ArchiveRows>> {
-        if let Self::Idle(_) = self
-            && let Self::Idle(mut reader) = std::mem::replace(self, Self::Lost)
-        {
-            *self = Self::Busy(tokio::task::spawn_blocking(move || {
-                let rows = reader.next_rows();
-                (reader, rows)
-            }));
-        }
-        let Self::Busy(thread) = self else {
-            return Err(Error::internal("the reader of an archive is lost"));
-        };
-        let (reader, rows) = thread
-            .await
-            .map_err(|e| Error::internal("reading an archive was cut off").caused_by(e))?;
-        *self = Self::Idle(reader);
-        rows
-    }
 }
 
 struct HybridReader {
@@ -349,7 +318,10 @@ impl SourceReader for HybridReader {
             return Ok(event);
         }
         while let Some(part) = self.partitions.front_mut() {
-            let rows = part.reader.next_rows().await;
+            part.reader.begin(ArchiveReader::next_rows);
+            let Some(rows) = part.reader.done().await? else {
+                continue;
+            };
             match rows.map_err(|e| e.at(format!("archive of {}", part.name)))? {
                 Some(found) => {
                     if let Some(last) = found.offsets.values().last() {
