@@ -82,6 +82,15 @@ impl JobContext {
     }
 }
 
+/// What is visible that comes after a checkpoint.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ahead {
+    /// The last epoch that anything of it is of.
+    pub epoch: u64,
+    /// What and where, for a person.
+    pub what: String,
+}
+
 /// Makes visible what writers have prepared, all of an epoch at once.
 ///
 /// The order, for epoch `n`: every writer has prepared `n`; the checkpoint is stored; `commit(n)`. After a crash:
@@ -104,6 +113,15 @@ pub trait Committer: Send + Sync {
     /// # Errors
     /// Where the outside system cannot be reached or refuses.
     async fn recover(&self, earlier: &[String]) -> Result<Option<u64>>;
+
+    /// What earlier runs have made visible of epochs after `epoch`, where the checkpoint of that says that this was prepared. A run
+    /// that goes on from there would write it again. Who remembers need not look.
+    ///
+    /// # Errors
+    /// Where the outside system cannot be reached.
+    async fn ahead(&self, _epoch: u64, _prepared: &[String]) -> Result<Option<Ahead>> {
+        Ok(None)
+    }
 
     /// Ends what earlier runs had prepared up to the checkpoint of `epoch` (`None`: the job starts from nothing): that becomes
     /// visible, everything after it is thrown away. What a later run than this one ([`JobContext::run`]) has written stays: it may

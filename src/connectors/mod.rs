@@ -45,7 +45,7 @@ use crate::changelog::Batch;
 use crate::error::Result;
 
 pub use bad_rows::{BadRecord, BadRows, bad_rows_schema};
-pub use commit::{Committer, JobContext, WriteRequest};
+pub use commit::{Ahead, Committer, JobContext, WriteRequest};
 pub use filesystem::file_source;
 pub use folded::folded;
 pub use sent::Sent;

@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering;
 use super::committing::Committing;
 use super::{Changes, CheckpointOptions, RestoreFrom, Snapshot};
 use crate::checkpoint::{self, Checkpoints, Location, Manifest, Owner};
-use crate::connectors::{Committer, JobContext, Sink, Source};
+use crate::connectors::{Ahead, Committer, JobContext, Sink, Source};
 use crate::error::{Error, Result};
 use crate::graph::{Graph, NodeId};
 
@@ -133,7 +133,7 @@ pub async fn recover(
         }
     }
     let committed = committed.map(|(epoch, _)| epoch);
-    let begun = begin(&compare, options, &owner, committed, now).await?;
+    let begun = begin(&compare, &committers, options, &owner, committed, now).await?;
     let (restored, before) = (begun.restored, begun.manifest);
     let changes = restored.as_ref().map(compare);
     // A run that ended before its first checkpoint has left nothing that could be kept.
@@ -201,6 +201,7 @@ struct Begun {
 /// job stands.
 async fn begin(
     compare: &impl Fn(&Manifest) -> Changes,
+    committers: &[Arc<dyn Committer>],
     options: &CheckpointOptions,
     owner: &Owner,
     committed: Option<u64>,
@@ -213,6 +214,7 @@ async fn begin(
         if let Some(manifest) = &restored {
             compare(manifest).check(options.drop_state)?;
         }
+        let visible = ahead(committers, options, restored.as_ref()).await?;
         let from = match (&restored, &options.restore) {
             (Some(manifest), RestoreFrom::Newest) => manifest.clone(),
             (restored, _) => {
@@ -220,7 +222,8 @@ async fn begin(
                 checkpoints.import(owner, now, from).await?
             }
         };
-        let epoch = newest.max(committed).unwrap_or(0) + 1;
+        // Whatever was written before is of an earlier epoch, also where the checkpoints of that are gone.
+        let epoch = newest.max(committed).max(visible).unwrap_or(0) + 1;
         if let Some(manifest) = checkpoints.begin(owner, epoch, &from).await? {
             return Ok(Begun {
                 restored,
@@ -229,6 +232,55 @@ async fn begin(
             });
         }
     }
+}
+
+/// Fails where the job is to go on from a checkpoint, and later epochs are visible already: they would be written again. Where it
+/// gives up its checkpoints, that is what was asked for. Returns the last epoch that is known to be visible.
+async fn ahead(
+    committers: &[Arc<dyn Committer>],
+    options: &CheckpointOptions,
+    restored: Option<&Manifest>,
+) -> Result<Option<u64>> {
+    let goes_on = matches!(options.restore, RestoreFrom::Newest);
+    let restored = restored.filter(|_| goes_on);
+    let epoch = restored.map_or(0, |m| m.epoch);
+    let mut visible: Option<Ahead> = None;
+    for committer in committers {
+        let prepared = prepared(restored, &committer.identity());
+        if let Some(more) = committer.ahead(epoch, &prepared).await? {
+            visible = Some(match visible {
+                None => more,
+                Some(known) => Ahead {
+                    epoch: known.epoch.max(more.epoch),
+                    what: format!("{}; {}", known.what, more.what),
+                },
+            });
+        }
+    }
+    if !goes_on {
+        return Ok(visible.map(|v| v.epoch));
+    }
+    let Some(Ahead { epoch, what }) = visible else {
+        return Ok(None);
+    };
+    let (job, url) = (
+        options.checkpoints.job(),
+        options.checkpoints.location.url(),
+    );
+    let from = match restored {
+        Some(manifest) => format!(
+            "the newest whole checkpoint of job '{job}' in {url} is {}",
+            manifest.epoch
+        ),
+        None => format!("job '{job}' has no whole checkpoint in {url}"),
+    };
+    Err(Error::usage(format!(
+        "{from}, and files of later epochs (up to {epoch}) are published, which would be written again: {what}"
+    ))
+    .with_help(
+        "put the later checkpoints back, or name their place with --checkpoint-dir; or remove these files: what they hold comes again; \
+         or start from nothing with --fresh, which writes everything again beside them",
+    ))
 }
 
 /// Removes checkpoints that do not hold any more, and what runs that were cut off had written.

@@ -528,3 +528,126 @@ fn a_file_that_does_not_come_holds_up_nothing_else() {
     );
     assert!(job.wait().unwrap().success());
 }
+
+/// A job that writes files with each checkpoint, of which it takes one when it is asked.
+struct Writing {
+    case: Case,
+    script: PathBuf,
+}
+
+impl Writing {
+    fn new(format: &str) -> Self {
+        let case = Case::new();
+        let (input, out) = (case.dir.path().join("in"), case.dir.path().join("out"));
+        std::fs::create_dir(&input).unwrap();
+        let sql = format!(
+            "SET 'execution.checkpointing.interval' = '1 h';
+             SET 'execution.checkpointing.dir' = '{}';
+             SET 'pipeline.name' = 'job';
+             CREATE TABLE i (id INT) WITH ('connector' = 'filesystem', 'path' = '{}', 'format' = 'json',
+               'source.monitor-interval' = '20 ms');
+             CREATE TABLE o (id INT) WITH ('connector' = 'filesystem', 'path' = '{}', 'format' = '{format}',
+               'sink.rolling-policy.rollover-interval' = '1 ms');
+             INSERT INTO o SELECT id FROM i;",
+            case.dir.path().join("checkpoints").display(),
+            input.display(),
+            out.display()
+        );
+        let script = case.file("job.sql", sql.as_bytes());
+        Self { case, script }
+    }
+
+    fn input(&self, number: u32) {
+        let row = format!("{{\"id\":{number}}}\n");
+        // Whole at once: it is being watched for.
+        let hidden = self.case.file("hidden", row.as_bytes());
+        let path = self.case.dir.path().join(format!("in/{number}.jsonl"));
+        std::fs::rename(hidden, path).unwrap();
+    }
+
+    fn files(&self) -> Vec<String> {
+        let out = self.case.dir.path().join("out");
+        visible(&out).into_keys().collect()
+    }
+
+    fn checkpoints(&self, arguments: &[&str]) -> Output {
+        let dir = self.case.dir.path().join("checkpoints");
+        let dir = dir.display().to_string();
+        flowline(&[&["checkpoints"], arguments, &["--checkpoint-dir", &dir]].concat())
+    }
+
+    /// Starts the job, has it take a checkpoint of what is there now, and kills it; returns the checkpoint's number.
+    fn take(&self, arguments: &[&str]) -> String {
+        let before = self.files().len();
+        let mut job = Command::new(env!("CARGO_BIN_EXE_flowline"))
+            .arg("run")
+            .arg(&self.script)
+            .args(arguments)
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let deadline = std::time::Instant::now() + Duration::from_secs(60);
+        let mut taken = String::new();
+        while self.files().len() == before && std::time::Instant::now() < deadline {
+            std::thread::sleep(Duration::from_millis(100));
+            taken = said(&self.checkpoints(&["take", "job"]));
+        }
+        job.kill().unwrap();
+        job.wait().unwrap();
+        assert!(self.files().len() > before, "{taken}");
+        taken.split(' ').nth(1).unwrap().to_string()
+    }
+
+    fn refused(&self) -> String {
+        let output = flowline(&["run", &self.script.to_string_lossy()]);
+        assert_eq!(output.status.code(), Some(2), "{}", said(&output));
+        said(&output)
+            .split_whitespace()
+            .collect::<Vec<_>>()
+            .join(" ")
+    }
+}
+
+/// Whoever removes the newest checkpoints has its files twice, unless somebody says so.
+#[test]
+fn files_of_checkpoints_that_are_gone_are_not_written_again_in_silence() {
+    for format in ["json", "parquet"] {
+        let job = Writing::new(format);
+        job.input(1);
+        let first: u64 = job.take(&[]).parse().unwrap();
+        let old = job.files();
+        job.input(2);
+        let last = job.take(&[]);
+        let new: Vec<String> = job
+            .files()
+            .into_iter()
+            .filter(|f| !old.contains(f))
+            .collect();
+        assert_eq!(new.len(), 1);
+        for epoch in first + 1..=last.parse().unwrap() {
+            job.checkpoints(&["rm", "job", &epoch.to_string()]);
+        }
+        for _ in 0..2 {
+            let said = job.refused();
+            assert!(said.contains("of job 'job' in"), "{said}");
+            assert!(
+                said.contains(&format!("is {first}, and files of later epochs")),
+                "{said}"
+            );
+            assert!(said.contains(&new[0]) && !said.contains(&old[0]), "{said}");
+            assert!(
+                said.contains("remove these files") && said.contains("--fresh"),
+                "{said}"
+            );
+        }
+        std::fs::remove_file(job.case.dir.path().join("out").join(&new[0])).unwrap();
+        job.take(&[]);
+        assert_eq!(job.files().len(), 2);
+        // Without any checkpoint all of them are of later ones, and who begins anew has later ones still.
+        std::fs::remove_dir_all(job.case.dir.path().join("checkpoints")).unwrap();
+        assert!(job.refused().contains("job 'job' has no whole checkpoint"));
+        job.take(&["--fresh"]);
+        job.input(3);
+        job.take(&[]);
+    }
+}

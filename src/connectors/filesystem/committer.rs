@@ -9,8 +9,11 @@ use serde::{Deserialize, Serialize};
 
 use super::marks::{self, Marks};
 use super::staging::{Part, Published, Stage};
-use crate::connectors::{Committer, JobContext};
+use crate::connectors::{Ahead, Committer, JobContext};
 use crate::error::{Error, Result};
+
+/// So many files are named; of more it is said how they are called.
+const NAMED: usize = 10;
 
 /// What a writer has prepared for an epoch, as it stands in the checkpoint.
 #[derive(Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -153,6 +156,11 @@ impl Board {
         }
     }
 
+    /// The epoch that rows are of now: after the last one committed.
+    pub(super) fn epoch(&self) -> u64 {
+        self.notes().committed.unwrap_or(0) + 1
+    }
+
     fn published<'a>(&self, parts: impl IntoIterator<Item = &'a Part>) {
         let mut notes = self.notes();
         for part in parts {
@@ -248,6 +256,7 @@ impl Board {
 /// Publishes the files of one table in one run.
 pub(super) struct FileCommitter {
     pub(super) identity: String,
+    pub(super) table: String,
     pub(super) stage: Stage,
     pub(super) job: Arc<JobContext>,
     pub(super) board: Arc<Board>,
@@ -262,6 +271,38 @@ impl Committer for FileCommitter {
 
     async fn recover(&self, _earlier: &[String]) -> Result<Option<u64>> {
         Ok(None)
+    }
+
+    async fn ahead(&self, epoch: u64, prepared: &[String]) -> Result<Option<Ahead>> {
+        let prepared = Prepared::read(prepared)?;
+        let (stage, table) = (self.stage.clone(), self.table.clone());
+        blocking(move || {
+            let mut files = stage.published_after(epoch)?;
+            for (part, length) in prepared.iter().flat_map(|p| &p.open) {
+                // It has got more rows since.
+                if stage.published_length(part)?.is_some_and(|is| is > *length) {
+                    files.push((stage.final_path(part), epoch + 1));
+                }
+            }
+            let Some(last) = files.iter().map(|(_, of)| *of).max() else {
+                return Ok(None);
+            };
+            let paths = files.iter().map(|(path, _)| path.display().to_string());
+            let mut named: Vec<String> = paths.take(NAMED).collect();
+            if files.len() > NAMED {
+                named.push(format!(
+                    "and {} more (their names have {} to {} in them)",
+                    files.len() - NAMED,
+                    stage.mark_of(epoch + 1),
+                    stage.mark_of(last)
+                ));
+            }
+            Ok(Some(Ahead {
+                epoch: last,
+                what: format!("of table '{table}' {}", named.join(", ")),
+            }))
+        })
+        .await
     }
 
     async fn restore(&self, epoch: Option<u64>, prepared: &[String]) -> Result<()> {

@@ -65,6 +65,7 @@ impl Sink for FileSink {
         }
         Ok(Some(Arc::new(FileCommitter {
             identity: self.identity(),
+            table: self.table.clone(),
             stage: self.stage(job),
             job: Arc::clone(job),
             board: self.board(job)?,
@@ -78,9 +79,9 @@ impl Sink for FileSink {
         blocking(move || folder.prepare()).await?;
         // Of no other run, and in the order of the runs.
         let unique = format!("{:011x}{:08x}", marks::now(), fastrand::u32(..));
-        let name = format!("part-{unique}-{}", request.instance);
         let content = Arc::clone(&self.content);
         let is_staged = request.job.checkpoints.is_some();
-        Ok(writer::open(content, stage, board, name, is_staged))
+        let names = (unique, request.instance);
+        Ok(writer::open(content, stage, board, names, is_staged))
     }
 }

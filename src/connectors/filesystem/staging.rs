@@ -174,7 +174,56 @@ impl Stage {
             let of = name.map(|n| n.rsplit('.').next().and_then(|of| of.parse::<u64>().ok()));
             of.is_some_and(|of| of.is_none_or(|of| of <= run))
         };
-        sweep(&self.root, &is_left, self.depth)
+        walk(&self.root, self.depth, &mut |path, name| {
+            if !is_left(name) {
+                return Ok(());
+            }
+            match std::fs::remove_file(&path) {
+                Err(e) if e.kind() != ErrorKind::NotFound => return Err(cannot_write(&path, e)),
+                _ => tracing::debug!("removed {}, which no checkpoint has", path.display()),
+            }
+            Ok(())
+        })
+    }
+
+    /// The files that this job has published in this table with rows of epochs after `epoch`, and which epochs; by name.
+    ///
+    /// # Errors
+    /// Where the folder cannot be read.
+    pub(super) fn published_after(&self, epoch: u64) -> Result<Vec<(PathBuf, u64)>> {
+        let mut found = Vec::new();
+        walk(&self.root, self.depth, &mut |path, name| {
+            let of = self.epoch_of(name).filter(|of| *of > epoch);
+            found.extend(of.map(|of| (path, of)));
+            Ok(())
+        })?;
+        found.sort();
+        Ok(found)
+    }
+
+    /// How many bytes a file has that is published; `None`: it is not.
+    ///
+    /// # Errors
+    /// Where the folder cannot be read.
+    pub(super) fn published_length(&self, part: &Part) -> Result<Option<u64>> {
+        let path = self.final_path(part);
+        match std::fs::metadata(&path) {
+            Ok(file) => Ok(Some(file.len())),
+            Err(e) if e.kind() == ErrorKind::NotFound => Ok(None),
+            Err(e) => Err(cannot_write(&path, e)),
+        }
+    }
+
+    /// How the name of a file goes on that is published with its checkpoint: whose it is, and which epoch its first row is of.
+    pub(super) fn mark_of(&self, epoch: u64) -> String {
+        format!("{}-{epoch}", self.tag)
+    }
+
+    /// The epoch in the name of a file of this job and table.
+    fn epoch_of(&self, name: &str) -> Option<u64> {
+        let (_, rest) = name.strip_prefix("part-")?.split_once('-')?;
+        let rest = rest.strip_prefix(self.tag.as_str())?.strip_prefix('-')?;
+        rest.split('-').next()?.parse().ok()
     }
 
     /// Puts an empty file into the folder of a partition, in place of one that may be there.
@@ -213,7 +262,12 @@ fn sync_folder(path: &Path) -> Result<()> {
         .map_err(|e| cannot_write(path, e))
 }
 
-fn sweep(folder: &Path, is_left: &dyn Fn(&str) -> bool, depth: usize) -> Result<()> {
+/// Calls `each` with every file of a table's folder, hidden ones too, and its name.
+fn walk(
+    folder: &Path,
+    depth: usize,
+    each: &mut dyn FnMut(PathBuf, &str) -> Result<()>,
+) -> Result<()> {
     let entries = match std::fs::read_dir(folder) {
         Ok(entries) => entries,
         Err(e) if e.kind() == ErrorKind::NotFound => return Ok(()),
@@ -223,14 +277,10 @@ fn sweep(folder: &Path, is_left: &dyn Fn(&str) -> bool, depth: usize) -> Result<
         let entry = entry.map_err(|e| cannot_write(folder, e))?;
         let name = entry.file_name();
         let name = name.to_string_lossy();
-        if is_left(&name) {
-            let path = entry.path();
-            match std::fs::remove_file(&path) {
-                Err(e) if e.kind() != ErrorKind::NotFound => return Err(cannot_write(&path, e)),
-                _ => tracing::debug!("removed {}, which no checkpoint has", path.display()),
-            }
-        } else if depth > 0 && name.contains('=') && entry.path().is_dir() {
-            sweep(&entry.path(), is_left, depth - 1)?;
+        if depth > 0 && name.contains('=') && entry.path().is_dir() {
+            walk(&entry.path(), depth - 1, each)?;
+        } else {
+            each(entry.path(), &name)?;
         }
     }
     Ok(())

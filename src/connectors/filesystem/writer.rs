@@ -53,12 +53,13 @@ pub(super) struct Content {
     pub(super) marks: Option<Arc<Marks>>,
 }
 
-/// A writer whose files are named `name` and a number. `is_staged`: a committer publishes them; else the writer does.
+/// The writer `instance`, in whose files' names is something that no other run has. `is_staged`: a committer publishes them; else the
+/// writer does.
 pub(super) fn open(
     content: Arc<Content>,
     stage: Stage,
     board: Arc<Board>,
-    name: String,
+    (unique, instance): (String, usize),
     is_staged: bool,
 ) -> Box<dyn SinkWriter> {
     let id = fastrand::u64(..);
@@ -70,7 +71,8 @@ pub(super) fn open(
     let check = content.rolling.check;
     let files = Arc::new(Mutex::new(Files {
         id,
-        name,
+        unique,
+        instance,
         is_staged,
         encoder,
         content,
@@ -172,7 +174,8 @@ impl SinkWriter for FileWriter {
 /// The files of a writer.
 struct Files {
     id: u64,
-    name: String,
+    unique: String,
+    instance: usize,
     is_staged: bool,
     content: Arc<Content>,
     stage: Stage,
@@ -429,7 +432,12 @@ impl Files {
     }
 
     fn create(&mut self, folder: &str) -> Result<OpenFile> {
-        let name = format!("{}-{:05}.{}", self.name, self.created, self.content.ending);
+        let number = format!("{}-{:05}", self.instance, self.created);
+        let number = match self.is_staged {
+            true => format!("{}-{number}", self.stage.mark_of(self.board.epoch())),
+            false => number,
+        };
+        let name = format!("part-{}-{number}.{}", self.unique, self.content.ending);
         self.created += 1;
         let (part, file) = self.stage.create(folder, name)?;
         let handle = Arc::new(Handle {

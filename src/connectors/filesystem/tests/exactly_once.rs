@@ -23,6 +23,9 @@ impl Run {
         let job = job(name);
         let committer = sink.committer(&job).unwrap().unwrap();
         assert_eq!(committer.recover(prepared).await.unwrap(), None);
+        // Nothing is visible that a restart would write again.
+        let ahead = committer.ahead(epoch.unwrap_or(0), prepared).await;
+        assert_eq!(ahead.unwrap(), None);
         committer.restore(epoch, prepared).await.unwrap();
         committer.restore(epoch, prepared).await.unwrap();
         let mut run = Self {
@@ -90,6 +93,35 @@ async fn nothing_is_seen_before_its_epoch_is_committed() {
         run.committer.commit(2, &[]).await.unwrap();
         assert_eq!(case.files(), case.visible());
         assert_eq!(case.rows().await, ["1|x"]);
+    }
+}
+
+#[tokio::test]
+async fn what_is_visible_of_later_epochs_is_known() {
+    for format in ["csv", "parquet"] {
+        let case = Case::new(&[], COLUMNS, &[("format", format)]);
+        let mut run = Run::begin(&case, "job", 1, None, &[]).await;
+        let mut prepared = Vec::new();
+        for epoch in 1..=3 {
+            let row = batch(&[(i32::try_from(epoch).unwrap(), Some("x"))]);
+            run.writers[0].write(&row).await.unwrap();
+            let last = if epoch == 3 { u64::MAX } else { epoch };
+            prepared.push(run.prepare(last).await);
+            run.committer
+                .commit(epoch, &prepared[prepared.len() - 1])
+                .await
+                .unwrap();
+        }
+        run.close().await;
+        for epoch in 1..=3 {
+            let prepared = &prepared[usize::try_from(epoch).unwrap() - 1];
+            let ahead = run.committer.ahead(epoch, prepared).await.unwrap();
+            assert_eq!(ahead.is_some(), epoch < 3, "{format} {epoch}: {ahead:?}");
+        }
+        // Of another job there is nothing to say.
+        let sink = make_sink(&case.table).unwrap();
+        let other = sink.committer(&job("other")).unwrap().unwrap();
+        assert_eq!(other.ahead(0, &[]).await.unwrap(), None);
     }
 }
 
