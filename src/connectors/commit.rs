@@ -106,9 +106,17 @@ pub trait Committer: Send + Sync {
         false
     }
 
+    /// What the checkpoint that a run begins with is to say of it, so that later runs can shut it out; as if its writers had prepared it.
+    ///
+    /// # Errors
+    /// None that should come.
+    fn introduction(&self) -> Result<Option<String>> {
+        Ok(None)
+    }
+
     /// Shuts out an earlier run of the job that may still be alive, and ends what it left open. Returns the last epoch that it
     /// committed; `None` where this end does not know or was never committed to: then the newest checkpoint holds. `earlier`: what
-    /// its writers had prepared for the newest checkpoint there is.
+    /// its writers had prepared for the newest checkpoint there is, and its introduction.
     ///
     /// # Errors
     /// Where the outside system cannot be reached or refuses.

@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 
 use super::committing::Committing;
 use super::{Changes, CheckpointOptions, RestoreFrom, Snapshot};
-use crate::checkpoint::{self, Checkpoints, Location, Manifest, Owner};
+use crate::checkpoint::{self, Checkpoints, Location, Manifest, Owner, SinkState};
 use crate::connectors::{Ahead, Committer, JobContext, Sink, Source};
 use crate::error::{Error, Result};
 use crate::graph::{Graph, NodeId};
@@ -215,13 +215,24 @@ async fn begin(
             compare(manifest).check(options.drop_state)?;
         }
         let visible = ahead(committers, options, restored.as_ref()).await?;
-        let from = match (&restored, &options.restore) {
+        let mut from = match (&restored, &options.restore) {
             (Some(manifest), RestoreFrom::Newest) => manifest.clone(),
             (restored, _) => {
                 let from = restored.as_ref().map(|m| (&location, m));
                 checkpoints.import(owner, now, from).await?
             }
         };
+        for committer in committers {
+            if let Some(text) = committer.introduction()? {
+                let introduced = SinkState {
+                    committer: committer.identity(),
+                    prepared: vec![text],
+                };
+                if !from.sinks.contains(&introduced) {
+                    from.sinks.push(introduced);
+                }
+            }
+        }
         // Whatever was written before is of an earlier epoch, also where the checkpoints of that are gone.
         let epoch = newest.max(committed).max(visible).unwrap_or(0) + 1;
         if let Some(manifest) = checkpoints.begin(owner, epoch, &from).await? {

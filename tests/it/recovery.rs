@@ -203,6 +203,56 @@ fn a_run_that_a_late_one_shuts_out_goes_on() {
     stop(job);
 }
 
+/// Its tables may stand in another order, go by other prefixes, come and go: it is the same job, and what an earlier run has left
+/// open is ended before anything else is written. Readers wait for open transactions.
+#[test]
+fn a_job_ends_what_it_left_open_whatever_its_tables_are_called() {
+    let case = Case::new("renamed", 1);
+    let (one, other) = (created("renamed_one"), created("renamed_other"));
+    let table = |name: &str, topic: &str, prefix: &str| {
+        format!(
+        "CREATE TABLE {name} (a INT) WITH ('connector' = 'kafka', 'topic' = '{topic}', 'format' = 'json',
+           'properties.bootstrap.servers' = 'elsewhere:1', 'sink.delivery-guarantee' = 'exactly-once',
+           'sink.transactional-id-prefix' = '{prefix}');
+         INSERT INTO {name} SELECT a FROM t;"
+    )
+    };
+    let sql = |interval: &str, tables: &[String]| {
+        format!(
+            "SET 'execution.checkpointing.interval' = '{interval}';
+         SET 'pipeline.name' = '{}';
+         {TABLE}, 'scan.startup.mode' = 'earliest-offset');
+         {}",
+            case.topic,
+            tables.concat()
+        )
+    };
+    let row = |a: i64| json!({"value": {"a": a, "b": "x"}});
+    let begins = [table("o", &one, "m"), table("p", &other, "z")];
+    let later = [
+        [table("p", &other, "z"), table("o", &one, "m")],
+        [table("q", &other, "b"), table("p", &one, "c")],
+    ];
+    for (i, tables) in later.iter().enumerate() {
+        case.produce(&[row(1)]);
+        // It takes no checkpoint, so what it writes is left open.
+        let mut job = start(&case, &sql("1 h", &begins), &[]);
+        eventually("it runs", 120, || {
+            case.log().matches("running").count() == 2 * i + 1
+        });
+        std::thread::sleep(std::time::Duration::from_secs(3));
+        job.kill().unwrap();
+        job.wait().unwrap();
+        let job = start(&case, &sql("200 ms", tables), &[]);
+        for topic in [&one, &other] {
+            eventually("the row is there", 30, || {
+                case.consume(topic).len() == i + 1
+            });
+        }
+        stop(job);
+    }
+}
+
 #[test]
 fn a_savepoint_and_changed_sql() {
     let case = Case::new("savepoint", 1);

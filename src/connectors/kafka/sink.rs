@@ -355,8 +355,10 @@ impl SinkWriter for KafkaWriter {
     async fn prepare(&mut self, _epoch: u64) -> Result<Option<String>> {
         self.outbox.flush().await?;
         // Whoever recovers looks for the mark at the topics that were written.
-        let topic = self.targets.first().map(|(topic, _)| topic.clone());
-        Ok(topic.filter(|_| self.transaction.is_some()))
+        let topics = self.targets.iter().map(|(topic, _)| topic.clone());
+        let topics = topics.take(1).collect();
+        let transaction = self.transaction.as_ref();
+        transaction.map(|t| t.written(topics)).transpose()
     }
 }
 

@@ -1,11 +1,12 @@
 //! The transaction of a job with one Kafka cluster: an epoch's records of all its sinks, and the mark that it is committed.
 //!
 //! The mark is an offset that the transaction commits for a consumer group of the job's own: it becomes visible with the records
-//! or not at all, and the next run reads it to know which checkpoint holds.
+//! or not at all, and the next run reads it to know which checkpoint holds. Checkpoints say by which id their run writes: a run that
+//! has another one shuts that out too, and looks for the mark there.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
@@ -13,6 +14,7 @@ use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::producer::Producer as _;
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
+use serde::{Deserialize, Serialize};
 
 use super::client::{self, Listener, PATIENCE, is_passing};
 use super::config::NewTopics;
@@ -33,11 +35,19 @@ const PERSISTENCE: Duration = Duration::from_secs(60);
 /// The longest time that brokers let a transaction stay open, unless they are told otherwise.
 const MAX_TIMEOUT: Duration = Duration::from_secs(900);
 
+/// What a checkpoint says of transactions: by which id they are written, and on which topics the mark is.
+#[derive(Debug, Serialize, Deserialize)]
+struct Written {
+    id: String,
+    topics: BTreeSet<String>,
+}
+
 /// A job's transactions with one cluster.
 pub(super) struct Transaction {
     properties: Properties,
-    /// The transactional id, and the consumer group of the mark.
-    id: String,
+    job: String,
+    /// What the tables say that transactions are named after.
+    prefixes: Mutex<BTreeSet<String>>,
     timeout: Duration,
     /// All topics that the job writes.
     topics: Mutex<BTreeMap<String, NewTopics>>,
@@ -62,7 +72,8 @@ impl Transaction {
         let interval = job.checkpoints.unwrap_or_default();
         let transaction = job.shared(&key, || Self {
             properties: properties.clone(),
-            id: format!("{prefix}-{}", job.name),
+            job: job.name.clone(),
+            prefixes: Mutex::default(),
             timeout: (interval * 3 + Duration::from_secs(60)).min(MAX_TIMEOUT),
             topics: Mutex::default(),
             outbox: Mutex::default(),
@@ -74,7 +85,35 @@ impl Transaction {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .extend(topics);
+        transaction.prefixes().insert(prefix.to_string());
         Ok(transaction)
+    }
+
+    fn prefixes(&self) -> MutexGuard<'_, BTreeSet<String>> {
+        self.prefixes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The transactional id, and the consumer group of the mark: of the job, whatever its tables are called and in which order they
+    /// stand. Where these give several prefixes it has the first in the alphabet. All of them are known before it is asked for.
+    fn id(&self) -> String {
+        self.named(self.prefixes().first().map_or("", String::as_str))
+    }
+
+    fn named(&self, prefix: &str) -> String {
+        format!("{prefix}-{}", self.job)
+    }
+
+    /// What checkpoints are to say of it and some of its topics.
+    ///
+    /// # Errors
+    /// None that should come.
+    pub(super) fn written(&self, topics: BTreeSet<String>) -> Result<String> {
+        let written = Written {
+            id: self.id(),
+            topics,
+        };
+        serde_json::to_string(&written)
+            .map_err(|e| Error::internal("topics cannot be named in JSON").caused_by(e))
     }
 
     /// Where records go, once the committer has recovered.
@@ -115,7 +154,8 @@ impl Transaction {
     fn place(&self) -> String {
         format!(
             "Kafka at {}, transactions of '{}'",
-            self.properties.bootstrap, self.id
+            self.properties.bootstrap,
+            self.id()
         )
     }
 
@@ -186,10 +226,10 @@ impl Transaction {
         }
     }
 
-    /// A consumer of the group that holds the mark. It never joins the group.
-    fn group(&self) -> Result<BaseConsumer<Listener>> {
+    /// A consumer of the group that holds the mark of a transactional id. It never joins the group.
+    fn group(&self, id: &str) -> Result<BaseConsumer<Listener>> {
         let mut config = self.properties.consumer(1);
-        config.set("group.id", &self.id);
+        config.set("group.id", id);
         // A mark of a transaction that is just being ended is waited for.
         config.set("isolation.level", "read_committed");
         config
@@ -214,10 +254,10 @@ impl Transaction {
         Ok(list)
     }
 
-    /// Sets the producer up, which shuts out every other one of the same id and aborts what it had open.
-    fn set_up(&self) -> Result<Arc<Outbox>> {
+    /// Sets a producer up, which shuts out every other one of the same id and aborts what it had open.
+    fn set_up(&self, id: &str) -> Result<Arc<Outbox>> {
         let mut config = self.properties.producer();
-        config.set("transactional.id", &self.id);
+        config.set("transactional.id", id);
         if config.get("transaction.timeout.ms").is_none() {
             config.set(
                 "transaction.timeout.ms",
@@ -231,12 +271,10 @@ impl Transaction {
         Ok(outbox)
     }
 
-    /// The epoch in the mark; the highest, where topics were added in between.
-    fn mark(&self, earlier: &[String]) -> Result<Option<u64>> {
-        let mut topics = self.topics();
-        topics.extend(earlier.iter().cloned());
-        let consumer = self.group()?;
-        let list = self.marked(Offset::Invalid, &topics, "")?;
+    /// The epoch in the mark of a transactional id; the highest, where topics were added in between.
+    fn mark(&self, id: &str, topics: &BTreeSet<String>) -> Result<Option<u64>> {
+        let consumer = self.group(id)?;
+        let list = self.marked(Offset::Invalid, topics, "")?;
         let found = Mutex::new(None);
         self.ask("read the mark of the last epoch", |timeout| {
             let answer = consumer.committed_offsets(list.clone(), timeout.min(PATIENCE))?;
@@ -252,6 +290,33 @@ impl Transaction {
         Ok(marks.max())
     }
 
+    /// Shuts earlier runs out, by whichever ids they write, and returns the last epoch that any of them has committed.
+    fn recover_blocking(&self, earlier: &[String]) -> Result<Option<u64>> {
+        let (mut ids, mut topics) = (BTreeSet::from([self.id()]), self.topics());
+        for text in earlier {
+            match serde_json::from_str::<Written>(text) {
+                Ok(written) => {
+                    ids.insert(written.id);
+                    topics.extend(written.topics);
+                }
+                // Earlier builds named a topic only, and took the prefix of the table that came first.
+                Err(_) => {
+                    topics.insert(text.clone());
+                    ids.extend(self.prefixes().iter().map(|prefix| self.named(prefix)));
+                }
+            }
+        }
+        let mut committed = None;
+        for id in ids {
+            let outbox = self.set_up(&id)?;
+            if id == self.id() {
+                *self.outbox.lock().unwrap_or_else(PoisonError::into_inner) = Some(outbox);
+            }
+            committed = committed.max(self.mark(&id, &topics)?);
+        }
+        Ok(committed)
+    }
+
     fn commit_blocking(&self, epoch: u64) -> Result<()> {
         let outbox = self.outbox()?;
         if !self.is_open.load(Ordering::Acquire) {
@@ -262,7 +327,7 @@ impl Transaction {
         let topics = self.topics();
         let position = Offset::Offset(i64::try_from(epoch).unwrap_or(i64::MAX));
         let mark = self.marked(position, &topics, &format!("{MARK}{epoch}"))?;
-        let group = outbox.group(|| self.group())?;
+        let group = outbox.group(|| self.group(&self.id()))?;
         let metadata = group
             .group_metadata()
             .ok_or_else(|| Error::internal("a consumer without a group"))?;
@@ -304,15 +369,11 @@ impl Committer for TransactionCommitter {
             super::admin::ensure_topic(&transaction.properties, topic, new).await?;
         }
         let earlier = earlier.to_vec();
-        client::blocking(move || {
-            let outbox = transaction.set_up()?;
-            *transaction
-                .outbox
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner) = Some(outbox);
-            transaction.mark(&earlier)
-        })
-        .await
+        client::blocking(move || transaction.recover_blocking(&earlier)).await
+    }
+
+    fn introduction(&self) -> Result<Option<String>> {
+        self.0.written(self.0.topics()).map(Some)
     }
 
     async fn restore(&self, _epoch: Option<u64>, _prepared: &[String]) -> Result<()> {
