@@ -71,7 +71,10 @@ impl Session {
             // Being shut out shows in many ways. The store of the checkpoints decides whose the job is.
             if let Some(checkpoints) = &options.checkpoints {
                 match checkpoints.check_owner().await {
-                    Err(taken) if taken.kind == ErrorKind::Fenced => error = taken.caused_by(error),
+                    Err(taken) if taken.kind == ErrorKind::Fenced => {
+                        tracing::debug!("it was noticed by this: {error}");
+                        error = taken;
+                    }
                     // An earlier run set its sinks up late, and will find that the job is not its own any more; or the brokers
                     // ended a transaction that was open for too long.
                     Ok(()) if error.kind == ErrorKind::Fenced => {

@@ -140,6 +140,51 @@ fn of_two_runs_of_a_job_one_lives_on() {
     stop(second);
 }
 
+/// What the client library says of it helps nobody.
+#[test]
+fn a_run_that_was_shut_out_says_so_in_a_sentence() {
+    let case = Case::new("shutout", 1);
+    let out = created("shutout_out");
+    let sql = counts(&case, &out, "");
+    let rare = sql.replace("'200 ms'", "'1 h'");
+    let row = || json!({"value": {"a": 1, "b": "x"}});
+    // The broker has been asked for transactions before: that it is not ready for them yet is said too.
+    let begun = start(&case, &sql, &[]);
+    eventually("it runs", 120, || case.log().contains("running"));
+    stop(begun);
+    let mut first = start(&case, &rare, &[]);
+    eventually("the first runs", 120, || {
+        case.log().matches("running").count() == 2
+    });
+    case.produce(&[row()]);
+    std::thread::sleep(std::time::Duration::from_secs(3));
+    let before = case.log().len();
+    let second = start(&case, &sql, &[]);
+    eventually("the second counts", 120, || total(&case, &out) == 1);
+    // The first has something to write now and then, and cannot.
+    eventually("the first ends", 120, || {
+        case.produce(&[row()]);
+        first.try_wait().unwrap().is_some()
+    });
+    let status = first.wait().unwrap();
+    let all = case.log();
+    let lines = all[before..].lines();
+    // This is the second's: the broker is busy with ending what the first had begun.
+    let lines = lines.filter(|line| !line.contains("Failed to acquire transactional PID"));
+    let said = words(lines.collect::<Vec<_>>().join("\n").as_bytes());
+    assert_eq!(status.code(), Some(4), "{said}");
+    let taken = format!(
+        "error: another run of the job '{}' has taken over",
+        case.topic
+    );
+    assert!(said.contains(&taken), "{said}");
+    for raw in ["still trying", "Fatal", "fatal", "fenced", "caused by"] {
+        assert!(!said.contains(raw), "{raw}: {said}");
+    }
+    eventually("the second goes on", 120, || total(&case, &out) > 1);
+    stop(second);
+}
+
 /// A partition that was idle when the job was killed brings a row of a window that has fired: it is late, as it would have been.
 #[test]
 fn a_window_that_has_fired_stays_closed_after_a_restart() {

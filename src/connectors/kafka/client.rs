@@ -33,6 +33,7 @@ pub(super) struct Listener {
 struct Heard {
     last: Option<String>,
     logged: Option<Instant>,
+    is_shut_out: bool,
 }
 
 impl Listener {
@@ -48,6 +49,12 @@ impl Listener {
         self.state.lock().ok()?.last.clone()
     }
 
+    /// Whether another producer of the same transactional id has begun since: this one can do nothing any more.
+    pub(super) fn is_shut_out(&self) -> bool {
+        let state = self.state.lock();
+        state.is_ok_and(|state| state.is_shut_out)
+    }
+
     /// Remembers a reason of trouble; logs it if nothing was logged just now.
     pub(super) fn trouble(&self, reason: &str) {
         // The end of a partition comes as an error, but is none.
@@ -57,6 +64,14 @@ impl Listener {
         let Ok(mut state) = self.state.lock() else {
             return;
         };
+        // What the job says of it when it ends is enough.
+        if reason.contains("_FENCED") || reason.contains("PRODUCER_FENCED") {
+            state.is_shut_out = true;
+        }
+        if state.is_shut_out {
+            tracing::debug!("{reason}");
+            return;
+        }
         // librdkafka's own thread names say nothing here.
         let reason = match reason
             .strip_prefix("[thrd:")

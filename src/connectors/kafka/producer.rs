@@ -21,6 +21,10 @@ use crate::error::{Error, ErrorKind, Result};
 /// How long sending waits before it tries again when as much as allowed is in flight.
 const FULL: Duration = Duration::from_millis(2);
 
+/// What it means that a producer was fenced, and how that comes.
+pub(super) const SHUT_OUT: &str = "this run was shut out of its transactions";
+pub(super) const OUTSIDER: &str = "another run of the job has begun, or a transaction was open for longer than 'properties.transaction.timeout.ms'";
+
 /// Counts deliveries and keeps the first failure.
 pub(super) struct Delivery {
     listener: Listener,
@@ -69,6 +73,11 @@ impl Delivery {
         let failure = self.failure.lock().ok().and_then(|f| f.clone());
         match failure {
             None => Ok(()),
+            Some((topic, _)) if self.listener.is_shut_out() => Err(Error::new(
+                ErrorKind::Fenced,
+                format!("topic '{topic}' at {bootstrap}: {SHUT_OUT}"),
+            )
+            .with_help(OUTSIDER)),
             Some((topic, code)) => {
                 let what =
                     format!("topic '{topic}' at {bootstrap}: a record was not delivered: {code}");
@@ -187,6 +196,11 @@ impl Outbox {
         self.group
             .get()
             .ok_or_else(|| Error::internal("a consumer that was there is gone"))
+    }
+
+    /// Whether another producer of the same transactional id has begun since.
+    pub(super) fn is_shut_out(&self) -> bool {
+        self.delivery().listener.is_shut_out()
     }
 
     fn delivery(&self) -> &Delivery {

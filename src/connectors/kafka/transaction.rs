@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 
 use super::client::{self, Listener, PATIENCE, is_passing};
 use super::config::NewTopics;
-use super::producer::Outbox;
+use super::producer::{OUTSIDER, Outbox, SHUT_OUT};
 use super::properties::Properties;
 use crate::connectors::{Committer, JobContext};
 use crate::error::{Error, ErrorKind, Result};
@@ -168,12 +168,14 @@ impl Transaction {
             other => other.to_string(),
         };
         let code = error.rdkafka_error_code();
-        let kind = match code {
-            Some(Code::Fenced | Code::ProducerFenced | Code::InvalidProducerEpoch) => {
-                ErrorKind::Fenced
-            }
-            _ => ErrorKind::External,
-        };
+        let is_fenced = matches!(
+            code,
+            Some(Code::Fenced | Code::ProducerFenced | Code::InvalidProducerEpoch)
+        );
+        if is_fenced || self.outbox().is_ok_and(|outbox| outbox.is_shut_out()) {
+            let message = format!("{}: cannot {what}: {SHUT_OUT}", self.place());
+            return Error::new(ErrorKind::Fenced, message).with_help(OUTSIDER);
+        }
         let help = match code {
             Some(Code::TransactionalIdAuthorizationFailed | Code::ClusterAuthorizationFailed) => {
                 "let the user of 'properties.sasl.*' write with this transactional id, or set \
@@ -186,9 +188,6 @@ impl Transaction {
                 "raise 'transaction.max.timeout.ms' of the brokers, or lower 'properties.transaction.timeout.ms' (which must be \
                  longer than a checkpoint takes)"
             }
-            Some(Code::Fenced | Code::ProducerFenced | Code::InvalidProducerEpoch) => {
-                "another run of the job has begun, or a transaction was open for longer than 'properties.transaction.timeout.ms'"
-            }
             Some(
                 Code::OperationTimedOut | Code::RequestTimedOut | Code::BrokerTransportFailure,
             ) => {
@@ -199,7 +198,7 @@ impl Transaction {
             }
         };
         let message = format!("{}: cannot {what}: {reason}", self.place());
-        Error::new(kind, message).with_help(help)
+        Error::external(message).with_help(help)
     }
 
     /// Asks again while the answer is one that passes.
