@@ -325,7 +325,7 @@ impl Calls {
         Ok((results, after))
     }
 
-    /// Makes what is only remembered for speed of the rows in frames: each segment has one step with all of them.
+    /// Makes what is only remembered for speed of the rows in frames: each segment has one step with the next of its partition.
     ///
     /// # Errors
     /// Where rows are of other arguments.

@@ -462,38 +462,46 @@ impl Partitions {
         let Some(rows) = &self.rows else {
             return Ok(());
         };
-        let slots = rows.all();
-        let mut keys = rows.keys(&slots)?;
-        let numbers = keys.split_off(width).remove(0);
-        let numbers = numbers.as_primitive::<Int64Type>().values();
-        let owners = self.table.find_all(&keys, slots.len())?;
-        let all = owners.into_iter().zip(numbers.iter().copied()).zip(slots);
-        let mut all: Vec<((Slot, i64), Slot)> = all.collect();
-        all.sort_unstable();
-        let slots: Vec<Slot> = all.iter().map(|(_, slot)| *slot).collect();
-        let arguments = self.calls.argument_schema().fields().len();
-        let columns = (width + 2..width + 2 + arguments).map(|c| rows.values(c, &slots));
-        let mut work = Work {
-            arguments: columns.collect::<Result<_>>()?,
-            numbers: all.iter().map(|((_, number), _)| *number).collect(),
-            ..Work::default()
-        };
-        let mut first = 0;
-        for rows in all.chunk_by(|((a, _), _), ((b, _), _)| a == b) {
-            let owner = rows[0].0.0;
-            self.kept[owner as usize].extend(rows.iter().map(|(_, slot)| *slot));
-            let step = work.steps.len();
-            work.steps.push(Step {
-                leave: 0..0,
-                enter: first..first + rows.len(),
-            });
-            work.segments.push(Segment {
-                before: Before::Nothing,
-                steps: step..step + 1,
-            });
-            work.partitions.push(owner);
-            first += rows.len();
+        let mut all = Vec::new();
+        for slots in rows.pieces() {
+            let mut keys = rows.keys(&slots)?;
+            let numbers = keys.split_off(width).remove(0);
+            let numbers = numbers.as_primitive::<Int64Type>().values();
+            let owners = self.table.find_all(&keys, slots.len())?;
+            let each = owners.into_iter().zip(numbers).zip(slots);
+            all.extend(each.map(|((owner, number), slot)| (owner, *number, slot)));
         }
-        self.calls.restored(&work)
+        all.sort_unstable();
+        for (owner, _, slot) in &all {
+            self.kept[*owner as usize].push_back(*slot);
+        }
+        let arguments = self.calls.argument_schema().fields().len();
+        let mut all = all.as_slice();
+        for slots in rows.pieces_of(all.iter().map(|(_, _, slot)| *slot)) {
+            let (piece, rest) = all.split_at(slots.len());
+            all = rest;
+            let columns = (width + 2..width + 2 + arguments).map(|c| rows.values(c, &slots));
+            let mut work = Work {
+                arguments: columns.collect::<Result<_>>()?,
+                numbers: piece.iter().map(|(_, number, _)| *number).collect(),
+                ..Work::default()
+            };
+            let mut first = 0;
+            for rows in piece.chunk_by(|(a, ..), (b, ..)| a == b) {
+                let step = work.steps.len();
+                work.steps.push(Step {
+                    leave: 0..0,
+                    enter: first..first + rows.len(),
+                });
+                work.segments.push(Segment {
+                    before: Before::Nothing,
+                    steps: step..step + 1,
+                });
+                work.partitions.push(rows[0].0);
+                first += rows.len();
+            }
+            self.calls.restored(&work)?;
+        }
+        Ok(())
     }
 }

@@ -201,8 +201,13 @@ impl Table {
 
     /// The slots of all rows, in pieces whose rows can be read at once: a column of text may not have more than 2 GiB.
     pub fn pieces(&self) -> Vec<Vec<Slot>> {
+        self.pieces_of(self.all())
+    }
+
+    /// The same of these slots, in their order.
+    pub fn pieces_of(&self, slots: impl IntoIterator<Item = Slot>) -> Vec<Vec<Slot>> {
         let (mut pieces, mut bytes) = (Vec::new(), PIECE);
-        for slot in self.all() {
+        for slot in slots {
             if bytes >= PIECE {
                 pieces.push(Vec::new());
                 bytes = 0;
