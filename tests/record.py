@@ -12,6 +12,7 @@ A case is a folder:
                                     -- differs: why flowline's answer is not Flink's (the whole answer: expected-flowline/,
                                        or an error where there is an '-- error:' line too; expected/ has Flink's)
                                     -- set: KEY=VALUE  a setting that the runner gives both engines before the script
+                                    -- parallelism: N  the highest at which the answer is one; above, time decides
                                     -- source: filesystem  decode with Flink's file connector (top-level JSON arrays)
   TABLE.jsonl, .csv, .raw         the rows of source table TABLE: one line, one Kafka message, in order, one partition,
                                   decoded by the format that the table declares

@@ -131,6 +131,8 @@ struct Case {
     must_fail: bool,
     /// Of its input.
     bytes: u64,
+    /// The highest that it is run at.
+    parallelism: usize,
 }
 
 /// From so many bytes of input on small batches take too long.
@@ -171,6 +173,10 @@ fn load_case(dir: &Path) -> Case {
     let errors = if refused { not_yet } else { errors };
     let must_fail =
         refused || expected_dir.join("error.txt").exists() || (differs && !errors.is_empty());
+    let parallelism = directive("parallelism");
+    let parallelism = parallelism
+        .first()
+        .map_or(usize::MAX, |n| n.parse().unwrap());
     let settings = directive("set")
         .iter()
         .filter_map(|s| s.split_once('='))
@@ -186,6 +192,7 @@ fn load_case(dir: &Path) -> Case {
         expected,
         must_fail,
         bytes: input_bytes(dir),
+        parallelism,
     }
 }
 
@@ -229,7 +236,9 @@ fn run_case(dir: &Path) -> Result<(), Failed> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
-    for variant in variants(case.bytes > LARGE) {
+    for mut variant in variants(case.bytes > LARGE) {
+        variant.parallelism = variant.parallelism.min(case.parallelism);
+        variant.cut = variant.cut.map(|(at, n)| (at, n.min(case.parallelism)));
         let result = runtime.block_on(case.script.run(variant));
         let fail = |message: String| Err(Failed::from(format!("{variant:?}\n{message}")));
         match (result, case.must_fail) {

@@ -82,6 +82,17 @@ impl Batch {
         })
     }
 
+    /// `count` rows from `from` on.
+    #[must_use]
+    pub fn slice(&self, from: usize, count: usize) -> Self {
+        let part = |ints: &Int64Array| ints.slice(from, count);
+        Self {
+            rows: self.rows.slice(from, count),
+            weights: self.weights.as_ref().map(part),
+            behind: none_if_all_null(self.behind.as_ref().map(part)),
+        }
+    }
+
     /// The rows at `indices`, in that order.
     ///
     /// # Errors

@@ -209,6 +209,20 @@ pub enum Operation {
     Sink(Sink),
 }
 
+impl Operation {
+    /// When its state is given up.
+    pub fn ttl(&self) -> Option<StateTtl> {
+        match self {
+            Self::GroupAggregate(aggregate) => aggregate.ttl,
+            Self::Join(join) => join.ttl,
+            Self::Rank(rank) => rank.ttl,
+            Self::Over(over) => over.ttl,
+            Self::ChangelogNormalize { ttl, .. } | Self::UpsertMaterialize { ttl, .. } => *ttl,
+            _ => None,
+        }
+    }
+}
+
 /// Reading a table.
 #[derive(Debug, Clone)]
 pub struct Source {
@@ -239,6 +253,8 @@ pub struct WatermarkRule {
     pub quiet_advance: Option<Duration>,
     /// A row that is further ahead of the clock does not move the watermark.
     pub max_ahead: Option<Duration>,
+    /// The steps in which state counts event time ([`StateTtl::step`]): where the watermark enters another one, a batch ends.
+    pub steps: Vec<Millis>,
 }
 
 /// Keys and aggregate calls.
@@ -405,6 +421,27 @@ impl Graph {
         self.scopes.push(self.scope.clone());
         self.places.push(self.place.clone());
         self.nodes.len() - 1
+    }
+
+    /// Has batches end wherever the watermark enters another step of a TTL.
+    pub fn cut_by_steps(&mut self) {
+        let ttls = self.nodes.iter().filter_map(|n| n.operation.ttl());
+        let mut steps: Vec<Millis> = ttls
+            .filter(|t| t.by_event_time)
+            .map(StateTtl::step)
+            .collect();
+        steps.sort_unstable();
+        steps.dedup();
+        for node in &mut self.nodes {
+            let rule = match &mut node.operation {
+                Operation::Source(source) => source.watermark.as_mut(),
+                Operation::WatermarkAssign(rule) => Some(rule),
+                _ => None,
+            };
+            if let Some(rule) = rule {
+                rule.steps.clone_from(&steps);
+            }
+        }
     }
 
     /// How many inputs the rows of `id` go to.

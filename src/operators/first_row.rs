@@ -212,11 +212,11 @@ impl Operator for FirstRow {
     fn on_watermark(&mut self, watermark: Watermark, out: &mut Output) -> Result<()> {
         if let Watermark::At(time) = watermark {
             self.watermark = time;
-            self.done.expire_by_watermark(time)?;
             if self.fire(time, out)? {
                 out.rest = Some(Element::Watermark(watermark));
                 return Ok(());
             }
+            self.done.expire_by_watermark(time)?;
         }
         out.watermark(watermark);
         Ok(())

@@ -25,6 +25,8 @@ pub struct LocalAggregate {
     /// Rows held of a mini-batch, and the clock reading since which.
     rows: u64,
     since: Option<i64>,
+    /// The step of event time, where state expires by it.
+    step: Option<Millis>,
     metrics: Arc<Metrics>,
 }
 
@@ -41,6 +43,7 @@ impl LocalAggregate {
             first_end: Millis::MAX,
             rows: 0,
             since: None,
+            step: None,
             metrics,
         })
     }
@@ -123,7 +126,13 @@ impl Operator for LocalAggregate {
 
     fn on_watermark(&mut self, watermark: Watermark, out: &mut Output) -> Result<()> {
         if self.aggregate.mini_batch.is_some() {
-            // Without windows nothing waits for the watermark.
+            // Without windows nothing waits for the watermark. But what comes in one step of a TTL counts as written in it.
+            if let (Some(ttl), Watermark::At(time)) = (self.aggregate.ttl, watermark) {
+                let step = Some(ttl.step_of(time)).filter(|_| ttl.by_event_time);
+                if std::mem::replace(&mut self.step, step) != step {
+                    self.flush(out)?;
+                }
+            }
             out.watermark(watermark);
             return Ok(());
         }

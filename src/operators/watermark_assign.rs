@@ -78,41 +78,53 @@ impl WatermarkRule {
 }
 
 impl WatermarkRule {
-    /// Moves the watermark of a partition over rows that come (a row that goes says nothing new about time). Returns what
-    /// [`PartitionWatermarks::observe`] says of them.
+    /// Moves the watermark of a partition over rows that come (a row that goes says nothing new about time). Gives the rows on,
+    /// with what [`PartitionWatermarks::observe`] says of them: all at once, or in pieces after each of which the watermark is in
+    /// another step.
     ///
     /// # Errors
     /// As [`WatermarkRule::evaluate`].
     pub fn observe(
         &self,
-        batch: &Batch,
+        batch: Batch,
         partition: &Arc<str>,
         watermarks: &mut PartitionWatermarks,
         now: i64,
-    ) -> Result<Option<Int64Array>> {
-        let going = batch
-            .weights
-            .as_ref()
-            .is_some_and(|w| w.values().iter().any(|w| *w < 0));
-        if !going {
-            let (times, marks) = self.evaluate(&batch.rows)?;
-            let marks = self.believed(&times, marks, watermarks, now);
-            return Ok(watermarks.observe(partition, times.values(), &marks, now));
-        }
-        let coming: Vec<u32> = (0..batch.num_rows() as u32)
-            .filter(|i| batch.weight(*i as usize) > 0)
-            .collect();
-        let (times, marks) =
-            self.evaluate(&batch.take(&UInt32Array::from(coming.clone()))?.rows)?;
+        mut give: impl FnMut(Batch, &mut PartitionWatermarks),
+    ) -> Result<()> {
+        let (times, marks) = self.times(&batch)?;
         let marks = self.believed(&times, marks, watermarks, now);
-        let behind = watermarks.observe(partition, times.values(), &marks, now);
-        Ok(behind.map(|behind| {
-            let mut all = vec![None; batch.num_rows()];
-            for (i, value) in coming.iter().zip(behind.iter()) {
-                all[*i as usize] = value;
-            }
-            Int64Array::from(all)
-        }))
+        let (mut from, rows) = (0, times.len());
+        while from < rows {
+            let (times, marks) = (&times.values()[from..], marks.slice(from, rows - from));
+            let (taken, behind) = watermarks.observe(partition, times, &marks, &self.steps, now);
+            let mut piece = match taken == rows {
+                true => batch.clone(),
+                false => batch.slice(from, taken),
+            };
+            piece.behind = behind;
+            give(piece, watermarks);
+            from += taken;
+        }
+        Ok(())
+    }
+
+    /// Event time and watermark of every row; of rows that go none.
+    fn times(&self, batch: &Batch) -> Result<(Int64Array, Int64Array)> {
+        let Some(weights) = &batch.weights else {
+            return self.evaluate(&batch.rows);
+        };
+        let comes = |i: &u32| weights.value(*i as usize) > 0;
+        let coming: Vec<u32> = (0..batch.num_rows() as u32).filter(comes).collect();
+        let (some_times, some_marks) =
+            self.evaluate(&batch.take(&UInt32Array::from(coming.clone()))?.rows)?;
+        let mut times = vec![i64::MAX; batch.num_rows()];
+        let mut marks = vec![None; batch.num_rows()];
+        for (i, row) in coming.into_iter().enumerate() {
+            times[row as usize] = some_times.value(i);
+            marks[row as usize] = some_marks.is_valid(i).then(|| some_marks.value(i));
+        }
+        Ok((Int64Array::from(times), Int64Array::from(marks)))
     }
 }
 
@@ -196,15 +208,15 @@ impl Operator for WatermarkAssign {
         self.home = mine.unwrap_or(0);
     }
 
-    fn on_batch(&mut self, _port: usize, mut batch: Batch, out: &mut Output) -> Result<()> {
-        batch.behind = self
-            .rule
-            .observe(&batch, &self.partition, &mut self.watermarks, 0)?;
-        out.batch(batch);
-        while let Some(watermark) = self.watermarks.merged() {
-            out.watermark(watermark);
-        }
-        Ok(())
+    fn on_batch(&mut self, _port: usize, batch: Batch, out: &mut Output) -> Result<()> {
+        let give = |piece, watermarks: &mut PartitionWatermarks| {
+            out.batch(piece);
+            while let Some(watermark) = watermarks.merged() {
+                out.watermark(watermark);
+            }
+        };
+        self.rule
+            .observe(batch, &self.partition, &mut self.watermarks, 0, give)
     }
 
     fn on_watermark(&mut self, watermark: Watermark, out: &mut Output) -> Result<()> {
@@ -261,6 +273,7 @@ mod tests {
             idle_timeout: None,
             quiet_advance: None,
             max_ahead: None,
+            steps: Vec::new(),
         };
         let mut assign = WatermarkAssign::new(rule);
         assign.be_instance(instance, parallelism);
@@ -268,7 +281,7 @@ mod tests {
         let partition = Arc::clone(&assign.partition);
         assign
             .watermarks
-            .observe(&partition, &[watermark], &marks, 0);
+            .observe(&partition, &[watermark], &marks, &[], 0);
         assign
     }
 

@@ -127,14 +127,18 @@ impl SourceHead {
                 if batch.num_rows() == 0 {
                     return Ok(());
                 }
-                if let Some(rule) = &self.rule {
-                    batch.behind = rule
-                        .observe(&batch, &partition, &mut self.watermarks, now)
-                        .map_err(|e| e.at(&partition))?;
-                    let ahead = self.watermarks.take_ahead();
-                    self.metrics.ahead_rows.fetch_add(ahead, Ordering::Relaxed);
-                }
-                out.push(Element::Batch(batch));
+                let Some(rule) = &self.rule else {
+                    out.push(Element::Batch(batch));
+                    return Ok(());
+                };
+                let give = |piece, watermarks: &mut PartitionWatermarks| {
+                    out.push(Element::Batch(piece));
+                    tell_time(watermarks, &self.metrics, out);
+                };
+                rule.observe(batch, &partition, &mut self.watermarks, now, give)
+                    .map_err(|e| e.at(&partition))?;
+                let ahead = self.watermarks.take_ahead();
+                self.metrics.ahead_rows.fetch_add(ahead, Ordering::Relaxed);
             }
             // One without a row in the range says nothing about time, and must not hold it up.
             SourceEvent::PartitionEnd(partition)
@@ -162,12 +166,7 @@ impl SourceHead {
         if let Some(after) = rule.quiet_advance.filter(|_| self.is_quiet) {
             self.watermarks.advance_quiet(after.as_millis() as i64, now);
         }
-        while let Some(watermark) = self.watermarks.merged() {
-            if let Watermark::At(time) = watermark {
-                self.metrics.watermark.fetch_max(time, Ordering::Relaxed);
-            }
-            out.push(Element::Watermark(watermark));
-        }
+        tell_time(&mut self.watermarks, &self.metrics, out);
     }
 
     /// Where every partition stands, by what the reader says.
@@ -184,6 +183,20 @@ impl SourceHead {
                 position,
             })
             .collect()
+    }
+}
+
+/// Emits the watermark where it moved.
+fn tell_time(
+    watermarks: &mut PartitionWatermarks,
+    metrics: &SourceMetrics,
+    out: &mut Vec<Element>,
+) {
+    while let Some(watermark) = watermarks.merged() {
+        if let Watermark::At(time) = watermark {
+            metrics.watermark.fetch_max(time, Ordering::Relaxed);
+        }
+        out.push(Element::Watermark(watermark));
     }
 }
 

@@ -507,6 +507,8 @@ impl Table {
         if expiry.ttl.by_event_time != is_event_time || time == i64::MAX {
             return expired;
         }
+        let ttl = expiry.ttl;
+        let time = ttl.step_of(time);
         // What was written before the time was known counts as written now.
         let mut dated = Vec::new();
         if expiry.now.is_none() {
@@ -519,9 +521,8 @@ impl Table {
         }
         let now = expiry.now.map_or(time, |now| now.max(time));
         expiry.now = Some(now);
-        let after = expiry.ttl.after;
         while let Some(first) = expiry.by_time.first_entry()
-            && first.key().saturating_add(after) <= now
+            && ttl.expires(*first.key()) <= now
         {
             for slot in first.remove() {
                 let flags = &mut self.flags[slot as usize];
@@ -531,7 +532,7 @@ impl Table {
                 }
                 let (page, at) = place(slot);
                 let written = self.pages.page(page).written[at];
-                if written.saturating_add(after) <= now {
+                if ttl.expires(written) <= now {
                     expired.push(slot);
                 } else {
                     expiry.wait(flags, slot, written);

@@ -32,14 +32,13 @@ fn text(number: i64) -> Option<String> {
     (number % 3 != 0).then(|| "x".repeat(number as usize))
 }
 
-const AFTER: i64 = 20;
+const TTL: StateTtl = StateTtl {
+    after: 20,
+    by_event_time: true,
+};
 
 fn table(expires: bool) -> Table {
-    let ttl = expires.then_some(StateTtl {
-        after: AFTER,
-        by_event_time: true,
-    });
-    Table::new("t", schema(), &[0, 1], &[0], ttl).unwrap()
+    Table::new("t", schema(), &[0, 1], &[0], expires.then_some(TTL)).unwrap()
 }
 
 fn write(table: &mut Table, rows: &[(Key, i64)]) {
@@ -138,7 +137,8 @@ proptest! {
                             written.iter().filter(|row| owner(row.0) == i).copied().collect();
                         write(table, &own);
                     }
-                    model.extend(written.into_iter().map(|(key, number)| (key, (number, now))));
+                    let step = now.map(|now| TTL.step_of(now));
+                    model.extend(written.into_iter().map(|(key, number)| (key, (number, step))));
                 }
                 Step::Remove(key) => {
                     prop_assert_eq!(remove(&mut all[owner(key)], key), model.remove(&key).is_some());
@@ -151,8 +151,9 @@ proptest! {
                             table.remove(slot).unwrap();
                         }
                     }
-                    model.values_mut().for_each(|(_, at)| *at = at.or(now));
-                    model.retain(|_, (_, at)| !expires || at.unwrap() + AFTER > time);
+                    let step = Some(TTL.step_of(time));
+                    model.values_mut().for_each(|(_, at)| *at = at.or(step));
+                    model.retain(|_, (_, at)| !expires || Some(TTL.expires(at.unwrap())) > step);
                 }
                 Step::Snapshot => {
                     log.extend(all.iter_mut().flat_map(taken));

@@ -241,15 +241,17 @@ impl PartitionWatermarks {
     }
 
     /// Moves the partition's watermark over rows of event time `times` whose watermark expression gave `marks` (null: the
-    /// row raises nothing). Returns, for rows at or behind the watermark as it was before them (or a millisecond ahead: such a
-    /// row still touches a session that is over), that watermark.
+    /// row raises nothing), up to the first that takes it into another of `steps`, and returns how many these are. And, for
+    /// those of them at or behind the watermark as it was before them (or a millisecond ahead: such a row still touches a
+    /// session that is over), that watermark.
     pub fn observe(
         &mut self,
         partition: &Arc<str>,
         times: &[Millis],
         marks: &Int64Array,
+        steps: &[Millis],
         now: Millis,
-    ) -> Option<Int64Array> {
+    ) -> (usize, Option<Int64Array>) {
         let floor = self.highest;
         let state = self.partitions.entry(Arc::clone(partition)).or_default();
         if state.idle {
@@ -260,6 +262,7 @@ impl PartitionWatermarks {
         state.seen = now;
         let mut behind: Option<Int64Builder> = None;
         let mut current = state.watermark;
+        let mut taken = times.len();
         for (i, time) in times.iter().enumerate() {
             if *time <= current.saturating_add(1) && current > 0 {
                 let builder = behind.get_or_insert_with(|| {
@@ -271,13 +274,19 @@ impl PartitionWatermarks {
             } else if let Some(builder) = &mut behind {
                 builder.append_null();
             }
-            if let Some(mark) = value(marks, i) {
-                current = current.max(mark);
+            if let Some(mark) = value(marks, i).filter(|mark| *mark > current) {
+                let before = std::mem::replace(&mut current, mark);
+                // At 0 nothing was known yet.
+                let enters = |step: &Millis| before == 0 || before / step != mark / step;
+                if steps.iter().any(enters) {
+                    taken = i + 1;
+                    break;
+                }
             }
         }
         state.watermark = current;
         state.by_rows = Some(current);
-        behind.map(|mut b| b.finish())
+        (taken, behind.map(|mut b| b.finish()))
     }
 
     /// Marks partitions idle that had no row for `timeout` milliseconds.
@@ -426,13 +435,31 @@ mod tests {
         let a: Arc<str> = "a".into();
         w.assign(Arc::clone(&a), None, 0);
         let marks = Int64Array::from(vec![90, 40, 110]);
-        let behind = w.observe(&a, &[100, 50, 120], &marks, 0).unwrap();
+        let behind = w.observe(&a, &[100, 50, 120], &marks, &[], 0).1.unwrap();
         assert_eq!(behind.iter().collect::<Vec<_>>(), [None, Some(90), None]);
         assert_eq!(w.merged(), Some(Watermark::At(110)));
         assert!(
-            w.observe(&a, &[130], &Int64Array::from(vec![120]), 0)
+            w.observe(&a, &[130], &Int64Array::from(vec![120]), &[], 0)
+                .1
                 .is_none()
         );
+    }
+
+    #[test]
+    fn rows_are_taken_up_to_the_one_that_takes_the_watermark_into_another_step() {
+        let mut w = PartitionWatermarks::default();
+        let a: Arc<str> = "a".into();
+        w.assign(Arc::clone(&a), None, 0);
+        let times = [3, 9, 7, 10, 15, 31, 32];
+        let marks = Int64Array::from(times.to_vec());
+        let (mut from, mut taken) = (0, Vec::new());
+        while from < times.len() {
+            let rest = marks.slice(from, times.len() - from);
+            let (count, _) = w.observe(&a, &times[from..], &rest, &[10], 0);
+            taken.push(count);
+            from += count;
+        }
+        assert_eq!(taken, [1, 3, 2, 1], "the first says what time it is");
     }
 
     #[test]
@@ -441,12 +468,13 @@ mod tests {
         let (a, b): (Arc<str>, Arc<str>) = ("a".into(), "b".into());
         w.assign(Arc::clone(&a), None, 0);
         w.assign(Arc::clone(&b), None, 0);
-        w.observe(&a, &[100], &Int64Array::from(vec![90]), 50);
+        w.observe(&a, &[100], &Int64Array::from(vec![90]), &[], 50);
         assert_eq!(w.merged(), None);
         w.mark_idle(60, 60);
         assert_eq!(w.merged(), Some(Watermark::At(90)));
         let behind = w
-            .observe(&b, &[80], &Int64Array::from(vec![70]), 61)
+            .observe(&b, &[80], &Int64Array::from(vec![70]), &[], 61)
+            .1
             .unwrap();
         assert_eq!(behind.value(0), 90, "passed while idle");
         assert_eq!(behind.len(), 1);
@@ -459,7 +487,7 @@ mod tests {
         w.set_assigned();
         w.assign(Arc::clone(&a), None, 0);
         w.assign(b, None, 0);
-        w.observe(&a, &[100], &Int64Array::from(vec![90]), 0);
+        w.observe(&a, &[100], &Int64Array::from(vec![90]), &[], 0);
         assert_eq!(w.merged(), None);
         w.mark_idle(60, 60);
         assert_eq!(w.merged(), Some(Watermark::At(90)));
@@ -473,7 +501,7 @@ mod tests {
         let (a, b): (Arc<str>, Arc<str>) = ("a".into(), "b".into());
         w.set_assigned();
         w.assign(Arc::clone(&a), None, 0);
-        w.observe(&a, &[100], &Int64Array::from(vec![90]), 0);
+        w.observe(&a, &[100], &Int64Array::from(vec![90]), &[], 0);
         assert_eq!(w.merged(), Some(Watermark::At(90)));
         w.end(&a, 10);
         w.mark_idle(60, 69);
@@ -483,8 +511,8 @@ mod tests {
         assert_eq!(w.merged(), None);
         w.assign(Arc::clone(&b), None, 80);
         assert_eq!(w.merged(), Some(Watermark::At(90)), "no longer idle");
-        let behind = w.observe(&b, &[80], &Int64Array::from(vec![70]), 81);
-        assert_eq!(behind.unwrap().value(0), 90, "passed while idle");
+        let behind = w.observe(&b, &[80], &Int64Array::from(vec![70]), &[], 81);
+        assert_eq!(behind.1.unwrap().value(0), 90, "passed while idle");
     }
 
     #[test]
@@ -493,7 +521,7 @@ mod tests {
         let a: Arc<str> = "a".into();
         w.set_assigned();
         w.assign(Arc::clone(&a), None, 0);
-        w.observe(&a, &[100], &Int64Array::from(vec![90]), 0);
+        w.observe(&a, &[100], &Int64Array::from(vec![90]), &[], 0);
         assert_eq!(w.merged(), Some(Watermark::At(90)));
         w.end(&a, 10);
         w.advance_quiet(60, 70);
@@ -508,16 +536,16 @@ mod tests {
         let (a, b): (Arc<str>, Arc<str>) = ("a".into(), "b".into());
         w.assign(Arc::clone(&a), None, 0);
         w.assign(b, None, 0);
-        w.observe(&a, &[1000], &Int64Array::from(vec![990]), 100);
+        w.observe(&a, &[1000], &Int64Array::from(vec![990]), &[], 100);
         w.advance_quiet(60, 150);
         assert_eq!(w.merged(), None, "not quiet for long enough");
         w.advance_quiet(60, 160);
         assert_eq!(w.merged(), Some(Watermark::At(1050)));
         w.advance_quiet(60, 200);
         assert_eq!(w.merged(), Some(Watermark::At(1090)));
-        let behind = w.observe(&a, &[1080], &Int64Array::from(vec![1070]), 210);
+        let behind = w.observe(&a, &[1080], &Int64Array::from(vec![1070]), &[], 210);
         assert_eq!(
-            behind.unwrap().value(0),
+            behind.1.unwrap().value(0),
             1090,
             "what the clock passed is late"
         );

@@ -195,7 +195,8 @@ impl<'a> Lowering<'a> {
     }
 
     /// The finished graph.
-    pub fn finish(self) -> Graph {
+    pub fn finish(mut self) -> Graph {
+        self.graph.cut_by_steps();
         self.graph
     }
 

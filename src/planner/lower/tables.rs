@@ -412,6 +412,8 @@ impl Lowering<'_> {
                 .filter(|_| is_source),
             quiet_advance: self.options.quiet_advance.filter(|_| is_source),
             max_ahead: self.options.max_ahead.filter(|_| is_source),
+            // Known once all statements are lowered.
+            steps: Vec::new(),
         }))
     }
 
