@@ -79,6 +79,13 @@ fn pair(expr: &Expr, op: Operator, left: &DFSchema, right: &DFSchema) -> Option<
             op: own,
             right: b,
         }) if *own == op => (a.as_ref(), b.as_ref()),
+        Expr::Not(test) if op == Operator::IsNotDistinctFrom => match test.as_ref() {
+            Expr::ScalarFunction(call) => match (call.name(), call.args.as_slice()) {
+                ("float_distinct", [a, b]) => (a, b),
+                _ => return None,
+            },
+            _ => return None,
+        },
         Expr::ScalarFunction(call) if op == Operator::Eq => {
             match (is_float_equality(&call.func), call.args.as_slice()) {
                 (true, [a, b]) => (a, b),

@@ -16,6 +16,7 @@ use std::sync::Arc;
 use super::arithmetic::binary;
 use super::correlation::{Inner, gives_one_row, renamed, unnamed_columns, whole_aggregate};
 use super::expressions::{has_subquery, innermost};
+use super::failures::is_float_equality;
 use super::joins::{JoinHow, Matching};
 use super::scope::{Relation, Scope, ScopeColumn};
 use super::{Binder, Bound, Typed};
@@ -303,7 +304,8 @@ impl Binder<'_> {
         let (left, right) = (relation.plan, inner.relation.plan);
         let matching = Matching::of(vec![equal.clone()], left.schema(), right.schema());
         let nulls = NullEquality::NullEqualsNothing;
-        let (on, open, null_aware) = if matching.on.is_empty() || !matching.rest.is_empty() {
+        // Keys are compared by their bits. What may be NULL is no key in Flink, and compared as by `=`.
+        let (on, open, null_aware) = if matching.on.is_empty() || is_of_floats(&equal) {
             (Vec::new(), Some(or_unknown(equal)), false)
         } else {
             (matching.on, None, true)
@@ -464,8 +466,12 @@ fn held(plan: LogicalPlan) -> Subquery {
     }
 }
 
-/// Whether a comparison of these can be NULL.
+fn is_of_floats(equal: &Expr) -> bool {
+    matches!(equal, Expr::ScalarFunction(call) if is_float_equality(&call.func))
+}
+
 fn is_ever_unknown(equal: &[Expr], around: &Relation, inner: &Inner) -> bool {
+/// Whether a comparison of these can be NULL.
     let schema = around.plan.schema().join(inner.relation.plan.schema());
     match schema {
         Ok(schema) => equal.iter().any(|e| e.nullable(&schema).unwrap_or(true)),
