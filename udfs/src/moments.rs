@@ -14,7 +14,8 @@ use crate::twofold::Twofold;
 pub(crate) struct Moments {
     pub count: i64,
     pub mean: Twofold,
-    /// The sum of squared deviations from the mean.
+    /// The sum of squared deviations from the mean. Infinity where it does not fit a DOUBLE, NaN where a number is NaN or
+    /// infinite: so it remains until all numbers are taken back, whatever order they come in, and the mean is 0 then.
     pub squares: Twofold,
 }
 
@@ -25,16 +26,36 @@ impl Moments {
         if self.count <= 0 {
             return;
         }
+        if !value.high.is_finite() {
+            self.out_of_range(f64::NAN);
+        }
+        if !self.squares.high.is_finite() {
+            return;
+        }
         let before = value.subtract(self.mean);
         self.mean = self.mean.add(before.divide(self.of_count()));
         let after = value.subtract(self.mean);
         self.squares = self.squares.add(before.multiply(after));
+        self.check_range();
+    }
+
+    fn check_range(&mut self) {
+        if !self.squares.high.is_finite() || !self.mean.high.is_finite() {
+            self.out_of_range(f64::INFINITY);
+        }
+    }
+
+    fn out_of_range(&mut self, squares: f64) {
+        (self.mean, self.squares) = (Twofold::default(), Twofold::from(squares));
     }
 
     pub fn retract(&mut self, value: Twofold) {
         self.count -= 1;
         if self.count <= 0 {
             (self.mean, self.squares) = (Twofold::default(), Twofold::default());
+            return;
+        }
+        if !self.squares.high.is_finite() {
             return;
         }
         let after = value.subtract(self.mean);
@@ -60,11 +81,21 @@ impl Moments {
         }
         let (own, others) = (self.of_count(), other.of_count());
         self.count += other.count;
+        let is_known = |m: &Self| m.squares.high.is_finite();
+        if !is_known(self) || !is_known(other) {
+            // NaN counts for more than Infinity.
+            let of = |m: &Self| if is_known(m) { 0.0 } else { m.squares.high };
+            self.out_of_range(of(self) + of(other));
+            return;
+        }
         let total = self.of_count();
         let apart = other.mean.subtract(self.mean);
-        self.mean = self.mean.add(apart.multiply(others).divide(total));
-        let between = apart.multiply(apart).multiply(own.multiply(others));
-        self.squares = self.squares.add(other.squares).add(between.divide(total));
+        self.mean = self.mean.add(apart.multiply(others.divide(total)));
+        // In this order no step is larger than the result.
+        let between = apart.multiply(own.multiply(others).divide(total));
+        let between = between.multiply(apart);
+        self.squares = self.squares.add(other.squares).add(between);
+        self.check_range();
     }
 
     fn of_count(&self) -> Twofold {
@@ -127,6 +158,35 @@ mod tests {
 
     fn variance(moments: &Moments) -> Option<f64> {
         moments.variance(true).map(|v| v.high)
+    }
+
+    #[test]
+    fn what_is_out_of_range_does_not_depend_on_the_way() {
+        let (infinite, nan) = (f64::INFINITY, f64::NAN);
+        let cases: [(&[f64], f64); 6] = [
+            (&[1e200, 2e200, 3e200, 1.0], infinite),
+            (&[1.7e308, -1.7e308, 5.0, -1.7e308], infinite),
+            (&[1e308, 1e308, 1e308], 0.0),
+            (&[1e200, nan, 3e200, 1.0], nan),
+            (&[1.0, 2.0, infinite, 3.0], nan),
+            (&[1.0, -infinite], nan),
+        ];
+        for (values, expected) in cases {
+            for at in 0..values.len() {
+                let (first, second) = values.split_at(at);
+                let mut merged = of(second);
+                merged.merge(&of(first));
+                let found = variance(&merged).unwrap_or_default();
+                assert!(
+                    found == expected || found.is_nan() && expected.is_nan(),
+                    "{values:?} at {at}: {found}"
+                );
+            }
+            let mut moments = of(values);
+            let values = values.iter().map(|v| Twofold::from(*v));
+            values.for_each(|value| moments.retract(value));
+            assert_eq!(moments, Moments::default());
+        }
     }
 
     #[test]

@@ -5,14 +5,13 @@ use std::sync::Arc;
 
 use datafusion::arrow::array::{Array, ArrayRef, AsArray, BooleanArray, Float64Array, Int64Array};
 use datafusion::arrow::datatypes::{DataType, FieldRef, Float64Type, Int64Type};
-use datafusion::common::{Result, ScalarValue, exec_err, internal_datafusion_err, plan_err};
+use datafusion::common::{Result, ScalarValue, internal_datafusion_err, plan_err};
 use datafusion::logical_expr::function::{AccumulatorArgs, StateFieldsArgs};
 use datafusion::logical_expr::{
     Accumulator, AggregateUDF, AggregateUDFImpl, EmitTo, GroupsAccumulator, Signature, Volatility,
 };
 
 use crate::aggregate::{argument, list_of, state_field};
-use crate::casts::sql_name;
 use crate::decimal::MAX_DECIMAL;
 use crate::distinct::Distinct;
 use crate::exact_kinds::is_summable;
@@ -227,32 +226,23 @@ impl Finish {
                 if self.spread.deviation {
                     value = value.root();
                 }
-                whole_result(self.spread, value.whole(false), &self.output)
+                Ok(whole_result(value.whole(false), &self.output))
             }
         }
     }
 }
 
-/// A whole number in the type of the column.
-pub(crate) fn whole_result(
-    spread: Spread,
-    value: Option<i128>,
-    output: &DataType,
-) -> Result<ScalarValue> {
-    let fitting = value.and_then(|v| match output {
-        DataType::Int8 => i8::try_from(v).ok().map(|v| ScalarValue::Int8(Some(v))),
-        DataType::Int16 => i16::try_from(v).ok().map(|v| ScalarValue::Int16(Some(v))),
-        DataType::Int32 => i32::try_from(v).ok().map(|v| ScalarValue::Int32(Some(v))),
-        _ => i64::try_from(v).ok().map(|v| ScalarValue::Int64(Some(v))),
-    });
-    let Some(result) = fitting else {
-        return exec_err!(
-            "{} overflows {}: the result does not fit; CAST the argument to a wider type",
-            spread.name().to_uppercase(),
-            sql_name(output)
-        );
-    };
-    Ok(result)
+/// A whole number in the type of the column, as Flink casts a DOUBLE: the nearest INT or BIGINT there is, of which TINYINT and
+/// SMALLINT have the last bits.
+pub(crate) fn whole_result(value: Option<i128>, output: &DataType) -> ScalarValue {
+    let value = value.unwrap_or(i128::MAX);
+    let int = value.clamp(i32::MIN.into(), i32::MAX.into()) as i32;
+    match output {
+        DataType::Int8 => ScalarValue::Int8(Some(int as i8)),
+        DataType::Int16 => ScalarValue::Int16(Some(int as i16)),
+        DataType::Int32 => ScalarValue::Int32(Some(int)),
+        _ => ScalarValue::Int64(Some(value.clamp(i64::MIN.into(), i64::MAX.into()) as i64)),
+    }
 }
 
 /// The number times a power of ten.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use datafusion::arrow::array::{Array, ArrayRef, AsArray, Int64Array, PrimitiveArray};
 use datafusion::arrow::datatypes::{
     ArrowPrimitiveType, DataType, Decimal128Type, FieldRef, Float32Type, Float64Type, Int8Type,
-    Int16Type, Int32Type, Int64Type, i256,
+    Int16Type, Int32Type, Int64Type,
 };
 use datafusion::common::{Result, ScalarValue, exec_err, internal_datafusion_err};
 use datafusion::logical_expr::function::{AccumulatorArgs, StateFieldsArgs};
@@ -296,9 +296,21 @@ macro_rules! floating {
 floating!(Single, Float32Type);
 floating!(Double, Float64Type);
 
-/// Whole numbers, exact in 128 bits; divisions leave off the fraction, as in Flink.
+/// Whole numbers, in the bits that their type has; divisions leave off the fraction. As in Flink, whose results are wrong where the
+/// squares do not fit.
 #[derive(Debug)]
 struct Whole<T>(std::marker::PhantomData<T>);
+
+impl<T> Whole<T>
+where
+    T: ArrowPrimitiveType<Native: Into<i128>> + Debug + Send + Sync,
+{
+    /// What the type keeps of a number.
+    fn wrapped(value: i128) -> i128 {
+        let unused = 128 - 8 * size_of::<T::Native>();
+        (value << unused) >> unused
+    }
+}
 
 impl<T> Sums for Whole<T>
 where
@@ -313,31 +325,27 @@ where
 
     fn add(over: &Over<Self>, value: T::Native, back: bool) -> Option<(i128, i128)> {
         let value: i128 = value.into();
-        let square = value * value;
-        Some(if back {
-            (over.sum - value, over.squares.checked_sub(square)?)
-        } else {
-            (over.sum + value, over.squares.checked_add(square)?)
-        })
+        let sign = if back { -1 } else { 1 };
+        Some((
+            Self::wrapped(over.sum + sign * value),
+            Self::wrapped(over.squares + sign * value * value),
+        ))
     }
 
     fn merge(a: i128, b: i128) -> Option<i128> {
-        a.checked_add(b)
+        Some(Self::wrapped(a.wrapping_add(b)))
     }
 
     fn result(over: &Over<Self>, by: i64) -> Result<ScalarValue> {
-        let square = i256::from_i128(over.sum).checked_mul(i256::from_i128(over.sum));
-        let mean = square.and_then(|s| s.checked_div(i256::from_i128(over.count.into())));
-        let Some(mean) = mean.and_then(i256::to_i128) else {
-            return over.overflow();
-        };
-        let variance = (over.squares - mean) / i128::from(by);
-        let value = if over.spread.deviation {
-            Twofold::of_whole(variance).root().whole(false)
-        } else {
-            Some(variance)
-        };
-        whole_result(over.spread, value, &over.output)
+        let (sum, squares) = (Self::wrapped(over.sum), Self::wrapped(over.squares));
+        let mean = Self::wrapped(sum * sum) / i128::from(over.count);
+        let variance = Self::wrapped(squares - mean) / i128::from(by);
+        if !over.spread.deviation {
+            return Ok(wrapped_result(variance, &over.output));
+        }
+        // The root of a negative number is NaN, which is 0.
+        let root = (variance >= 0).then(|| Twofold::of_whole(variance).root().whole(false));
+        Ok(whole_result(root.unwrap_or(Some(0)), &over.output))
     }
 }
 
@@ -414,6 +422,16 @@ impl Sums for Decimal {
         };
         let value = value.filter(|v| v.abs() <= MAX_DECIMAL);
         Ok(ScalarValue::Decimal128(value, 38, to as i8))
+    }
+}
+
+/// The last bits of a number, as many as the type has.
+fn wrapped_result(value: i128, output: &DataType) -> ScalarValue {
+    match output {
+        DataType::Int8 => ScalarValue::Int8(Some(value as i8)),
+        DataType::Int16 => ScalarValue::Int16(Some(value as i16)),
+        DataType::Int32 => ScalarValue::Int32(Some(value as i32)),
+        _ => ScalarValue::Int64(Some(value as i64)),
     }
 }
 
