@@ -1,5 +1,6 @@
 //! Snapshot queries: a SELECT answered once, by DataFusion's batch engine, over what the tables hold now.
 
+mod float_keys;
 mod windows;
 
 use std::collections::btree_map::{BTreeMap, Entry};
@@ -102,7 +103,7 @@ fn plan(
 }
 
 async fn answer(plan: LogicalPlan) -> datafusion::error::Result<(SchemaRef, Vec<RecordBatch>)> {
-    let plan = windows::expanded(plan)?;
+    let plan = float_keys::by_bits(windows::expanded(plan)?)?;
     // The plan is bound: nothing is left to be coerced, and only rules that change no answer are applied.
     let state = SessionStateBuilder::new()
         .with_default_features()
@@ -146,13 +147,19 @@ async fn read(session: &Session, table: &Arc<Table>) -> Result<Arc<MemTable>> {
             .lock()
             .unwrap_or_else(PoisonError::into_inner),
     );
-    let nullable = |f: &Arc<Field>| f.as_ref().clone().with_nullable(true);
-    let schema = table.schema();
-    let schema = Arc::new(Schema::new(
-        schema.fields().iter().map(nullable).collect::<Vec<_>>(),
-    ));
+    // What NOT IN compares by depends on whether NULL is possible.
+    let has_null = |i: usize| match read.iter().position(|r| *r == i) {
+        Some(at) => batches.iter().any(|b| b.column(at).null_count() > 0),
+        None => true,
+    };
+    let fields = table.schema();
+    let fields = fields.fields().iter().enumerate().map(|(i, f)| {
+        let nullable = f.is_nullable() || has_null(i);
+        f.as_ref().clone().with_nullable(nullable)
+    });
+    let schema = Arc::new(Schema::new(fields.collect::<Vec<Field>>()));
     let mut rows = Vec::new();
-    for batch in batches {
+    for batch in &batches {
         let column = |i: usize| match read.iter().position(|r| *r == i) {
             Some(at) => Arc::clone(batch.column(at)),
             None => new_null_array(schema.field(i).data_type(), batch.num_rows()),

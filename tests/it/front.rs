@@ -299,6 +299,47 @@ fn standard_input_is_a_file() {
     assert!(said(&output).contains("<stdin>:1:1"), "{}", said(&output));
 }
 
+/// The cases of streams, asked.
+#[test]
+fn a_snapshot_query_answers_what_the_stream_comes_to() {
+    let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/cases");
+    for name in [
+        "join/special_doubles",
+        "join/null_keys",
+        "grouping_sets/unbounded",
+    ] {
+        let dir = root.join(name);
+        let mut arguments = vec![
+            "query".to_string(),
+            dir.join("case.sql").display().to_string(),
+        ];
+        arguments.extend(["--output".to_string(), "jsonl".to_string()]);
+        for entry in std::fs::read_dir(&dir).unwrap() {
+            let path = entry.unwrap().path();
+            if path.extension().is_some_and(|e| e == "jsonl") {
+                let table = path.file_stem().unwrap().to_string_lossy().into_owned();
+                arguments.push(format!("--source={table}={}", path.display()));
+            }
+        }
+        let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+        let mut found = rows(&flowline(&arguments, ""));
+        let mut expected = Vec::new();
+        for i in 1.. {
+            let path = dir.join(format!("expected/select_{i}.final.jsonl"));
+            let Ok(text) = std::fs::read_to_string(path) else {
+                break;
+            };
+            expected.extend(
+                text.lines()
+                    .map(|row| format!("{{\"from\":\"select_{i}\",\"row\":{row}}}")),
+            );
+        }
+        found.sort();
+        expected.sort();
+        assert_eq!(found, expected, "{name}");
+    }
+}
+
 #[test]
 fn a_file_that_is_asked_may_declare_its_tables() {
     let case = Case::new();
