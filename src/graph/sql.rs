@@ -303,7 +303,8 @@ fn infix(name: &str) -> Option<&'static str> {
     })
 }
 
-fn literal(value: &ScalarValue) -> String {
+/// A literal.
+pub fn literal(value: &ScalarValue) -> String {
     if value.is_null() {
         return "NULL".into();
     }

@@ -433,6 +433,18 @@ fn column_kind(
             ),
         ));
     }
+    const OF_OTHERS: &[&str] = &[
+        "AUTO_INCREMENT",
+        "AUTOINCREMENT",
+        "GENERATED",
+        "IDENTITY",
+        "REFERENCES",
+        "CHECK",
+    ];
+    if let Some(word) = OF_OTHERS.iter().find(|word| peek_words(parser, &[word])) {
+        let message = format!("Flink SQL has no {word} for columns");
+        return Err(fail(here(parser), message, "remove it"));
+    }
     Ok(ColumnKind::Physical { data_type })
 }
 

@@ -8,7 +8,7 @@ use sqlparser::ast::{DateTimeField, Expr, Interval, Value, ValueWithSpan};
 use sqlparser::parser::{Parser, ParserError};
 use sqlparser::tokenizer::{Span, Token};
 
-use super::failure::fail;
+use super::failure::{fail, nearest};
 use super::reserved::upper;
 use super::words::{eat, expected, here, last};
 
@@ -24,6 +24,10 @@ enum Unit {
     Minute,
     Second,
 }
+
+const UNITS: &[&str] = &[
+    "YEAR", "QUARTER", "MONTH", "WEEK", "DAY", "HOUR", "MINUTE", "SECOND",
+];
 
 impl Unit {
     fn of(word: &str) -> Option<Self> {
@@ -74,6 +78,12 @@ pub(super) fn interval(parser: &mut Parser) -> Result<Expr, ParserError> {
     };
     let minus = outer_minus != inner_minus;
     let Some(first) = unit(parser)? else {
+        if let Some(word) = upper(&parser.peek_token_ref().token)
+            && let Some(help) = meant(&word, digits)
+        {
+            let message = format!("an interval has no unit {word}");
+            return Err(fail(here(parser), message, help));
+        }
         let help = "write the number in quotes and the unit after it: INTERVAL '5' MINUTE";
         return Err(fail(
             start.union(&literal.span),
@@ -107,6 +117,32 @@ pub(super) fn interval(parser: &mut Parser) -> Result<Expr, ParserError> {
         .map(|(n, unit)| format!("{sign}{n} {unit}"))
         .collect();
     Ok(literal_interval(words.join(" "), None, literal.span))
+}
+
+/// What to write for a unit that there is not.
+fn meant(word: &str, digits: &str) -> Option<String> {
+    let places = match word {
+        "MILLISECOND" | "MILLISECONDS" | "MILLIS" | "MS" => 3,
+        "MICROSECOND" | "MICROSECONDS" => 6,
+        "NANOSECOND" | "NANOSECONDS" => 9,
+        word => {
+            let unit = match word {
+                "HR" | "HRS" | "H" => "HOUR",
+                "MIN" | "MINS" => "MINUTE",
+                "SEC" | "SECS" | "S" => "SECOND",
+                other => nearest(other, UNITS)?,
+            };
+            return Some(format!("write INTERVAL '{digits}' {unit}"));
+        }
+    };
+    let number = digits.parse::<u64>().ok()?;
+    let size = 10_u64.pow(places);
+    let fraction = format!("{:0width$}", number % size, width = places as usize);
+    let fraction = fraction.trim_end_matches('0');
+    Some(match fraction {
+        "" => format!("write INTERVAL '{}' SECOND", number / size),
+        _ => format!("write INTERVAL '{}.{fraction}' SECOND", number / size),
+    })
 }
 
 /// A unit word and its precision.

@@ -8,6 +8,7 @@ mod front;
 #[path = "../harness/mod.rs"]
 mod harness;
 mod kafka;
+mod mistakes;
 mod nexmark;
 mod operating;
 mod plans;

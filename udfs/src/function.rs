@@ -218,6 +218,10 @@ impl Hash for Udf {
     }
 }
 
+fn arguments(count: usize) -> String {
+    format!("{count} argument{}", if count == 1 { "" } else { "s" })
+}
+
 impl ScalarUDFImpl for Udf {
     fn name(&self) -> &str {
         self.function.name
@@ -275,7 +279,7 @@ impl ScalarUDFImpl for Udf {
                     } else {
                         format!("{least} to {}", kinds.len())
                     };
-                    return plan_err!("{name}: {} arguments, expected {expected}", given.len());
+                    return plan_err!("{name}: {}, expected {expected}", arguments(given.len()));
                 }
                 let pairs = given.iter().zip(kinds).enumerate();
                 pairs.map(|(i, (g, k))| accept(i, *k, g)).collect()
@@ -283,8 +287,8 @@ impl ScalarUDFImpl for Udf {
             Takes::Many(least, kind) => {
                 if given.len() < least {
                     return plan_err!(
-                        "{name}: {} arguments, expected {least} or more",
-                        given.len()
+                        "{name}: {}, expected {least} or more",
+                        arguments(given.len())
                     );
                 }
                 let given = given.iter().enumerate();

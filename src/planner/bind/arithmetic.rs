@@ -77,10 +77,15 @@ impl Binder<'_> {
         span: Span,
     ) -> Box<crate::sql::Diagnostic> {
         let (l, r) = (&a.ty.kind, &b.ty.kind);
+        let help = match op {
+            "+" if is_text(l) && is_text(r) => "texts are joined by ||",
+            "||" if is_text(l) || is_text(r) => "CAST the other one to STRING",
+            _ => "CAST one of them to the type of the other",
+        };
         self.mistake_with(
             span,
             format!("Cannot apply '{op}' to arguments of type '<{l}> {op} <{r}>'"),
-            "CAST one of them to the type of the other",
+            help,
         )
     }
 

@@ -35,6 +35,31 @@ const NOT_YET: &[&str] = &[
     "SOURCE_WATERMARK",
 ];
 
+/// What functions of other databases are called in Flink SQL.
+const OF_OTHERS: &[(&str, &str)] = &[
+    ("ARRAY_LENGTH", "CARDINALITY(x)"),
+    ("CHARINDEX", "LOCATE(part, x)"),
+    ("DATEADD", "TIMESTAMPADD(unit, n, x)"),
+    ("DATEDIFF", "TIMESTAMPDIFF(unit, from, to)"),
+    ("DATE_DIFF", "TIMESTAMPDIFF(unit, from, to)"),
+    ("DATE_PART", "EXTRACT(unit FROM x)"),
+    ("DATE_TRUNC", "FLOOR(x TO unit)"),
+    ("GETDATE", "CURRENT_TIMESTAMP"),
+    ("GROUP_CONCAT", "LISTAGG(x, separator)"),
+    ("IIF", "IF(condition, a, b)"),
+    ("ISNULL", "COALESCE(x, y), or x IS NULL"),
+    ("LEN", "CHAR_LENGTH(x)"),
+    ("LENGTH", "CHAR_LENGTH(x)"),
+    ("MEAN", "AVG(x)"),
+    ("NVL", "COALESCE(x, y)"),
+    ("STRING_AGG", "LISTAGG(x, separator)"),
+    ("STRPOS", "LOCATE(part, x)"),
+    ("SYSDATE", "CURRENT_TIMESTAMP"),
+    ("TO_CHAR", "DATE_FORMAT(x, pattern), or CAST(x AS STRING)"),
+    ("TO_NUMBER", "CAST(x AS DECIMAL(p, s))"),
+    ("TRUNC", "TRUNCATE(x, digits), of times FLOOR(x TO unit)"),
+];
+
 impl Binder<'_> {
     pub(super) fn call(&mut self, call: &ast::Function, scope: &Scope<'_>) -> Bound<Typed> {
         let span = call.span();
@@ -67,7 +92,7 @@ impl Binder<'_> {
         let wrong = |n: &str| {
             self.mistake(
                 span,
-                format!("{name}: {} arguments, expected {n}", args.len()),
+                format!("{name}: {}, expected {n}", arguments(args.len())),
             )
         };
         match (name.as_str(), args.len()) {
@@ -363,6 +388,9 @@ impl Binder<'_> {
             return self.unsupported(span, &upper, "COMPAT.md lists what is");
         }
         let message = format!("Function '{name}' not found");
+        if let Some((_, ours)) = OF_OTHERS.iter().find(|(theirs, _)| *theirs == upper) {
+            return self.mistake_with(span, message, format!("in Flink SQL it is {ours}"));
+        }
         match self.context.functions.closest(name) {
             Some(near) => self.mistake_with(
                 span,
@@ -394,4 +422,8 @@ fn of_field(expr: Expr, field: &Field) -> Typed {
 /// The name of a function as it is looked up: without catalog and database, in upper case.
 pub(super) fn function_name(name: &ast::ObjectName) -> String {
     crate::planner::object_name(name).to_uppercase()
+}
+
+fn arguments(count: usize) -> String {
+    format!("{count} argument{}", if count == 1 { "" } else { "s" })
 }

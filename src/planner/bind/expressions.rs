@@ -358,9 +358,14 @@ impl Binder<'_> {
                 (self.as_kind(at, key, span)?, element.as_ref().clone())
             }
             other => {
-                return Err(self.mistake(
+                let help = match other {
+                    Kind::Row(_) => "a field of a ROW is taken by its name, as in place.city",
+                    _ => "SUBSTRING takes a part of a text",
+                };
+                return Err(self.mistake_with(
                     span,
                     format!("[...] takes an element of an ARRAY or a MAP, not of {other}"),
+                    help,
                 ));
             }
         };

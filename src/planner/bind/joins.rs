@@ -9,7 +9,7 @@ use sqlparser::tokenizer::Span;
 
 use super::failures::{can_fail, is_float_equality};
 use super::predicates::{all_or_any, chain};
-use super::scope::{Relation, Scope, ScopeColumn, ScopeName};
+use super::scope::{Relation, Scope, ScopeColumn, ScopeName, nearest};
 use super::{Binder, Bound, Typed};
 
 /// How rows that match are joined.
@@ -142,7 +142,7 @@ impl Binder<'_> {
         let schema = self.datafusion(span, left.plan.schema().join(right.plan.schema()))?;
         let scope = Scope::new(&schema, &columns, outer);
 
-        let mut merged: Vec<String> = Vec::new();
+        let mut merged: Vec<(String, Span)> = Vec::new();
         let mut conditions: Vec<Typed> = Vec::new();
         match constraint {
             None | Some(ast::JoinConstraint::None) => {}
@@ -160,33 +160,38 @@ impl Binder<'_> {
                 }
             }
             Some(ast::JoinConstraint::Using(names)) => {
-                merged = names.iter().map(crate::planner::object_name).collect();
+                let named = |n: &ast::ObjectName| (crate::planner::object_name(n), n.span());
+                merged = names.iter().map(named).collect();
             }
             Some(ast::JoinConstraint::Natural) => {
                 let is_common = |c: &&ScopeColumn| right.visible().any(|r| r.name == c.name);
                 merged = left
                     .visible()
                     .filter(is_common)
-                    .map(|c| c.name.clone())
+                    .map(|c| (c.name.clone(), span))
                     .collect();
             }
         }
         let mut pairs: Vec<(usize, usize)> = Vec::new();
-        for name in &merged {
+        for (name, span) in merged {
             let find = |side: &Relation, which: &str| {
                 let named: Vec<usize> = side
                     .columns
                     .iter()
                     .enumerate()
-                    .filter(|(_, c)| !c.is_hidden && c.name == *name)
+                    .filter(|(_, c)| !c.is_hidden && c.name == name)
                     .map(|(i, _)| i)
                     .collect();
                 match named.as_slice() {
                     [one] => Ok(*one),
-                    [] => Err(self.mistake(
-                        span,
-                        format!("Column '{name}' of USING not found on the {which} side"),
-                    )),
+                    [] => {
+                        let names: Vec<&str> = side.visible().map(|c| c.name.as_str()).collect();
+                        Err(self.mistake_with(
+                            span,
+                            format!("Column '{name}' of USING not found on the {which} side"),
+                            nearest(&name, &names),
+                        ))
+                    }
                     _ => Err(self.mistake(
                         span,
                         format!("Column '{name}' of USING is ambiguous on the {which} side"),

@@ -9,7 +9,7 @@ use sqlparser::ast::{self, Spanned, WindowType};
 use sqlparser::tokenizer::Span;
 
 use super::calls::Extras;
-use super::kinds::is_text;
+use super::kinds::{is_interval, is_text};
 use super::scope::Scope;
 use super::{Binder, Bound, Typed};
 use crate::sql::ast::SqlTypeKind as Kind;
@@ -186,12 +186,22 @@ impl Binder<'_> {
                 (Expr::Literal(v, _), _) => Some(v.clone()),
                 _ => None,
             };
-            value.ok_or_else(|| {
-                self.mistake(
+            let is_time = is_interval(&bound.ty.kind);
+            match (value, units) {
+                (_, WindowFrameUnits::Rows) if is_time => Err(self.mistake(
+                    expr.span(),
+                    "ROWS counts rows: 10 PRECEDING; RANGE takes an INTERVAL",
+                )),
+                (Some(_), WindowFrameUnits::Range) if !is_time => Err(self.mistake(
+                    expr.span(),
+                    "RANGE takes a time: INTERVAL '1' HOUR PRECEDING; ROWS counts rows",
+                )),
+                (Some(value), _) => Ok(value),
+                (None, _) => Err(self.mistake(
                     expr.span(),
                     "the bound of a frame is a constant: 10 PRECEDING, INTERVAL '1' HOUR PRECEDING",
-                )
-            })
+                )),
+            }
         };
         Ok(match bound {
             ast::WindowFrameBound::CurrentRow => WindowFrameBound::CurrentRow,

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use super::casts::common_kind;
 use super::joins::JoinHow;
+use super::kinds::is_integer;
 use super::over::sort_of;
 use super::scope::{Relation, Scope, ScopeColumn, ScopeName};
 use super::{Binder, Bound, Typed, nested};
@@ -103,9 +104,25 @@ impl Binder<'_> {
     }
 
     fn count(&mut self, expr: &ast::Expr, what: &str) -> Bound<usize> {
+        let is_large = matches!(expr, ast::Expr::Value(value) if match &value.value {
+            ast::Value::Number(digits, _) => {
+                digits.bytes().all(|b| b.is_ascii_digit()) && digits.parse::<i64>().is_err()
+            }
+            _ => false,
+        });
+        if is_large {
+            return Err(self.mistake(
+                expr.span(),
+                format!(
+                    "{what} takes a number of rows up to {}, not {expr}",
+                    i64::MAX
+                ),
+            ));
+        }
         let schema = datafusion::common::DFSchema::empty();
-        let bound = self.expr(expr, &Scope::new(&schema, &[], None))?;
-        let value = super::literals::whole_number(&bound.expr);
+        let bound = self.expr(expr, &Scope::new(&schema, &[], None)).ok();
+        let whole = bound.filter(|b| is_integer(&b.ty.kind));
+        let value = whole.and_then(|b| super::literals::whole_number(&b.expr));
         match value.and_then(|n| usize::try_from(n).ok()) {
             Some(n) => Ok(n),
             None => Err(self.mistake(

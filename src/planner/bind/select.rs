@@ -14,6 +14,7 @@ use super::over::sort_of;
 use super::predicates::chain;
 use super::scope::{Relation, Scope, ScopeColumn, ScopeName};
 use super::{Binder, Bound, Typed};
+use crate::sql::Diagnostic;
 
 /// Where a key of ORDER BY is found.
 enum OrderKey {
@@ -67,7 +68,20 @@ impl Binder<'_> {
             ),
         ];
         match other.iter().find(|(is_there, _)| *is_there) {
-            Some((_, name)) => Err(self.mistake(span, format!("Flink SQL has no {name}"))),
+            Some((_, name)) => {
+                let message = format!("Flink SQL has no {name}");
+                Err(match *name {
+                    "TOP" => self.mistake_with(span, message, "write LIMIT at the end of the query"),
+                    "DISTINCT ON" => self.mistake_with(
+                        span,
+                        message,
+                        "number the rows of each key in a subquery, with ROW_NUMBER() OVER (PARTITION BY ... ORDER BY ...), and keep \
+                         number 1",
+                    ),
+                    "SELECT INTO" => self.mistake_with(span, message, "write INSERT INTO t SELECT ..."),
+                    _ => self.mistake(span, message),
+                })
+            }
             None => Ok(()),
         }
     }
@@ -81,14 +95,17 @@ impl Binder<'_> {
     ) -> Bound<Relation> {
         let mut relation = self.from(&select.from, outer, span)?;
         if let Some(condition) = &select.selection {
-            relation = self.restricted(relation, condition, "WHERE", outer)?;
+            let filtered = self.restricted(relation, condition, "WHERE", outer);
+            relation = filtered.map_err(|e| named_later(e, select))?;
         }
 
         // Everything is bound over the rows of FROM; what is an aggregate or a window is taken out of it afterwards.
         let scope = relation.scope(outer);
         let mut items = self.items(&select.projection, &scope)?;
-        let groups = self.groups(&select.group_by, &scope)?;
-        let mut having = self.conditions(select.having.as_ref(), "HAVING", &scope)?;
+        let groups = self.groups(&select.group_by, &scope);
+        let groups = groups.map_err(|e| named_later(e, select))?;
+        let having = self.conditions(select.having.as_ref(), "HAVING", &scope);
+        let mut having = having.map_err(|e| named_later(e, select))?;
         let qualify = select
             .qualify
             .clone()
@@ -487,4 +504,21 @@ fn with_names_of(condition: ast::Expr, items: &[Item], scope: &Scope<'_>) -> ast
 fn has_window(expr: &Expr) -> bool {
     expr.exists(|e| Ok(matches!(e, Expr::WindowFunction(_))))
         .unwrap_or(false)
+}
+
+/// A mistake over a column that is not there, where the SELECT gives that name itself.
+fn named_later(mistake: Box<Diagnostic>, select: &Select) -> Box<Diagnostic> {
+    let named = select.projection.iter().find_map(|item| match item {
+        ast::SelectItem::ExprWithAlias { expr, alias } => {
+            let is_it = mistake.message == format!("Column '{}' not found", alias.value);
+            is_it.then(|| (alias, expr.to_string()))
+        }
+        _ => None,
+    });
+    match named {
+        Some((alias, text)) => Box::new(mistake.with_help(format!(
+            "{alias} is a name that this SELECT gives, which its WHERE, GROUP BY and HAVING do not know: write {text}"
+        ))),
+        None => mistake,
+    }
 }

@@ -64,8 +64,9 @@ impl Binder<'_> {
             return Err(self.mistake(
                 span,
                 format!(
-                    "IN compares {} values with a query of {} columns",
+                    "IN compares {} value{} with a query of {} columns",
                     values.len(),
+                    if values.len() == 1 { "" } else { "s" },
                     relation.columns.len()
                 ),
             ));
@@ -470,8 +471,8 @@ fn is_of_floats(equal: &Expr) -> bool {
     matches!(equal, Expr::ScalarFunction(call) if is_float_equality(&call.func))
 }
 
-fn is_ever_unknown(equal: &[Expr], around: &Relation, inner: &Inner) -> bool {
 /// Whether a comparison of these can be NULL.
+fn is_ever_unknown(equal: &[Expr], around: &Relation, inner: &Inner) -> bool {
     let schema = around.plan.schema().join(inner.relation.plan.schema());
     match schema {
         Ok(schema) => equal.iter().any(|e| e.nullable(&schema).unwrap_or(true)),

@@ -12,6 +12,7 @@ use datafusion::logical_expr::{
 };
 
 use super::*;
+use crate::graph::sql::literal;
 use crate::graph::{Frame, Over, OverFunction, OverTime, RankFunction, SortColumn};
 use crate::planner::bind::interval_millis;
 
@@ -216,7 +217,10 @@ impl Lowering<'_> {
             (WindowFrameUnits::Range, WindowFrameBound::Preceding(v)) => {
                 match interval_millis(&Expr::Literal(v.clone(), None)) {
                     Some(millis) => Ok(Frame::Range(millis)),
-                    None => Err(self.unsupported(&format!("a RANGE of {v}"))),
+                    None => Err(self.mistake(
+                        format!("a RANGE of {} has no fixed length", literal(v)),
+                        "write it in days or less, such as INTERVAL '30' DAY".into(),
+                    )),
                 }
             }
             _ => Err(self.unsupported("this frame")),
