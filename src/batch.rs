@@ -6,16 +6,22 @@ mod windows;
 use std::collections::btree_map::{BTreeMap, Entry};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use arrow::array::{RecordBatch, new_null_array};
-use arrow::datatypes::{Field, Schema, SchemaRef};
+use arrow::array::{RecordBatch, RecordBatchOptions, new_null_array};
+use arrow::compute::cast;
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use async_trait::async_trait;
 use datafusion::datasource::{MemTable, provider_as_source};
-use datafusion::execution::SessionStateBuilder;
+use datafusion::execution::memory_pool::FairSpillPool;
+use datafusion::execution::runtime_env::RuntimeEnvBuilder;
+use datafusion::execution::{SendableRecordBatchStream, SessionStateBuilder};
 use datafusion::logical_expr::{LogicalPlan, TableSource};
 use datafusion::prelude::SessionContext;
+use futures::stream::BoxStream;
+use futures::{StreamExt as _, TryStreamExt as _};
 use sqlparser::ast::{Ident, Query};
+use sqlparser::tokenizer::Span;
 
-use crate::catalog::Table;
+use crate::catalog::{ColumnKind, Table};
 use crate::changelog::Batch;
 use crate::connectors::{Sink, SinkMode, SinkWriter, WriteRequest};
 use crate::error::{Error, Result};
@@ -27,6 +33,30 @@ use crate::sql::{Diagnostic, SourceFile, deep, parse_script};
 /// One answer: its name (`select_1` ...), columns and rows.
 pub type Answer = (String, SchemaRef, Vec<RecordBatch>);
 
+/// The rows of an answer, batch by batch.
+pub type Rows = BoxStream<'static, Result<RecordBatch>>;
+
+/// Where snapshot queries are answered.
+pub struct Surroundings<'a> {
+    /// The tables there are, and what is set.
+    pub session: &'a Session,
+    /// The rows of tables that need not be read from outside; `None`: it is read.
+    pub kept: &'a (dyn Fn(&Table) -> Result<Option<Vec<RecordBatch>>> + Send + Sync),
+    /// How many bytes a query may hold in memory; beyond it sorts, joins and groups go to disk or fail.
+    pub memory: Option<usize>,
+}
+
+impl<'a> Surroundings<'a> {
+    /// Those of a session whose tables are all outside.
+    pub fn of(session: &'a Session) -> Self {
+        Self {
+            session,
+            kept: &|_| Ok(None),
+            memory: None,
+        }
+    }
+}
+
 /// Answers every SELECT of a file over the present contents of the session's tables: files whole, topics up to their
 /// present end, upsert topics folded by key. What the file declares and sets, the session has taken before
 /// ([`Session::declare`]).
@@ -34,45 +64,101 @@ pub type Answer = (String, SchemaRef, Vec<RecordBatch>);
 /// # Errors
 /// Mistakes in the file, among them INSERTs; tables that cannot be read.
 pub async fn run(session: &Session, file: &Arc<SourceFile>) -> Result<Vec<Answer>> {
+    let surroundings = Surroundings::of(session);
+    let mut contents = Contents::new();
+    let mut results = Vec::new();
+    for (i, query) in queries(session, file)?.into_iter().enumerate() {
+        let (schema, rows) = query.answer_over(&surroundings, &mut contents).await?;
+        let rows = rows.try_collect().await?;
+        results.push((format!("select_{}", i + 1), schema, rows));
+    }
+    Ok(results)
+}
+
+/// The SELECTs of a file.
+///
+/// # Errors
+/// Mistakes in the file, among them INSERTs.
+pub fn queries(session: &Session, file: &Arc<SourceFile>) -> Result<Vec<SnapshotQuery>> {
     let script = parse_script(file).map_err(Error::sql)?;
     let mut queries = Vec::new();
     let mut mistakes = Vec::new();
-    for statement in &script.statements {
-        match &statement.kind {
-            StatementKind::Query(query) => queries.push((query, statement.span)),
+    for statement in script.statements {
+        let span = statement.span;
+        match statement.kind {
+            StatementKind::Query(query) => match plan(session, &query, file, &Contents::new()) {
+                Ok(plan) => queries.push(SnapshotQuery {
+                    file: Arc::clone(file),
+                    query,
+                    span,
+                    plan,
+                }),
+                Err(mistake) => mistakes.push(mistake),
+            },
             StatementKind::Insert(_) | StatementKind::StatementSet(_) => mistakes.push(
-                Diagnostic::new(file, statement.span, "a snapshot query is a SELECT").with_help(
+                Diagnostic::new(file, span, "a snapshot query is a SELECT").with_help(
                     "name the files that declare tables after --with; `flowline run` runs INSERTs",
                 ),
             ),
             _ => {}
         }
     }
-    let mut answers = Vec::new();
-    for (query, span) in queries {
-        match plan(session, query, file, &Contents::new()) {
-            Ok(plan) => answers.push((query, span, plan)),
-            Err(mistake) => mistakes.push(mistake),
-        }
+    if mistakes.is_empty() {
+        Ok(queries)
+    } else {
+        Err(Error::sql(mistakes))
     }
-    if !mistakes.is_empty() {
-        return Err(Error::sql(mistakes));
+}
+
+/// A SELECT that can be answered.
+pub struct SnapshotQuery {
+    file: Arc<SourceFile>,
+    query: Box<Query>,
+    span: Span,
+    /// Over tables that are not read yet.
+    plan: LogicalPlan,
+}
+
+impl SnapshotQuery {
+    /// The columns of its answer.
+    pub fn schema(&self) -> SchemaRef {
+        plain_schema(self.plan.schema().as_arrow())
     }
-    let mut contents = Contents::new();
-    let mut results = Vec::new();
-    for (i, (query, span, streaming)) in answers.into_iter().enumerate() {
-        for table in tables_read(&streaming) {
+
+    /// Reads its tables, and begins to answer it.
+    ///
+    /// # Errors
+    /// Tables that cannot be read.
+    pub async fn answer(&self, surroundings: &Surroundings<'_>) -> Result<(SchemaRef, Rows)> {
+        self.answer_over(surroundings, &mut Contents::new()).await
+    }
+
+    async fn answer_over(
+        &self,
+        surroundings: &Surroundings<'_>,
+        contents: &mut Contents,
+    ) -> Result<(SchemaRef, Rows)> {
+        let session = surroundings.session;
+        for table in tables_read(&self.plan) {
             let key = (table.name.clone(), table.with.clone());
             if let Entry::Vacant(place) = contents.entry(key) {
-                place.insert(read(session, &table).await?);
+                place.insert(match (surroundings.kept)(&table)? {
+                    Some(rows) => held(&table, kept(session, &table, rows)?)?,
+                    None => read(session, &table).await?,
+                });
             }
         }
-        let plan = plan(session, query, file, &contents).map_err(|e| Error::sql(vec![e]))?;
-        let answer = answer(plan).await;
-        let (schema, rows) = answer.map_err(|e| Error::sql(vec![diagnose(file, span, &e)]))?;
-        results.push((format!("select_{}", i + 1), schema, rows));
+        let (file, span) = (Arc::clone(&self.file), self.span);
+        let plan = plan(session, &self.query, &file, contents);
+        let plan = plan.map_err(|e| Error::sql(vec![e]))?;
+        let failed = move |e| Error::sql(vec![diagnose(&file, span, &e)]);
+        let answered = answer(plan, surroundings.memory).await;
+        let (schema, rows) = answered.map_err(&failed)?;
+        let schema = plain_schema(&schema);
+        let as_plain = SchemaRef::clone(&schema);
+        let rows = rows.map(move |batch| plain(&batch.map_err(&failed)?, &as_plain));
+        Ok((schema, rows.boxed()))
     }
-    Ok(results)
 }
 
 /// What tables hold, by name and options: a hint may make another table of one.
@@ -102,11 +188,20 @@ fn plan(
     Ok(bound.plan)
 }
 
-async fn answer(plan: LogicalPlan) -> datafusion::error::Result<(SchemaRef, Vec<RecordBatch>)> {
+async fn answer(
+    plan: LogicalPlan,
+    memory: Option<usize>,
+) -> datafusion::error::Result<(SchemaRef, SendableRecordBatchStream)> {
     let plan = float_keys::by_bits(windows::expanded(plan)?)?;
+    let runtime = RuntimeEnvBuilder::new();
+    let runtime = match memory {
+        Some(bytes) => runtime.with_memory_pool(Arc::new(FairSpillPool::new(bytes))),
+        None => runtime,
+    };
     // The plan is bound: nothing is left to be coerced, and only rules that change no answer are applied.
     let state = SessionStateBuilder::new()
         .with_default_features()
+        .with_runtime_env(runtime.build_arc()?)
         .with_analyzer_rules(Vec::new())
         .with_optimizer_rules(rules())
         .build();
@@ -114,7 +209,116 @@ async fn answer(plan: LogicalPlan) -> datafusion::error::Result<(SchemaRef, Vec<
         .execute_logical_plan(plan)
         .await?;
     let schema = Arc::new(frame.schema().as_arrow().clone());
-    Ok((schema, frame.collect().await?))
+    Ok((schema, frame.execute_stream().await?))
+}
+
+/// The schema in which a table's rows are queried: event time plays no part, so a row without one is still a row of it.
+fn nullable(table: &Table) -> SchemaRef {
+    let nullable = |f: &Arc<Field>| f.as_ref().clone().with_nullable(true);
+    let schema = table.schema();
+    Arc::new(Schema::new(
+        schema.fields().iter().map(nullable).collect::<Vec<_>>(),
+    ))
+}
+
+/// Rows of stored columns as rows of the table. What a query computes itself is left to it.
+fn kept(session: &Session, table: &Table, rows: Vec<RecordBatch>) -> Result<Vec<RecordBatch>> {
+    let schema = nullable(table);
+    let context = session.context();
+    let mut stored = 0;
+    let mut places = Vec::new();
+    for (i, column) in table.columns.iter().enumerate() {
+        places.push(match column.kind {
+            ColumnKind::Computed(_) => {
+                let is_late = matches!(context.computed_late(table, i), Ok(Some(_)));
+                if !is_late {
+                    return Err(Error::usage(format!(
+                        "table '{}' has the computed column '{}', which a table without a connector cannot be asked for yet",
+                        table.name,
+                        column.field.name()
+                    ))
+                    .with_help("compute it in the query instead"));
+                }
+                None
+            }
+            _ => {
+                stored += 1;
+                Some(stored - 1)
+            }
+        });
+    }
+    let fit = |batch: RecordBatch| {
+        let columns = places.iter().zip(schema.fields()).map(|(place, field)| {
+            let stored = place.and_then(|place| batch.columns().get(place));
+            stored
+                .cloned()
+                .unwrap_or_else(|| new_null_array(field.data_type(), batch.num_rows()))
+        });
+        Ok(RecordBatch::try_new(
+            SchemaRef::clone(&schema),
+            columns.collect(),
+        )?)
+    };
+    rows.into_iter().map(fit).collect()
+}
+
+/// Rows, with the columns that hold no NULL said to hold none: what NOT IN compares by depends on whether NULL is possible.
+fn held(table: &Table, rows: Vec<RecordBatch>) -> Result<Arc<MemTable>> {
+    let has_null = |i: usize| rows.iter().any(|rows| rows.column(i).null_count() > 0);
+    let schema = table.schema();
+    let fields = schema.fields().iter().enumerate().map(|(i, field)| {
+        let nullable = field.is_nullable() || has_null(i);
+        field.as_ref().clone().with_nullable(nullable)
+    });
+    let schema = Arc::new(Schema::new(fields.collect::<Vec<Field>>()));
+    let rows = rows.into_iter().map(|batch| {
+        let columns = batch.columns().to_vec();
+        RecordBatch::try_new(SchemaRef::clone(&schema), columns)
+    });
+    let rows = rows.collect::<std::result::Result<Vec<_>, _>>()?;
+    let held = MemTable::try_new(schema, vec![rows]);
+    Ok(Arc::new(held.map_err(|e| {
+        Error::from(e).at(format!("table '{}'", table.name))
+    })?))
+}
+
+/// The columns of an answer in types that Flink has and every client knows.
+fn plain_schema(schema: &Schema) -> SchemaRef {
+    let field = |f: &Arc<Field>| Field::new(f.name(), plain_type(f.data_type()), true);
+    Arc::new(Schema::new(
+        schema.fields().iter().map(field).collect::<Vec<_>>(),
+    ))
+}
+
+fn plain(batch: &RecordBatch, schema: &SchemaRef) -> Result<RecordBatch> {
+    let columns = batch.columns().iter().zip(schema.fields());
+    let columns = columns.map(|(column, field)| cast(column, field.data_type()));
+    let columns = columns.collect::<std::result::Result<_, _>>()?;
+    let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
+    Ok(RecordBatch::try_new_with_options(
+        SchemaRef::clone(schema),
+        columns,
+        &options,
+    )?)
+}
+
+/// The type Flink has for what DataFusion answers with.
+fn plain_type(data_type: &DataType) -> DataType {
+    match data_type {
+        DataType::UInt8 => DataType::Int16,
+        DataType::UInt16 => DataType::Int32,
+        DataType::UInt32 => DataType::Int64,
+        DataType::UInt64 => DataType::Decimal128(20, 0),
+        DataType::Utf8View
+        | DataType::LargeUtf8
+        | DataType::Interval(_)
+        | DataType::Duration(_) => DataType::Utf8,
+        DataType::BinaryView | DataType::LargeBinary | DataType::FixedSizeBinary(_) => {
+            DataType::Binary
+        }
+        DataType::Dictionary(_, value) => plain_type(value),
+        other => other.clone(),
+    }
 }
 
 /// Reads a whole table into memory, through the same source, decoder and computed columns as a stream.
@@ -147,17 +351,7 @@ async fn read(session: &Session, table: &Arc<Table>) -> Result<Arc<MemTable>> {
             .lock()
             .unwrap_or_else(PoisonError::into_inner),
     );
-    // What NOT IN compares by depends on whether NULL is possible.
-    let has_null = |i: usize| match read.iter().position(|r| *r == i) {
-        Some(at) => batches.iter().any(|b| b.column(at).null_count() > 0),
-        None => true,
-    };
-    let fields = table.schema();
-    let fields = fields.fields().iter().enumerate().map(|(i, f)| {
-        let nullable = f.is_nullable() || has_null(i);
-        f.as_ref().clone().with_nullable(nullable)
-    });
-    let schema = Arc::new(Schema::new(fields.collect::<Vec<Field>>()));
+    let schema = nullable(table);
     let mut rows = Vec::new();
     for batch in &batches {
         let column = |i: usize| match read.iter().position(|r| *r == i) {
@@ -167,9 +361,7 @@ async fn read(session: &Session, table: &Arc<Table>) -> Result<Arc<MemTable>> {
         let columns = (0..schema.fields().len()).map(column).collect();
         rows.push(RecordBatch::try_new(Arc::clone(&schema), columns)?);
     }
-    let table = MemTable::try_new(schema, vec![rows])
-        .map_err(|e| Error::from(e).at(format!("table '{}'", table.name)))?;
-    Ok(Arc::new(table))
+    held(table, rows)
 }
 
 #[derive(Default)]

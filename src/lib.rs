@@ -13,6 +13,7 @@ pub mod graph; // the dataflow as data; EXPLAIN
 pub mod operators; // the steps of the dataflow, synchronous
 pub mod planner; // AST + catalog -> checked streaming plan -> graph
 pub mod runtime; // tasks, channels, barriers, shutdown
+pub mod server; // jobs and tables over the network
 pub mod session; // the main path: SQL files -> running job
 pub mod sql; // text -> spanned AST
 pub mod state; // keyed state, key groups, snapshots

@@ -4,6 +4,7 @@ mod bad_rows;
 mod batch_mode;
 mod describe;
 mod ends;
+mod events;
 mod load;
 mod plans;
 mod replay;
@@ -38,10 +39,11 @@ use crate::sql::ast::{ConflictAction, DropKind, Insert, Script, Show, Statement,
 use crate::sql::{Diagnostic, SourceFile};
 
 pub use bad_rows::{SendBack, send_back};
+pub use describe::statement_text;
+pub use events::{JobEvent, count};
 pub use replay::{Place, Replay};
-pub use supervise::JobEvent;
 
-use describe::{describe, statement_text};
+use describe::describe;
 use ends::{Ends, check_connector, source_of};
 
 /// What is decided outside the SQL files.
@@ -63,6 +65,8 @@ pub struct SessionConfig {
     pub name: String,
     /// Where that name comes from.
     pub origin: Origin,
+    /// Managed tables are kept for queries to read.
+    pub keeps_tables: bool,
     /// Only this range of the topics is read.
     pub replay: Option<Replay>,
     /// The job's own checkpoints are given up: it begins with nothing, or with the savepoint that it is given.
@@ -277,6 +281,16 @@ impl Session {
     /// Where its options do not allow it.
     pub fn source(&self, table: &Table) -> Result<Arc<dyn Source>> {
         source_of(&self.config, table)
+    }
+
+    /// The file or folder that a table is read from, where one was given for it.
+    pub fn source_file(&self, table: &str) -> Option<&PathBuf> {
+        self.config.sources.get(table)
+    }
+
+    /// Reads tables from these files and folders, whatever their connector.
+    pub fn read_from(&mut self, sources: impl IntoIterator<Item = (String, PathBuf)>) {
+        self.config.sources.extend(sources);
     }
 
     /// Runs one SELECT over `table`, declared beside the session's, to the present end of its input, at parallelism 1 and with the

@@ -40,9 +40,34 @@ pub enum Relation {
 #[derive(Debug, Clone, Default)]
 pub struct Catalog {
     relations: BTreeMap<String, Relation>,
+    /// Other databases, by name.
+    databases: BTreeMap<String, Arc<Catalog>>,
 }
 
 impl Catalog {
+    /// Adds or replaces another database.
+    pub fn insert_database(&mut self, name: &str, database: Arc<Catalog>) {
+        self.databases.insert(name.to_string(), database);
+    }
+
+    /// The other database of that name.
+    pub fn database(&self, name: &str) -> Option<&Arc<Catalog>> {
+        self.databases.get(name)
+    }
+
+    /// The other databases by name.
+    pub fn databases(&self) -> impl Iterator<Item = (&String, &Arc<Catalog>)> {
+        self.databases.iter()
+    }
+
+    /// The other databases in which `name` stands for something.
+    pub fn databases_with(&self, name: &str) -> Vec<(&String, &Arc<Catalog>)> {
+        let databases = self.databases.iter();
+        databases
+            .filter(|(_, database)| database.get(name).is_some())
+            .collect()
+    }
+
     /// What `name` stands for.
     pub fn get(&self, name: &str) -> Option<&Relation> {
         self.relations.get(name)
@@ -73,7 +98,10 @@ impl Catalog {
 
     /// The known name nearest to `name`.
     pub fn closest(&self, name: &str) -> Option<&str> {
-        closest(name, self.relations.keys().map(String::as_str))
+        let others = self.databases.values();
+        let others = others.flat_map(|database| database.relations.keys());
+        let all = self.relations.keys().chain(others);
+        closest(name, all.map(String::as_str))
     }
 }
 

@@ -14,7 +14,7 @@ use crate::checkpoint::{Location, Origin};
 use crate::connectors::capture::Capture;
 use crate::error::{Error, Result};
 use crate::session::{Message, Replay, Session, SessionConfig};
-use crate::sql::{Diagnostic, SourceFile};
+use crate::sql::SourceFile;
 
 /// Rows a batch at most, unless told otherwise.
 pub const BATCH_ROWS: usize = 8192;
@@ -175,7 +175,7 @@ impl CheckpointArgs {
 
 /// The name of a job that has none, and where it comes from: it is that of the first file or folder, with a mark of the SQL that
 /// stands in no file.
-fn default_name(files: &[Arc<SourceFile>], paths: &[PathBuf]) -> (String, Origin) {
+pub fn default_name(files: &[Arc<SourceFile>], paths: &[PathBuf]) -> (String, Origin) {
     // As they are spelled: a link to the newest release is one place, wherever it leads.
     let absolute = |path: &PathBuf| {
         let path = std::path::absolute(path).unwrap_or_else(|_| path.clone());
@@ -283,7 +283,11 @@ impl OutsideArgs {
         outside::merge(flags, &environment)
     }
 
-    fn sources(&self) -> Result<BTreeMap<String, PathBuf>> {
+    /// Files that tables are read from.
+    ///
+    /// # Errors
+    /// No TABLE=PATH; a path that cannot be read.
+    pub fn sources(&self) -> Result<BTreeMap<String, PathBuf>> {
         let source = |text: &String| match text.split_once('=') {
             Some((table, path)) if !table.is_empty() && !path.is_empty() => {
                 let path = PathBuf::from(path);
@@ -339,60 +343,20 @@ pub fn load(
         bounded: job.bounded,
         name,
         origin,
+        keeps_tables: false,
         fresh: given.checkpoints.is_some_and(|c| c.fresh),
     });
-    let mut said = fix(&mut session, &outside.set)?;
-    let mut mistakes: Vec<Diagnostic> = Vec::new();
-    for file in files {
-        match session.load(file) {
-            Ok(messages) => said.extend(messages),
-            Err(error) if error.diagnostics.is_empty() => return Err(error),
-            Err(error) => mistakes.extend(error.diagnostics),
-        }
+    let mut said = Vec::new();
+    for (key, value) in &outside.set {
+        said.extend(session.fix(key, value)?);
     }
     let keeps = |c: &CheckpointArgs| c.checkpoint_dir.is_some() || c.restore.is_some();
-    if given.checkpoints.is_some_and(keeps) && session.settings.checkpoint_interval().is_none() {
-        let key = "execution.checkpointing.interval".to_string();
-        fix(
-            &mut session,
-            &BTreeMap::from([(key, CHECKPOINT_INTERVAL.to_string())]),
-        )?;
-    }
-    if let Err(error) = session.graph() {
-        if error.diagnostics.is_empty() && mistakes.is_empty() {
-            return Err(error);
-        }
-        mistakes.extend(error.diagnostics);
-    }
-    let mut told: Vec<Diagnostic> = Vec::new();
-    for mistake in mistakes {
-        if !told.contains(&mistake) {
-            told.push(mistake);
-        }
-    }
-    if !told.is_empty() {
-        return Err(Error::sql(told));
-    }
+    let interval = given.checkpoints.filter(|c| keeps(c));
+    said.extend(session.load_all(files, interval.map(|_| CHECKPOINT_INTERVAL))?);
     if !given.declares_more {
         tables_exist(&session, outside_args)?;
     }
     Ok(Loaded { session, said })
-}
-
-/// Settings that go over what the files say.
-fn fix(session: &mut Session, values: &BTreeMap<String, String>) -> Result<Vec<Message>> {
-    let mut notes = Vec::new();
-    for (key, value) in values {
-        let set = session.settings.fix(key, value).map_err(|e| {
-            let error = Error::usage(format!("a setting from outside: {}", e.message));
-            match e.help {
-                Some(help) => error.with_help(help),
-                None => error,
-            }
-        })?;
-        notes.extend(set.map(Message::Note));
-    }
-    Ok(notes)
 }
 
 /// A flag that names a table that is not there is a mistake; a settings file may serve several pipelines.

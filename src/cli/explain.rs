@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 
 use super::args::{self, Given, JobArgs, OutsideArgs};
-use super::print;
+use super::client::OptionalServer;
+use super::{jobs, print};
 use crate::error::{Error, Result};
 
 /// What to explain.
@@ -18,6 +19,11 @@ pub struct Args {
     /// Also DataFusion's plans, as bound and as optimised
     #[arg(short, long)]
     verbose: bool,
+    /// A job of a server instead of files
+    #[arg(long = "job", value_name = "NAME", conflicts_with_all = ["paths", "execute"])]
+    job_name: Option<String>,
+    #[command(flatten)]
+    server: OptionalServer,
     #[command(flatten)]
     outside: OutsideArgs,
     #[command(flatten)]
@@ -28,7 +34,11 @@ pub struct Args {
 ///
 /// # Errors
 /// All mistakes.
-pub fn run(args: &Args) -> Result<()> {
+pub async fn run(args: &Args) -> Result<()> {
+    if let Some(name) = &args.job_name {
+        let server = jobs::needs_server(args.server.server.as_deref())?;
+        return jobs::explain(server, name).await;
+    }
     if args.paths.is_empty() && args.execute.is_empty() {
         return Err(Error::usage("nothing to explain").with_help("flowline explain PATH..."));
     }

@@ -4,11 +4,13 @@ mod args;
 mod bug;
 mod check;
 mod checkpoints;
+mod client;
 mod completions;
 mod demo;
 mod explain;
 mod folder;
 mod generate;
+mod jobs;
 mod messages;
 mod outside;
 mod progress;
@@ -18,6 +20,7 @@ mod replay;
 mod report;
 mod run;
 mod screen;
+mod serve;
 mod signals;
 mod stop;
 mod summary;
@@ -30,6 +33,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use crate::error::{Error, Result};
+use crate::session::count;
 
 /// Runs Flink SQL files as continuous queries in one native process.
 #[derive(Debug, Parser)]
@@ -67,6 +71,22 @@ enum Verb {
     Demo(demo::Args),
     /// Lists, shows, verifies, removes and takes checkpoints
     Checkpoints(checkpoints::Args),
+    /// Runs jobs and answers queries over the network, until Ctrl-C
+    Serve(serve::Args),
+    /// Starts SQL files as a job of a server
+    Submit(jobs::SubmitArgs),
+    /// Goes on with other SQL, keeping the state that fits
+    Upgrade(jobs::UpgradeArgs),
+    /// Lists the jobs of a server
+    List(jobs::ListArgs),
+    /// Shows where a job of a server stands
+    Status(jobs::JobArgs),
+    /// Shows what happened to a job of a server
+    Logs(jobs::LogsArgs),
+    /// Starts a job of a server again from its last checkpoint
+    Restart(jobs::JobArgs),
+    /// Ends a job of a server, and removes it with its checkpoints
+    Cancel(jobs::JobArgs),
     /// Ends a running job with a last checkpoint or a savepoint
     Stop(stop::Args),
     /// Makes CloudEvents to try pipelines with
@@ -110,9 +130,17 @@ fn dispatch(verb: Verb) -> Result<()> {
         Verb::Replay(args) => block_on(replay::run(&args)),
         Verb::Query(args) => block_on(query::run(&args)),
         Verb::Check(args) => check::run(&args),
-        Verb::Explain(args) => explain::run(&args),
+        Verb::Explain(args) => block_on(explain::run(&args)),
         Verb::Demo(args) => block_on(demo::run(&args)),
         Verb::Checkpoints(args) => block_on(checkpoints::run(&args)),
+        Verb::Serve(args) => block_on(serve::run(&args)),
+        Verb::Submit(args) => block_on(jobs::submit(&args)),
+        Verb::Upgrade(args) => block_on(jobs::upgrade(&args)),
+        Verb::List(args) => block_on(jobs::list(&args)),
+        Verb::Status(args) => block_on(jobs::status(&args)),
+        Verb::Logs(args) => block_on(jobs::logs(&args)),
+        Verb::Restart(args) => block_on(jobs::restart(&args)),
+        Verb::Cancel(args) => block_on(jobs::cancel(&args)),
         Verb::Stop(args) => block_on(stop::run(&args)),
         Verb::Generate(args) => block_on(generate::run(&args)),
         Verb::Version => version::run(),
@@ -169,19 +197,6 @@ fn tell(line: &str) {
     let _ = writeln!(std::io::stderr().lock(), "{line}");
 }
 
-/// `12 rows`, `1 row`, digits in groups of three.
-fn count(number: u64, what: &str) -> String {
-    let digits = number.to_string();
-    let mut grouped = String::new();
-    for (i, digit) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i).is_multiple_of(3) {
-            grouped.push(',');
-        }
-        grouped.push(digit);
-    }
-    format!("{grouped} {what}{}", if number == 1 { "" } else { "s" })
-}
-
 #[cfg(test)]
 mod tests {
     use clap::CommandFactory as _;
@@ -189,12 +204,5 @@ mod tests {
     #[test]
     fn the_command_line_is_sound() {
         super::Cli::command().debug_assert();
-    }
-
-    #[test]
-    fn counts() {
-        assert_eq!(super::count(1, "row"), "1 row");
-        assert_eq!(super::count(1_234_567, "row"), "1,234,567 rows");
-        assert_eq!(super::count(999, "row"), "999 rows");
     }
 }

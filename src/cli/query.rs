@@ -1,18 +1,22 @@
 //! `flowline query`: answers queries once, over what the tables hold now.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use arrow::array::{ArrayRef, RecordBatch};
-use arrow::compute::cast;
-use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use arrow::array::RecordBatch;
+use arrow::datatypes::SchemaRef;
+
+use futures::StreamExt as _;
 
 use super::args::{self, Given, JobArgs, Loaded, OutsideArgs};
+use super::client::{self, OptionalServer};
 use super::screen::{Output, cells};
 use super::{folder, messages, print, signals};
 use crate::connectors::bad_row_text;
 use crate::error::{Error, Result};
 use crate::formats::{Encoded, json_row_encoder};
-use crate::sql::SourceFile;
+use crate::session::statement_text;
+use crate::sql::{SourceFile, parse_script};
 
 /// What to answer.
 #[derive(Debug, clap::Args)]
@@ -29,6 +33,8 @@ pub struct Args {
     /// Rows as a table or as JSON lines [default: table on a terminal, else jsonl]
     #[arg(long, value_enum)]
     output: Option<Output>,
+    #[command(flatten)]
+    server: OptionalServer,
     #[command(flatten)]
     outside: OutsideArgs,
 }
@@ -50,6 +56,14 @@ pub async fn run(args: &Args) -> Result<()> {
         );
     }
     let output = Output::choose(args.output);
+    if let Some(url) = args
+        .server
+        .server
+        .as_deref()
+        .filter(|_| args.with.is_empty())
+    {
+        return ask(url, args, output).await;
+    }
     let Loaded { mut session, .. } = args::load(
         &folder::files(&args.with)?.run,
         &args.outside,
@@ -59,12 +73,7 @@ pub async fn run(args: &Args) -> Result<()> {
             ..Given::default()
         },
     )?;
-    let mut queries = folder::files(&args.files)?.run;
-    queries.extend(
-        args.execute
-            .iter()
-            .map(|text| SourceFile::new(super::folder::COMMAND_LINE, text.clone())),
-    );
+    let queries = texts(args)?;
     for file in &queries {
         messages::say(&session.declare(file)?, output)?;
     }
@@ -88,6 +97,59 @@ pub async fn run(args: &Args) -> Result<()> {
     Ok(())
 }
 
+/// What is to be answered.
+fn texts(args: &Args) -> Result<Vec<Arc<SourceFile>>> {
+    let mut texts = folder::files(&args.files)?.run;
+    texts.extend(
+        args.execute
+            .iter()
+            .map(|text| SourceFile::new(folder::COMMAND_LINE, text.clone())),
+    );
+    Ok(texts)
+}
+
+/// Has a server answer, one statement after another.
+async fn ask(url: &str, args: &Args, output: Output) -> Result<()> {
+    let mut client = client::flight(url).await?;
+    let mut stop = signals::stop_asked(signals::PATIENCE);
+    for file in texts(args)? {
+        let statements = parse_script(&file).map_err(Error::sql)?.statements;
+        let are_several = statements.len() > 1;
+        for (i, statement) in statements.iter().enumerate() {
+            let name = format!("select_{}", i + 1);
+            let name = are_several.then_some(name.as_str());
+            let sql = statement_text(&file, statement.span);
+            tokio::select! {
+                shown = show_answer(&mut client, &sql, name, output) => shown?,
+                () = signals::asked(&mut stop) => return Ok(()),
+            }
+        }
+    }
+    Ok(())
+}
+
+async fn show_answer(
+    client: &mut client::Flight,
+    sql: &str,
+    name: Option<&str>,
+    output: Output,
+) -> Result<()> {
+    let (schema, mut rows) = client::ask(client, sql).await?;
+    let mut batches = Vec::new();
+    while let Some(batch) = rows.next().await {
+        let batch = batch?;
+        match output {
+            Output::Table => batches.push(batch),
+            // What has come is shown while the rest is on its way.
+            Output::Jsonl => show_json(name, &schema, &[batch])?,
+        }
+    }
+    match output {
+        Output::Table => show_table(name, &schema, &batches),
+        Output::Jsonl => Ok(()),
+    }
+}
+
 fn show_table(name: Option<&str>, schema: &SchemaRef, batches: &[RecordBatch]) -> Result<()> {
     let columns: Vec<String> = schema.fields().iter().map(|f| f.name().clone()).collect();
     let mut rows = Vec::new();
@@ -101,33 +163,11 @@ fn show_table(name: Option<&str>, schema: &SchemaRef, batches: &[RecordBatch]) -
 
 /// A row a line; with several answers `{"from":"select_1","row":{...}}`.
 fn show_json(name: Option<&str>, schema: &SchemaRef, batches: &[RecordBatch]) -> Result<()> {
-    let types: Vec<DataType> = schema
-        .fields()
-        .iter()
-        .map(|f| writable(f.data_type()))
-        .collect();
-    let fields = schema.fields().iter().zip(&types);
-    let schema = Schema::new(
-        fields
-            .map(|(f, t)| Field::new(f.name(), t.clone(), true))
-            .collect::<Vec<_>>(),
-    );
-    let schema = SchemaRef::new(schema);
-    let mut encoder = json_row_encoder(SchemaRef::clone(&schema));
+    let mut encoder = json_row_encoder(SchemaRef::clone(schema));
     for batch in batches {
-        let columns = batch
-            .columns()
-            .iter()
-            .zip(&types)
-            .map(|(column, to)| cast(column, to));
-        let columns: Vec<ArrayRef> = columns.collect::<std::result::Result<_, _>>()?;
-        let options =
-            arrow::array::RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
-        let batch =
-            RecordBatch::try_new_with_options(SchemaRef::clone(&schema), columns, &options)?;
         let mut encoded = Encoded::default();
         encoder
-            .encode(&batch, &mut encoded)
+            .encode(batch, &mut encoded)
             .map_err(|e| Error::data(bad_row_text("a result", &e)))?;
         let mut text = String::new();
         for row in encoded.payloads() {
@@ -140,23 +180,4 @@ fn show_json(name: Option<&str>, schema: &SchemaRef, batches: &[RecordBatch]) ->
         print(&text)?;
     }
     Ok(())
-}
-
-/// The type Flink has for what DataFusion answers with.
-fn writable(data_type: &DataType) -> DataType {
-    match data_type {
-        DataType::UInt8 => DataType::Int16,
-        DataType::UInt16 => DataType::Int32,
-        DataType::UInt32 => DataType::Int64,
-        DataType::UInt64 => DataType::Decimal128(20, 0),
-        DataType::Utf8View
-        | DataType::LargeUtf8
-        | DataType::Interval(_)
-        | DataType::Duration(_) => DataType::Utf8,
-        DataType::BinaryView | DataType::LargeBinary | DataType::FixedSizeBinary(_) => {
-            DataType::Binary
-        }
-        DataType::Dictionary(_, value) => writable(value),
-        other => other.clone(),
-    }
 }

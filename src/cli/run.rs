@@ -12,9 +12,9 @@ use super::progress::Progress;
 use super::screen::{Output, Screen};
 use super::summary::summary;
 use super::watch::Watch;
-use super::{count, messages, ranges, signals, tell};
+use super::{messages, ranges, signals, tell};
 use crate::catalog::Table;
-use crate::checkpoint::{Checkpoints, Kind, Manifest};
+use crate::checkpoint::Kind;
 use crate::clock::{Clock as _, SystemClock};
 use crate::connectors::capture::Capture;
 use crate::error::{Error, Result};
@@ -183,27 +183,21 @@ impl Running<'_> {
         result
     }
 
-    /// What the job goes on from.
-    fn say_begin(&self, from: Option<&Manifest>, checkpoints: &Checkpoints) {
-        let (job, dir) = (checkpoints.job(), checkpoints.location.url());
-        let Some(manifest) = from else {
-            tell(&format!(
-                "begins with nothing: job '{job}' has no checkpoint in {dir}"
-            ));
-            return;
-        };
-        let what = match manifest.kind {
-            Kind::Checkpoint => "checkpoint",
-            Kind::Savepoint => "savepoint",
-        };
-        tell(&format!(
-            "restored {what} {} of job '{}', {} old, {}, in {dir}",
-            manifest.epoch,
-            manifest.job,
-            age(SystemClock.now() - manifest.time),
-            count(manifest.bytes(), "byte"),
-        ));
-        if manifest.kind == Kind::Checkpoint
+    fn say(&self, event: &JobEvent<'_>) {
+        if let JobEvent::Started { .. } = event {
+            self.has_run.store(true, Relaxed);
+            tell(&format!("running  {}", self.session.outputs().join(", ")));
+        }
+        let mut lines = event.lines();
+        if let (JobEvent::Finished(_), Some(line)) = (event, lines.last_mut()) {
+            line.push_str(" (--fresh runs it again)");
+        }
+        lines.iter().for_each(|line| tell(line));
+        if let JobEvent::Started {
+            from: Some(manifest),
+            ..
+        } = event
+            && manifest.kind == Kind::Checkpoint
             && manifest.began_with.is_some()
             && self.session.settings.restore_path().is_some()
         {
@@ -211,58 +205,6 @@ impl Running<'_> {
                 "the job has gone on since that savepoint, and goes on from there; --fresh begins with the savepoint again",
             );
         }
-    }
-
-    fn say(&self, event: &JobEvent<'_>) {
-        match event {
-            JobEvent::Changed(changes) => {
-                tell(&format!(
-                    "changed  the SQL is not that of checkpoint {}:",
-                    changes.epoch
-                ));
-                for (fate, what) in [
-                    ("keeps", &changes.kept),
-                    ("new", &changes.new),
-                    ("gone", &changes.gone),
-                    ("drops", &changes.lost),
-                    ("drops", &changes.moved),
-                ] {
-                    for what in what {
-                        tell(&format!("  {fate:<6} {what}"));
-                    }
-                }
-            }
-            JobEvent::Started { from, checkpoints } => {
-                self.has_run.store(true, Relaxed);
-                tell(&format!("running  {}", self.session.outputs().join(", ")));
-                if let Some(checkpoints) = checkpoints {
-                    self.say_begin(*from, checkpoints);
-                }
-            }
-            JobEvent::Finished(manifest) => tell(&format!(
-                "job '{}' had read all its input: nothing to do since checkpoint {} (--fresh runs it again)",
-                manifest.job, manifest.epoch
-            )),
-            JobEvent::Restarting {
-                error,
-                after,
-                attempt,
-            } => tell(&format!(
-                "failed   {error}\nrestart  {attempt} in {} ms from the last checkpoint",
-                after.as_millis()
-            )),
-        }
-    }
-}
-
-/// So many milliseconds in the largest unit that fits.
-fn age(millis: i64) -> String {
-    let seconds = millis.max(0) / 1000;
-    match seconds {
-        0..120 => format!("{seconds} s"),
-        120..7200 => format!("{} min", seconds / 60),
-        7200..172_800 => format!("{} h", seconds / 3600),
-        _ => format!("{} days", seconds / 86_400),
     }
 }
 

@@ -2,6 +2,8 @@
 
 use super::args::StoreArgs;
 use super::checkpoints::ask;
+use super::client::OptionalServer;
+use super::jobs;
 use crate::checkpoint::{Checkpoints, Request};
 use crate::error::Result;
 
@@ -15,6 +17,8 @@ pub struct Args {
     savepoint: Option<Option<String>>,
     #[command(flatten)]
     store: StoreArgs,
+    #[command(flatten)]
+    server: OptionalServer,
 }
 
 /// Stops the job.
@@ -22,6 +26,9 @@ pub struct Args {
 /// # Errors
 /// Nobody answers; the savepoint cannot be written.
 pub async fn run(args: &Args) -> Result<()> {
+    if let Some(server) = &args.server.server {
+        return jobs::stop(server, &args.job, args.savepoint.clone()).await;
+    }
     let request = Request::Stop {
         savepoint: args.savepoint.is_some(),
         to: args.savepoint.clone().flatten(),

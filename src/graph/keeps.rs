@@ -34,6 +34,10 @@ pub(super) fn state(graph: &Graph, id: NodeId, names: &Names) -> Option<String> 
         Operation::UpsertMaterialize { key, ttl, .. } => {
             format!("the rows{}, {}", per(input, key), until(*ttl))
         }
+        Operation::Keep(keep) => match &keep.key {
+            Some(key) => format!("the last row{}", per(input, key)),
+            None => format!("the last {} rows", keep.retained),
+        },
         Operation::Join(join) => {
             let keys: Vec<usize> = join.keys.iter().map(|(left, _)| *left).collect();
             match join.time {

@@ -205,6 +205,8 @@ pub enum Operation {
         /// When a key is given up.
         ttl: Option<StateTtl>,
     },
+    /// Keeps the rows of a managed table, for queries to read.
+    Keep(Keep),
     /// Writes a table.
     Sink(Sink),
 }
@@ -221,6 +223,17 @@ impl Operation {
             _ => None,
         }
     }
+}
+
+/// Keeping a managed table.
+#[derive(Debug, Clone)]
+pub struct Keep {
+    /// The table.
+    pub table: Arc<Table>,
+    /// The columns of its key: a row replaces the one of the same key. `None`: rows are added.
+    pub key: Option<Vec<usize>>,
+    /// How many rows are kept where they are added; the oldest go first.
+    pub retained: usize,
 }
 
 /// Reading a table.

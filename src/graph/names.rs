@@ -172,6 +172,7 @@ fn passes_columns(operation: &Operation) -> bool {
             | Operation::Rank(_)
             | Operation::Over(_)
             | Operation::UpsertMaterialize { .. }
+            | Operation::Keep(_)
             | Operation::Sink(_)
     )
 }

@@ -16,6 +16,7 @@ mod interval_join;
 mod join;
 mod join_rows;
 mod join_sides;
+mod keep;
 mod late;
 mod local_aggregate;
 mod materialize;
@@ -60,7 +61,7 @@ use arrow::array::RecordBatch;
 use crate::changelog::Batch;
 use crate::error::{Error, Result};
 use crate::graph::{Aside, JoinTime, Operation, OverTime, RankTime};
-use crate::state::{StatePart, TableSnapshot};
+use crate::state::{KeptView, StatePart, TableSnapshot};
 use crate::time::{Millis, Watermark};
 
 pub use calc::Calc;
@@ -191,6 +192,14 @@ pub trait Operator: Send {
     /// Where state cannot be written as rows.
     fn snapshot(&mut self) -> Result<Vec<TableSnapshot>> {
         Ok(Vec::new())
+    }
+
+    /// The rows of a managed table at the end of an epoch, for others to read; called before [`Operator::snapshot`].
+    ///
+    /// # Errors
+    /// Where state cannot be changed (a bug).
+    fn end_epoch(&mut self, _epoch: u64) -> Result<Option<KeptView>> {
+        Ok(None)
     }
 
     /// State was restored, and event time had come to `watermark` when it was given; [`Operator::on_watermark`] follows with the
@@ -331,6 +340,7 @@ pub fn operator(
             *ttl,
             schema,
         )?),
+        Operation::Keep(keep) => Box::new(keep::KeepRows::new(keep, schema)?),
         Operation::UpsertMaterialize { key, conflict, ttl } => Box::new(
             materialize::upsert_materialize(key.clone(), *conflict, *ttl, schema)?,
         ),

@@ -6,7 +6,7 @@ use super::topology::Task;
 use crate::error::{Error, ErrorKind, Result};
 use crate::graph::{Graph, NodeId};
 use crate::operators::{Element, Operator, Output};
-use crate::state::{StatePart, TableSnapshot};
+use crate::state::{KeptView, StatePart, TableSnapshot};
 use crate::time::{Millis, Watermark, WatermarkMerge};
 
 /// The operators of a task instance and the state of its input channels.
@@ -26,18 +26,36 @@ pub struct Chain {
     queue: VecDeque<(usize, Element)>,
     /// The barrier being aligned: its epoch and which channels have brought it.
     barrier: Option<(u64, Vec<bool>)>,
+    /// The last epoch that has ended.
+    pub epoch: u64,
 }
 
 /// The state of operators by node.
 pub type OperatorStates = Vec<(NodeId, Vec<TableSnapshot>)>;
+
+/// The managed tables that operators keep, by node.
+pub type OperatorViews = Vec<(NodeId, KeptView)>;
+
+/// The state of the operators that keep managed tables when their chain has ended.
+#[derive(Debug, Default)]
+pub struct LastState {
+    /// What changed last.
+    pub operators: OperatorStates,
+    /// What there is to say from then on.
+    pub after: Vec<(NodeId, Vec<StatePart>)>,
+    /// The tables.
+    pub views: OperatorViews,
+}
 
 /// What an element led to.
 #[derive(Debug, Default)]
 pub struct Step {
     /// What goes on to the next task, in order.
     pub out: Vec<Element>,
-    /// Where a barrier was aligned: its epoch and the operators' state.
+    /// Where a barrier was aligned: its epoch, and the operators' state.
     pub snapshot: Option<(u64, OperatorStates)>,
+    /// And the managed tables that they keep.
+    pub views: OperatorViews,
 }
 
 impl Chain {
@@ -68,6 +86,7 @@ impl Chain {
             restored: Vec::new(),
             queue: VecDeque::new(),
             barrier: None,
+            epoch: 0,
         }
     }
 
@@ -212,6 +231,25 @@ impl Chain {
         }
     }
 
+    /// What is kept of managed tables when the chain has ended: the last changes of their state, what else there is to say of it from
+    /// then on, and the tables.
+    ///
+    /// # Errors
+    /// Where state cannot be written as rows.
+    pub fn last_state(&mut self) -> Result<LastState> {
+        let mut last = LastState::default();
+        for (id, operator) in &mut self.operators {
+            if let Some(view) = operator.end_epoch(self.epoch + 1)? {
+                last.views.push((*id, view));
+                last.operators.push((*id, operator.snapshot()?));
+                let unchanged = operator.snapshot()?;
+                let unchanged = unchanged.iter().map(TableSnapshot::part);
+                last.after.push((*id, unchanged.collect::<Result<_>>()?));
+            }
+        }
+        Ok(last)
+    }
+
     /// Whether there is more to do before the next element.
     pub fn is_busy(&self) -> bool {
         !self.queue.is_empty()
@@ -225,6 +263,7 @@ impl Chain {
         let mut step = Step {
             out: std::mem::take(&mut self.restored),
             snapshot: None,
+            views: Vec::new(),
         };
         let Some((port, element)) = self.queue.pop_front() else {
             return Ok(step);
@@ -237,8 +276,11 @@ impl Chain {
             self.queue.push_front((port, rest));
         }
         if let Some(epoch) = barrier {
+            self.epoch = epoch;
             let mut parts = Vec::new();
             for (id, operator) in &mut self.operators {
+                let view = operator.end_epoch(epoch)?;
+                step.views.extend(view.map(|view| (*id, view)));
                 parts.push((*id, operator.snapshot()?));
             }
             step.snapshot = Some((epoch, parts));

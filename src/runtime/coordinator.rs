@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use super::EpochView;
 use super::epochs::{Epochs, Order, Report};
 use crate::checkpoint::{Answer, JobState, Manifest, Request};
 use crate::error::{Error, ErrorKind, Result};
@@ -61,6 +62,8 @@ pub enum Effect {
     Order(Order),
     /// Tell the sinks that this epoch is committed.
     Committed(u64),
+    /// Show others the managed tables as they are now.
+    Publish(Arc<EpochView>),
     /// Begin this. Other things happen meanwhile.
     Begin(Work),
 }
@@ -133,6 +136,8 @@ pub struct Coordinator {
     /// The checkpoint that the next one follows on.
     before: Option<Arc<Manifest>>,
     phase: Phase,
+    /// The managed tables as they are in it.
+    view: Option<Arc<EpochView>>,
     /// When the checkpoint under way was begun.
     begun: Duration,
     /// When the next one is due.
@@ -171,6 +176,7 @@ impl Coordinator {
             next_epoch,
             before: before.map(Arc::new),
             phase: Phase::Idle,
+            view: None,
             begun: Duration::ZERO,
             due: timing.interval,
             retry: RETRY.0,
@@ -329,6 +335,7 @@ impl Coordinator {
         self.next_epoch = epoch + 1;
         self.before = Some(Arc::clone(&manifest));
         self.effects.push_back(Effect::Committed(epoch));
+        self.effects.extend(self.view.take().map(Effect::Publish));
         let millis = now.elapsed.saturating_sub(self.begun).as_millis() as u64;
         let (bytes, new_bytes) = (manifest.bytes(), manifest.new_bytes());
         let metrics = &self.metrics;
@@ -436,9 +443,14 @@ impl Coordinator {
 
     fn take_state(&mut self, now: Now) {
         self.retry = RETRY.0;
+        let (state, tables) = self.epochs.take(now.clock);
+        self.view = Some(Arc::new(EpochView {
+            epoch: self.next_epoch,
+            tables,
+        }));
         let next = Unstored {
             epoch: self.next_epoch,
-            state: Arc::new(self.epochs.take(now.clock)),
+            state: Arc::new(state),
             before: self.before.clone(),
         };
         self.store(Arc::new(next));

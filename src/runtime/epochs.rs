@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::topology::Task;
 use crate::checkpoint::{JobState, OperatorSnapshot, PartitionPosition, SinkState, SourceState};
 use crate::graph::{Graph, NodeId};
-use crate::state::{KEY_GROUPS, TableSnapshot, instance_of};
+use crate::state::{KEY_GROUPS, KeptView, StatePart, TableSnapshot, instance_of};
 
 /// A task instance: the task and its number.
 pub type InstanceId = (usize, usize);
@@ -19,6 +19,10 @@ pub struct InstanceState {
     pub watermark: Option<i64>,
     /// The state of its operators.
     pub operators: Vec<(NodeId, Vec<TableSnapshot>)>,
+    /// Of one that has ended: what there is to say of the state of managed tables in every checkpoint after the first.
+    pub after: Vec<(NodeId, Vec<StatePart>)>,
+    /// The managed tables that its operators keep.
+    pub views: Vec<(NodeId, KeptView)>,
     /// Its sink and what that has prepared.
     pub prepared: Option<(NodeId, String)>,
 }
@@ -130,10 +134,37 @@ impl Epochs {
         self.ended.len() == self.instances.len()
     }
 
-    /// What the complete checkpoint holds; `time`: now, in milliseconds since the epoch.
-    pub fn take(&mut self, time: i64) -> JobState {
+    /// What the complete checkpoint holds, and the managed tables as they are in it; `time`: now, in milliseconds since the epoch.
+    pub fn take(&mut self, time: i64) -> (JobState, BTreeMap<NodeId, Vec<KeptView>>) {
         // An instance that ended after the barrier counts as it was at the barrier.
         let finished = self.is_finished() && self.said.is_empty();
+        let mut tables: BTreeMap<NodeId, Vec<KeptView>> = BTreeMap::new();
+        let unheard = self
+            .ended
+            .iter()
+            .filter(|(id, _)| !self.said.contains_key(id));
+        for state in self.said.values().chain(unheard.map(|(_, state)| state)) {
+            for (node, view) in &state.views {
+                tables.entry(*node).or_default().push(view.clone());
+            }
+        }
+        let mut kept: Vec<(NodeId, Option<i64>, Vec<TableSnapshot>)> = Vec::new();
+        for (id, state) in &mut self.ended {
+            if self.said.contains_key(id) {
+                continue;
+            }
+            // Managed tables stay when whoever writes them has ended: first what changed last, then that nothing changed.
+            if !state.operators.is_empty() {
+                for (node, parts) in std::mem::take(&mut state.operators) {
+                    kept.push((node, state.watermark, parts));
+                }
+            } else {
+                for (node, parts) in &state.after {
+                    let parts = parts.iter().cloned().map(TableSnapshot::from);
+                    kept.push((*node, state.watermark, parts.collect()));
+                }
+            }
+        }
         let ended: Vec<(InstanceId, &InstanceState)> = self
             .ended
             .iter()
@@ -149,21 +180,25 @@ impl Epochs {
         let mut operators: BTreeMap<NodeId, OperatorSnapshot> = BTreeMap::new();
         let ended: Vec<InstanceId> = ended.into_iter().map(|(id, _)| id).collect();
         let mut prepared = std::mem::take(&mut self.left);
+        let mut given = kept;
+        let stay: BTreeSet<NodeId> = given.iter().map(|(node, ..)| *node).collect();
         for state in std::mem::take(&mut self.said).into_values() {
-            for (node, parts) in state.operators {
-                let operator = operators.entry(node).or_insert_with(|| OperatorSnapshot {
-                    watermark: state.watermark,
-                    ..OperatorSnapshot::default()
-                });
-                // No instance is told of a time to which it had not come; an unknown one comes first.
-                operator.watermark = operator.watermark.min(state.watermark);
-                operator.parts.extend(parts);
-            }
+            let parts = state.operators.into_iter();
+            given.extend(parts.map(|(node, parts)| (node, state.watermark, parts)));
             prepared.extend(state.prepared);
+        }
+        for (node, watermark, parts) in given {
+            let operator = operators.entry(node).or_insert_with(|| OperatorSnapshot {
+                watermark,
+                ..OperatorSnapshot::default()
+            });
+            // No instance is told of a time to which it had not come; an unknown one comes first.
+            operator.watermark = operator.watermark.min(watermark);
+            operator.parts.extend(parts);
         }
         for (task, instance) in &ended {
             let (nodes, parallelism) = &self.tasks[*task];
-            for node in nodes {
+            for node in nodes.iter().filter(|node| !stay.contains(node)) {
                 if let Some(operator) = operators.get_mut(node) {
                     let mut groups = 0..KEY_GROUPS;
                     let is_own = |group: &u16| instance_of(*group, *parallelism) == *instance;
@@ -178,7 +213,7 @@ impl Epochs {
                 sinks.entry(committer.clone()).or_default().push(text);
             }
         }
-        JobState {
+        let state = JobState {
             time,
             sources: sources
                 .into_iter()
@@ -205,6 +240,7 @@ impl Epochs {
                 })
                 .collect(),
             finished,
-        }
+        };
+        (state, tables)
     }
 }

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use arrow::array::RecordBatch;
 
-use super::chain::{Chain, OperatorStates};
+use super::chain::{Chain, OperatorStates, OperatorViews};
 use super::epochs::{InstanceId, InstanceState, Order, Report};
 use super::router::{Address, Router};
 use super::sink::SinkTail;
@@ -243,7 +243,7 @@ impl Instance {
             Some((epoch, operators)) => {
                 // This epoch was begun once the one before it was committed, even if nobody has said so here.
                 self.write_held();
-                let state = self.state(operators);
+                let state = self.state(operators, step.views);
                 self.tell(epoch, Report::Barrier(epoch, self.parts.id, state))
             }
             None => Ok(()),
@@ -279,12 +279,14 @@ impl Instance {
         }
     }
 
-    fn state(&mut self, operators: OperatorStates) -> Box<InstanceState> {
+    fn state(&mut self, operators: OperatorStates, views: OperatorViews) -> Box<InstanceState> {
         let source = self.parts.source.as_ref();
         Box::new(InstanceState {
             source: source.map(|(node, _)| (*node, self.positions.clone())),
             watermark: self.parts.chain.watermark(),
             operators,
+            after: Vec::new(),
+            views,
             prepared: None,
         })
     }
@@ -329,7 +331,9 @@ impl Instance {
             return Ok(());
         }
         if self.parts.is_coordinated && self.parts.chain.is_done() {
-            let state = self.state(Vec::new());
+            let last = self.parts.chain.last_state()?;
+            let mut state = self.state(last.operators, last.views);
+            state.after = last.after;
             return self.tell(LAST, Report::End(self.parts.id, state));
         }
         if !self.parts.is_coordinated && !self.parts.chain.is_done() {

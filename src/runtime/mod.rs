@@ -18,6 +18,7 @@ mod source;
 )]
 mod threaded;
 mod topology;
+mod views;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::AtomicBool;
@@ -33,8 +34,10 @@ use crate::state::StatePart;
 
 pub use changes::Changes;
 pub use coordinator::CheckpointMetrics;
+pub use recovery::{changes, views};
 pub use simulated::{Attempt, Plan, Simulation, attempt, simulate};
 pub use threaded::{Job, start};
+pub use views::{EpochView, Views};
 
 /// Makes the outside ends of a job.
 pub trait Connect: Send + Sync {
@@ -186,6 +189,8 @@ pub struct JobMetrics {
     pub sinks: BTreeMap<NodeId, Arc<std::sync::atomic::AtomicU64>>,
     /// Of checkpoints.
     pub checkpoints: Arc<CheckpointMetrics>,
+    /// Its managed tables.
+    pub views: Arc<Views>,
 }
 
 impl JobMetrics {

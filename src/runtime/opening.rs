@@ -35,8 +35,8 @@ pub struct Opening<'a> {
     pub context: &'a Arc<JobContext>,
     /// What it goes on from.
     pub snapshot: Option<&'a Snapshot>,
-    /// Whether there is a coordinator.
-    pub is_coordinated: bool,
+    /// The epoch after which it goes on; `None` where there is no coordinator.
+    pub epoch: Option<u64>,
     /// Its counters.
     pub metrics: &'a JobMetrics,
 }
@@ -110,6 +110,7 @@ impl Opening<'_> {
             }
             let stays_open = self.options.stays_open;
             let mut chain = Chain::new(operators, task, self.tasks, stays_open, self.graph);
+            chain.epoch = self.epoch.unwrap_or(0);
             if let Some(snapshot) = self.snapshot {
                 let watermark = |node| snapshot.watermarks.get(&node).copied().flatten();
                 chain.restore(
@@ -125,7 +126,7 @@ impl Opening<'_> {
                 source,
                 sink,
                 channels,
-                is_coordinated: self.is_coordinated,
+                is_coordinated: self.epoch.is_some(),
             };
             let opened = Opened {
                 instance: Instance::new(parts, now),

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use super::committing::Committing;
-use super::{Changes, CheckpointOptions, RestoreFrom, Snapshot};
+use super::opening::open_sources;
+use super::{Changes, CheckpointOptions, Connect, EpochView, RestoreFrom, Snapshot};
 use crate::checkpoint::{self, Checkpoints, Location, Manifest, Owner, SinkState};
 use crate::connectors::{Ahead, Committer, JobContext, Sink, Source};
 use crate::error::{Error, Result};
@@ -67,6 +68,56 @@ fn committers(
     let mut all: Vec<Arc<dyn Committer>> = all.into_values().collect();
     all.sort_by_key(|committer| !committer.remembers());
     Ok(all)
+}
+
+/// What would become of the state in the newest checkpoint if the job went on as `graph`; of none where it has no checkpoint.
+///
+/// # Errors
+/// Sources that cannot be opened; a checkpoint that cannot be read.
+pub async fn changes(
+    graph: &Graph,
+    connect: &dyn Connect,
+    checkpoints: &Checkpoints,
+) -> Result<Changes> {
+    Ok(match compared(graph, connect, checkpoints).await? {
+        Some((_, changes)) => changes,
+        None => Changes::default(),
+    })
+}
+
+/// The managed tables in the newest checkpoint of a job that does not run.
+///
+/// # Errors
+/// Sources that cannot be opened; a checkpoint that cannot be read.
+pub async fn views(
+    graph: &Graph,
+    connect: &dyn Connect,
+    checkpoints: &Checkpoints,
+) -> Result<EpochView> {
+    let Some((manifest, changes)) = compared(graph, connect, checkpoints).await? else {
+        return Ok(EpochView::default());
+    };
+    let snapshot = snapshot(&checkpoints.location, &manifest, &changes).await?;
+    EpochView::restored(graph, &snapshot, manifest.epoch)
+}
+
+/// The newest checkpoint, where there is one, and what it is to `graph`.
+async fn compared(
+    graph: &Graph,
+    connect: &dyn Connect,
+    checkpoints: &Checkpoints,
+) -> Result<Option<(Manifest, Changes)>> {
+    let Some(manifest) = last(checkpoints).await? else {
+        return Ok(None);
+    };
+    let sources = open_sources(graph, connect)?;
+    let outside = Outside {
+        sources: &sources,
+        sinks: &BTreeMap::new(),
+    };
+    let places = outside.places().await?;
+    let changes = Changes::between(&manifest, graph, &sources, &places);
+    Ok(Some((manifest, changes)))
 }
 
 /// Shuts out earlier runs, finds the checkpoint that the sinks' epochs name, ends what they left open, and reads the state.

@@ -238,7 +238,7 @@ pub async fn simulate(
         committing: &BTreeMap::new(),
         context: &JobContext::new(&options.name, None),
         snapshot: simulation.restore.as_ref(),
-        is_coordinated: true,
+        epoch: Some(0),
         metrics: &metrics,
     };
     let mut machine = Machine::open(&opening, 0).await?;
@@ -343,7 +343,7 @@ pub async fn attempt(
         committing: &recovered.identities,
         context: &context,
         snapshot: Some(&recovered.snapshot),
-        is_coordinated: true,
+        epoch: Some(recovered.next_epoch - 1),
         metrics: &metrics,
     };
     let mut machine = Machine::open(&opening, now.clock).await?;
@@ -428,6 +428,7 @@ pub async fn attempt(
             match effect {
                 Coordinated::Order(order) => machine.order = order,
                 Coordinated::Committed(epoch) => machine.committed = epoch,
+                Coordinated::Publish(_) => {}
                 Coordinated::Begin(work) => {
                     works.push(Box::pin(Arc::clone(&committing).perform(work)));
                 }

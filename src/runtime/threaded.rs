@@ -21,7 +21,7 @@ use super::opening::{Opening, open_sinks, open_sources};
 use super::recovery::{Outside, recover};
 use super::router::Address;
 use super::source::Standing;
-use super::{Changes, Connect, JobMetrics, JobOptions, topology};
+use super::{Changes, Connect, EpochView, JobMetrics, JobOptions, Views, topology};
 use crate::checkpoint::{Location, Manifest, Request};
 use crate::clock::Clock;
 use crate::connectors::{JobContext, SinkWriter, SourceEvent, SourceReader};
@@ -102,6 +102,11 @@ pub async fn start(
         }
         None => None,
     };
+    if let Some(recovered) = &recovered {
+        let epoch = recovered.next_epoch - 1;
+        let restored = EpochView::restored(graph, &recovered.snapshot, epoch)?;
+        metrics.views.publish(Arc::new(restored));
+    }
     let restored = recovered.as_mut().and_then(|r| r.restored.take());
     if restored.as_ref().is_some_and(|m| m.finished) {
         return Ok(Job {
@@ -134,7 +139,7 @@ pub async fn start(
         committing: &identities,
         context: &context,
         snapshot,
-        is_coordinated: recovered.is_some(),
+        epoch: recovered.as_ref().map(|r| r.next_epoch - 1),
         metrics: &metrics,
     };
     let opened = opening.instances(clock.now()).await?;
@@ -188,6 +193,7 @@ pub async fn start(
             halted,
             committing: Arc::new(recovered.committing),
             clock,
+            views: Arc::clone(&metrics.views),
         };
         set.spawn(coordinate(coordinator, surroundings));
     }
@@ -375,6 +381,7 @@ struct Surroundings {
     halted: watch::Receiver<bool>,
     committing: Arc<Committing>,
     clock: Arc<dyn Clock>,
+    views: Arc<Views>,
 }
 
 /// Runs the coordinator until it has ended. What it has begun goes on while it hears of other things.
@@ -391,6 +398,7 @@ async fn coordinate(mut coordinator: Coordinator, mut around: Surroundings) -> R
             match effect {
                 Coordinated::Order(order) => drop(around.orders.send_replace(order)),
                 Coordinated::Committed(epoch) => drop(around.committed.send_replace(epoch)),
+                Coordinated::Publish(view) => around.views.publish(view),
                 Coordinated::Begin(work) => {
                     works.push(Arc::clone(&around.committing).perform(work).boxed());
                 }

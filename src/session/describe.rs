@@ -54,7 +54,7 @@ pub(super) fn describe(table: &Table) -> Vec<Vec<String>> {
 }
 
 /// The text of a statement.
-pub(super) fn statement_text(file: &SourceFile, span: Span) -> String {
+pub fn statement_text(file: &SourceFile, span: Span) -> String {
     let (start, end) = (span.start, span.end);
     let lines = file.text.lines().enumerate().filter_map(|(i, line)| {
         let number = i as u64 + 1;

@@ -19,6 +19,62 @@ impl Session {
         deep(|| self.load_where(file, |_| true))
     }
 
+    /// Takes the statements of several files and plans what they run. `interval`: how often checkpoints are taken where nothing
+    /// else is set.
+    ///
+    /// # Errors
+    /// All mistakes of all of them, each once.
+    pub fn load_all(
+        &mut self,
+        files: &[Arc<SourceFile>],
+        interval: Option<&str>,
+    ) -> Result<Vec<Message>> {
+        let mut said = Vec::new();
+        let mut mistakes: Vec<Diagnostic> = Vec::new();
+        for file in files {
+            match self.load(file) {
+                Ok(messages) => said.extend(messages),
+                Err(error) if error.diagnostics.is_empty() => return Err(error),
+                Err(error) => mistakes.extend(error.diagnostics),
+            }
+        }
+        if let Some(interval) = interval.filter(|_| self.settings.checkpoint_interval().is_none()) {
+            self.fix("execution.checkpointing.interval", interval)?;
+        }
+        if let Err(error) = self.graph() {
+            if error.diagnostics.is_empty() && mistakes.is_empty() {
+                return Err(error);
+            }
+            mistakes.extend(error.diagnostics);
+        }
+        let mut told: Vec<Diagnostic> = Vec::new();
+        for mistake in mistakes {
+            if !told.contains(&mistake) {
+                told.push(mistake);
+            }
+        }
+        if told.is_empty() {
+            Ok(said)
+        } else {
+            Err(Error::sql(told))
+        }
+    }
+
+    /// Sets a value that goes over what the files say.
+    ///
+    /// # Errors
+    /// No such setting; a value that it cannot have.
+    pub fn fix(&mut self, key: &str, value: &str) -> Result<Option<Message>> {
+        let set = self.settings.fix(key, value).map_err(|e| {
+            let error = Error::usage(format!("a setting from outside: {}", e.message));
+            match e.help {
+                Some(help) => error.with_help(help),
+                None => error,
+            }
+        })?;
+        Ok(set.map(Message::Note))
+    }
+
     /// Takes the declarations and settings of a file, and leaves out its INSERTs and SELECTs.
     ///
     /// # Errors

@@ -160,7 +160,9 @@ impl Session {
             .parallelism
             .or_else(|| self.settings.parallelism())
             .unwrap_or(1);
-        let mut lowering = Lowering::new(&context, &inserts, parallelism, in_process);
+        let keeps = self.config.keeps_tables && !self.settings.is_batch();
+        let mut lowering =
+            Lowering::new(&context, &inserts, parallelism, in_process).keeping(keeps);
         for insert in &inserts {
             let is_batch = self.settings.is_batch() && insert.on_conflict.is_none();
             let check = if insert.is_select {

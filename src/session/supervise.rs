@@ -2,42 +2,16 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
 
 use tokio::sync::watch;
 
+use super::events::JobEvent;
 use super::restarts::Restarts;
 use super::{SelectSink, Session};
-use crate::checkpoint::{Checkpoints, Manifest};
 use crate::clock::SystemClock;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{ErrorKind, Result};
 use crate::graph::Graph;
 use crate::runtime::{self, Changes, JobMetrics, JobOptions, RestoreFrom};
-
-/// What happens to a supervised job.
-#[derive(Debug)]
-pub enum JobEvent<'a> {
-    /// It is about to go on from a checkpoint of other SQL.
-    Changed(&'a Changes),
-    /// It runs.
-    Started {
-        /// From this checkpoint, where it had one.
-        from: Option<&'a Manifest>,
-        /// Where its checkpoints are, if it takes any.
-        checkpoints: Option<&'a Checkpoints>,
-    },
-    /// It had read all its input before, and has nothing to do.
-    Finished(&'a Manifest),
-    /// It failed and will be started again.
-    Restarting {
-        /// Why.
-        error: &'a Error,
-        /// After how long.
-        after: Duration,
-        /// How many restarts in a row this makes.
-        attempt: u32,
-    },
-}
 
 impl Session {
     /// Runs everything loaded as one job until its inputs end, `stop` becomes true, or it fails for good. With checkpoints a job

@@ -18,6 +18,6 @@ pub use lists::Lists;
 pub use merge::merge;
 pub use pages::{NONE, Slot};
 pub use rows::{with_numbers, without_numbers};
-pub use snapshot::{StateChanges, StatePart, TableSnapshot};
+pub use snapshot::{KeptView, StateChanges, StatePart, TableSnapshot, TableView};
 pub use table::{Keys, Table, Touched};
 pub use ttl::StateTtl;

@@ -278,6 +278,12 @@ impl Pages {
         )?)
     }
 
+    /// The value of a BIGINT column that is not of the key, or a number for NULL.
+    pub fn int(&self, column: usize, slot: Slot) -> i64 {
+        let (page, at) = place(slot);
+        self.page(page).columns[self.layout.places[column]].int(at)
+    }
+
     /// When rows were last written, where that is kept.
     pub fn written(&self, slot: Slot) -> Option<i64> {
         let (page, at) = place(slot);

@@ -1,5 +1,7 @@
 //! What an operator hands over in a snapshot, and what is read back.
 
+use std::sync::Arc;
+
 use arrow::array::{ArrayRef, RecordBatch, UInt16Array, UInt32Array};
 use arrow::compute::take_record_batch;
 
@@ -102,6 +104,61 @@ pub enum TableSnapshot {
     Part(Box<StatePart>),
     /// Rows of a table.
     Rows(Box<SharedRows>),
+}
+
+/// All rows of a table as they were at some time. Copies share them.
+#[derive(Clone)]
+pub struct TableView {
+    pub(super) pages: Arc<Pages>,
+    pub(super) slots: Arc<[Slot]>,
+    /// So many columns come before those that others are to see.
+    pub(super) hidden: usize,
+}
+
+impl TableView {
+    /// How many rows there are.
+    pub fn count(&self) -> usize {
+        self.slots.len()
+    }
+
+    /// The rows from number `first` on, at most `most` in a batch.
+    pub fn batches(
+        &self,
+        first: usize,
+        most: usize,
+    ) -> impl Iterator<Item = Result<RecordBatch>> + '_ {
+        let slots = self.slots.get(first..).unwrap_or_default();
+        slots.chunks(most.max(1)).map(|slots| {
+            let rows = self.pages.rows(slots)?;
+            let seen: Vec<usize> = (self.hidden..rows.num_columns()).collect();
+            Ok(rows.project(&seen)?)
+        })
+    }
+
+    /// The whole number in a column of a row; 0 where it is NULL.
+    pub fn int(&self, column: usize, row: usize) -> i64 {
+        let Some(slot) = self.slots.get(row) else {
+            return 0;
+        };
+        self.pages.int(self.hidden + column, *slot)
+    }
+}
+
+impl std::fmt::Debug for TableView {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} rows", self.count())
+    }
+}
+
+/// A managed table, or the part of it that one instance keeps, as it was at the end of an epoch. Copies share it.
+#[derive(Debug, Clone)]
+pub struct KeptView {
+    /// Its rows.
+    pub rows: TableView,
+    /// What changed, oldest first: the epoch, a weight (+1 came, -1 went), and the row.
+    pub changes: TableView,
+    /// Changes of epochs up to this one are not among them any more.
+    pub gone: u64,
 }
 
 /// Rows of a table as they were.

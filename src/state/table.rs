@@ -14,7 +14,9 @@ use twox_hash::XxHash3_64;
 
 use super::key_groups::{KEY_GROUPS, KeyGroups, KeyHasher, key_group};
 use super::pages::{Layout, PAGE, Pages, Slot, place};
-use super::snapshot::{SharedRows, StatePart, TableChanges, TableRows, TableSnapshot, WRITTEN};
+use super::snapshot::{
+    SharedRows, StatePart, TableChanges, TableRows, TableSnapshot, TableView, WRITTEN,
+};
 use super::ttl::StateTtl;
 use crate::error::{Error, Result};
 
@@ -394,8 +396,7 @@ impl Table {
 
     /// A value of a BIGINT column that is not of the key; NULL is 0.
     pub fn int(&self, column: usize, slot: Slot) -> i64 {
-        let (page, at) = place(slot);
-        self.pages.page(page).columns[self.pages.layout.places[column]].int(at)
+        self.pages.int(column, slot)
     }
 
     /// A value of a BIGINT column that is not of the key.
@@ -546,6 +547,16 @@ impl Table {
     }
 
     // Snapshots.
+
+    /// Rows as they are now, in the order given, for others to read while the table changes. They do not see the first `hidden`
+    /// columns.
+    pub fn view(&mut self, slots: Vec<Slot>, hidden: usize) -> TableView {
+        TableView {
+            pages: Arc::new(self.pages.share(&slots)),
+            slots: slots.into(),
+            hidden,
+        }
+    }
 
     /// The rows that changed since the last snapshot, and the keys that went; the first time all rows. What follows counts from
     /// here. Key groups of which most rows have changed since they were given whole are given whole, and a few others in turn: so

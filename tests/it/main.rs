@@ -16,5 +16,6 @@ mod random;
 mod recovery;
 mod running;
 mod s3;
+mod server;
 mod tidy;
 mod world;

@@ -76,6 +76,7 @@ impl Node {
             Operation::WatermarkAssign(_) => "WatermarkAssigner",
             Operation::ChangelogNormalize { .. } => "ChangelogNormalize",
             Operation::UpsertMaterialize { .. } => "SinkUpsertMaterializer",
+            Operation::Keep(_) => "Keep",
             Operation::Join(join) => match join.time {
                 JoinTime::Regular => "Join",
                 JoinTime::Window(..) => "WindowJoin",
@@ -221,6 +222,13 @@ pub(super) fn parts(graph: &Graph, id: NodeId, names: &Names) -> Vec<Part> {
         Operation::Join(join) => join_parts(join, input, side(1)),
         Operation::Rank(rank) => rank_parts(rank, input, own),
         Operation::Over(over) => over_parts(over, input, own),
+        Operation::Keep(keep) => {
+            let mut parts = vec![Part::one("table", &keep.table.name)];
+            if let Some(key) = &keep.key {
+                parts.push(Part::one("key", listed(input, key)));
+            }
+            parts
+        }
         Operation::Sink(sink) => {
             let insertable = sink.table.insertable();
             let columns = insertable.iter().map(|c| {

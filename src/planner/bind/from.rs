@@ -12,7 +12,7 @@ use super::failures::can_fail;
 use super::scope::{Relation, Scope, ScopeColumn};
 use super::{Binder, Bound, PlanContext};
 use crate::catalog::options::OptionError;
-use crate::catalog::{ColumnKind, Relation as Declared, Table, View};
+use crate::catalog::{Catalog, ColumnKind, Relation as Declared, Table, View};
 use crate::planner::builtin;
 use crate::sql::{is_reserved, table_function_call, table_options_hint};
 
@@ -40,7 +40,7 @@ impl PlanContext<'_> {
     }
 }
 
-impl Binder<'_> {
+impl<'a> Binder<'a> {
     /// The rows of FROM; one row without columns where there is none.
     pub(super) fn from(
         &mut self,
@@ -213,31 +213,24 @@ impl Binder<'_> {
             relation.alias(only);
             return Ok(relation);
         }
-        if let [database, table] = parts.as_slice()
+        let (catalog, bare) = self.database(name, &parts, span)?;
+        let declared = catalog.get(bare).cloned();
+        if declared.is_none()
+            && let [database, table] = parts.as_slice()
             && *database == builtin::DATABASE
         {
             let Some(found) = builtin::table(table) else {
+                let mut names = builtin::names();
+                names.extend(catalog.iter().map(|(name, _)| name.as_str()));
                 return Err(self.mistake_with(
                     span,
                     format!("table '{name}' not found"),
-                    format!("the built-in tables are {}", builtin::names().join(", ")),
+                    format!("the built-in tables are {}", names.join(", ")),
                 ));
             };
             return self.scan(&found, table, span);
         }
-        let bare = match parts.as_slice() {
-            [table]
-            | ["default_database", table]
-            | ["default_catalog", "default_database", table] => *table,
-            _ => {
-                return Err(self.mistake_with(
-                    span,
-                    format!("table '{name}' not found"),
-                    "flowline has the one database default_catalog.default_database",
-                ));
-            }
-        };
-        match self.context.catalog.get(bare) {
+        match declared {
             None if is_unquoted(name) && is_reserved(bare) => Err(self.mistake_with(
                 span,
                 format!("expected the name of a table, found the reserved word {bare}"),
@@ -245,7 +238,7 @@ impl Binder<'_> {
             )),
             None => {
                 let message = format!("table '{bare}' not found");
-                Err(match self.context.catalog.closest(bare) {
+                Err(match catalog.closest(bare) {
                     Some(near) => {
                         self.mistake_with(span, message, format!("did you mean '{near}'?"))
                     }
@@ -257,17 +250,71 @@ impl Binder<'_> {
                 format!("'{bare}' is a view: an OPTIONS hint goes after a table"),
             )),
             Some(Declared::View(view)) => {
-                let view = Arc::clone(view);
-                self.view(&view, span)
+                // Its names are those of its own database.
+                let own = std::mem::replace(&mut self.context.catalog, catalog);
+                let relation = self.view(&view, span);
+                self.context.catalog = own;
+                relation
             }
-            Some(Declared::Table(table)) => {
-                let mut table = Arc::clone(table);
+            Some(Declared::Table(mut table)) => {
                 if !options.is_empty() {
                     let with = &mut Arc::make_mut(&mut table).with;
                     with.extend(options.iter().cloned());
                     self.check_hint(&table, options, span)?;
                 }
                 self.scan(&table, bare, span)
+            }
+        }
+    }
+
+    /// The database in which a name is looked up, and the name there. A name alone may be in any database, if it is in one only.
+    fn database<'n>(
+        &self,
+        name: &ObjectName,
+        parts: &[&'n str],
+        span: Span,
+    ) -> Bound<(&'a Catalog, &'n str)> {
+        let catalog = self.context.catalog;
+        let (database, table) = match parts {
+            [table] => (None, *table),
+            ["default_database", table] | ["default_catalog", "default_database", table] => {
+                (None, *table)
+            }
+            [database, table] | ["default_catalog", database, table] => (Some(*database), *table),
+            _ => (Some(""), ""),
+        };
+        let Some(database) = database else {
+            let others = match (catalog.get(table), parts) {
+                (None, [_]) => catalog.databases_with(table),
+                _ => Vec::new(),
+            };
+            return match others.as_slice() {
+                [] => Ok((catalog, table)),
+                [(_, only)] => {
+                    let only: &'a Catalog = only;
+                    Ok((only, table))
+                }
+                [(first, _), ..] => {
+                    let names: Vec<&str> = others.iter().map(|(name, _)| name.as_str()).collect();
+                    Err(self.mistake_with(
+                        span,
+                        format!("'{table}' is in several databases: {}", names.join(", ")),
+                        format!("say which, as in `{first}`.{table}"),
+                    ))
+                }
+            };
+        };
+        match catalog.database(database) {
+            Some(found) => Ok((found.as_ref(), table)),
+            None if database == builtin::DATABASE => Ok((catalog, table)),
+            None => {
+                let names = catalog.databases().map(|(name, _)| name.as_str());
+                let names: Vec<&str> = std::iter::once("default_database").chain(names).collect();
+                Err(self.mistake_with(
+                    span,
+                    format!("table '{name}' not found"),
+                    format!("the databases are {}", names.join(", ")),
+                ))
             }
         }
     }

@@ -80,8 +80,7 @@ impl Binder<'_> {
             .iter()
             .filter_map(|p| p.as_ident().cloned())
             .collect();
-        let databases = ["default_catalog", "default_database"];
-        let is_table = |p: &&ast::Ident| !databases.contains(&p.value.as_str());
+        let is_table = |p: &&ast::Ident| !self.is_database(&p.value);
         if let [table] = parts.iter().filter(is_table).collect::<Vec<_>>().as_slice() {
             let of_table = |c: &&ScopeColumn| c.qualifier.as_deref() == Some(table.value.as_str());
             let columns: Vec<Item> = scope

@@ -176,11 +176,10 @@ impl Binder<'_> {
         scope: &Scope<'s>,
         by_table: bool,
     ) -> Bound<Option<(&'s ScopeColumn, &'p [Ident])>> {
-        // default_catalog.default_database.t.c and default_database.t.c are t.c.
-        let databases = ["default_catalog", "default_database"];
+        // default_catalog.default_database.t.c and default_database.t.c are t.c, and so in every database.
         let skip = parts
             .iter()
-            .take_while(|p| databases.contains(&p.value.as_str()))
+            .take_while(|p| self.is_database(&p.value))
             .count();
         let qualified = parts.get(skip..).unwrap_or(parts);
         if let [table, column, fields @ ..] = qualified
@@ -204,6 +203,12 @@ impl Binder<'_> {
             [] => Ok(None),
             _ => Err(self.ambiguous(column)),
         }
+    }
+
+    /// Whether a name before that of a table is one of a catalog or database.
+    pub(super) fn is_database(&self, name: &str) -> bool {
+        ["default_catalog", "default_database"].contains(&name)
+            || self.context.catalog.database(name).is_some()
     }
 
     fn ambiguous(&self, column: &Ident) -> Box<crate::sql::Diagnostic> {

@@ -9,7 +9,7 @@ mod sinks;
 mod slices;
 mod tables;
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -151,6 +151,9 @@ pub struct Lowering<'a> {
     written: HashMap<String, Vec<Lowered>>,
     /// Which tables those are.
     in_process: BTreeSet<String>,
+    /// Managed tables that are kept for queries, and the nodes whose rows are written to them.
+    kept: BTreeMap<String, (Arc<Table>, Vec<Lowered>)>,
+    keeps: bool,
     /// The statement being lowered.
     file: Arc<SourceFile>,
     span: Span,
@@ -189,13 +192,27 @@ impl<'a> Lowering<'a> {
             sources: HashMap::new(),
             written: HashMap::new(),
             in_process,
+            kept: BTreeMap::new(),
+            keeps: false,
             file: SourceFile::new("", ""),
             span: Span::empty(),
         }
     }
 
+    /// The rows of managed tables are kept for queries to read.
+    #[must_use]
+    pub fn keeping(mut self, keeps: bool) -> Self {
+        self.keeps = keeps;
+        self
+    }
+
     /// The finished graph.
     pub fn finish(mut self) -> Graph {
+        for (name, (table, writers)) in std::mem::take(&mut self.kept) {
+            self.graph.scope.clone_from(&name);
+            self.graph.place = place_of(&table.file, table.span);
+            self.keep(table, writers);
+        }
         self.graph.cut_by_steps();
         self.graph
     }

@@ -3,6 +3,10 @@
 use std::sync::Arc;
 
 use super::*;
+use crate::graph::Keep;
+
+/// How many rows a managed table without a key keeps, at least.
+const RETAINED: usize = 1_000_000;
 
 impl Lowering<'_> {
     /// Adds one INSERT or SELECT.
@@ -48,6 +52,13 @@ impl Lowering<'_> {
                 .or_default()
                 .push(rows.clone());
         }
+        if self.keeps && insert.sink.connector().is_none() && !insert.is_select {
+            let (_, writers) = self
+                .kept
+                .entry(insert.sink.name.clone())
+                .or_insert_with(|| (Arc::clone(&insert.sink), Vec::new()));
+            writers.push(rows.clone());
+        }
         let (exchange, parallelism) = match &key {
             _ if check.single || self.graph.nodes[rows.node].parallelism == 1 => {
                 (Exchange::Gather, 1)
@@ -78,6 +89,34 @@ impl Lowering<'_> {
             parallelism,
         });
         Ok(())
+    }
+
+    /// Keeps what is written to a managed table, where queries can read it.
+    pub(super) fn keep(&mut self, table: Arc<Table>, writers: Vec<Lowered>) {
+        let schema = table.sink_schema();
+        let rows = self.union(writers, Arc::clone(&schema));
+        let key = table.sink_key();
+        let (exchange, parallelism) = match &key {
+            Some(key) => (Exchange::Hash(key.clone()), self.parallelism),
+            // Rows are numbered as they come.
+            None => (Exchange::Gather, 1),
+        };
+        let changes = self.graph.nodes[rows.node].changes.clone();
+        let schema = Arc::clone(&self.graph.nodes[rows.node].schema);
+        self.graph.add(Node {
+            operation: Operation::Keep(Keep {
+                table,
+                key,
+                retained: RETAINED,
+            }),
+            inputs: vec![Input {
+                from: rows.node,
+                exchange,
+            }],
+            schema,
+            changes,
+            parallelism,
+        });
     }
 
     /// Rows such that there is never more than one for a key of the sink.

@@ -1,0 +1,449 @@
+//! Arrow Flight SQL: statements, prepared statements, and what there is to ask about.
+
+mod catalog;
+
+use std::collections::HashMap;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use arrow::array::RecordBatch;
+use arrow::datatypes::{Schema, SchemaRef};
+use arrow_flight::encode::FlightDataEncoderBuilder;
+use arrow_flight::error::FlightError;
+use arrow_flight::flight_service_server::FlightService;
+use arrow_flight::sql::server::{FlightSqlService, PeekableFlightDataStream};
+use arrow_flight::sql::{
+    ActionClosePreparedStatementRequest, ActionCreatePreparedStatementRequest,
+    ActionCreatePreparedStatementResult, Any, CommandGetCatalogs, CommandGetCrossReference,
+    CommandGetDbSchemas, CommandGetExportedKeys, CommandGetImportedKeys, CommandGetPrimaryKeys,
+    CommandGetSqlInfo, CommandGetTableTypes, CommandGetTables, CommandGetXdbcTypeInfo,
+    CommandPreparedStatementQuery, CommandStatementQuery, ProstMessageExt, SqlInfo,
+    TicketStatementQuery,
+};
+use arrow_flight::{
+    Action, FlightData, FlightDescriptor, FlightEndpoint, FlightInfo, HandshakeRequest,
+    HandshakeResponse, IpcMessage, SchemaAsIpc, Ticket,
+};
+use futures::{Stream, StreamExt as _, TryStreamExt as _};
+use prost::Message as _;
+use prost::bytes::Bytes;
+use serde::{Deserialize, Serialize};
+use tonic::{Request, Response, Status, Streaming};
+
+use super::queries::Queries;
+use super::status::status;
+use crate::error::Error;
+
+type Rows = Pin<Box<dyn Stream<Item = Result<FlightData, Status>> + Send>>;
+
+/// How many prepared statements clients may leave open.
+const PREPARED: usize = 10_000;
+
+/// The service.
+pub struct FlightSql {
+    queries: Arc<Queries>,
+    prepared: Mutex<HashMap<Bytes, Statement>>,
+}
+
+/// A statement, as a ticket carries it.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Statement {
+    sql: String,
+    database: Option<String>,
+}
+
+impl FlightSql {
+    /// Answers by these queries.
+    pub fn new(queries: Arc<Queries>) -> Self {
+        Self {
+            queries,
+            prepared: Mutex::default(),
+        }
+    }
+
+    fn schema(&self, statement: &Statement) -> Result<SchemaRef, Status> {
+        let schema = self
+            .queries
+            .schema(&statement.sql, statement.database.as_deref());
+        schema.map_err(|e| status(&e))
+    }
+
+    async fn answer(&self, statement: &Statement) -> Result<Response<Rows>, Status> {
+        let answered = self
+            .queries
+            .answer(&statement.sql, statement.database.as_deref());
+        let (schema, rows) = answered.await.map_err(|e| status(&e))?;
+        let rows = rows.map_err(|e| FlightError::Tonic(Box::new(status(&e))));
+        let encoded = FlightDataEncoderBuilder::new()
+            .with_schema(schema)
+            .build(rows);
+        Ok(Response::new(
+            encoded
+                .map_err(|e| match e {
+                    FlightError::Tonic(status) => *status,
+                    other => internal(other),
+                })
+                .boxed(),
+        ))
+    }
+
+    fn statement(&self, handle: &Bytes) -> Result<Statement, Status> {
+        let prepared = self.prepared.lock().unwrap_or_else(PoisonError::into_inner);
+        let statement = prepared.get(handle).cloned();
+        statement.ok_or_else(|| {
+            Status::not_found("there is no such prepared statement: it was closed, or the server was started again since")
+        })
+    }
+}
+
+/// A bug, as a status.
+fn internal(error: impl std::error::Error + Send + Sync + 'static) -> Status {
+    status(&Error::internal("an answer cannot be written").caused_by(error))
+}
+
+/// The way to rows: one endpoint, here.
+fn info(
+    schema: &Schema,
+    ticket: Vec<u8>,
+    descriptor: FlightDescriptor,
+) -> Result<Response<FlightInfo>, Status> {
+    let endpoint = FlightEndpoint::new().with_ticket(Ticket::new(ticket));
+    let info = FlightInfo::new()
+        .try_with_schema(schema)
+        .map_err(internal)?
+        .with_endpoint(endpoint)
+        .with_descriptor(descriptor);
+    Ok(Response::new(info))
+}
+
+/// The way to rows that a command asks for: the command is its own ticket.
+fn info_of(
+    schema: &Schema,
+    command: &impl ProstMessageExt,
+    request: Request<FlightDescriptor>,
+) -> Result<Response<FlightInfo>, Status> {
+    let ticket = command.as_any().encode_to_vec();
+    info(schema, ticket, request.into_inner())
+}
+
+/// Rows that are known.
+fn known(batch: RecordBatch) -> Result<Response<Rows>, Status> {
+    let rows = futures::stream::iter([Ok(batch.clone())]);
+    let encoded = FlightDataEncoderBuilder::new()
+        .with_schema(batch.schema())
+        .build(rows);
+    Ok(Response::new(encoded.map_err(internal).boxed()))
+}
+
+/// A schema as prepared statements carry it.
+fn ipc(schema: &Schema) -> Result<Bytes, Status> {
+    let message: IpcMessage = SchemaAsIpc::new(schema, &Default::default())
+        .try_into()
+        .map_err(internal)?;
+    Ok(message.0)
+}
+
+#[tonic::async_trait]
+impl FlightSqlService for FlightSql {
+    type FlightService = Self;
+
+    async fn do_handshake(
+        &self,
+        _: Request<Streaming<HandshakeRequest>>,
+    ) -> Result<
+        Response<Pin<Box<dyn Stream<Item = Result<HandshakeResponse, Status>> + Send>>>,
+        Status,
+    > {
+        // Nobody is asked who they are: any answer lets clients go on.
+        let answer = HandshakeResponse::default();
+        Ok(Response::new(futures::stream::iter([Ok(answer)]).boxed()))
+    }
+
+    async fn get_flight_info_statement(
+        &self,
+        query: CommandStatementQuery,
+        request: Request<FlightDescriptor>,
+    ) -> Result<Response<FlightInfo>, Status> {
+        let statement = Statement {
+            sql: query.query,
+            database: None,
+        };
+        let schema = self.schema(&statement)?;
+        let handle = serde_json::to_vec(&statement).map_err(internal)?;
+        let ticket = TicketStatementQuery {
+            statement_handle: handle.into(),
+        };
+        info_of(&schema, &ticket, request)
+    }
+
+    async fn do_get_statement(
+        &self,
+        ticket: TicketStatementQuery,
+        _: Request<Ticket>,
+    ) -> Result<Response<<Self as FlightService>::DoGetStream>, Status> {
+        let statement = serde_json::from_slice(&ticket.statement_handle);
+        let statement: Statement = statement
+            .map_err(|_| Status::invalid_argument("the ticket is not one of this server"))?;
+        self.answer(&statement).await
+    }
+
+    // ---- Prepared statements ----
+
+    #[allow(
+        clippy::disallowed_methods,
+        reason = "a handle that no other statement has"
+    )]
+    async fn do_action_create_prepared_statement(
+        &self,
+        query: ActionCreatePreparedStatementRequest,
+        _: Request<Action>,
+    ) -> Result<ActionCreatePreparedStatementResult, Status> {
+        let statement = Statement {
+            sql: query.query,
+            database: None,
+        };
+        let schema = self.schema(&statement)?;
+        let handle = Bytes::from(format!("{:032x}", fastrand::u128(..)));
+        let mut prepared = self.prepared.lock().unwrap_or_else(PoisonError::into_inner);
+        if prepared.len() >= PREPARED {
+            return Err(Status::resource_exhausted(format!(
+                "{PREPARED} prepared statements are open: close those that are not needed"
+            )));
+        }
+        prepared.insert(handle.clone(), statement);
+        Ok(ActionCreatePreparedStatementResult {
+            prepared_statement_handle: handle,
+            dataset_schema: ipc(&schema)?,
+            parameter_schema: ipc(&Schema::empty())?,
+        })
+    }
+
+    async fn get_flight_info_prepared_statement(
+        &self,
+        query: CommandPreparedStatementQuery,
+        request: Request<FlightDescriptor>,
+    ) -> Result<Response<FlightInfo>, Status> {
+        let statement = self.statement(&query.prepared_statement_handle)?;
+        let schema = self.schema(&statement)?;
+        info_of(&schema, &query, request)
+    }
+
+    async fn do_get_prepared_statement(
+        &self,
+        query: CommandPreparedStatementQuery,
+        _: Request<Ticket>,
+    ) -> Result<Response<<Self as FlightService>::DoGetStream>, Status> {
+        let statement = self.statement(&query.prepared_statement_handle)?;
+        self.answer(&statement).await
+    }
+
+    async fn do_action_close_prepared_statement(
+        &self,
+        query: ActionClosePreparedStatementRequest,
+        _: Request<Action>,
+    ) -> Result<(), Status> {
+        let mut prepared = self.prepared.lock().unwrap_or_else(PoisonError::into_inner);
+        prepared.remove(&query.prepared_statement_handle);
+        Ok(())
+    }
+
+    async fn do_put_error_callback(
+        &self,
+        _: Request<PeekableFlightDataStream>,
+        error: arrow_flight::sql::server::DoPutError,
+    ) -> Result<Response<<Self as FlightService>::DoPutStream>, Status> {
+        Err(Status::invalid_argument(error.to_string()))
+    }
+
+    // ---- What there is ----
+
+    async fn get_flight_info_catalogs(
+        &self,
+        query: CommandGetCatalogs,
+        request: Request<FlightDescriptor>,
+    ) -> Result<Response<FlightInfo>, Status> {
+        info_of(&query.into_builder().schema(), &query, request)
+    }
+
+    async fn do_get_catalogs(
+        &self,
+        query: CommandGetCatalogs,
+        _: Request<Ticket>,
+    ) -> Result<Response<<Self as FlightService>::DoGetStream>, Status> {
+        let mut builder = query.into_builder();
+        builder.append(catalog::CATALOG);
+        known(builder.build().map_err(internal)?)
+    }
+
+    async fn get_flight_info_schemas(
+        &self,
+        query: CommandGetDbSchemas,
+        request: Request<FlightDescriptor>,
+    ) -> Result<Response<FlightInfo>, Status> {
+        info_of(&query.clone().into_builder().schema(), &query, request)
+    }
+
+    async fn do_get_schemas(
+        &self,
+        query: CommandGetDbSchemas,
+        _: Request<Ticket>,
+    ) -> Result<Response<<Self as FlightService>::DoGetStream>, Status> {
+        let databases = self.queries.databases().map_err(|e| status(&e))?;
+        let mut builder = query.into_builder();
+        for (database, _) in databases {
+            builder.append(catalog::CATALOG, database);
+        }
+        known(builder.build().map_err(internal)?)
+    }
+
+    async fn get_flight_info_tables(
+        &self,
+        query: CommandGetTables,
+        request: Request<FlightDescriptor>,
+    ) -> Result<Response<FlightInfo>, Status> {
+        info_of(&query.clone().into_builder().schema(), &query, request)
+    }
+
+    async fn do_get_tables(
+        &self,
+        query: CommandGetTables,
+        _: Request<Ticket>,
+    ) -> Result<Response<<Self as FlightService>::DoGetStream>, Status> {
+        known(catalog::tables(&self.queries, query)?)
+    }
+
+    async fn get_flight_info_table_types(
+        &self,
+        query: CommandGetTableTypes,
+        request: Request<FlightDescriptor>,
+    ) -> Result<Response<FlightInfo>, Status> {
+        info_of(&query.into_builder().schema(), &query, request)
+    }
+
+    async fn do_get_table_types(
+        &self,
+        query: CommandGetTableTypes,
+        _: Request<Ticket>,
+    ) -> Result<Response<<Self as FlightService>::DoGetStream>, Status> {
+        let mut builder = query.into_builder();
+        for name in catalog::TABLE_TYPES {
+            builder.append(name);
+        }
+        known(builder.build().map_err(internal)?)
+    }
+
+    async fn get_flight_info_sql_info(
+        &self,
+        query: CommandGetSqlInfo,
+        request: Request<FlightDescriptor>,
+    ) -> Result<Response<FlightInfo>, Status> {
+        let facts = catalog::sql_info()?;
+        let schema = query.clone().into_builder(&facts).schema();
+        info_of(&schema, &query, request)
+    }
+
+    async fn do_get_sql_info(
+        &self,
+        query: CommandGetSqlInfo,
+        _: Request<Ticket>,
+    ) -> Result<Response<<Self as FlightService>::DoGetStream>, Status> {
+        let facts = catalog::sql_info()?;
+        known(query.into_builder(&facts).build().map_err(internal)?)
+    }
+
+    async fn get_flight_info_primary_keys(
+        &self,
+        query: CommandGetPrimaryKeys,
+        request: Request<FlightDescriptor>,
+    ) -> Result<Response<FlightInfo>, Status> {
+        info_of(&catalog::primary_keys_schema(), &query, request)
+    }
+
+    async fn do_get_primary_keys(
+        &self,
+        query: CommandGetPrimaryKeys,
+        _: Request<Ticket>,
+    ) -> Result<Response<<Self as FlightService>::DoGetStream>, Status> {
+        known(catalog::primary_keys(&self.queries, &query)?)
+    }
+
+    async fn get_flight_info_exported_keys(
+        &self,
+        query: CommandGetExportedKeys,
+        request: Request<FlightDescriptor>,
+    ) -> Result<Response<FlightInfo>, Status> {
+        info_of(&catalog::foreign_keys_schema(), &query, request)
+    }
+
+    async fn do_get_exported_keys(
+        &self,
+        _: CommandGetExportedKeys,
+        _: Request<Ticket>,
+    ) -> Result<Response<<Self as FlightService>::DoGetStream>, Status> {
+        known(RecordBatch::new_empty(catalog::foreign_keys_schema()))
+    }
+
+    async fn get_flight_info_imported_keys(
+        &self,
+        query: CommandGetImportedKeys,
+        request: Request<FlightDescriptor>,
+    ) -> Result<Response<FlightInfo>, Status> {
+        info_of(&catalog::foreign_keys_schema(), &query, request)
+    }
+
+    async fn do_get_imported_keys(
+        &self,
+        _: CommandGetImportedKeys,
+        _: Request<Ticket>,
+    ) -> Result<Response<<Self as FlightService>::DoGetStream>, Status> {
+        known(RecordBatch::new_empty(catalog::foreign_keys_schema()))
+    }
+
+    async fn get_flight_info_cross_reference(
+        &self,
+        query: CommandGetCrossReference,
+        request: Request<FlightDescriptor>,
+    ) -> Result<Response<FlightInfo>, Status> {
+        info_of(&catalog::foreign_keys_schema(), &query, request)
+    }
+
+    async fn do_get_cross_reference(
+        &self,
+        _: CommandGetCrossReference,
+        _: Request<Ticket>,
+    ) -> Result<Response<<Self as FlightService>::DoGetStream>, Status> {
+        known(RecordBatch::new_empty(catalog::foreign_keys_schema()))
+    }
+
+    async fn get_flight_info_xdbc_type_info(
+        &self,
+        query: CommandGetXdbcTypeInfo,
+        request: Request<FlightDescriptor>,
+    ) -> Result<Response<FlightInfo>, Status> {
+        let facts = catalog::type_info()?;
+        let schema = query.into_builder(&facts).schema();
+        info_of(&schema, &query, request)
+    }
+
+    async fn do_get_xdbc_type_info(
+        &self,
+        query: CommandGetXdbcTypeInfo,
+        _: Request<Ticket>,
+    ) -> Result<Response<<Self as FlightService>::DoGetStream>, Status> {
+        let facts = catalog::type_info()?;
+        known(query.into_builder(&facts).build().map_err(internal)?)
+    }
+
+    async fn do_get_fallback(
+        &self,
+        _: Request<Ticket>,
+        message: Any,
+    ) -> Result<Response<<Self as FlightService>::DoGetStream>, Status> {
+        Err(Status::unimplemented(format!(
+            "'{}' is not answered with rows",
+            message.type_url
+        )))
+    }
+
+    async fn register_sql_info(&self, _: i32, _: &SqlInfo) {}
+}

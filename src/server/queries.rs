@@ -1,0 +1,261 @@
+//! Queries that clients ask: over the tables of all jobs and the system tables, each answered once.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use arrow::array::{ArrayRef, RecordBatch, StringArray};
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use futures::StreamExt as _;
+
+use super::jobs::Jobs;
+use super::system;
+use crate::batch::{self, Rows, SnapshotQuery, Surroundings};
+use crate::catalog::{Catalog, Relation, Table};
+use crate::error::{Error, Result};
+use crate::session::{Message, Session, SessionConfig};
+use crate::sql::ast::StatementKind;
+use crate::sql::{Diagnostic, SourceFile, parse_script};
+
+/// What mistakes in a query are said to stand in.
+pub const QUERY: &str = "<query>";
+
+/// What a query may take.
+#[derive(Debug, Clone, Copy)]
+pub struct QueryLimits {
+    /// Bytes of memory; beyond it sorts, joins and groups go to disk or fail.
+    pub memory: usize,
+    /// How long it may take until its last row is read.
+    pub time: Duration,
+    /// How many may be answered at once.
+    pub number: usize,
+}
+
+impl Default for QueryLimits {
+    fn default() -> Self {
+        Self {
+            memory: 1 << 30,
+            time: Duration::from_secs(600),
+            number: 64,
+        }
+    }
+}
+
+/// Answers queries.
+pub struct Queries {
+    jobs: Arc<Jobs>,
+    limits: QueryLimits,
+    places: Arc<tokio::sync::Semaphore>,
+}
+
+/// What a statement is answered with.
+enum Asked {
+    Rows(SnapshotQuery),
+    /// SHOW, DESCRIBE, EXPLAIN: known at once.
+    Known(RecordBatch),
+}
+
+impl Queries {
+    /// Over the tables of these jobs.
+    pub fn new(jobs: Arc<Jobs>, limits: QueryLimits) -> Self {
+        Self {
+            jobs,
+            places: Arc::new(tokio::sync::Semaphore::new(limits.number)),
+            limits,
+        }
+    }
+
+    /// The databases, each with its tables: one for each job, and `flowline`.
+    ///
+    /// # Errors
+    /// A bug.
+    pub fn databases(&self) -> Result<Vec<(String, Arc<Catalog>)>> {
+        let session = self.session(None)?;
+        let databases = session.catalog.databases();
+        Ok(databases
+            .map(|(name, database)| (name.clone(), Arc::clone(database)))
+            .collect())
+    }
+
+    /// The columns of the answer to `sql`.
+    ///
+    /// # Errors
+    /// Mistakes in it.
+    pub fn schema(&self, sql: &str, database: Option<&str>) -> Result<SchemaRef> {
+        let mut session = self.session(database)?;
+        Ok(match ask(&mut session, sql)? {
+            Asked::Rows(query) => query.schema(),
+            Asked::Known(batch) => batch.schema(),
+        })
+    }
+
+    /// Begins to answer `sql`. Whoever drops the rows ends the work.
+    ///
+    /// # Errors
+    /// Mistakes in it; tables that cannot be read; too many queries at once.
+    pub async fn answer(&self, sql: &str, database: Option<&str>) -> Result<(SchemaRef, Rows)> {
+        let place = Arc::clone(&self.places).try_acquire_owned();
+        let place = place.map_err(|_| {
+            Error::external(format!(
+                "{} queries are being answered, and no more are allowed at once",
+                self.limits.number
+            ))
+            .with_help("ask again later, or let the server answer more with --max-queries")
+        })?;
+        let mut session = self.session(database)?;
+        let query = match ask(&mut session, sql)? {
+            Asked::Rows(query) => query,
+            Asked::Known(batch) => {
+                let rows = futures::stream::iter([Ok(batch.clone())]);
+                return Ok((batch.schema(), rows.boxed()));
+            }
+        };
+        let jobs = Arc::clone(&self.jobs);
+        let kept = move |table: &Table| rows(&jobs, table);
+        let surroundings = Surroundings {
+            session: &session,
+            kept: &kept,
+            memory: Some(self.limits.memory),
+        };
+        let time = self.limits.time;
+        let too_long = move || {
+            Error::external(format!("the query took longer than {} s", time.as_secs()))
+                .with_help("ask for less, or let queries take longer with --query-timeout")
+        };
+        #[allow(clippy::disallowed_methods, reason = "a limit on wall time")]
+        let end = tokio::time::Instant::now() + time;
+        let answered = tokio::time::timeout_at(end, query.answer(&surroundings)).await;
+        let (schema, rows) = answered.map_err(|_| too_long())??;
+        let rows = futures::stream::unfold((rows, false), move |(mut rows, is_over)| async move {
+            if is_over {
+                return None;
+            }
+            match tokio::time::timeout_at(end, rows.next()).await {
+                Ok(next) => next.map(|batch| (batch, (rows, false))),
+                Err(_) => Some((Err(too_long()), (rows, true))),
+            }
+        });
+        let rows = rows.map(move |batch| {
+            let _ = &place;
+            batch
+        });
+        Ok((schema, rows.boxed()))
+    }
+
+    /// A session that sees all tables; the names of `database` need not be qualified.
+    fn session(&self, database: Option<&str>) -> Result<Session> {
+        let mut session = Session::new(SessionConfig::default());
+        let mut sources = Vec::new();
+        let mut catalog = Catalog::default();
+        for job in self.jobs.all() {
+            let Some(planned) = job.planned() else {
+                continue;
+            };
+            let mut tables = Catalog::default();
+            for (name, relation) in planned.session.catalog.iter() {
+                let relation = match relation {
+                    Relation::Table(table) => {
+                        let mut table = Table::clone(table);
+                        table.name = format!("{}.{name}", job.name);
+                        if let Some(path) = planned.session.source_file(name) {
+                            sources.push((table.name.clone(), path.clone()));
+                        }
+                        Relation::Table(Arc::new(table))
+                    }
+                    Relation::View(view) => Relation::View(Arc::clone(view)),
+                };
+                tables.insert(name, relation);
+            }
+            catalog.insert_database(&job.name, Arc::new(tables));
+        }
+        catalog.insert_database(system::DATABASE, Arc::new(system::catalog()?));
+        if let Some(name) = database.filter(|name| *name != "default_database") {
+            let Some(own) = catalog.database(name).map(Arc::clone) else {
+                return Err(
+                    Error::usage(format!("there is no database '{name}'")).with_help(
+                        "the databases are named after the jobs; 'flowline' has the system tables",
+                    ),
+                );
+            };
+            for (table, relation) in own.iter() {
+                catalog.insert(table, relation.clone());
+            }
+        }
+        session.catalog = catalog;
+        session.read_from(sources);
+        Ok(session)
+    }
+}
+
+/// The rows of a table that the server itself has.
+fn rows(jobs: &Jobs, table: &Table) -> Result<Option<Vec<RecordBatch>>> {
+    if let Some(rows) = system::rows(jobs, table)? {
+        return Ok(Some(rows));
+    }
+    // The name of a job may have a dot in it.
+    let job = jobs.all().into_iter().find_map(|job| {
+        let table = table.name.strip_prefix(&job.name)?.strip_prefix('.')?;
+        Some((Arc::clone(&job), table.to_string()))
+    });
+    match job {
+        Some((job, name)) if table.connector().is_none() => match job.rows(&name)? {
+            Some(rows) => Ok(Some(rows)),
+            // Nobody writes it: it is empty.
+            None => Ok(Some(Vec::new())),
+        },
+        _ => Ok(None),
+    }
+}
+
+/// Binds the one statement of a text.
+fn ask(session: &mut Session, sql: &str) -> Result<Asked> {
+    let file = SourceFile::new(QUERY, sql);
+    let script = parse_script(&file).map_err(Error::sql)?;
+    let [statement] = script.statements.as_slice() else {
+        return Err(Error::usage(format!(
+            "a query is one statement, and this has {}",
+            script.statements.len()
+        ))
+        .with_help("ask them one after another"));
+    };
+    match &statement.kind {
+        StatementKind::Query(_) => {
+            let mut queries = batch::queries(session, &file)?;
+            let query = queries.pop();
+            Ok(Asked::Rows(query.ok_or_else(|| {
+                Error::internal("a query was not taken for one")
+            })?))
+        }
+        StatementKind::Show(_) | StatementKind::Describe(_) | StatementKind::Explain(_) => {
+            Ok(Asked::Known(told(&session.load(&file)?)?))
+        }
+        _ => Err(Error::sql(vec![
+            Diagnostic::new(&file, statement.span, "this statement gives no rows").with_help(
+                "ask SELECT, SHOW, DESCRIBE or EXPLAIN; 'flowline submit' runs INSERT INTO",
+            ),
+        ])),
+    }
+}
+
+/// What a statement says, as rows.
+fn told(messages: &[Message]) -> Result<RecordBatch> {
+    let (titles, rows) = match messages {
+        [Message::Rows(titles, rows)] => (titles.clone(), rows.clone()),
+        others => {
+            let lines = others.iter().map(|message| match message {
+                Message::Text(text) | Message::Note(text) => vec![text.clone()],
+                Message::Rows(_, rows) => rows.concat(),
+            });
+            (vec!["result".to_string()], lines.collect())
+        }
+    };
+    let fields = titles
+        .iter()
+        .map(|title| Field::new(title, DataType::Utf8, false));
+    let schema = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
+    let column = |i: usize| -> ArrayRef {
+        let values = rows.iter().map(|row| row.get(i).map_or("", String::as_str));
+        Arc::new(StringArray::from_iter_values(values))
+    };
+    let columns = (0..titles.len()).map(column).collect();
+    Ok(RecordBatch::try_new(schema, columns)?)
+}
