@@ -165,6 +165,11 @@ const KNOWN: &[(&str, Takes, &str)] = &[
         "what whole numbers do beyond their range: wrap around as in Flink, or fail",
     ),
     (
+        "flowline.subscribe.from",
+        Takes::Text,
+        "a subscription goes on after this epoch",
+    ),
+    (
         "flowline.watermark.quiet-advance",
         Takes::Duration,
         "after so long without a row in any partition of a source its watermark moves with the clock",
@@ -338,6 +343,16 @@ impl Settings {
     pub fn iter(&self) -> impl Iterator<Item = (&String, &String)> {
         let all: BTreeMap<_, _> = self.values.iter().chain(&self.fixed).collect();
         all.into_iter()
+    }
+
+    /// Whether a query is answered with its present rows and every change from then on.
+    pub fn is_subscription(&self) -> bool {
+        self.is("execution.runtime-mode", "streaming")
+    }
+
+    /// The epoch after which a subscription goes on.
+    pub fn subscribe_from(&self) -> Option<&str> {
+        self.text("flowline.subscribe.from")
     }
 
     /// Number of instances of each operator, where set.

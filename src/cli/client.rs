@@ -6,7 +6,7 @@ use std::time::Duration;
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use arrow_flight::FlightDescriptor;
-use arrow_flight::decode::FlightRecordBatchStream;
+use arrow_flight::decode::{DecodedPayload, FlightDataDecoder};
 use arrow_flight::error::FlightError;
 use arrow_flight::flight_service_client::FlightServiceClient;
 use arrow_flight::sql::{CommandStatementQuery, ProstMessageExt as _};
@@ -160,10 +160,7 @@ pub async fn flight(url: &str) -> Result<Flight> {
 ///
 /// # Errors
 /// Mistakes in it; tables that cannot be read.
-pub async fn ask(
-    client: &mut Flight,
-    sql: &str,
-) -> Result<(SchemaRef, BoxStream<'static, Result<RecordBatch>>)> {
+pub async fn ask(client: &mut Flight, sql: &str) -> Result<(SchemaRef, Answer)> {
     let text = SourceFile::new(QUERY, sql);
     let told = move |status: &Status| failed(status, &[Arc::clone(&text)]);
     let command = CommandStatementQuery {
@@ -180,10 +177,33 @@ pub async fn ask(
     let schema = schema.map_err(|e| broken("has no columns").caused_by(e))?;
     let data = client.do_get(ticket).await;
     let data = data.map_err(|e| told(&e))?.into_inner();
-    let rows = FlightRecordBatchStream::new_from_flight_data(data.map_err(FlightError::from));
-    let rows = rows.map_err(move |e| match e {
-        FlightError::Tonic(status) => told(&status),
-        other => Error::external("the server's answer cannot be read").caused_by(other),
+    let rows = FlightDataDecoder::new(data.map_err(FlightError::from));
+    let rows = rows.filter_map(move |message| {
+        let answer = match message {
+            Ok(message) => {
+                let epoch = serde_json::from_slice(&message.app_metadata()).ok();
+                match message.payload {
+                    DecodedPayload::RecordBatch(rows) => Some(Ok((rows, epoch))),
+                    DecodedPayload::Schema(_) | DecodedPayload::None => None,
+                }
+            }
+            Err(FlightError::Tonic(status)) => Some(Err(told(&status))),
+            Err(other) => {
+                let error = Error::external("the server's answer cannot be read");
+                Some(Err(error.caused_by(other)))
+            }
+        };
+        futures::future::ready(answer)
     });
     Ok((Arc::new(schema), rows.boxed()))
 }
+
+/// What a server says of the rows of a subscription.
+#[derive(Debug, Clone, Copy, serde::Deserialize)]
+pub struct EpochMark {
+    /// The epoch in which they changed.
+    pub epoch: u64,
+}
+
+/// Rows, and of those of a subscription their epoch.
+pub type Answer = BoxStream<'static, Result<(RecordBatch, Option<EpochMark>)>>;

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use arrow::array::RecordBatch;
+use arrow::array::{AsArray as _, RecordBatch};
 use arrow::datatypes::SchemaRef;
 
 use futures::StreamExt as _;
@@ -33,6 +33,12 @@ pub struct Args {
     /// Rows as a table or as JSON lines [default: table on a terminal, else jsonl]
     #[arg(long, value_enum)]
     output: Option<Output>,
+    /// With --server: first the present rows, then every change, until Ctrl-C
+    #[arg(long)]
+    follow: bool,
+    /// With --follow: only the changes after this epoch
+    #[arg(long, value_name = "EPOCH", requires = "follow")]
+    from: Option<u64>,
     #[command(flatten)]
     server: OptionalServer,
     #[command(flatten)]
@@ -63,6 +69,10 @@ pub async fn run(args: &Args) -> Result<()> {
         .filter(|_| args.with.is_empty())
     {
         return ask(url, args, output).await;
+    }
+    if args.follow {
+        return Err(Error::usage("only a server's tables can be followed")
+            .with_help("name the server with --server URL, and leave out --with"));
     }
     let Loaded { mut session, .. } = args::load(
         &folder::files(&args.with)?.run,
@@ -118,7 +128,10 @@ async fn ask(url: &str, args: &Args, output: Output) -> Result<()> {
         for (i, statement) in statements.iter().enumerate() {
             let name = format!("select_{}", i + 1);
             let name = are_several.then_some(name.as_str());
-            let sql = statement_text(&file, statement.span);
+            let mut sql = statement_text(&file, statement.span);
+            if args.follow {
+                sql = followed(&sql, args.from);
+            }
             tokio::select! {
                 shown = show_answer(&mut client, &sql, name, output) => shown?,
                 () = signals::asked(&mut stop) => return Ok(()),
@@ -126,6 +139,15 @@ async fn ask(url: &str, args: &Args, output: Output) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// A statement as a subscription.
+fn followed(sql: &str, from: Option<u64>) -> String {
+    let from = from.map(|epoch| format!("SET 'flowline.subscribe.from' = '{epoch}'; "));
+    format!(
+        "SET 'execution.runtime-mode' = 'streaming'; {}{sql}",
+        from.unwrap_or_default()
+    )
 }
 
 async fn show_answer(
@@ -137,7 +159,11 @@ async fn show_answer(
     let (schema, mut rows) = client::ask(client, sql).await?;
     let mut batches = Vec::new();
     while let Some(batch) = rows.next().await {
-        let batch = batch?;
+        let (batch, mark) = batch?;
+        if let Some(mark) = mark {
+            show_changes(mark.epoch, &batch)?;
+            continue;
+        }
         match output {
             Output::Table => batches.push(batch),
             // What has come is shown while the rest is on its way.
@@ -159,6 +185,26 @@ fn show_table(name: Option<&str>, schema: &SchemaRef, batches: &[RecordBatch]) -
     let title = name.map(|n| format!("{n}:\n")).unwrap_or_default();
     let end = if rows.is_empty() { "no rows\n" } else { "" };
     print(&format!("{title}{}{end}", messages::table(&columns, &rows)))
+}
+
+/// A change a line: `{"epoch":3,"op":"+I","row":{...}}`.
+fn show_changes(epoch: u64, changes: &RecordBatch) -> Result<()> {
+    let columns: Vec<usize> = (1..changes.num_columns()).collect();
+    let rows = changes.project(&columns)?;
+    let ops = changes.column(0).as_string_opt::<i32>();
+    let mut encoded = Encoded::default();
+    json_row_encoder(rows.schema())
+        .encode(&rows, &mut encoded)
+        .map_err(|e| Error::data(bad_row_text("a result", &e)))?;
+    let mut text = String::new();
+    for (i, row) in encoded.payloads().enumerate() {
+        let op = ops.map_or("+I", |ops| ops.value(i));
+        let row = String::from_utf8_lossy(row);
+        text.push_str(&format!(
+            "{{\"epoch\":{epoch},\"op\":\"{op}\",\"row\":{row}}}\n"
+        ));
+    }
+    print(&text)
 }
 
 /// A row a line; with several answers `{"from":"select_1","row":{...}}`.

@@ -217,6 +217,9 @@ pub enum SourceMode {
     Retract,
 }
 
+/// The connector of a managed table where its changes are read; nobody can write it in a WITH list.
+pub const MANAGED: &str = "managed";
+
 /// How the rows of a table change when it is read.
 pub fn source_mode(table: &Table) -> SourceMode {
     let options = table.options();
@@ -225,6 +228,7 @@ pub fn source_mode(table: &Table) -> SourceMode {
         .or_else(|| options.get("format"));
     match (table.connector(), format) {
         (Some("upsert-kafka"), _) => SourceMode::Upsert,
+        (Some(MANAGED), _) if table.primary_key.is_some() => SourceMode::Retract,
         (_, Some("debezium-json")) => SourceMode::Retract,
         _ => SourceMode::Append,
     }

@@ -5,6 +5,7 @@ mod changes;
 mod committing;
 mod coordinator;
 mod epochs;
+mod inline;
 mod instance;
 mod opening;
 mod recovery;
@@ -34,6 +35,7 @@ use crate::state::StatePart;
 
 pub use changes::Changes;
 pub use coordinator::CheckpointMetrics;
+pub use inline::Inline;
 pub use recovery::{changes, views};
 pub use simulated::{Attempt, Plan, Simulation, attempt, simulate};
 pub use threaded::{Job, start};

@@ -9,6 +9,7 @@ mod jobs;
 mod pipeline;
 mod queries;
 mod status;
+mod subscription;
 mod system;
 
 use std::net::SocketAddr;

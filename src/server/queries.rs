@@ -8,12 +8,13 @@ use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use futures::StreamExt as _;
 
 use super::jobs::Jobs;
+use super::subscription::{self, Changes, Subscription};
 use super::system;
 use crate::batch::{self, Rows, SnapshotQuery, Surroundings};
 use crate::catalog::{Catalog, Relation, Table};
 use crate::error::{Error, Result};
 use crate::session::{Message, Session, SessionConfig};
-use crate::sql::ast::StatementKind;
+use crate::sql::ast::{Statement, StatementKind};
 use crate::sql::{Diagnostic, SourceFile, parse_script};
 
 /// What mistakes in a query are said to stand in.
@@ -47,9 +48,18 @@ pub struct Queries {
     places: Arc<tokio::sync::Semaphore>,
 }
 
+/// How a query is answered.
+pub enum Answer {
+    /// Once.
+    Snapshot(SchemaRef, Rows),
+    /// For ever.
+    Subscription(SchemaRef, Changes),
+}
+
 /// What a statement is answered with.
 enum Asked {
     Rows(SnapshotQuery),
+    Changes(Box<Subscription>),
     /// SHOW, DESCRIBE, EXPLAIN: known at once.
     Known(RecordBatch),
 }
@@ -82,8 +92,9 @@ impl Queries {
     /// Mistakes in it.
     pub fn schema(&self, sql: &str, database: Option<&str>) -> Result<SchemaRef> {
         let mut session = self.session(database)?;
-        Ok(match ask(&mut session, sql)? {
+        Ok(match self.ask(&mut session, sql)? {
             Asked::Rows(query) => query.schema(),
+            Asked::Changes(subscription) => subscription.schema(),
             Asked::Known(batch) => batch.schema(),
         })
     }
@@ -92,7 +103,7 @@ impl Queries {
     ///
     /// # Errors
     /// Mistakes in it; tables that cannot be read; too many queries at once.
-    pub async fn answer(&self, sql: &str, database: Option<&str>) -> Result<(SchemaRef, Rows)> {
+    pub async fn answer(&self, sql: &str, database: Option<&str>) -> Result<Answer> {
         let place = Arc::clone(&self.places).try_acquire_owned();
         let place = place.map_err(|_| {
             Error::external(format!(
@@ -102,11 +113,19 @@ impl Queries {
             .with_help("ask again later, or let the server answer more with --max-queries")
         })?;
         let mut session = self.session(database)?;
-        let query = match ask(&mut session, sql)? {
+        let query = match self.ask(&mut session, sql)? {
             Asked::Rows(query) => query,
+            Asked::Changes(subscription) => {
+                let schema = subscription.schema();
+                let changes = subscription.changes().map(move |changes| {
+                    let _ = &place;
+                    changes
+                });
+                return Ok(Answer::Subscription(schema, changes.boxed()));
+            }
             Asked::Known(batch) => {
                 let rows = futures::stream::iter([Ok(batch.clone())]);
-                return Ok((batch.schema(), rows.boxed()));
+                return Ok(Answer::Snapshot(batch.schema(), rows.boxed()));
             }
         };
         let jobs = Arc::clone(&self.jobs);
@@ -138,12 +157,15 @@ impl Queries {
             let _ = &place;
             batch
         });
-        Ok((schema, rows.boxed()))
+        Ok(Answer::Snapshot(schema, rows.boxed()))
     }
 
     /// A session that sees all tables; the names of `database` need not be qualified.
     fn session(&self, database: Option<&str>) -> Result<Session> {
-        let mut session = Session::new(SessionConfig::default());
+        let mut session = Session::new(SessionConfig {
+            parallelism: Some(1),
+            ..SessionConfig::default()
+        });
         let mut sources = Vec::new();
         let mut catalog = Catalog::default();
         for job in self.jobs.all() {
@@ -184,6 +206,70 @@ impl Queries {
         session.read_from(sources);
         Ok(session)
     }
+    /// Takes the SETs of a text, and binds the one statement after them.
+    fn ask(&self, session: &mut Session, sql: &str) -> Result<Asked> {
+        let file = SourceFile::new(QUERY, sql);
+        let script = parse_script(&file).map_err(Error::sql)?;
+        let is_set = |s: &&Statement| matches!(s.kind, StatementKind::Set(Some(_)));
+        let statements: Vec<&Statement> = script.statements.iter().skip_while(is_set).collect();
+        let [statement] = statements.as_slice() else {
+            return Err(Error::usage(format!(
+                "a query is one statement, after SETs where it needs any, and this has {}",
+                statements.len()
+            ))
+            .with_help("ask them one after another"));
+        };
+        match &statement.kind {
+            StatementKind::Query(_) => {
+                session.set_from(&file)?;
+                if session.settings.is_subscription() {
+                    return self.subscribe(session, &file);
+                }
+                let mut queries = batch::queries(session, &file)?;
+                let query = queries.pop();
+                Ok(Asked::Rows(query.ok_or_else(|| {
+                    Error::internal("a query was not taken for one")
+                })?))
+            }
+            StatementKind::Show(_) | StatementKind::Describe(_) | StatementKind::Explain(_) => {
+                Ok(Asked::Known(told(&session.load(&file)?)?))
+            }
+            _ => Err(Error::sql(vec![
+                Diagnostic::new(&file, statement.span, "this statement gives no rows").with_help(
+                    "ask SELECT, SHOW, DESCRIBE or EXPLAIN; 'flowline submit' runs INSERT INTO",
+                ),
+            ])),
+        }
+    }
+
+    /// Binds a SELECT that follows the tables it reads.
+    fn subscribe(&self, session: &mut Session, file: &Arc<SourceFile>) -> Result<Asked> {
+        let from = match session.settings.subscribe_from() {
+            Some(text) => Some(text.parse::<u64>().map_err(|_| {
+                Error::usage(format!(
+                    "SET 'flowline.subscribe.from': '{text}' is no epoch"
+                ))
+                .with_help("write the number that came with the last rows")
+            })?),
+            None => None,
+        };
+        let mut catalog = Catalog::default();
+        for (name, database) in session.catalog.databases() {
+            let mut tables = Catalog::clone(database);
+            for (table, relation) in database.iter() {
+                if let Relation::Table(declared) = relation {
+                    let declared = Arc::new(subscription::followed(declared));
+                    tables.insert(table, Relation::Table(declared));
+                }
+            }
+            catalog.insert_database(name, Arc::new(tables));
+        }
+        session.catalog = catalog;
+        session.load(file)?;
+        let graph = session.graph()?;
+        let subscription = Subscription::new(&self.jobs, &session.catalog, &graph, from)?;
+        Ok(Asked::Changes(Box::new(subscription)))
+    }
 }
 
 /// The rows of a table that the server itself has.
@@ -203,36 +289,6 @@ fn rows(jobs: &Jobs, table: &Table) -> Result<Option<Vec<RecordBatch>>> {
             None => Ok(Some(Vec::new())),
         },
         _ => Ok(None),
-    }
-}
-
-/// Binds the one statement of a text.
-fn ask(session: &mut Session, sql: &str) -> Result<Asked> {
-    let file = SourceFile::new(QUERY, sql);
-    let script = parse_script(&file).map_err(Error::sql)?;
-    let [statement] = script.statements.as_slice() else {
-        return Err(Error::usage(format!(
-            "a query is one statement, and this has {}",
-            script.statements.len()
-        ))
-        .with_help("ask them one after another"));
-    };
-    match &statement.kind {
-        StatementKind::Query(_) => {
-            let mut queries = batch::queries(session, &file)?;
-            let query = queries.pop();
-            Ok(Asked::Rows(query.ok_or_else(|| {
-                Error::internal("a query was not taken for one")
-            })?))
-        }
-        StatementKind::Show(_) | StatementKind::Describe(_) | StatementKind::Explain(_) => {
-            Ok(Asked::Known(told(&session.load(&file)?)?))
-        }
-        _ => Err(Error::sql(vec![
-            Diagnostic::new(&file, statement.span, "this statement gives no rows").with_help(
-                "ask SELECT, SHOW, DESCRIBE or EXPLAIN; 'flowline submit' runs INSERT INTO",
-            ),
-        ])),
     }
 }
 

@@ -75,6 +75,15 @@ impl Session {
         Ok(set.map(Message::Note))
     }
 
+    /// Takes the SETs of a file, and leaves out everything else.
+    ///
+    /// # Errors
+    /// Settings that there are not; values that they cannot have.
+    pub fn set_from(&mut self, file: &Arc<SourceFile>) -> Result<()> {
+        let sets = |kind: &StatementKind| matches!(kind, StatementKind::Set(Some(_)));
+        self.load_where(file, sets).map(|_| ())
+    }
+
     /// Takes the declarations and settings of a file, and leaves out its INSERTs and SELECTs.
     ///
     /// # Errors

@@ -5,6 +5,7 @@
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use crate::recovery::words;
@@ -269,6 +270,128 @@ fn tables_without_a_connector_are_kept_and_survive_whatever_happens() {
     server.done(&["restart", "kept"]);
     server.comes_to("SELECT s FROM totals WHERE k = 2", r#"{"s":77}"#);
     server.comes_to(seen, r#"{"c":21,"s":210,"o":10}"#);
+}
+
+/// What somebody who follows a query has heard.
+struct Follower {
+    process: Child,
+    heard: Arc<Mutex<Vec<serde_json::Value>>>,
+}
+
+impl Follower {
+    fn new(server: &Server, sql: &str, from: Option<u64>) -> Self {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_flowline"));
+        command
+            .args(["query", "--follow", "-e", sql])
+            .args(["--server", &server.url]);
+        if let Some(from) = from {
+            command.args(["--from", &from.to_string()]);
+        }
+        let mut process = command
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let lines = BufReader::new(process.stdout.take().unwrap()).lines();
+        let heard = Arc::new(Mutex::new(Vec::new()));
+        let told = Arc::clone(&heard);
+        std::thread::spawn(move || {
+            for line in lines.map_while(Result::ok) {
+                let change = serde_json::from_str(&line).unwrap();
+                told.lock().unwrap().push(change);
+            }
+        });
+        Self { process, heard }
+    }
+
+    /// Waits until what was heard before and since adds up to this.
+    fn comes_to(&self, before: &[serde_json::Value], expected: &str) {
+        let begun = Instant::now();
+        loop {
+            let heard = self.heard.lock().unwrap().clone();
+            let rows = folded(before.iter().chain(&heard));
+            if rows == expected {
+                return;
+            }
+            assert!(
+                begun.elapsed() < Duration::from_secs(30),
+                "{rows}, not {expected}"
+            );
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+}
+
+impl Drop for Follower {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// What changes add up to: rows in order, each on a line. A row goes only if it was there.
+fn folded<'a>(changes: impl Iterator<Item = &'a serde_json::Value>) -> String {
+    let mut rows: Vec<String> = Vec::new();
+    for change in changes {
+        let row = change["row"].to_string();
+        match change["op"].as_str().unwrap() {
+            "+I" | "+U" => rows.push(row),
+            _ => {
+                let at = rows.iter().position(|r| *r == row);
+                rows.remove(at.unwrap_or_else(|| panic!("{change} of a row that is not there")));
+            }
+        }
+    }
+    rows.sort();
+    rows.join("\n")
+}
+
+/// Whoever follows tables through kills of the server hears of each change once.
+#[test]
+fn subscriptions_give_each_change_once_and_go_on_after_a_kill() {
+    let queries = [
+        "SELECT * FROM totals",
+        "SELECT COUNT(*) AS c, SUM(s) AS t FROM totals WHERE k > 0",
+        "SELECT n FROM seen WHERE odd",
+        "SELECT t.k, COUNT(s.n) AS c FROM totals AS t LEFT JOIN seen AS s ON MOD(s.n, 3) = t.k GROUP BY t.k",
+    ];
+    let mut server = Server::start();
+    server.feed("0.json", 0..10);
+    std::fs::write(server.path().join("kept.sql"), KEPT).unwrap();
+    server.done(&["submit", "kept.sql", "--parallelism", "2"]);
+    server.comes_to("SELECT SUM(c) AS c FROM totals", r#"{"c":10}"#);
+    let mut heard: Vec<Vec<serde_json::Value>> = vec![Vec::new(); queries.len()];
+    for round in 1..6 {
+        let last = |heard: &[serde_json::Value]| heard.last().map(|c| c["epoch"].as_u64().unwrap());
+        let followers: Vec<Follower> = queries
+            .iter()
+            .zip(&heard)
+            .map(|(sql, heard)| Follower::new(&server, sql, last(heard)))
+            .collect();
+        server.feed(&format!("{round}.json"), round * 10..(round + 1) * 10);
+        let all = format!("{{\"c\":{}}}", (round + 1) * 10);
+        server.comes_to("SELECT SUM(c) AS c FROM totals", &all);
+        for ((sql, follower), heard) in queries.iter().zip(&followers).zip(&mut heard) {
+            let mut rows: Vec<String> = server.query(sql).lines().map(str::to_string).collect();
+            rows.sort();
+            follower.comes_to(heard, &rows.join("\n"));
+            heard.extend(follower.heard.lock().unwrap().clone());
+        }
+        server = server.killed_and_back();
+    }
+    // An epoch that has not been, or whose changes are not there.
+    let (code, said) = server.refused(&["query", "--follow", "--from", "999999", "-e", queries[0]]);
+    assert_eq!(code, 2);
+    assert!(said.contains("epoch 999999 has not been"), "{said}");
+    for (sql, why) in [
+        ("SELECT * FROM numbers", "the server does not keep it"),
+        ("SELECT * FROM flowline.jobs", "the server does not keep it"),
+        ("SELECT 1", "reads no table"),
+    ] {
+        let (code, said) = server.refused(&["query", "--follow", "-e", sql]);
+        assert_eq!(code, 2, "{said}");
+        assert!(said.contains(why), "{said}");
+    }
 }
 
 #[test]

@@ -27,7 +27,7 @@ use sqlparser::tokenizer::Span;
 use self::calc::{as_column, column_expr, column_role, moved_keys, unaliased};
 use super::bind::WindowTvf;
 use crate::catalog::Table;
-use crate::connectors::{SinkMode, SourceMode, source_mode};
+use crate::connectors::{MANAGED, SinkMode, SourceMode, source_mode};
 use crate::graph::{
     CalcStep, Changes, Conflict, Exchange, Graph, Input, MiniBatch, NamedExpr, Node, NodeId,
     Operation, Sink, StateTtl,

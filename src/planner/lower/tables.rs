@@ -211,6 +211,18 @@ impl Lowering<'_> {
             schema: Arc::clone(&schema),
             changes: Changes {
                 updating: mode != SourceMode::Append,
+                // What a managed table keeps has one row for each key.
+                upsert_keys: match (table.connector(), &table.primary_key) {
+                    (Some(MANAGED), Some(key)) => {
+                        let place = |k: &usize| output.iter().position(|c| c == k);
+                        key.iter()
+                            .map(place)
+                            .collect::<Option<_>>()
+                            .into_iter()
+                            .collect()
+                    }
+                    _ => Vec::new(),
+                },
                 ..Changes::default()
             },
             parallelism: self.parallelism,

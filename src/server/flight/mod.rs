@@ -30,8 +30,9 @@ use prost::bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use tonic::{Request, Response, Status, Streaming};
 
-use super::queries::Queries;
+use super::queries::{Answer, Queries};
 use super::status::status;
+use super::subscription::{Changes, EpochChanges};
 use crate::error::Error;
 
 type Rows = Pin<Box<dyn Stream<Item = Result<FlightData, Status>> + Send>>;
@@ -72,19 +73,17 @@ impl FlightSql {
         let answered = self
             .queries
             .answer(&statement.sql, statement.database.as_deref());
-        let (schema, rows) = answered.await.map_err(|e| status(&e))?;
-        let rows = rows.map_err(|e| FlightError::Tonic(Box::new(status(&e))));
-        let encoded = FlightDataEncoderBuilder::new()
-            .with_schema(schema)
-            .build(rows);
-        Ok(Response::new(
-            encoded
-                .map_err(|e| match e {
-                    FlightError::Tonic(status) => *status,
-                    other => internal(other),
-                })
-                .boxed(),
-        ))
+        let rows = match answered.await.map_err(|e| status(&e))? {
+            Answer::Snapshot(schema, rows) => {
+                let rows = rows.map_err(|e| FlightError::Tonic(Box::new(status(&e))));
+                let encoded = FlightDataEncoderBuilder::new()
+                    .with_schema(schema)
+                    .build(rows);
+                encoded.map_err(failed).boxed()
+            }
+            Answer::Subscription(schema, changes) => subscribed(schema, changes),
+        };
+        Ok(Response::new(rows))
     }
 
     fn statement(&self, handle: &Bytes) -> Result<Statement, Status> {
@@ -99,6 +98,49 @@ impl FlightSql {
 /// A bug, as a status.
 fn internal(error: impl std::error::Error + Send + Sync + 'static) -> Status {
     status(&Error::internal("an answer cannot be written").caused_by(error))
+}
+
+fn failed(error: FlightError) -> Status {
+    match error {
+        FlightError::Tonic(status) => *status,
+        other => internal(other),
+    }
+}
+
+/// Changes epoch by epoch. The metadata of each message is JSON: its epoch, and whether that is complete with it.
+fn subscribed(schema: SchemaRef, changes: Changes) -> Rows {
+    let first = encoded(SchemaRef::clone(&schema), Vec::new());
+    let first = futures::stream::once(first).map_ok(|messages| messages.into_iter().take(1));
+    let others = changes.then(move |changes| {
+        let schema = SchemaRef::clone(&schema);
+        async move {
+            let EpochChanges { epoch, rows } = changes.map_err(|e| status(&e))?;
+            let mut messages = encoded(schema, vec![rows]).await?;
+            let last = messages.len().saturating_sub(1);
+            for (at, message) in messages.iter_mut().enumerate() {
+                let said = serde_json::json!({"epoch": epoch, "complete": at == last});
+                message.app_metadata = said.to_string().into();
+            }
+            // The schema was said before.
+            Ok::<_, Status>(messages.into_iter().skip(1))
+        }
+    });
+    let first = first.map_ok(|messages| messages.collect::<Vec<_>>());
+    let others = others.map_ok(|messages| messages.collect::<Vec<_>>());
+    first
+        .chain(others)
+        .map_ok(|messages| futures::stream::iter(messages.into_iter().map(Ok)))
+        .try_flatten()
+        .boxed()
+}
+
+/// The schema and some batches as messages.
+async fn encoded(schema: SchemaRef, batches: Vec<RecordBatch>) -> Result<Vec<FlightData>, Status> {
+    let batches = futures::stream::iter(batches.into_iter().map(Ok));
+    let encoded = FlightDataEncoderBuilder::new()
+        .with_schema(schema)
+        .build(batches);
+    encoded.try_collect().await.map_err(failed)
 }
 
 /// The way to rows: one endpoint, here.
