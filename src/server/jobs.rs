@@ -344,7 +344,8 @@ impl Jobs {
         };
         let checkpoints: &Checkpoints = &options.checkpoints;
         let folder = &checkpoints.location;
-        let asked = request.put(folder).await?;
+        let asked = Request::name();
+        request.put(folder, &asked).await?;
         let mut changes = job.changes();
         let answered = async {
             loop {
