@@ -125,6 +125,11 @@ impl SnapshotQuery {
         plain_schema(self.plan.schema().as_arrow())
     }
 
+    /// The tables that it reads.
+    pub fn tables(&self) -> Vec<Arc<Table>> {
+        tables_read(&self.plan)
+    }
+
     /// Reads its tables, and begins to answer it.
     ///
     /// # Errors
@@ -139,7 +144,7 @@ impl SnapshotQuery {
         contents: &mut Contents,
     ) -> Result<(SchemaRef, Rows)> {
         let session = surroundings.session;
-        for table in tables_read(&self.plan) {
+        for table in self.tables() {
             let key = (table.name.clone(), table.with.clone());
             if let Entry::Vacant(place) = contents.entry(key) {
                 place.insert(match (surroundings.kept)(&table)? {

@@ -4,16 +4,16 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use arrow::array::RecordBatch;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use super::folder::{DataFolder, LogLine, Submission};
-use super::pipeline::{BATCH_ROWS, Planned};
+use super::pipeline::Planned;
 use crate::catalog::Table;
 use crate::clock::{Clock as _, SystemClock};
 use crate::connectors::{self, Sink, SinkMode};
 use crate::error::{Error, ErrorKind, Result};
+use crate::runtime::EpochView;
 use crate::session::JobEvent;
 
 /// How long to wait before a job whose outside is not there is started again: at first, and at most.
@@ -167,27 +167,35 @@ impl Job {
         told
     }
 
-    /// The rows of a managed table at the end of the last committed epoch; `None` where the job writes none of that name.
+    /// Waits until it shows its managed tables, or does not run, at most so long.
+    pub async fn shows_tables(&self, patience: Duration) {
+        let Some(planned) = self.planned() else {
+            return;
+        };
+        let mut views = planned.metrics.views.subscribe();
+        let mut changes = self.changes();
+        let shows = async {
+            tokio::select! {
+                _ = views.wait_for(Option::is_some) => {}
+                _ = changes.wait_for(|s| s.state != State::Starting && s.state != State::Running) => {}
+            }
+        };
+        let _ = tokio::time::timeout(patience, shows).await;
+    }
+
+    /// Its managed tables at the end of the last committed epoch.
     ///
     /// # Errors
-    /// The job has not got so far that there are any; rows that cannot be read (a bug).
-    pub fn rows(&self, table: &str) -> Result<Option<Vec<RecordBatch>>> {
-        let Some(planned) = self.planned() else {
-            return Ok(None);
-        };
-        let Some(node) = planned.keeper(table) else {
-            return Ok(None);
-        };
-        let Some(view) = planned.metrics.views.newest() else {
-            return Err(Error::external(format!(
-                "table '{table}' cannot be read yet: job '{}' is being started",
+    /// The job has not got so far that there are any.
+    pub fn view(&self) -> Result<Arc<EpochView>> {
+        let view = self.planned().map(|planned| planned.metrics.views.newest());
+        view.flatten().ok_or_else(|| {
+            Error::external(format!(
+                "the tables of job '{}' cannot be read yet: it is being started",
                 self.name
             ))
-            .with_help("ask again in a moment"));
-        };
-        let parts = view.tables.get(&node).into_iter().flatten();
-        let rows = parts.flat_map(|part| part.rows.batches(0, BATCH_ROWS));
-        Ok(Some(rows.collect::<Result<_>>()?))
+            .with_help("ask again in a moment")
+        })
     }
 
     /// Hears of each change of where it stands.

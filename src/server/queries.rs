@@ -1,24 +1,31 @@
 //! Queries that clients ask: over the tables of all jobs and the system tables, each answered once.
 
-use std::sync::Arc;
+use std::collections::btree_map::{BTreeMap, Entry};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use arrow::array::{ArrayRef, RecordBatch, StringArray};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use futures::StreamExt as _;
 
+use super::job::Job;
 use super::jobs::Jobs;
+use super::pipeline::BATCH_ROWS;
 use super::subscription::{self, Changes, Subscription};
 use super::system;
 use crate::batch::{self, Rows, SnapshotQuery, Surroundings};
 use crate::catalog::{Catalog, Relation, Table};
 use crate::error::{Error, Result};
+use crate::runtime::EpochView;
 use crate::session::{Message, Session, SessionConfig};
 use crate::sql::ast::{Statement, StatementKind};
 use crate::sql::{Diagnostic, SourceFile, parse_script};
 
 /// What mistakes in a query are said to stand in.
 pub const QUERY: &str = "<query>";
+
+/// How long a query waits for a job that is being started to show its tables.
+const STARTING: Duration = Duration::from_secs(10);
 
 /// What a query may take.
 #[derive(Debug, Clone, Copy)]
@@ -128,8 +135,14 @@ impl Queries {
                 return Ok(Answer::Snapshot(batch.schema(), rows.boxed()));
             }
         };
+        for table in query.tables() {
+            if let Some((job, _)) = keeper(&self.jobs, &table) {
+                job.shows_tables(STARTING).await;
+            }
+        }
         let jobs = Arc::clone(&self.jobs);
-        let kept = move |table: &Table| rows(&jobs, table);
+        let seen = Seen::default();
+        let kept = move |table: &Table| seen.rows(&jobs, table);
         let surroundings = Surroundings {
             session: &session,
             kept: &kept,
@@ -272,24 +285,47 @@ impl Queries {
     }
 }
 
-/// The rows of a table that the server itself has.
-fn rows(jobs: &Jobs, table: &Table) -> Result<Option<Vec<RecordBatch>>> {
-    if let Some(rows) = system::rows(jobs, table)? {
-        return Ok(Some(rows));
-    }
-    // The name of a job may have a dot in it.
-    let job = jobs.all().into_iter().find_map(|job| {
-        let table = table.name.strip_prefix(&job.name)?.strip_prefix('.')?;
-        Some((Arc::clone(&job), table.to_string()))
-    });
-    match job {
-        Some((job, name)) if table.connector().is_none() => match job.rows(&name)? {
-            Some(rows) => Ok(Some(rows)),
+/// The tables of jobs as one query sees them: all of a job at the end of the same epoch.
+#[derive(Default)]
+struct Seen {
+    epochs: Mutex<BTreeMap<String, Arc<EpochView>>>,
+}
+
+impl Seen {
+    /// The rows of a table that the server itself has; `None` where it has to be read from outside.
+    fn rows(&self, jobs: &Jobs, table: &Table) -> Result<Option<Vec<RecordBatch>>> {
+        if let Some(rows) = system::rows(jobs, table)? {
+            return Ok(Some(rows));
+        }
+        let Some((job, name)) = keeper(jobs, table) else {
+            return Ok(None);
+        };
+        let Some(node) = job.planned().and_then(|planned| planned.keeper(&name)) else {
             // Nobody writes it: it is empty.
-            None => Ok(Some(Vec::new())),
-        },
-        _ => Ok(None),
+            return Ok(Some(Vec::new()));
+        };
+        let view = {
+            let mut epochs = self.epochs.lock().unwrap_or_else(PoisonError::into_inner);
+            match epochs.entry(job.name.clone()) {
+                Entry::Occupied(seen) => Arc::clone(seen.get()),
+                Entry::Vacant(place) => Arc::clone(place.insert(job.view()?)),
+            }
+        };
+        let parts = view.tables.get(&node).into_iter().flatten();
+        let rows = parts.flat_map(|part| part.rows.batches(0, BATCH_ROWS));
+        Ok(Some(rows.collect::<Result<_>>()?))
     }
+}
+
+/// The job that keeps a table, and the table's name there; the name of a job may have a dot in it.
+fn keeper(jobs: &Jobs, table: &Table) -> Option<(Arc<Job>, String)> {
+    if table.connector().is_some() {
+        return None;
+    }
+    jobs.all().into_iter().find_map(|job| {
+        let name = table.name.strip_prefix(&job.name)?.strip_prefix('.')?;
+        Some((Arc::clone(&job), name.to_string()))
+    })
 }
 
 /// What a statement says, as rows.

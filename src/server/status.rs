@@ -52,7 +52,8 @@ pub fn status(error: &Error) -> Status {
     };
     let details = pb::Status {
         code: code.into(),
-        message: error.message.clone(),
+        // Clients show this one where there are details.
+        message: message.clone(),
         details: vec![prost_types::Any {
             type_url: MISTAKES.to_string(),
             value: mistakes.encode_to_vec(),

@@ -7,6 +7,7 @@ mod diagnostic;
 mod dialect;
 mod failure;
 mod interval;
+mod parameters;
 mod parser;
 mod precedence;
 mod query;
@@ -25,6 +26,7 @@ mod tests;
 pub use depth::deep;
 pub use diagnostic::{Diagnostic, SourceFile};
 pub use dialect::FlinkDialect;
+pub use parameters::{count_parameters, with_parameters};
 pub use parser::{parse_all, parse_script};
 pub use reserved::is_reserved;
 pub use table_function::{

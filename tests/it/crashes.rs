@@ -8,12 +8,15 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
+use arrow::array::{AsArray as _, RecordBatch};
+use arrow::datatypes::Int64Type;
 use fastrand::Rng;
 use flowline::checkpoint::{Checkpoints, Location, Request};
 use flowline::error::ErrorKind;
-use flowline::graph::{Graph, Operation};
+use flowline::formats::{Encoded, json_row_encoder};
+use flowline::graph::{Exchange, Graph, Input, Keep, Node, Operation};
 use flowline::runtime::{
-    Attempt, CheckpointOptions, JobOptions, Plan, Process, RestoreFrom, attempt,
+    Attempt, CheckpointOptions, EpochView, JobOptions, Plan, Process, RestoreFrom, attempt,
 };
 
 use crate::harness::difference;
@@ -202,7 +205,8 @@ impl Job {
         let mut logs = BTreeMap::new();
         for parallelism in 1..4 {
             let (session, _) = script.session(case.variant(), parallelism)?;
-            let graph = session.graph()?;
+            let mut graph = session.graph()?;
+            keep(&mut graph);
             for node in &graph.nodes {
                 if let Operation::Source(source) = &node.operation {
                     let read = session.source(&source.table)?;
@@ -322,6 +326,90 @@ impl Job {
                 return Err(format!("{sink}: {difference}"));
             }
         }
+        let graph = &self.graphs[random.usize(..self.graphs.len())];
+        if let Some(checkpoints) = &options.checkpoints {
+            let view = flowline::runtime::views(graph, world, &checkpoints.checkpoints).await;
+            for (what, rows) in kept(&view.map_err(|e| e.to_string())?)? {
+                if let Some(difference) = difference(&case.expected, &rows) {
+                    return Err(format!("{what} of the managed table: {difference}"));
+                }
+            }
+        }
         Ok(())
     }
+}
+
+/// Has what the first sink gets kept as a managed table, by the key that its rows have, if they have one or only come.
+fn keep(graph: &mut Graph) {
+    let sink = graph.nodes.iter().find_map(|node| match &node.operation {
+        Operation::Sink(sink) => Some((node.inputs[0].from, Arc::clone(&sink.table))),
+        _ => None,
+    });
+    let (from, table) = sink.unwrap();
+    let rows = graph.nodes[from].clone();
+    let key = rows.changes.upsert_keys.first().cloned();
+    if rows.changes.updating && key.as_ref().is_none_or(Vec::is_empty) {
+        return;
+    }
+    let key = key.filter(|key| !key.is_empty());
+    let (exchange, parallelism) = match &key {
+        Some(key) => (Exchange::Hash(key.clone()), graph_parallelism(graph)),
+        None => (Exchange::Gather, 1),
+    };
+    graph.add(Node {
+        operation: Operation::Keep(Keep {
+            table,
+            key,
+            retained: 1_000_000,
+        }),
+        inputs: vec![Input { from, exchange }],
+        schema: Arc::clone(&rows.schema),
+        changes: rows.changes,
+        parallelism,
+    });
+}
+
+fn graph_parallelism(graph: &Graph) -> usize {
+    graph.nodes.iter().map(|n| n.parallelism).max().unwrap_or(1)
+}
+
+/// The rows of the managed table in a checkpoint, and what its changes add up to.
+fn kept(view: &EpochView) -> Result<Vec<(&'static str, Vec<String>)>, String> {
+    let mut all = Vec::new();
+    for parts in view.tables.values() {
+        let (mut rows, mut changes) = (Vec::new(), BTreeMap::<String, i64>::new());
+        for part in parts {
+            for batch in part.rows.batches(0, 100) {
+                rows.extend(json(&batch.map_err(|e| e.to_string())?));
+            }
+            for batch in part.changes.batches(0, 100) {
+                let batch = batch.map_err(|e| e.to_string())?;
+                let weights = batch.column(1).as_primitive::<Int64Type>().clone();
+                let columns: Vec<usize> = (2..batch.num_columns()).collect();
+                let changed = json(&batch.project(&columns).unwrap());
+                for (row, weight) in changed.into_iter().zip(weights.values()) {
+                    *changes.entry(row).or_default() += weight;
+                }
+            }
+        }
+        let mut left = Vec::new();
+        for (row, count) in changes {
+            let count = usize::try_from(count).map_err(|_| format!("{count} times {row}"))?;
+            left.extend(std::iter::repeat_n(row, count));
+        }
+        all.push(("rows", rows));
+        if parts.iter().all(|part| part.gone == 0) {
+            all.push(("changes", left));
+        }
+    }
+    Ok(all)
+}
+
+fn json(rows: &RecordBatch) -> Vec<String> {
+    let mut encoded = Encoded::default();
+    json_row_encoder(rows.schema())
+        .encode(rows, &mut encoded)
+        .unwrap();
+    let text = |row: &[u8]| String::from_utf8(row.to_vec()).unwrap();
+    encoded.payloads().map(text).collect()
 }

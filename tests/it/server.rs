@@ -410,6 +410,59 @@ fn tables_of_a_job_that_has_read_all_its_input_stay() {
     }
 }
 
+/// The folder with the Python packages of a client, fetched once.
+fn python_packages() -> std::path::PathBuf {
+    let home = std::env::var_os("HOME").unwrap();
+    let folder = Path::new(&home).join(".cache/flowline/python-adbc");
+    let imports = |folder: &Path| {
+        let output = Command::new("python3")
+            .args(["-c", "import adbc_driver_flightsql, pyarrow.flight"])
+            .env("PYTHONPATH", folder)
+            .output()
+            .unwrap();
+        output.status.success()
+    };
+    if imports(&folder) {
+        return folder;
+    }
+    let run = |program: &str, arguments: &[&str]| {
+        let output = Command::new(program).args(arguments).output();
+        output.is_ok_and(|output| output.status.success())
+    };
+    if !run("python3", &["-m", "pip", "--version"]) {
+        run("apt-get", &["update", "-q"]);
+        run("apt-get", &["install", "-y", "-q", "python3-pip"]);
+    }
+    let fetched = Command::new("python3")
+        .args(["-m", "pip", "install", "-q", "--upgrade", "--target"])
+        .arg(&folder)
+        .args(["adbc-driver-flightsql", "adbc-driver-manager", "pyarrow"])
+        .output()
+        .unwrap();
+    assert!(
+        imports(&folder),
+        "install adbc-driver-flightsql and pyarrow for python3: {}",
+        words(&fetched.stderr)
+    );
+    folder
+}
+
+#[test]
+fn python_asks_over_adbc_and_subscribes_over_flight() {
+    let server = Server::start();
+    server.feed("0.json", 0..10);
+    std::fs::write(server.path().join("kept.sql"), KEPT).unwrap();
+    server.done(&["submit", "kept.sql"]);
+    server.comes_to("SELECT SUM(c) AS c FROM totals", r#"{"c":10}"#);
+    let output = Command::new("python3")
+        .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/server/adbc.py"))
+        .arg(server.url.replace("http://", "grpc://"))
+        .env("PYTHONPATH", python_packages())
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", words(&output.stderr));
+}
+
 #[test]
 fn mistakes_come_back_with_their_places() {
     let server = Server::start();

@@ -1,6 +1,7 @@
 //! Arrow Flight SQL: statements, prepared statements, and what there is to ask about.
 
 mod catalog;
+mod parameters;
 
 use std::collections::HashMap;
 use std::pin::Pin;
@@ -8,6 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::{Schema, SchemaRef};
+use arrow_flight::decode::FlightRecordBatchStream;
 use arrow_flight::encode::FlightDataEncoderBuilder;
 use arrow_flight::error::FlightError;
 use arrow_flight::flight_service_server::FlightService;
@@ -17,8 +19,8 @@ use arrow_flight::sql::{
     ActionCreatePreparedStatementResult, Any, CommandGetCatalogs, CommandGetCrossReference,
     CommandGetDbSchemas, CommandGetExportedKeys, CommandGetImportedKeys, CommandGetPrimaryKeys,
     CommandGetSqlInfo, CommandGetTableTypes, CommandGetTables, CommandGetXdbcTypeInfo,
-    CommandPreparedStatementQuery, CommandStatementQuery, ProstMessageExt, SqlInfo,
-    TicketStatementQuery,
+    CommandPreparedStatementQuery, CommandStatementQuery, DoPutPreparedStatementResult,
+    ProstMessageExt, SqlInfo, TicketStatementQuery,
 };
 use arrow_flight::{
     Action, FlightData, FlightDescriptor, FlightEndpoint, FlightInfo, HandshakeRequest,
@@ -34,6 +36,7 @@ use super::queries::{Answer, Queries};
 use super::status::status;
 use super::subscription::{Changes, EpochChanges};
 use crate::error::Error;
+use crate::sql::with_parameters;
 
 type Rows = Pin<Box<dyn Stream<Item = Result<FlightData, Status>> + Send>>;
 
@@ -51,6 +54,27 @@ pub struct FlightSql {
 struct Statement {
     sql: String,
     database: Option<String>,
+    /// The values of its parameters, as literals.
+    #[serde(default)]
+    parameters: Vec<String>,
+}
+
+impl Statement {
+    fn new(sql: String) -> Self {
+        Self {
+            sql,
+            database: None,
+            parameters: Vec::new(),
+        }
+    }
+
+    /// The text with its parameters.
+    fn text(&self, is_prepared: bool) -> String {
+        match is_prepared {
+            true => with_parameters(&self.sql, &self.parameters),
+            false => self.sql.clone(),
+        }
+    }
 }
 
 impl FlightSql {
@@ -62,17 +86,19 @@ impl FlightSql {
         }
     }
 
-    fn schema(&self, statement: &Statement) -> Result<SchemaRef, Status> {
-        let schema = self
-            .queries
-            .schema(&statement.sql, statement.database.as_deref());
+    fn schema(&self, statement: &Statement, is_prepared: bool) -> Result<SchemaRef, Status> {
+        let text = statement.text(is_prepared);
+        let schema = self.queries.schema(&text, statement.database.as_deref());
         schema.map_err(|e| status(&e))
     }
 
-    async fn answer(&self, statement: &Statement) -> Result<Response<Rows>, Status> {
-        let answered = self
-            .queries
-            .answer(&statement.sql, statement.database.as_deref());
+    async fn answer(
+        &self,
+        statement: &Statement,
+        is_prepared: bool,
+    ) -> Result<Response<Rows>, Status> {
+        let text = statement.text(is_prepared);
+        let answered = self.queries.answer(&text, statement.database.as_deref());
         let rows = match answered.await.map_err(|e| status(&e))? {
             Answer::Snapshot(schema, rows) => {
                 let rows = rows.map_err(|e| FlightError::Tonic(Box::new(status(&e))));
@@ -206,11 +232,8 @@ impl FlightSqlService for FlightSql {
         query: CommandStatementQuery,
         request: Request<FlightDescriptor>,
     ) -> Result<Response<FlightInfo>, Status> {
-        let statement = Statement {
-            sql: query.query,
-            database: None,
-        };
-        let schema = self.schema(&statement)?;
+        let statement = Statement::new(query.query);
+        let schema = self.schema(&statement, false)?;
         let handle = serde_json::to_vec(&statement).map_err(internal)?;
         let ticket = TicketStatementQuery {
             statement_handle: handle.into(),
@@ -226,7 +249,7 @@ impl FlightSqlService for FlightSql {
         let statement = serde_json::from_slice(&ticket.statement_handle);
         let statement: Statement = statement
             .map_err(|_| Status::invalid_argument("the ticket is not one of this server"))?;
-        self.answer(&statement).await
+        self.answer(&statement, false).await
     }
 
     // ---- Prepared statements ----
@@ -240,12 +263,10 @@ impl FlightSqlService for FlightSql {
         query: ActionCreatePreparedStatementRequest,
         _: Request<Action>,
     ) -> Result<ActionCreatePreparedStatementResult, Status> {
-        let statement = Statement {
-            sql: query.query,
-            database: None,
-        };
-        let schema = self.schema(&statement)?;
+        let statement = Statement::new(query.query);
+        let schema = self.schema(&statement, true)?;
         let handle = Bytes::from(format!("{:032x}", fastrand::u128(..)));
+        let parameters = parameters::schema(&statement.sql);
         let mut prepared = self.prepared.lock().unwrap_or_else(PoisonError::into_inner);
         if prepared.len() >= PREPARED {
             return Err(Status::resource_exhausted(format!(
@@ -256,7 +277,7 @@ impl FlightSqlService for FlightSql {
         Ok(ActionCreatePreparedStatementResult {
             prepared_statement_handle: handle,
             dataset_schema: ipc(&schema)?,
-            parameter_schema: ipc(&Schema::empty())?,
+            parameter_schema: ipc(&parameters)?,
         })
     }
 
@@ -266,7 +287,7 @@ impl FlightSqlService for FlightSql {
         request: Request<FlightDescriptor>,
     ) -> Result<Response<FlightInfo>, Status> {
         let statement = self.statement(&query.prepared_statement_handle)?;
-        let schema = self.schema(&statement)?;
+        let schema = self.schema(&statement, true)?;
         info_of(&schema, &query, request)
     }
 
@@ -276,7 +297,38 @@ impl FlightSqlService for FlightSql {
         _: Request<Ticket>,
     ) -> Result<Response<<Self as FlightService>::DoGetStream>, Status> {
         let statement = self.statement(&query.prepared_statement_handle)?;
-        self.answer(&statement).await
+        self.answer(&statement, true).await
+    }
+
+    async fn do_put_prepared_statement_query(
+        &self,
+        query: CommandPreparedStatementQuery,
+        request: Request<PeekableFlightDataStream>,
+    ) -> Result<DoPutPreparedStatementResult, Status> {
+        let handle = query.prepared_statement_handle;
+        self.statement(&handle)?;
+        let data = request.into_inner().into_peekable();
+        let rows = FlightRecordBatchStream::new_from_flight_data(data.map_err(FlightError::from));
+        let rows: Vec<RecordBatch> = rows.try_collect().await.map_err(|e| match e {
+            FlightError::Tonic(status) => *status,
+            other => Status::invalid_argument(format!("the parameters cannot be read: {other}")),
+        })?;
+        let values = match rows.as_slice() {
+            [rows] => parameters::literals(rows)?,
+            other => {
+                return Err(Status::invalid_argument(format!(
+                    "a query takes one row of parameters, in one batch, not {} batches",
+                    other.len()
+                )));
+            }
+        };
+        let mut prepared = self.prepared.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(statement) = prepared.get_mut(&handle) {
+            statement.parameters = values;
+        }
+        Ok(DoPutPreparedStatementResult {
+            prepared_statement_handle: Some(handle),
+        })
     }
 
     async fn do_action_close_prepared_statement(
