@@ -31,6 +31,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
         &[
             "batch",
             "catalog",
+            "changelog",
             "checkpoint",
             "clock",
             "connectors",
@@ -39,6 +40,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "runtime",
             "session",
             "sql",
+            "state",
         ],
     ),
     (

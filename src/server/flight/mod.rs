@@ -264,9 +264,14 @@ impl FlightSqlService for FlightSql {
         _: Request<Action>,
     ) -> Result<ActionCreatePreparedStatementResult, Status> {
         let statement = Statement::new(query.query);
-        let schema = self.schema(&statement, true)?;
-        let handle = Bytes::from(format!("{:032x}", fastrand::u128(..)));
         let parameters = parameters::schema(&statement.sql);
+        let schema = match self.schema(&statement, true) {
+            Ok(schema) => schema,
+            // Its columns are known once the parameters are, and so are its mistakes.
+            Err(_) if !parameters.fields().is_empty() => Arc::new(Schema::empty()),
+            Err(mistake) => return Err(mistake),
+        };
+        let handle = Bytes::from(format!("{:032x}", fastrand::u128(..)));
         let mut prepared = self.prepared.lock().unwrap_or_else(PoisonError::into_inner);
         if prepared.len() >= PREPARED {
             return Err(Status::resource_exhausted(format!(

@@ -27,7 +27,7 @@ pub fn literals(values: &RecordBatch) -> Result<Vec<String>, Status> {
 }
 
 fn literal(value: &ArrayRef) -> Result<String, Status> {
-    if value.is_null(0) {
+    if value.data_type() == &DataType::Null || value.is_null(0) {
         return Ok("NULL".to_string());
     }
     let text = |value: &ArrayRef| {
