@@ -31,7 +31,7 @@ mod sent;
 mod testing;
 mod without_effect;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
@@ -143,14 +143,38 @@ pub struct SourceMetrics {
     pub total: AtomicU64,
     /// How many of `total` are done.
     pub done: AtomicU64,
+    /// The clock at the last row, in milliseconds since the epoch; 0 before the first.
+    pub last_row: AtomicI64,
     /// The furthest watermark of any of its readers, in milliseconds since the epoch; 0 before the first.
     pub watermark: AtomicI64,
+    /// How far the partitions of its topics have been read, where it is of Kafka, by name.
+    pub offsets: std::sync::Mutex<BTreeMap<Arc<str>, Offsets>>,
     /// Rows too far ahead of the clock to move it.
     pub ahead_rows: AtomicU64,
     /// Rows or fields that did not decode and were skipped.
     pub bad_rows: AtomicU64,
     /// The first of them, as text: place and reason.
     pub first_bad_rows: std::sync::Mutex<Vec<String>>,
+}
+
+/// How far a partition of a topic has been read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Offsets {
+    /// The topic.
+    pub topic: Arc<str>,
+    /// The partition.
+    pub partition: i32,
+    /// The offset after the last record read.
+    pub position: i64,
+    /// The offset after its last record, when that was last known; `None`: it is not known yet.
+    pub end: Option<i64>,
+}
+
+impl Offsets {
+    /// How many records are left to read, as far as is known.
+    pub fn lag(&self) -> Option<i64> {
+        self.end.map(|end| end.saturating_sub(self.position).max(0))
+    }
 }
 
 /// How many bad rows are kept to be shown.

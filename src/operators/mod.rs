@@ -54,7 +54,7 @@ mod window_join;
 mod window_rank;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
 use arrow::array::RecordBatch;
 
@@ -120,11 +120,53 @@ impl Output {
 /// Counters of one operator, read from outside while it runs.
 #[derive(Debug, Default)]
 pub struct Metrics {
+    /// Rows taken.
+    pub rows_in: AtomicU64,
+    /// Rows emitted.
+    pub rows_out: AtomicU64,
     /// Rows dropped because their window was over.
     pub late_rows: AtomicU64,
+    /// The last watermark that each instance emitted.
+    watermarks: Vec<AtomicI64>,
 }
 
+/// Stands for the watermark of an instance that has emitted none.
+const NO_WATERMARK: Millis = Millis::MIN;
+
 impl Metrics {
+    /// Of an operator with so many instances.
+    pub fn of_instances(instances: usize) -> Self {
+        let none = |_| AtomicI64::new(NO_WATERMARK);
+        Self {
+            watermarks: (0..instances).map(none).collect(),
+            ..Self::default()
+        }
+    }
+
+    /// Counts what an instance has emitted.
+    pub fn count_out(&self, instance: usize, element: &Element) {
+        match element {
+            Element::Batch(batch) => {
+                let rows = batch.num_rows() as u64;
+                self.rows_out.fetch_add(rows, Ordering::Relaxed);
+            }
+            // The end of all inputs is no time.
+            Element::Watermark(Watermark::At(time)) if *time < Millis::MAX => {
+                if let Some(watermark) = self.watermarks.get(instance) {
+                    watermark.store(*time, Ordering::Relaxed);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// How far event time has come here: the least of what the instances have emitted; `None` until each of them has.
+    pub fn watermark(&self) -> Option<Millis> {
+        let watermarks = self.watermarks.iter();
+        let least = watermarks.map(|w| w.load(Ordering::Relaxed)).min();
+        least.filter(|watermark| *watermark != NO_WATERMARK)
+    }
+
     /// Counts late rows.
     pub fn count_late(&self, rows: usize) {
         self.late_rows.fetch_add(rows as u64, Ordering::Relaxed);

@@ -1,17 +1,24 @@
 //! The operators of one task instance: merges watermarks, aligns barriers, drives the operators. Synchronous.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
+use super::JobMetrics;
 use super::topology::Task;
 use crate::error::{Error, ErrorKind, Result};
 use crate::graph::{Graph, NodeId};
-use crate::operators::{Element, Operator, Output};
+use crate::operators::{Element, Metrics, Operator, Output};
 use crate::state::{KeptView, StatePart, TableSnapshot};
 use crate::time::{Millis, Watermark, WatermarkMerge};
 
 /// The operators of a task instance and the state of its input channels.
 pub struct Chain {
     operators: Vec<(NodeId, Box<dyn Operator>)>,
+    /// Their counters.
+    metrics: Vec<Arc<Metrics>>,
+    /// The number of the instance.
+    instance: usize,
     /// Where the statement of each operator stands.
     places: Vec<String>,
     merge: WatermarkMerge,
@@ -59,16 +66,20 @@ pub struct Step {
 }
 
 impl Chain {
-    /// For an instance of `task`.
+    /// For instance `instance` of `task`.
     pub fn new(
+        instance: usize,
         operators: Vec<(NodeId, Box<dyn Operator>)>,
         task: &Task,
         tasks: &[Task],
         stays_open: bool,
         graph: &Graph,
+        metrics: &JobMetrics,
     ) -> Self {
         let place = |(node, _): &(NodeId, _)| graph.places.get(*node).cloned().unwrap_or_default();
         let places = operators.iter().map(place).collect();
+        let counters = |(node, _): &(NodeId, _)| metrics.operators.get(node).cloned();
+        let counters = operators.iter().map(|of| counters(of).unwrap_or_default());
         // A source task has one channel: its reader.
         let (ports, idle) = if task.inputs.is_empty() {
             (vec![0], vec![None])
@@ -77,6 +88,8 @@ impl Chain {
         };
         let n = ports.len();
         Self {
+            metrics: counters.collect(),
+            instance,
             operators,
             places,
             merge: WatermarkMerge::grouped(idle),
@@ -306,6 +319,7 @@ impl Chain {
         };
         let mut output = Output::default();
         let mut last = None;
+        let rows = rows_of(Some(&element));
         let result = match element {
             Element::Batch(batch) => operator.on_batch(port, batch, &mut output),
             Element::Aside(..) => Ok(()),
@@ -320,6 +334,11 @@ impl Chain {
             }
         };
         result.map_err(|e| placed(e, &self.places, at))?;
+        let taken = rows.saturating_sub(rows_of(output.rest.as_ref()));
+        if taken > 0 {
+            let rows_in = &self.metrics[at].rows_in;
+            rows_in.fetch_add(taken as u64, Ordering::Relaxed);
+        }
         // It goes on once nothing is left before it.
         let last = last.filter(|_| output.rest.is_none());
         self.pass_on(at, output.elements.into_iter().chain(last), out)?;
@@ -334,12 +353,21 @@ impl Chain {
         out: &mut Vec<Element>,
     ) -> Result<()> {
         for element in elements {
+            self.metrics[at].count_out(self.instance, &element);
             let mut next = Some(element);
             while let Some(element) = next {
                 next = self.run(at + 1, 0, element, out)?;
             }
         }
         Ok(())
+    }
+}
+
+/// The rows of a batch.
+fn rows_of(element: Option<&Element>) -> usize {
+    match element {
+        Some(Element::Batch(batch)) => batch.num_rows(),
+        _ => 0,
     }
 }
 

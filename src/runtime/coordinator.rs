@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 
 use super::EpochView;
@@ -26,6 +26,12 @@ pub struct CheckpointMetrics {
     pub new_bytes: AtomicU64,
     /// How long it took from its barrier to the commit, in milliseconds.
     pub millis: AtomicU64,
+    /// When it was committed, in milliseconds since the epoch; 0: there is none.
+    pub finished: AtomicI64,
+    /// How long all of them took, in milliseconds.
+    pub total_millis: AtomicU64,
+    /// How many bytes all of them wrote.
+    pub total_bytes: AtomicU64,
     /// How often storing one had to be tried again.
     pub retries: AtomicU64,
 }
@@ -344,6 +350,9 @@ impl Coordinator {
         metrics.bytes.store(bytes, Ordering::Relaxed);
         metrics.new_bytes.store(new_bytes, Ordering::Relaxed);
         metrics.millis.store(millis, Ordering::Relaxed);
+        metrics.finished.store(now.clock, Ordering::Relaxed);
+        metrics.total_millis.fetch_add(millis, Ordering::Relaxed);
+        metrics.total_bytes.fetch_add(new_bytes, Ordering::Relaxed);
         tracing::info!("checkpoint {epoch}: {bytes} bytes of state, {new_bytes} new, {millis} ms");
         let request = self.asked.front().filter(|_| self.is_serving);
         match request.map(|(_, request)| request.clone()) {

@@ -15,6 +15,11 @@ mod sink;
 mod source;
 #[allow(
     clippy::disallowed_methods,
+    reason = "measures what instances do with their time; rows never see it"
+)]
+mod spent;
+#[allow(
+    clippy::disallowed_methods,
     reason = "measures when a checkpoint is due and how long it takes; rows never see it"
 )]
 mod threaded;
@@ -23,7 +28,7 @@ mod views;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use crate::checkpoint::{Checkpoints, Location, PartitionPosition};
@@ -32,12 +37,14 @@ use crate::error::Result;
 use crate::graph::{self, Graph, NodeId};
 use crate::operators::Metrics;
 use crate::state::StatePart;
+use crate::time::TableTime;
 
 pub use changes::Changes;
 pub use coordinator::CheckpointMetrics;
 pub use inline::Inline;
 pub use recovery::{changes, views};
 pub use simulated::{Attempt, Plan, Simulation, attempt, simulate};
+pub use spent::{Spent, TaskTime};
 pub use threaded::{Job, start};
 pub use views::{EpochView, Views};
 
@@ -187,6 +194,10 @@ pub struct JobMetrics {
     pub operators: BTreeMap<NodeId, Arc<Metrics>>,
     /// Of sources.
     pub sources: BTreeMap<NodeId, Arc<connectors::SourceMetrics>>,
+    /// Where the partitions of sources that have a watermark stand.
+    pub event_times: BTreeMap<NodeId, Arc<Mutex<TableTime>>>,
+    /// What the tasks do with their time; nodes of one task share it.
+    pub times: BTreeMap<NodeId, Arc<TaskTime>>,
     /// Rows given to sinks.
     pub sinks: BTreeMap<NodeId, Arc<std::sync::atomic::AtomicU64>>,
     /// Of checkpoints.
@@ -203,14 +214,23 @@ impl JobMetrics {
             match node.operation {
                 graph::Operation::Source(_) => {
                     metrics.sources.insert(id, Arc::default());
+                    metrics.event_times.insert(id, Arc::default());
                 }
                 graph::Operation::Sink(_) => {
                     metrics.sinks.insert(id, Arc::default());
                 }
                 _ => {
-                    metrics.operators.insert(id, Arc::default());
+                    let counters = Metrics::of_instances(node.parallelism);
+                    metrics.operators.insert(id, Arc::new(counters));
                 }
             }
+        }
+        // Nodes that do not fit together are refused where the job starts.
+        for task in topology::tasks(graph).unwrap_or_default() {
+            let times = Arc::new(TaskTime::of_instances(task.parallelism));
+            let nodes = task.nodes.into_iter();
+            let shared = nodes.map(|node| (node, Arc::clone(&times)));
+            metrics.times.extend(shared);
         }
         metrics
     }

@@ -109,7 +109,15 @@ impl Opening<'_> {
                 operator.be_instance(i, task.parallelism);
             }
             let stays_open = self.options.stays_open;
-            let mut chain = Chain::new(operators, task, self.tasks, stays_open, self.graph);
+            let mut chain = Chain::new(
+                i,
+                operators,
+                task,
+                self.tasks,
+                stays_open,
+                self.graph,
+                self.metrics,
+            );
             chain.epoch = self.epoch.unwrap_or(0);
             if let Some(snapshot) = self.snapshot {
                 let watermark = |node| snapshot.watermarks.get(&node).copied().flatten();
@@ -201,7 +209,9 @@ impl Opening<'_> {
             other => return Err(Error::internal(format!("{other:?} is no source"))),
         };
         let stays_open = self.options.stays_open;
-        let head = SourceHead::new(source, &node.schema, restored, stays_open, counters);
+        let time = self.metrics.event_times.get(&id).cloned();
+        let mut head = SourceHead::new(source, &node.schema, restored, stays_open, counters);
+        head.show_time(time.unwrap_or_default());
         Ok(Some(((id, head), reader)))
     }
 }

@@ -1,8 +1,8 @@
 //! The head of a source task: what its reader says to elements, with computed columns and watermarks.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use arrow::array::RecordBatch;
 use async_trait::async_trait;
@@ -13,7 +13,7 @@ use crate::connectors::{SourceEvent, SourceMetrics, SourceReader};
 use crate::error::Result;
 use crate::graph::{self, CalcStep};
 use crate::operators::{Calc, Element};
-use crate::time::{PartitionWatermarks, Watermark};
+use crate::time::{PartitionWatermarks, TableTime, Watermark};
 
 /// How far a reader has come, besides the events it gave.
 #[derive(Debug, Default)]
@@ -56,6 +56,8 @@ pub struct SourceHead {
     /// The reader said that there is nothing to read.
     is_quiet: bool,
     metrics: Arc<SourceMetrics>,
+    /// Where the partitions of all readers stand, for others to see.
+    shown: Arc<Mutex<TableTime>>,
 }
 
 impl SourceHead {
@@ -81,7 +83,13 @@ impl SourceHead {
             stays_open,
             is_quiet: false,
             metrics,
+            shown: Arc::default(),
         }
+    }
+
+    /// Shows others here where its partitions stand.
+    pub fn show_time(&mut self, shown: Arc<Mutex<TableTime>>) {
+        self.shown = shown;
     }
 
     /// How often idleness must be looked at while nothing is read, in milliseconds.
@@ -100,6 +108,10 @@ impl SourceHead {
     /// # Errors
     /// A computed column or watermark that fails on a row.
     pub fn on_event(&mut self, event: SourceEvent, now: i64, out: &mut Vec<Element>) -> Result<()> {
+        let is_of = match &event {
+            SourceEvent::Rows { partition, .. } => Some(Arc::clone(partition)),
+            _ => None,
+        };
         self.is_quiet = matches!(event, SourceEvent::Quiet);
         match event {
             SourceEvent::Assigned(partitions) => {
@@ -108,6 +120,7 @@ impl SourceHead {
                     let watermark = self.restored.get(partition.as_ref()).copied().flatten();
                     self.watermarks.assign(partition, watermark, now);
                 }
+                self.show_all(now);
             }
             SourceEvent::Rows {
                 partition,
@@ -117,6 +130,7 @@ impl SourceHead {
                 self.metrics
                     .rows
                     .fetch_add(rows.num_rows() as u64, Ordering::Relaxed);
+                self.metrics.last_row.store(now, Ordering::Relaxed);
                 let mut batch = Batch {
                     weights,
                     ..Batch::append(rows)
@@ -145,6 +159,7 @@ impl SourceHead {
                 if !self.stays_open || !self.watermarks.has_time(&partition) =>
             {
                 self.watermarks.end(&partition, now);
+                self.shown_time().remove(&partition, now);
             }
             SourceEvent::PartitionEnd(_) => {}
             SourceEvent::Quiet => {}
@@ -153,12 +168,35 @@ impl SourceHead {
                 return Ok(());
             }
         }
-        self.on_tick(now, out);
+        self.advance(now, out);
+        if let Some(partition) = is_of.filter(|_| self.rule.is_some())
+            && let Some(standing) = self.watermarks.standing(&partition)
+        {
+            self.shown_time().set(&partition, standing, now);
+        }
         Ok(())
     }
 
     /// Marks idle partitions and emits the watermark where it moved.
     pub fn on_tick(&mut self, now: i64, out: &mut Vec<Element>) {
+        self.advance(now, out);
+        self.show_all(now);
+    }
+
+    fn shown_time(&self) -> std::sync::MutexGuard<'_, TableTime> {
+        self.shown.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn show_all(&self, now: i64) {
+        if self.rule.is_some() {
+            let mut shown = self.shown_time();
+            for (partition, standing) in self.watermarks.standings() {
+                shown.set(partition, standing, now);
+            }
+        }
+    }
+
+    fn advance(&mut self, now: i64, out: &mut Vec<Element>) {
         let Some(rule) = &self.rule else { return };
         if let Some(timeout) = rule.idle_timeout {
             self.watermarks.mark_idle(timeout.as_millis() as i64, now);

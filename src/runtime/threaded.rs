@@ -21,6 +21,7 @@ use super::opening::{Opening, open_sinks, open_sources};
 use super::recovery::{Outside, recover};
 use super::router::Address;
 use super::source::Standing;
+use super::spent::{TaskTime, Wait};
 use super::{Changes, Connect, EpochView, JobMetrics, JobOptions, Views, topology};
 use crate::checkpoint::{Location, Manifest, Request};
 use crate::clock::Clock;
@@ -157,6 +158,9 @@ pub async fn start(
     for (id, one) in opened {
         let addresses = one.instance.addresses();
         let mine = addresses.filter_map(|to| Some((to, senders.remove(&to)?)));
+        let first = tasks[id.0].nodes.first();
+        let time = first.and_then(|node| metrics.times.get(node)).cloned();
+        let time = time.unwrap_or_default();
         let ends = Ends {
             senders: mine.collect(),
             receivers: receivers.remove(&id).unwrap_or_default(),
@@ -168,8 +172,13 @@ pub async fn start(
             halted: halted.clone(),
             ordered: ordered.clone(),
             clock: Arc::clone(&clock),
+            time: Arc::clone(&time),
+            number: id.1,
         };
-        set.spawn(drive(one.instance, ends));
+        set.spawn(async move {
+            let driven = drive(one.instance, ends);
+            time.measured(id.1, driven).await
+        });
     }
     drop(reports);
     if let (Some(recovered), Some(checkpoints)) = (recovered, &options.checkpoints) {
@@ -220,6 +229,10 @@ struct Ends {
     halted: watch::Receiver<bool>,
     ordered: watch::Receiver<Order>,
     clock: Arc<dyn Clock>,
+    /// What the instances of its task do with their time.
+    time: Arc<TaskTime>,
+    /// Which of them it is.
+    number: usize,
 }
 
 /// Runs an instance until it has ended, or what it waits for cannot come any more.
@@ -241,7 +254,18 @@ async fn drive(mut instance: Instance, mut ends: Ends) -> Result<()> {
 impl Ends {
     /// Does what the instance asks for, waiting where a channel is full.
     async fn perform(&mut self, instance: &mut Instance) -> Result<()> {
+        let done = self.perform_all(instance).await;
+        self.time.waits(self.number, Wait::Input);
+        done
+    }
+
+    async fn perform_all(&mut self, instance: &mut Instance) -> Result<()> {
         while let Some(effect) = instance.next_effect()? {
+            let wait = match &effect {
+                Effect::Send(..) => Wait::Channel,
+                _ => Wait::Outside,
+            };
+            self.time.waits(self.number, wait);
             let is_gone = match (effect, &mut self.writer) {
                 (Effect::Send(address, element), _) => match self.senders.get(&address) {
                     Some(sender) => sender.send(element).await.is_err(),

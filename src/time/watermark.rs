@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use arrow::array::{Int64Array, Int64Builder};
 
-use super::Millis;
+use super::{Millis, PartitionTime};
 
 /// How far event time has come on one input.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -186,6 +186,20 @@ struct Partition {
     seen: Millis,
     /// The watermark that its rows gave; `None` before the first.
     by_rows: Option<Millis>,
+    /// The event time of the last row.
+    last_event: Option<Millis>,
+}
+
+impl Partition {
+    fn standing(&self) -> PartitionTime {
+        PartitionTime {
+            // 0 is where every partition starts: nothing is known yet.
+            watermark: Some(self.watermark).filter(|watermark| *watermark != 0),
+            last_event: self.last_event,
+            seen: self.seen,
+            is_idle: self.idle,
+        }
+    }
 }
 
 impl PartitionWatermarks {
@@ -202,6 +216,7 @@ impl PartitionWatermarks {
             idle: false,
             seen: now,
             by_rows: None,
+            last_event: None,
         });
     }
 
@@ -238,6 +253,16 @@ impl PartitionWatermarks {
     /// Each partition and its watermark, for a snapshot.
     pub fn positions(&self) -> impl Iterator<Item = (&Arc<str>, Millis)> {
         self.partitions.iter().map(|(p, s)| (p, s.watermark))
+    }
+
+    /// Where a partition stands.
+    pub fn standing(&self, partition: &str) -> Option<PartitionTime> {
+        self.partitions.get(partition).map(Partition::standing)
+    }
+
+    /// Where each partition stands.
+    pub fn standings(&self) -> impl Iterator<Item = (&Arc<str>, PartitionTime)> {
+        self.partitions.iter().map(|(p, s)| (p, s.standing()))
     }
 
     /// Moves the partition's watermark over rows of event time `times` whose watermark expression gave `marks` (null: the
@@ -285,6 +310,7 @@ impl PartitionWatermarks {
             }
         }
         state.watermark = current;
+        state.last_event = times.last().copied().or(state.last_event);
         state.by_rows = Some(current);
         (taken, behind.map(|mut b| b.finish()))
     }

@@ -15,7 +15,7 @@ use tokio::sync::mpsc;
 use super::client::{self, KafkaConsumer, Listener, is_passing};
 use super::config::{KafkaTable, Topics};
 use super::rows::{Rows, partition_name};
-use crate::connectors::{ReadRequest, SourceEvent};
+use crate::connectors::{Offsets, ReadRequest, SourceEvent};
 use crate::error::{Error, Result};
 
 /// How long the thread sleeps at most when nothing comes in.
@@ -29,6 +29,10 @@ const BATCH_BYTES: usize = 4 << 20;
 
 /// How long a topic may be missing before that is believed; brokers that start do not know all topics yet.
 const MISSING: Duration = Duration::from_secs(30);
+
+/// How often the ends of partitions are looked up that are not read up to there, so that others see what is left, and how long that
+/// may take. What has been read to its end says so by itself.
+const LOOK: (Duration, Duration) = (Duration::from_secs(2), Duration::from_millis(500));
 
 /// How long a request may take while reading.
 const REQUEST: Duration = Duration::from_secs(5);
@@ -149,6 +153,8 @@ pub(super) struct Fetcher {
     bell: Arc<Bell>,
     /// When new partitions are looked for.
     next_discovery: Option<Instant>,
+    /// When the ends of partitions are looked up.
+    next_look: Instant,
     missing_since: Option<Instant>,
     is_quiet: bool,
     consumer: Arc<KafkaConsumer>,
@@ -195,6 +201,7 @@ impl Fetcher {
             request,
             updates,
             bell,
+            next_look: Instant::now() + LOOK.0 / 4,
             missing_since: None,
             is_quiet: false,
             consumer: Arc::new(consumer),
@@ -226,6 +233,7 @@ impl Fetcher {
             self.serve()?;
             self.discover()?;
             self.check_missing()?;
+            self.look_at_ends();
             let mut is_idle = true;
             for i in 0..self.partitions.len() {
                 is_idle &= !self.drain(i)?;
@@ -291,6 +299,7 @@ impl Fetcher {
                         Error::internal(format!("{name}: no offset {}", of.start)).caused_by(e)
                     })?;
             }
+            self.show(&name, &of, of.start, None);
             self.partitions.push(Partition {
                 position: of.start,
                 name,
@@ -386,6 +395,9 @@ impl Fetcher {
                 metrics.done.fetch_add(done, Ordering::Relaxed);
             }
             partition.position = position;
+            let Partition { name, of, .. } = &self.partitions[i];
+            self.show(name, of, position, None);
+            let partition = &mut self.partitions[i];
             partition.is_at_end = false;
             partition.tail = Tail::Unknown;
             let event = batch.map(|(rows, weights)| SourceEvent::Rows {
@@ -416,6 +428,10 @@ impl Fetcher {
         use RDKafkaErrorCode as Code;
         if let KafkaError::PartitionEOF(_) = error {
             self.partitions[i].is_at_end = true;
+            let Partition {
+                name, of, position, ..
+            } = &self.partitions[i];
+            self.show(name, of, *position, Some(*position));
             return self.confirm(i);
         }
         let Partition { of, position, .. } = &self.partitions[i];
@@ -528,6 +544,64 @@ impl Fetcher {
             Some(SourceEvent::PartitionEnd(name)),
         )?;
         Ok(())
+    }
+
+    /// Shows others how far a partition has been read, and where it ends, if that is known.
+    fn show(&self, name: &Arc<str>, of: &Assignment, position: i64, end: Option<i64>) {
+        let Ok(mut shown) = self.request.metrics.offsets.lock() else {
+            return;
+        };
+        if let Some(known) = shown.get_mut(name) {
+            known.position = position;
+            known.end = end.or(known.end.map(|end| end.max(position)));
+        } else {
+            let offsets = Offsets {
+                topic: Arc::clone(&of.topic),
+                partition: of.partition,
+                position,
+                end,
+            };
+            shown.insert(Arc::clone(name), offsets);
+        }
+    }
+
+    /// Looks up, now and then, where the partitions end that are not read up to there. A broker that does not answer is asked again
+    /// later: only what others see depends on it.
+    fn look_at_ends(&mut self) {
+        if Instant::now() < self.next_look {
+            return;
+        }
+        self.next_look = Instant::now() + LOOK.0;
+        let unread = || {
+            self.partitions
+                .iter()
+                .filter(|p| !p.is_done && !p.is_at_end)
+        };
+        let mut list = TopicPartitionList::new();
+        for partition in unread() {
+            let of = &partition.of;
+            let mut element = list.add_partition(&of.topic, of.partition);
+            if element.set_offset(Offset::End).is_err() {
+                return;
+            }
+        }
+        if list.count() == 0 {
+            return;
+        }
+        let found = match self.consumer.offsets_for_times(list, LOOK.1) {
+            Ok(found) => found,
+            Err(error) => {
+                tracing::debug!("the ends of partitions cannot be looked up: {error}");
+                return;
+            }
+        };
+        for partition in unread() {
+            let of = &partition.of;
+            let element = found.find_partition(&of.topic, of.partition);
+            if let Some(Offset::Offset(end)) = element.map(|element| element.offset()) {
+                self.show(&partition.name, of, partition.position, Some(end));
+            }
+        }
     }
 
     /// Looks for new partitions when it is time to; they are read from their beginning.

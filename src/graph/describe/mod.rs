@@ -112,6 +112,13 @@ impl Graph {
         format!("{}({})", self.nodes[id].kind(), parts.join(", "))
     }
 
+    /// What [`Graph::title`] says of a node under a label such as `where` or `watermark`, in names that a person reads.
+    pub fn said_of(&self, id: NodeId, label: &str) -> Option<String> {
+        let parts = parts(self, id, &names::readable(self));
+        let part = parts.iter().find(|part| part.label == label);
+        part.map(Part::text)
+    }
+
     /// Whether a node has state that a checkpoint keeps.
     pub fn keeps_state(&self, id: NodeId) -> bool {
         super::keeps::state(self, id, &names::raw(self)).is_some()
