@@ -323,7 +323,12 @@ pub async fn explain(server: &str, job: &str) -> Result<()> {
 }
 
 fn state(job: &proto::Job) -> String {
-    let name = job.state().as_str_name();
+    state_name(job.state())
+}
+
+/// Where a job stands, as a person reads it.
+pub fn state_name(state: proto::JobState) -> String {
+    let name = state.as_str_name();
     name.strip_prefix("JOB_STATE_")
         .unwrap_or(name)
         .to_lowercase()

@@ -26,6 +26,7 @@ mod stop;
 mod summary;
 mod version;
 mod watch;
+mod why;
 
 use std::io::Write as _;
 use std::process::ExitCode;
@@ -83,6 +84,8 @@ enum Verb {
     Status(jobs::JobArgs),
     /// Shows what happened to a job of a server
     Logs(jobs::LogsArgs),
+    /// Explains why a job or a table of a server gives no rows, or gives them late
+    Why(why::Args),
     /// Starts a job of a server again from its last checkpoint
     Restart(jobs::JobArgs),
     /// Ends a job of a server, and removes it with its checkpoints
@@ -139,6 +142,7 @@ fn dispatch(verb: Verb) -> Result<()> {
         Verb::List(args) => block_on(jobs::list(&args)),
         Verb::Status(args) => block_on(jobs::status(&args)),
         Verb::Logs(args) => block_on(jobs::logs(&args)),
+        Verb::Why(args) => block_on(why::run(&args)),
         Verb::Restart(args) => block_on(jobs::restart(&args)),
         Verb::Cancel(args) => block_on(jobs::cancel(&args)),
         Verb::Stop(args) => block_on(stop::run(&args)),

@@ -13,6 +13,7 @@ use super::job::{Job, State};
 use super::jobs::{Jobs, Submitted};
 use super::pipeline::{File, Pipeline};
 use super::status::refused;
+use super::why::{Explanation, why};
 
 /// How many lines of a log wait for a client that reads slowly.
 const LINES: usize = 64;
@@ -149,6 +150,17 @@ impl Control for ControlService {
         Ok(Response::new(proto::ExplainResponse { text }))
     }
 
+    async fn why(
+        &self,
+        request: Request<proto::WhyRequest>,
+    ) -> Result<Response<proto::WhyResponse>, Status> {
+        let explained = why(&self.jobs, &request.into_inner().what).await;
+        let explanations = explained.map_err(refused)?.into_iter().map(explained_job);
+        Ok(Response::new(proto::WhyResponse {
+            explanations: explanations.collect(),
+        }))
+    }
+
     type ReadLogStream = Pin<Box<dyn Stream<Item = Result<proto::LogLine, Status>> + Send>>;
 
     async fn read_log(
@@ -225,20 +237,37 @@ fn pipeline(asked: Option<proto::Pipeline>) -> Pipeline {
     }
 }
 
+/// An explanation as clients are told it.
+fn explained_job(explained: Explanation) -> proto::Explanation {
+    let facts = explained.facts.into_iter().map(|fact| proto::Fact {
+        about: fact.about,
+        text: fact.text,
+    });
+    proto::Explanation {
+        job: explained.job,
+        state: state(explained.state).into(),
+        summary: explained.summary,
+        facts: facts.collect(),
+    }
+}
+
+fn state(state: State) -> proto::JobState {
+    match state {
+        State::Starting => proto::JobState::Starting,
+        State::Running => proto::JobState::Running,
+        State::Finished => proto::JobState::Finished,
+        State::Failed => proto::JobState::Failed,
+        State::Stopped => proto::JobState::Stopped,
+    }
+}
+
 /// A job as clients are told it.
 fn described(job: &Job) -> proto::Job {
     let told = job.told();
     let status = told.status;
     proto::Job {
         name: job.name.clone(),
-        state: match status.state {
-            State::Starting => proto::JobState::Starting,
-            State::Running => proto::JobState::Running,
-            State::Finished => proto::JobState::Finished,
-            State::Failed => proto::JobState::Failed,
-            State::Stopped => proto::JobState::Stopped,
-        }
-        .into(),
+        state: state(status.state).into(),
         errors: status.error.as_deref().map(causes).unwrap_or_default(),
         rows_in: told.rows_in,
         rows_out: told.rows_out,

@@ -35,6 +35,15 @@ pub enum State {
 }
 
 impl State {
+    /// All there are.
+    pub const ALL: [Self; 5] = [
+        Self::Starting,
+        Self::Running,
+        Self::Finished,
+        Self::Failed,
+        Self::Stopped,
+    ];
+
     /// As system tables and people spell it.
     pub fn name(self) -> &'static str {
         match self {
@@ -158,7 +167,7 @@ impl Job {
             let sources = metrics.sources.values();
             told.rows_in = sources.clone().map(|s| s.rows.load(Relaxed)).sum();
             told.bad_rows = sources.map(|s| s.bad_rows.load(Relaxed)).sum();
-            told.rows_out = metrics.sinks.values().map(|s| s.load(Relaxed)).sum();
+            told.rows_out = planned.sinks().iter().map(|sink| sink.rows).sum();
             told.late_rows = metrics.late_rows();
             told.epoch = metrics.checkpoints.epoch.load(Relaxed);
             let outputs = planned.session.outputs();

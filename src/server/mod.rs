@@ -6,11 +6,14 @@ mod folder;
 mod http;
 mod job;
 mod jobs;
+mod metrics;
 mod pipeline;
 mod queries;
+mod seen;
 mod status;
 mod subscription;
 mod system;
+mod why;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;

@@ -1,15 +1,21 @@
 //! The system tables: what a server and its jobs are doing, as tables in the database `flowline`.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
 
-use arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray, TimestampMillisecondArray};
+use arrow::array::{
+    ArrayRef, BooleanArray, Int64Array, RecordBatch, StringArray, TimestampMillisecondArray,
+};
 
 use super::job::Job;
 use super::jobs::Jobs;
+use super::pipeline::Planned;
 use crate::catalog::{Catalog, Relation, Table};
+use crate::connectors::SourceMetrics;
 use crate::error::{Error, Result};
-use crate::graph::Operation;
+use crate::runtime::CheckpointMetrics;
 use crate::session::{Session, SessionConfig};
 use crate::sql::SourceFile;
 
@@ -22,14 +28,23 @@ const TABLES: &str = "
       job STRING NOT NULL, state STRING NOT NULL, submitted TIMESTAMP_LTZ(3), started TIMESTAMP_LTZ(3),
       restarts BIGINT, epoch BIGINT, rows_in BIGINT, rows_out BIGINT, late_rows BIGINT, bad_rows BIGINT, error STRING);
     CREATE TABLE operators (
-      job STRING NOT NULL, id BIGINT NOT NULL, statement STRING, kind STRING, title STRING, parallelism BIGINT, late_rows BIGINT);
+      job STRING NOT NULL, id BIGINT NOT NULL, statement STRING, kind STRING, title STRING, parallelism BIGINT,
+      rows_in BIGINT, rows_out BIGINT, late_rows BIGINT, busy_ms BIGINT, backpressured_ms BIGINT,
+      `watermark` TIMESTAMP_LTZ(3));
     CREATE TABLE sources (
       job STRING NOT NULL, id BIGINT NOT NULL, `table` STRING, rows_in BIGINT, bytes_in BIGINT, bad_rows BIGINT,
-      `watermark` TIMESTAMP_LTZ(3));
+      ahead_rows BIGINT, last_row TIMESTAMP_LTZ(3), `watermark` TIMESTAMP_LTZ(3));
+    CREATE TABLE watermarks (
+      job STRING NOT NULL, `table` STRING, `partition` STRING, `watermark` TIMESTAMP_LTZ(3),
+      last_event_time TIMESTAMP_LTZ(3), last_row TIMESTAMP_LTZ(3), idle BOOLEAN, held_back_since TIMESTAMP_LTZ(3));
+    CREATE TABLE kafka_lag (
+      job STRING NOT NULL, `table` STRING, topic STRING, `partition` BIGINT, `position` BIGINT, end_offset BIGINT,
+      lag BIGINT);
     CREATE TABLE sinks (
-      job STRING NOT NULL, id BIGINT NOT NULL, `table` STRING, rows_out BIGINT);
+      job STRING NOT NULL, id BIGINT NOT NULL, `table` STRING, connector STRING, rows_out BIGINT, busy_ms BIGINT);
     CREATE TABLE checkpoints (
-      job STRING NOT NULL, epoch BIGINT, completed BIGINT, `bytes` BIGINT, new_bytes BIGINT, millis BIGINT, retries BIGINT);
+      job STRING NOT NULL, epoch BIGINT, completed BIGINT, finished TIMESTAMP_LTZ(3), `bytes` BIGINT, new_bytes BIGINT,
+      millis BIGINT, retries BIGINT);
 ";
 
 /// The system tables, declared.
@@ -63,6 +78,8 @@ pub fn rows(jobs: &Jobs, table: &Table) -> Result<Option<Vec<RecordBatch>>> {
         "jobs" => jobs_rows(&all),
         "operators" => operators(&all),
         "sources" => sources(&all),
+        "watermarks" => watermarks(&all),
+        "kafka_lag" => kafka_lag(&all),
         "sinks" => sinks(&all),
         "checkpoints" => checkpoints(&all),
         _ => return Ok(None),
@@ -75,12 +92,11 @@ pub fn rows(jobs: &Jobs, table: &Table) -> Result<Option<Vec<RecordBatch>>> {
 fn jobs_rows(jobs: &[Arc<Job>]) -> Vec<ArrayRef> {
     let told: Vec<_> = jobs.iter().map(|job| job.told()).collect();
     let status = || told.iter().map(|job| &job.status);
-    let time = |millis: i64| Some(millis).filter(|millis| *millis > 0);
     vec![
         text(jobs.iter().map(|job| Some(job.name.clone()))),
         text(status().map(|s| Some(s.state.name().to_string()))),
-        times(told.iter().map(|job| time(job.submitted))),
-        times(status().map(|s| time(s.started))),
+        times(told.iter().map(|job| known(job.submitted))),
+        times(status().map(|s| known(s.started))),
         numbers(status().map(|s| u64::from(s.restarts))),
         numbers(told.iter().map(|job| job.epoch)),
         numbers(told.iter().map(|job| job.rows_in)),
@@ -92,127 +108,155 @@ fn jobs_rows(jobs: &[Arc<Job>]) -> Vec<ArrayRef> {
 }
 
 fn operators(jobs: &[Arc<Job>]) -> Vec<ArrayRef> {
-    let mut rows: Vec<(String, u64, [String; 3], u64, u64)> = Vec::new();
-    for job in jobs {
-        let Some(planned) = job.planned() else {
-            continue;
-        };
-        let graph = &planned.graph;
-        let titles = graph.titles();
-        for (id, metrics) in &planned.metrics.operators {
-            rows.push((
-                job.name.clone(),
-                *id as u64,
-                [
-                    graph.scopes.get(*id).cloned().unwrap_or_default(),
-                    graph.nodes[*id].kind().to_string(),
-                    titles.get(*id).cloned().unwrap_or_default(),
-                ],
-                graph.nodes[*id].parallelism as u64,
-                metrics.late_rows.load(Relaxed),
-            ));
+    let mut rows = Vec::new();
+    for (job, planned) in planned(jobs) {
+        let titles = planned.graph.titles();
+        for (operator, title) in planned.operators().into_iter().zip(titles) {
+            rows.push((job.clone(), operator, title));
         }
     }
+    let all = || rows.iter().map(|(_, operator, _)| operator);
     vec![
         text(rows.iter().map(|row| Some(row.0.clone()))),
-        numbers(rows.iter().map(|row| row.1)),
-        text(rows.iter().map(|row| Some(row.2[0].clone()))),
-        text(rows.iter().map(|row| Some(row.2[1].clone()))),
-        text(rows.iter().map(|row| Some(row.2[2].clone()))),
-        numbers(rows.iter().map(|row| row.3)),
-        numbers(rows.iter().map(|row| row.4)),
+        numbers(all().map(|o| o.id as u64)),
+        text(all().map(|o| Some(o.statement.clone()))),
+        text(all().map(|o| Some(o.kind.to_string()))),
+        text(rows.iter().map(|row| Some(row.2.clone()))),
+        numbers(all().map(|o| o.parallelism as u64)),
+        numbers(all().map(|o| o.rows_in)),
+        numbers(all().map(|o| o.rows_out)),
+        numbers(all().map(|o| o.late_rows)),
+        numbers(all().map(|o| millis(o.spent.busy))),
+        numbers(all().map(|o| millis(o.spent.backpressured))),
+        times(all().map(|o| o.watermark)),
     ]
 }
 
 fn sources(jobs: &[Arc<Job>]) -> Vec<ArrayRef> {
-    let mut rows = Vec::new();
-    for job in jobs {
-        let Some(planned) = job.planned() else {
-            continue;
-        };
-        for (id, metrics) in &planned.metrics.sources {
-            if let Operation::Source(source) = &planned.graph.nodes[*id].operation {
-                let watermark = metrics.watermark.load(Relaxed);
-                rows.push((
-                    job.name.clone(),
-                    *id as u64,
-                    source.table.name.clone(),
-                    [&metrics.rows, &metrics.bytes, &metrics.bad_rows].map(|n| n.load(Relaxed)),
-                    Some(watermark).filter(|watermark| *watermark != 0),
-                ));
-            }
-        }
-    }
-    let number = |i: usize| numbers(rows.iter().map(move |row| row.3[i]));
+    let rows = of_each(jobs, Planned::sources);
+    let all = || rows.iter().map(|(_, source)| source);
+    let counted = |counter: fn(&SourceMetrics) -> &AtomicU64| {
+        numbers(all().map(|source| counter(&source.metrics).load(Relaxed)))
+    };
     vec![
         text(rows.iter().map(|row| Some(row.0.clone()))),
-        numbers(rows.iter().map(|row| row.1)),
-        text(rows.iter().map(|row| Some(row.2.clone()))),
-        number(0),
-        number(1),
-        number(2),
-        times(rows.iter().map(|row| row.4)),
+        numbers(all().map(|source| source.id as u64)),
+        text(all().map(|source| Some(source.table.clone()))),
+        counted(|metrics| &metrics.rows),
+        counted(|metrics| &metrics.bytes),
+        counted(|metrics| &metrics.bad_rows),
+        counted(|metrics| &metrics.ahead_rows),
+        times(all().map(|source| known(source.metrics.last_row.load(Relaxed)))),
+        times(all().map(|source| source.watermark)),
+    ]
+}
+
+fn watermarks(jobs: &[Arc<Job>]) -> Vec<ArrayRef> {
+    let mut rows = Vec::new();
+    for (job, source) in of_each(jobs, Planned::sources) {
+        let partitions = source.partitions.into_iter();
+        rows.extend(partitions.map(|partition| (job.clone(), source.table.clone(), partition)));
+    }
+    let all = || rows.iter().map(|(_, _, partition)| partition);
+    vec![
+        text(rows.iter().map(|row| Some(row.0.clone()))),
+        text(rows.iter().map(|row| Some(row.1.clone()))),
+        text(all().map(|p| Some(p.name.to_string()))),
+        times(all().map(|p| p.time.watermark)),
+        times(all().map(|p| p.time.last_event)),
+        // Before the first row it is when the partition was found.
+        times(all().map(|p| p.time.last_event.map(|_| p.time.seen))),
+        Arc::new(
+            all()
+                .map(|p| Some(p.time.is_idle))
+                .collect::<BooleanArray>(),
+        ),
+        times(all().map(|p| p.held_since)),
+    ]
+}
+
+fn kafka_lag(jobs: &[Arc<Job>]) -> Vec<ArrayRef> {
+    let mut rows = Vec::new();
+    for (job, source) in of_each(jobs, Planned::sources) {
+        let offsets = source.offsets.into_iter();
+        rows.extend(offsets.map(|offsets| (job.clone(), source.table.clone(), offsets)));
+    }
+    let all = || rows.iter().map(|(_, _, offsets)| offsets);
+    let offset = |offset: i64| u64::try_from(offset).ok();
+    vec![
+        text(rows.iter().map(|row| Some(row.0.clone()))),
+        text(rows.iter().map(|row| Some(row.1.clone()))),
+        text(all().map(|o| Some(o.topic.to_string()))),
+        numbers(all().map(|o| offset(o.partition.into()))),
+        numbers(all().map(|o| offset(o.position))),
+        numbers(all().map(|o| o.end.and_then(offset))),
+        numbers(all().map(|o| o.lag().and_then(offset))),
     ]
 }
 
 fn sinks(jobs: &[Arc<Job>]) -> Vec<ArrayRef> {
-    let mut rows = Vec::new();
-    for job in jobs {
-        let Some(planned) = job.planned() else {
-            continue;
-        };
-        for (id, written) in &planned.metrics.sinks {
-            if let Operation::Sink(sink) = &planned.graph.nodes[*id].operation {
-                rows.push((
-                    job.name.clone(),
-                    *id as u64,
-                    sink.name.clone(),
-                    written.load(Relaxed),
-                ));
-            }
-        }
-    }
+    let rows = of_each(jobs, Planned::sinks);
+    let all = || rows.iter().map(|(_, sink)| sink);
     vec![
         text(rows.iter().map(|row| Some(row.0.clone()))),
-        numbers(rows.iter().map(|row| row.1)),
-        text(rows.iter().map(|row| Some(row.2.clone()))),
-        numbers(rows.iter().map(|row| row.3)),
+        numbers(all().map(|sink| sink.id as u64)),
+        text(all().map(|sink| Some(sink.table.clone()))),
+        text(all().map(|sink| sink.connector.clone())),
+        numbers(all().map(|sink| sink.rows)),
+        numbers(all().map(|sink| millis(sink.spent.busy))),
     ]
 }
 
 fn checkpoints(jobs: &[Arc<Job>]) -> Vec<ArrayRef> {
-    let mut names = Vec::new();
-    let mut rows: Vec<[u64; 6]> = Vec::new();
-    for job in jobs {
-        let Some(planned) = job.planned() else {
-            continue;
-        };
-        let metrics = &planned.metrics.checkpoints;
-        names.push(Some(job.name.clone()));
-        rows.push(
-            [
-                &metrics.epoch,
-                &metrics.completed,
-                &metrics.bytes,
-                &metrics.new_bytes,
-                &metrics.millis,
-                &metrics.retries,
-            ]
-            .map(|number| number.load(Relaxed)),
-        );
+    let rows: Vec<_> = planned(jobs).collect();
+    let all = || rows.iter().map(|(_, planned)| &planned.metrics.checkpoints);
+    let counted = |counter: fn(&CheckpointMetrics) -> &AtomicU64| {
+        numbers(all().map(|metrics| counter(metrics).load(Relaxed)))
+    };
+    vec![
+        text(rows.iter().map(|row| Some(row.0.clone()))),
+        counted(|metrics| &metrics.epoch),
+        counted(|metrics| &metrics.completed),
+        times(all().map(|metrics| known(metrics.finished.load(Relaxed)))),
+        counted(|metrics| &metrics.bytes),
+        counted(|metrics| &metrics.new_bytes),
+        counted(|metrics| &metrics.millis),
+        counted(|metrics| &metrics.retries),
+    ]
+}
+
+/// The jobs that could be planned, by name.
+fn planned(jobs: &[Arc<Job>]) -> impl Iterator<Item = (String, Arc<Planned>)> {
+    jobs.iter()
+        .filter_map(|job| Some((job.name.clone(), job.planned()?)))
+}
+
+/// What there is of something in all jobs, each with the job's name.
+fn of_each<T>(jobs: &[Arc<Job>], what: impl Fn(&Planned) -> Vec<T>) -> Vec<(String, T)> {
+    let mut all = Vec::new();
+    for (job, planned) in planned(jobs) {
+        all.extend(what(&planned).into_iter().map(|one| (job.clone(), one)));
     }
-    let mut columns = vec![text(names.into_iter())];
-    columns.extend((0..6).map(|i| numbers(rows.iter().map(move |row| row[i]))));
-    columns
+    all
+}
+
+/// A time that is 0 where it is not known.
+fn known(time: i64) -> Option<i64> {
+    Some(time).filter(|time| *time > 0)
+}
+
+fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
 fn text(values: impl Iterator<Item = Option<String>>) -> ArrayRef {
     Arc::new(StringArray::from_iter(values))
 }
 
-fn numbers(values: impl Iterator<Item = u64>) -> ArrayRef {
-    let values = values.map(|n| i64::try_from(n).unwrap_or(i64::MAX));
-    Arc::new(Int64Array::from_iter_values(values))
+fn numbers<T: Into<Option<u64>>>(values: impl Iterator<Item = T>) -> ArrayRef {
+    let number = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
+    let values = values.map(|value| value.into().map(number));
+    Arc::new(values.collect::<Int64Array>())
 }
 
 fn times(values: impl Iterator<Item = Option<i64>>) -> ArrayRef {

@@ -10,6 +10,7 @@ mod harness;
 mod kafka;
 mod mistakes;
 mod nexmark;
+mod observing;
 mod operating;
 mod plans;
 mod random;

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use crate::recovery::words;
 
 /// A server on a free port.
-struct Server {
+pub(crate) struct Server {
     process: Child,
     url: String,
     /// Holds its data folder and what its jobs read and write.
@@ -19,7 +19,7 @@ struct Server {
 }
 
 impl Server {
-    fn start() -> Self {
+    pub(crate) fn start() -> Self {
         Self::open(tempfile::tempdir().unwrap())
     }
 
@@ -51,7 +51,7 @@ impl Server {
         Self::open(dir)
     }
 
-    fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         self.dir.path()
     }
 
@@ -65,7 +65,7 @@ impl Server {
     }
 
     /// What it says on stdout and stderr, where it must succeed.
-    fn done(&self, arguments: &[&str]) -> String {
+    pub(crate) fn done(&self, arguments: &[&str]) -> String {
         let output = self.call(arguments);
         let said = words(&output.stderr);
         assert!(output.status.success(), "{arguments:?}: {said}");
@@ -73,17 +73,17 @@ impl Server {
     }
 
     /// The exit code and what it says.
-    fn refused(&self, arguments: &[&str]) -> (i32, String) {
+    pub(crate) fn refused(&self, arguments: &[&str]) -> (i32, String) {
         let output = self.call(arguments);
         (output.status.code().unwrap(), words(&output.stderr))
     }
 
-    fn query(&self, sql: &str) -> String {
+    pub(crate) fn query(&self, sql: &str) -> String {
         self.done(&["query", "--output", "jsonl", "-e", sql])
     }
 
     /// Asks until the answer is this.
-    fn comes_to(&self, sql: &str, expected: &str) {
+    pub(crate) fn comes_to(&self, sql: &str, expected: &str) {
         let begun = Instant::now();
         loop {
             let answer = self.query(sql);
@@ -99,7 +99,7 @@ impl Server {
     }
 
     /// Puts a file of numbers where the job `sums` reads it.
-    fn feed(&self, name: &str, numbers: std::ops::Range<i64>) {
+    pub(crate) fn feed(&self, name: &str, numbers: std::ops::Range<i64>) {
         let rows = numbers.map(|n| format!("{{\"n\":{n}}}\n"));
         let folder = self.path().join("in");
         std::fs::create_dir_all(&folder).unwrap();
@@ -109,7 +109,7 @@ impl Server {
         std::fs::rename(hidden, folder.join(name)).unwrap();
     }
 
-    fn http(&self, path: &str) -> String {
+    pub(crate) fn http(&self, path: &str) -> String {
         let address = self.url.strip_prefix("http://").unwrap();
         let mut stream = std::net::TcpStream::connect(address).unwrap();
         write!(

@@ -41,6 +41,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "session",
             "sql",
             "state",
+            "time",
         ],
     ),
     (
@@ -127,6 +128,7 @@ const ONLY: &[(&str, &[&str])] = &[
     ),
     ("arrow_flight", &["cli", "server"]),
     ("axum", &["server"]),
+    ("prometheus", &["server"]),
     ("tonic", &["cli", "server"]),
     ("object_store", &["checkpoint"]),
     ("parquet", &["formats"]),
