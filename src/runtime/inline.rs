@@ -46,7 +46,9 @@ impl Inline {
             for (_, operator) in &mut operators {
                 operator.be_instance(0, 1);
             }
-            chains.push(Chain::new(operators, task, &tasks, true, graph));
+            chains.push(Chain::new(
+                0, operators, task, &tasks, true, graph, &metrics,
+            ));
             routers.push(Router::new(graph, &tasks, t, 0)?);
             for id in &task.nodes {
                 let node = &graph.nodes[*id];

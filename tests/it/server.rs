@@ -454,7 +454,8 @@ fn python_asks_over_adbc_and_subscribes_over_flight() {
     std::fs::write(server.path().join("kept.sql"), KEPT).unwrap();
     server.done(&["submit", "kept.sql"]);
     server.comes_to("SELECT SUM(c) AS c FROM totals", r#"{"c":10}"#);
-    let output = Command::new("python3")
+    let output = Command::new("timeout")
+        .args(["60", "python3"])
         .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/server/adbc.py"))
         .arg(server.url.replace("http://", "grpc://"))
         .env("PYTHONPATH", python_packages())

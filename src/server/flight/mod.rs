@@ -133,6 +133,12 @@ fn failed(error: FlightError) -> Status {
     }
 }
 
+/// What is said of rows of a subscription.
+fn mark(epoch: u64, is_complete: bool) -> Bytes {
+    let said = serde_json::json!({"epoch": epoch, "complete": is_complete});
+    said.to_string().into()
+}
+
 /// Changes epoch by epoch. The metadata of each message is JSON: its epoch, and whether that is complete with it.
 fn subscribed(schema: SchemaRef, changes: Changes) -> Rows {
     let first = encoded(SchemaRef::clone(&schema), Vec::new());
@@ -144,15 +150,20 @@ fn subscribed(schema: SchemaRef, changes: Changes) -> Rows {
             let mut messages = encoded(schema, vec![rows]).await?;
             let last = messages.len().saturating_sub(1);
             for (at, message) in messages.iter_mut().enumerate() {
-                let said = serde_json::json!({"epoch": epoch, "complete": at == last});
-                message.app_metadata = said.to_string().into();
+                message.app_metadata = mark(epoch, at == last);
             }
-            // The schema was said before.
-            Ok::<_, Status>(messages.into_iter().skip(1))
+            // The schema was said before. Where there are no rows there is only the word that the epoch is over.
+            let said = messages.split_off(messages.len().min(1));
+            Ok::<_, Status>(match said.is_empty() {
+                true => vec![FlightData {
+                    app_metadata: mark(epoch, true),
+                    ..FlightData::default()
+                }],
+                false => said,
+            })
         }
     });
     let first = first.map_ok(|messages| messages.collect::<Vec<_>>());
-    let others = others.map_ok(|messages| messages.collect::<Vec<_>>());
     first
         .chain(others)
         .map_ok(|messages| futures::stream::iter(messages.into_iter().map(Ok)))
