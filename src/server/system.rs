@@ -34,12 +34,12 @@ const TABLES: &str = "
     CREATE TABLE sources (
       job STRING NOT NULL, id BIGINT NOT NULL, `table` STRING, rows_in BIGINT, bytes_in BIGINT, bad_rows BIGINT,
       ahead_rows BIGINT, last_row TIMESTAMP_LTZ(3), `watermark` TIMESTAMP_LTZ(3));
-    CREATE TABLE watermarks (
+    CREATE TABLE `watermarks` (
       job STRING NOT NULL, `table` STRING, `partition` STRING, `watermark` TIMESTAMP_LTZ(3),
       last_event_time TIMESTAMP_LTZ(3), last_row TIMESTAMP_LTZ(3), idle BOOLEAN, held_back_since TIMESTAMP_LTZ(3));
     CREATE TABLE kafka_lag (
       job STRING NOT NULL, `table` STRING, topic STRING, `partition` BIGINT, `position` BIGINT, end_offset BIGINT,
-      lag BIGINT);
+      `lag` BIGINT);
     CREATE TABLE sinks (
       job STRING NOT NULL, id BIGINT NOT NULL, `table` STRING, connector STRING, rows_out BIGINT, busy_ms BIGINT);
     CREATE TABLE checkpoints (

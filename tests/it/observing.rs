@@ -94,12 +94,12 @@ fn a_partition_without_rows_holds_back_the_watermark() {
         "{said}"
     );
     let held =
-        "SELECT `partition`, held_back_since IS NOT NULL AS held, `watermark` IS NULL AS without
-                FROM flowline.watermarks ORDER BY `partition`";
+        "SELECT `partition`, held_back_since IS NOT NULL AS held, `watermark` IS NULL AS none_yet
+                FROM flowline.`watermarks` ORDER BY `partition`";
     server.comes_to(
         held,
-        "{\"partition\":\"events-0\",\"held\":false,\"without\":false}\n\
-         {\"partition\":\"events-1\",\"held\":true,\"without\":true}",
+        "{\"partition\":\"events-0\",\"held\":false,\"none_yet\":false}\n\
+         {\"partition\":\"events-1\",\"held\":true,\"none_yet\":true}",
     );
 
     // A row moves it on; the window after the one that is complete is told of.
@@ -116,7 +116,7 @@ fn a_partition_without_rows_holds_back_the_watermark() {
     );
 
     server.comes_to(
-        "SELECT topic, `partition`, `position`, end_offset, lag FROM flowline.kafka_lag ORDER BY `partition`",
+        "SELECT topic, `partition`, `position`, end_offset, `lag` FROM flowline.kafka_lag ORDER BY `partition`",
         "{\"topic\":\"events\",\"partition\":0,\"position\":2,\"end_offset\":2,\"lag\":0}\n\
          {\"topic\":\"events\",\"partition\":1,\"position\":1,\"end_offset\":1,\"lag\":0}",
     );
