@@ -21,4 +21,5 @@ pub mod time; // watermarks and windows
 
 pub mod clock; // the clock, injected
 pub mod error; // what went wrong, where, and what to do
+pub mod secrets; // references to what is kept outside
 pub mod settings; // SET keys

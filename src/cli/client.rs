@@ -1,5 +1,6 @@
 //! How verbs talk to a server, and its answers as errors a person can read.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,8 +17,11 @@ use futures::stream::BoxStream;
 use futures::{StreamExt as _, TryStreamExt as _};
 use prost::Message as _;
 use sqlparser::tokenizer::{Location, Span};
-use tonic::transport::{Channel, Endpoint};
-use tonic::{Code, Status};
+use tonic::metadata::{Ascii, MetadataValue};
+use tonic::service::Interceptor;
+use tonic::service::interceptor::InterceptedService;
+use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Identity};
+use tonic::{Code, Request, Status};
 use tonic_types::pb;
 
 use crate::error::{Error, ErrorKind, Result};
@@ -36,7 +40,7 @@ const MESSAGE: usize = 256 << 20;
 /// Which server.
 #[derive(Debug, clap::Args)]
 pub struct ServerArgs {
-    /// The server
+    /// The server; https:// where it has a certificate
     #[arg(
         long,
         value_name = "URL",
@@ -44,6 +48,8 @@ pub struct ServerArgs {
         default_value = "http://127.0.0.1:8815"
     )]
     server: String,
+    #[command(flatten)]
+    with: Credentials,
 }
 
 /// Which server, if any.
@@ -52,6 +58,80 @@ pub struct OptionalServer {
     /// Ask this server, such as http://127.0.0.1:8815
     #[arg(long, value_name = "URL", env = "FLOWLINE_SERVER")]
     pub server: Option<String>,
+    #[command(flatten)]
+    with: Credentials,
+}
+
+/// How a client and a server know each other.
+#[derive(Debug, Default, clap::Args)]
+struct Credentials {
+    /// The authority of the server's certificate, a PEM file [default: those that the system trusts]
+    #[arg(long, value_name = "FILE", env = "FLOWLINE_TLS_CA")]
+    tls_ca: Option<PathBuf>,
+    /// A certificate to show to the server, a PEM file
+    #[arg(
+        long,
+        value_name = "FILE",
+        env = "FLOWLINE_TLS_CERT",
+        requires = "tls_key"
+    )]
+    tls_cert: Option<PathBuf>,
+    /// The key of that certificate, a PEM file
+    #[arg(
+        long,
+        value_name = "FILE",
+        env = "FLOWLINE_TLS_KEY",
+        requires = "tls_cert"
+    )]
+    tls_key: Option<PathBuf>,
+    /// A token that the server knows; in the environment nobody else sees it
+    #[arg(
+        long,
+        value_name = "TOKEN",
+        env = "FLOWLINE_TOKEN",
+        hide_env_values = true
+    )]
+    token: Option<Token>,
+}
+
+/// A token, which is never shown.
+#[derive(Clone)]
+struct Token(String);
+
+impl From<String> for Token {
+    fn from(text: String) -> Self {
+        Self(text)
+    }
+}
+
+impl std::fmt::Debug for Token {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Token")
+    }
+}
+
+/// Puts the token on each call.
+#[derive(Clone)]
+pub struct Bearer(Option<MetadataValue<Ascii>>);
+
+impl Interceptor for Bearer {
+    fn call(&mut self, mut request: Request<()>) -> std::result::Result<Request<()>, Status> {
+        if let Some(value) = &self.0 {
+            let metadata = request.metadata_mut();
+            metadata.insert("authorization", value.clone());
+        }
+        Ok(request)
+    }
+}
+
+/// A connection on which each call has the token.
+type Link = InterceptedService<Channel, Bearer>;
+
+/// A server, and how to reach it.
+#[derive(Clone, Copy)]
+pub struct Target<'a> {
+    url: &'a str,
+    with: &'a Credentials,
 }
 
 impl ServerArgs {
@@ -59,44 +139,122 @@ impl ServerArgs {
     ///
     /// # Errors
     /// No URL; nobody listens there.
-    pub async fn control(&self) -> Result<ControlClient<Channel>> {
-        control(&self.server).await
+    pub async fn control(&self) -> Result<Control> {
+        let (url, with) = (&self.server, &self.with);
+        Target { url, with }.control().await
+    }
+}
+
+impl OptionalServer {
+    /// The server that is named.
+    pub fn target(&self) -> Option<Target<'_>> {
+        Some(Target {
+            url: self.server.as_deref()?,
+            with: &self.with,
+        })
     }
 }
 
 /// A client of a server's control API.
-///
-/// # Errors
-/// No URL; nobody listens there.
-pub async fn control(url: &str) -> Result<ControlClient<Channel>> {
-    let client = ControlClient::new(channel(url).await?);
-    Ok(client.max_decoding_message_size(MESSAGE))
+pub type Control = ControlClient<Link>;
+
+/// A client of a server's tables.
+pub type Flight = FlightServiceClient<Link>;
+
+impl Target<'_> {
+    /// A client of the server's control API.
+    ///
+    /// # Errors
+    /// No URL; nobody listens there.
+    pub async fn control(self) -> Result<Control> {
+        let client = ControlClient::new(self.link().await?);
+        Ok(client.max_decoding_message_size(MESSAGE))
+    }
+
+    /// A client of the server's tables.
+    ///
+    /// # Errors
+    /// No URL; nobody listens there.
+    pub async fn flight(self) -> Result<Flight> {
+        let client = FlightServiceClient::new(self.link().await?);
+        Ok(client.max_decoding_message_size(MESSAGE))
+    }
+
+    async fn link(self) -> Result<Link> {
+        let url = self.url;
+        let mut endpoint = Endpoint::from_shared(url.to_string()).map_err(|e| {
+            Error::usage(format!("--server: '{url}' is no URL"))
+                .caused_by(e)
+                .with_help("write http://HOST:PORT or https://HOST:PORT")
+        })?;
+        if endpoint.uri().scheme_str() == Some("https") {
+            endpoint = endpoint
+                .tls_config(self.with.tls()?)
+                .map_err(unusable_files)?;
+        }
+        let bearer = self.with.bearer()?;
+        let connected = endpoint.connect_timeout(CONNECTING).connect().await;
+        let channel = connected.map_err(|e| {
+            Error::external(format!("no server answers at {url}"))
+                .caused_by(e)
+                .with_help(
+                    "start one with 'flowline serve', or name another with --server URL; \
+                     with --tls-cert it answers at https://, and --tls-ca names its authority",
+                )
+        })?;
+        Ok(InterceptedService::new(channel, bearer))
+    }
 }
 
-/// A connection to a server.
-///
-/// # Errors
-/// No URL; nobody listens there.
-pub async fn channel(url: &str) -> Result<Channel> {
-    let endpoint = Endpoint::from_shared(url.to_string()).map_err(|e| {
-        Error::usage(format!("--server: '{url}' is no URL"))
-            .caused_by(e)
-            .with_help("write http://HOST:PORT")
-    })?;
-    let connected = endpoint.connect_timeout(CONNECTING).connect().await;
-    connected.map_err(|e| {
-        Error::external(format!("no server answers at {url}"))
-            .caused_by(e)
-            .with_help("start one with 'flowline serve', or name another with --server URL")
-    })
+impl Credentials {
+    fn bearer(&self) -> Result<Bearer> {
+        let Some(Token(token)) = &self.token else {
+            return Ok(Bearer(None));
+        };
+        let value: std::result::Result<MetadataValue<Ascii>, _> =
+            format!("Bearer {}", token.trim()).parse();
+        let mut value = value.map_err(|_| {
+            Error::usage("the token of --token or FLOWLINE_TOKEN has characters that none has")
+        })?;
+        value.set_sensitive(true);
+        Ok(Bearer(Some(value)))
+    }
+
+    fn tls(&self) -> Result<ClientTlsConfig> {
+        let read = |flag: &str, path: &PathBuf| {
+            std::fs::read(path).map_err(|e| {
+                Error::usage(format!("{flag}: cannot read {}: {e}", path.display()))
+                    .with_help("name a PEM file")
+            })
+        };
+        let mut config = ClientTlsConfig::new();
+        config = match &self.tls_ca {
+            Some(path) => config.ca_certificate(Certificate::from_pem(read("--tls-ca", path)?)),
+            None => config.with_native_roots(),
+        };
+        if let (Some(certificate), Some(key)) = (&self.tls_cert, &self.tls_key) {
+            let certificate = read("--tls-cert", certificate)?;
+            config = config.identity(Identity::from_pem(certificate, read("--tls-key", key)?));
+        }
+        Ok(config)
+    }
+}
+
+fn unusable_files(error: tonic::transport::Error) -> Error {
+    Error::usage("the certificates of --tls-ca, --tls-cert and --tls-key cannot be used")
+        .caused_by(error)
+        .with_help("they must be PEM files, and the key must be that of the certificate")
 }
 
 /// What a server answered, as an error. `files`: what was sent, so that mistakes are shown in it.
 pub fn failed(status: &Status, files: &[Arc<SourceFile>]) -> Error {
     let kind = match status.code() {
-        Code::InvalidArgument | Code::NotFound | Code::AlreadyExists | Code::Unimplemented => {
-            ErrorKind::Usage
-        }
+        Code::InvalidArgument
+        | Code::NotFound
+        | Code::AlreadyExists
+        | Code::Unimplemented
+        | Code::Unauthenticated
+        | Code::PermissionDenied => ErrorKind::Usage,
         Code::FailedPrecondition | Code::OutOfRange => ErrorKind::Data,
         Code::Aborted => ErrorKind::Fenced,
         Code::Internal | Code::Unknown => ErrorKind::Internal,
@@ -142,18 +300,6 @@ fn mistakes(status: &Status, files: &[Arc<SourceFile>]) -> Vec<Diagnostic> {
             }
         })
         .collect()
-}
-
-/// A client of a server's tables.
-pub type Flight = FlightServiceClient<Channel>;
-
-/// A client of a server's tables.
-///
-/// # Errors
-/// No URL; nobody listens there.
-pub async fn flight(url: &str) -> Result<Flight> {
-    let client = FlightServiceClient::new(channel(url).await?);
-    Ok(client.max_decoding_message_size(MESSAGE))
 }
 
 /// Asks a statement: its columns, and its rows as they come.

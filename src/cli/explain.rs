@@ -36,7 +36,7 @@ pub struct Args {
 /// All mistakes.
 pub async fn run(args: &Args) -> Result<()> {
     if let Some(name) = &args.job_name {
-        let server = jobs::needs_server(args.server.server.as_deref())?;
+        let server = jobs::needs_server(&args.server)?;
         return jobs::explain(server, name).await;
     }
     if args.paths.is_empty() && args.execute.is_empty() {

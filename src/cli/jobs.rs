@@ -7,7 +7,7 @@ use chrono::{DateTime, SecondsFormat};
 use flowline_proto::v1 as proto;
 
 use super::args::{self, OutsideArgs};
-use super::client::{ServerArgs, failed};
+use super::client::{OptionalServer, ServerArgs, Target, failed};
 use super::{messages, print, tell, try_print};
 use crate::error::{Error, Result};
 use crate::sql::SourceFile;
@@ -294,8 +294,8 @@ pub async fn cancel(args: &JobArgs) -> Result<()> {
 ///
 /// # Errors
 /// No such job; no server; the savepoint cannot be written.
-pub async fn stop(server: &str, job: &str, savepoint: Option<Option<String>>) -> Result<()> {
-    let mut client = super::client::control(server).await?;
+pub async fn stop(server: Target<'_>, job: &str, savepoint: Option<Option<String>>) -> Result<()> {
+    let mut client = server.control().await?;
     let request = proto::StopJobRequest {
         name: job.to_string(),
         savepoint: savepoint.is_some(),
@@ -314,8 +314,8 @@ pub async fn stop(server: &str, job: &str, savepoint: Option<Option<String>>) ->
 ///
 /// # Errors
 /// No such job; no server.
-pub async fn explain(server: &str, job: &str) -> Result<()> {
-    let mut client = super::client::control(server).await?;
+pub async fn explain(server: Target<'_>, job: &str) -> Result<()> {
+    let mut client = server.control().await?;
     let what = proto::explain_request::What::Name(job.to_string());
     let explained = client.explain(proto::ExplainRequest { what: Some(what) });
     let explained = explained.await.map_err(|e| failed(&e, &[]))?;
@@ -345,8 +345,8 @@ fn time(millis: i64) -> String {
 ///
 /// # Errors
 /// It is not.
-pub fn needs_server(server: Option<&str>) -> Result<&str> {
-    server.ok_or_else(|| {
+pub fn needs_server(server: &OptionalServer) -> Result<Target<'_>> {
+    server.target().ok_or_else(|| {
         Error::usage("which server?").with_help("name it with --server URL or FLOWLINE_SERVER")
     })
 }

@@ -9,7 +9,7 @@ use arrow::datatypes::SchemaRef;
 use futures::StreamExt as _;
 
 use super::args::{self, Given, JobArgs, Loaded, OutsideArgs};
-use super::client::{self, OptionalServer};
+use super::client::{self, OptionalServer, Target};
 use super::screen::{Output, cells};
 use super::{folder, messages, print, signals};
 use crate::connectors::bad_row_text;
@@ -62,13 +62,8 @@ pub async fn run(args: &Args) -> Result<()> {
         );
     }
     let output = Output::choose(args.output);
-    if let Some(url) = args
-        .server
-        .server
-        .as_deref()
-        .filter(|_| args.with.is_empty())
-    {
-        return ask(url, args, output).await;
+    if let Some(server) = args.server.target().filter(|_| args.with.is_empty()) {
+        return ask(server, args, output).await;
     }
     if args.follow {
         return Err(Error::usage("only a server's tables can be followed")
@@ -119,8 +114,8 @@ fn texts(args: &Args) -> Result<Vec<Arc<SourceFile>>> {
 }
 
 /// Has a server answer, one statement after another.
-async fn ask(url: &str, args: &Args, output: Output) -> Result<()> {
-    let mut client = client::flight(url).await?;
+async fn ask(server: Target<'_>, args: &Args, output: Output) -> Result<()> {
+    let mut client = server.flight().await?;
     let mut stop = signals::stop_asked(signals::PATIENCE);
     for file in texts(args)? {
         let statements = parse_script(&file).map_err(Error::sql)?.statements;

@@ -26,7 +26,7 @@ pub struct Args {
 /// # Errors
 /// Nobody answers; the savepoint cannot be written.
 pub async fn run(args: &Args) -> Result<()> {
-    if let Some(server) = &args.server.server {
+    if let Some(server) = args.server.target() {
         return jobs::stop(server, &args.job, args.savepoint.clone()).await;
     }
     let request = Request::Stop {

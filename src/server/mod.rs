@@ -1,5 +1,6 @@
 //! A server: jobs and tables over the network, on one port.
 
+mod access;
 mod control;
 mod flight;
 mod folder;
@@ -14,6 +15,7 @@ mod status;
 mod subscription;
 mod system;
 mod why;
+mod tls;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -31,8 +33,10 @@ use flight::FlightSql;
 use jobs::Jobs;
 use queries::{Queries, QueryLimits};
 
+pub use access::Access;
 pub use queries::QUERY;
 pub use status::MISTAKES;
+pub use tls::TlsFiles;
 
 use crate::error::{Error, Result};
 
@@ -48,6 +52,10 @@ pub struct ServerConfig {
     pub listen: SocketAddr,
     /// How often the jobs take a checkpoint where their SQL says nothing, such as `1 s`.
     pub checkpoint_interval: String,
+    /// Encrypts what goes over the port; `None`: nothing does.
+    pub tls: Option<TlsFiles>,
+    /// Who may do what; `None`: everybody everything.
+    pub access: Option<Arc<Access>>,
 }
 
 /// How jobs are planned where their SQL says nothing.
@@ -62,6 +70,8 @@ pub struct JobDefaults {
 /// A server that listens.
 pub struct Server {
     listener: TcpListener,
+    port: tonic::transport::Server,
+    access: Option<Arc<Access>>,
     jobs: Arc<Jobs>,
 }
 
@@ -69,8 +79,12 @@ impl Server {
     /// Takes the data folder and the port, and starts the jobs that ran when the folder was last left.
     ///
     /// # Errors
-    /// Another server has the folder, or another program the port.
+    /// Another server has the folder, or another program the port; certificates that cannot be used.
     pub async fn open(config: &ServerConfig) -> Result<Self> {
+        let mut port = tonic::transport::Server::builder().accept_http1(true);
+        if let Some(files) = &config.tls {
+            port = files.put_on(port)?;
+        }
         let listener = TcpListener::bind(config.listen).await.map_err(|e| {
             Error::external(format!("cannot listen on {}", config.listen))
                 .caused_by(e)
@@ -79,6 +93,8 @@ impl Server {
         let jobs = Jobs::open(&config.data, &config.checkpoint_interval).await?;
         Ok(Self {
             listener,
+            port,
+            access: config.access.clone(),
             jobs: Arc::new(jobs),
         })
     }
@@ -104,7 +120,7 @@ impl Server {
     ///
     /// # Errors
     /// The port fails.
-    pub async fn serve(self, mut stop: watch::Receiver<bool>) -> Result<()> {
+    pub async fn serve(mut self, mut stop: watch::Receiver<bool>) -> Result<()> {
         let (health, health_service) = tonic_health::server::health_reporter();
         health.set_serving::<ControlServer<ControlService>>().await;
         let reflection = tonic_reflection::server::Builder::configure()
@@ -115,21 +131,24 @@ impl Server {
         let control = ControlServer::new(ControlService::new(Arc::clone(&self.jobs)))
             .max_decoding_message_size(MESSAGE);
         let queries = Queries::new(Arc::clone(&self.jobs), QueryLimits::default());
-        let flight = FlightServiceServer::new(FlightSql::new(Arc::new(queries)))
-            .max_decoding_message_size(MESSAGE);
+        let flight =
+            FlightServiceServer::new(FlightSql::new(Arc::new(queries), self.access.clone()))
+                .max_decoding_message_size(MESSAGE);
         let mut routes = Routes::from(http::router(Arc::clone(&self.jobs)));
         routes = routes
             .add_service(health_service)
             .add_service(reflection)
             .add_service(control)
             .add_service(flight);
+        let checked = axum::middleware::from_fn_with_state(self.access.clone(), access::check);
+        let routes = Routes::from(routes.into_axum_router().layer(checked));
         let stopped = async move {
             if stop.wait_for(|stop| *stop).await.is_err() {
                 std::future::pending::<()>().await;
             }
         };
-        let served = tonic::transport::Server::builder()
-            .accept_http1(true)
+        let served = self
+            .port
             .add_routes(routes)
             .serve_with_incoming_shutdown(TcpListenerStream::new(self.listener), stopped)
             .await;

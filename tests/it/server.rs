@@ -12,22 +12,46 @@ use crate::recovery::words;
 
 /// A server on a free port.
 pub(crate) struct Server {
-    process: Child,
-    url: String,
+    pub(crate) process: Child,
+    pub(crate) url: String,
     /// Holds its data folder and what its jobs read and write.
-    dir: tempfile::TempDir,
+    pub(crate) dir: tempfile::TempDir,
+    /// What it is started with besides, for when it is started again.
+    arguments: Vec<String>,
+    /// Variables of its environment, and of those who call it.
+    pub(crate) variables: Vec<(String, String)>,
 }
 
 impl Server {
     pub(crate) fn start() -> Self {
-        Self::open(tempfile::tempdir().unwrap())
+        Self::open(tempfile::tempdir().unwrap(), Vec::new(), Vec::new())
     }
 
-    fn open(dir: tempfile::TempDir) -> Self {
+    /// With more arguments, and variables.
+    pub(crate) fn with(
+        dir: tempfile::TempDir,
+        arguments: &[&str],
+        variables: &[(&str, &str)],
+    ) -> Self {
+        let arguments = arguments.iter().map(|a| a.to_string()).collect();
+        let variables = variables
+            .iter()
+            .map(|(name, value)| (name.to_string(), value.to_string()))
+            .collect();
+        Self::open(dir, arguments, variables)
+    }
+
+    fn open(
+        dir: tempfile::TempDir,
+        arguments: Vec<String>,
+        variables: Vec<(String, String)>,
+    ) -> Self {
         let mut process = Command::new(env!("CARGO_BIN_EXE_flowline"))
             .args(["serve", "--listen", "127.0.0.1:0", "--data"])
             .arg(dir.path().join("data"))
             .args(["--checkpoint-interval", "100 ms"])
+            .args(&arguments)
+            .envs(variables.clone())
             .current_dir(dir.path())
             .stderr(Stdio::piped())
             .spawn()
@@ -40,25 +64,34 @@ impl Server {
         let url = url.unwrap_or_else(|| panic!("{first}")).to_string();
         // Nobody else reads them.
         std::thread::spawn(move || lines.for_each(drop));
-        Self { process, url, dir }
+        Self {
+            process,
+            url,
+            dir,
+            arguments,
+            variables,
+        }
     }
 
     /// Killed as by kill -9, and started again over the same folder.
-    fn killed_and_back(mut self) -> Self {
+    pub(crate) fn killed_and_back(mut self) -> Self {
         self.process.kill().unwrap();
         self.process.wait().unwrap();
         let dir = std::mem::replace(&mut self.dir, tempfile::tempdir().unwrap());
-        Self::open(dir)
+        let arguments = std::mem::take(&mut self.arguments);
+        let variables = std::mem::take(&mut self.variables);
+        Self::open(dir, arguments, variables)
     }
 
     pub(crate) fn path(&self) -> &Path {
         self.dir.path()
     }
 
-    fn call(&self, arguments: &[&str]) -> Output {
+    pub(crate) fn call(&self, arguments: &[&str]) -> Output {
         Command::new(env!("CARGO_BIN_EXE_flowline"))
             .args(arguments)
             .args(["--server", &self.url])
+            .envs(self.variables.clone())
             .current_dir(self.path())
             .output()
             .unwrap()
@@ -122,7 +155,7 @@ impl Server {
         text
     }
 
-    fn submit_sums(&self, sql: &str) -> String {
+    pub(crate) fn submit_sums(&self, sql: &str) -> String {
         self.feed("0.json", 0..10);
         std::fs::write(self.path().join("sums.sql"), sql).unwrap();
         self.done(&["submit", "sums.sql"])
@@ -137,7 +170,7 @@ impl Drop for Server {
 }
 
 /// Reads numbers from a watched folder, and writes each with its double once.
-const SUMS: &str = "
+pub(crate) const SUMS: &str = "
     CREATE TABLE numbers (n BIGINT) WITH ('connector' = 'filesystem', 'path' = 'in', 'format' = 'json',
       'source.monitor-interval' = '50 ms');
     CREATE TABLE doubled (n BIGINT, d BIGINT) WITH ('connector' = 'filesystem', 'path' = 'out', 'format' = 'json',
@@ -145,7 +178,7 @@ const SUMS: &str = "
     CREATE VIEW big AS SELECT * FROM doubled WHERE d >= 10;
     INSERT INTO doubled SELECT n, 2 * n FROM numbers;";
 
-const TOTAL: &str = "SELECT COUNT(*) AS c, SUM(d) AS s FROM doubled";
+pub(crate) const TOTAL: &str = "SELECT COUNT(*) AS c, SUM(d) AS s FROM doubled";
 
 #[test]
 fn a_job_is_submitted_queried_stopped_restarted_and_removed() {
@@ -559,4 +592,5 @@ fn what_lives_and_is_ready_is_told_over_http_and_grpc() {
         .output()
         .unwrap();
     assert_eq!(open.status.code(), Some(2));
+    assert!(words(&open.stderr).contains("does not ask who calls"));
 }

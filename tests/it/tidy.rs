@@ -38,6 +38,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "error",
             "graph",
             "runtime",
+            "secrets",
             "session",
             "sql",
             "state",
@@ -54,6 +55,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "graph",
             "planner",
             "runtime",
+            "secrets",
             "settings",
             "sql",
             "checkpoint",
@@ -97,7 +99,15 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("graph", &["catalog", "state", "time"]),
     (
         "connectors",
-        &["catalog", "changelog", "error", "formats", "sql", "clock"],
+        &[
+            "catalog",
+            "changelog",
+            "error",
+            "formats",
+            "secrets",
+            "sql",
+            "clock",
+        ],
     ),
     ("formats", &["catalog"]),
     ("changelog", &["error"]),
@@ -109,6 +119,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("error", &["sql"]),
     ("settings", &["catalog", "state"]),
     ("clock", &[]),
+    ("secrets", &[]),
 ];
 
 /// External crates that only some modules may name.
@@ -129,6 +140,8 @@ const ONLY: &[(&str, &[&str])] = &[
     ("arrow_flight", &["cli", "server"]),
     ("axum", &["server"]),
     ("prometheus", &["server"]),
+    ("argon2", &["server"]),
+    ("ring", &["server"]),
     ("tonic", &["cli", "server"]),
     ("object_store", &["checkpoint"]),
     ("parquet", &["formats"]),

@@ -33,6 +33,7 @@ use serde::{Deserialize, Serialize};
 use tonic::{Request, Response, Status, Streaming};
 
 use super::queries::{Answer, Queries};
+use super::access::{Access, Caller};
 use super::status::status;
 use super::subscription::{Changes, EpochChanges};
 use crate::error::Error;
@@ -46,6 +47,7 @@ const PREPARED: usize = 10_000;
 /// The service.
 pub struct FlightSql {
     queries: Arc<Queries>,
+    access: Option<Arc<Access>>,
     prepared: Mutex<HashMap<Bytes, Statement>>,
 }
 
@@ -79,9 +81,10 @@ impl Statement {
 
 impl FlightSql {
     /// Answers by these queries.
-    pub fn new(queries: Arc<Queries>) -> Self {
+    pub fn new(queries: Arc<Queries>, access: Option<Arc<Access>>) -> Self {
         Self {
             queries,
+            access,
             prepared: Mutex::default(),
         }
     }
@@ -228,14 +231,27 @@ impl FlightSqlService for FlightSql {
 
     async fn do_handshake(
         &self,
-        _: Request<Streaming<HandshakeRequest>>,
+        request: Request<Streaming<HandshakeRequest>>,
     ) -> Result<
         Response<Pin<Box<dyn Stream<Item = Result<HandshakeResponse, Status>> + Send>>>,
         Status,
     > {
-        // Nobody is asked who they are: any answer lets clients go on.
-        let answer = HandshakeResponse::default();
-        Ok(Response::new(futures::stream::iter([Ok(answer)]).boxed()))
+        let caller = request.extensions().get::<Caller>();
+        let session = match (&self.access, caller) {
+            (Some(access), Some(caller)) => access.session(caller),
+            // Nobody is asked who they are: any answer lets clients go on.
+            _ => None,
+        };
+        let answer = HandshakeResponse {
+            payload: session.clone().unwrap_or_default().into(),
+            ..HandshakeResponse::default()
+        };
+        let mut response = Response::new(futures::stream::iter([Ok(answer)]).boxed());
+        if let Some(session) = session {
+            let bearer = format!("Bearer {session}").parse().map_err(internal)?;
+            response.metadata_mut().insert("authorization", bearer);
+        }
+        Ok(response)
     }
 
     async fn get_flight_info_statement(
