@@ -4,12 +4,14 @@ mod float_keys;
 mod windows;
 
 use std::collections::btree_map::{BTreeMap, Entry};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arrow::array::{RecordBatch, RecordBatchOptions, new_null_array};
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use async_trait::async_trait;
+use datafusion::common::DataFusionError;
 use datafusion::datasource::{MemTable, provider_as_source};
 use datafusion::execution::memory_pool::FairSpillPool;
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
@@ -120,14 +122,14 @@ pub struct SnapshotQuery {
 }
 
 impl SnapshotQuery {
+    /// The tables that it reads, as it reads them.
+    pub fn tables(&self) -> Vec<Arc<Table>> {
+        tables_read(&self.plan)
+    }
+
     /// The columns of its answer.
     pub fn schema(&self) -> SchemaRef {
         plain_schema(self.plan.schema().as_arrow())
-    }
-
-    /// The tables that it reads.
-    pub fn tables(&self) -> Vec<Arc<Table>> {
-        tables_read(&self.plan)
     }
 
     /// Reads its tables, and begins to answer it.
@@ -144,26 +146,68 @@ impl SnapshotQuery {
         contents: &mut Contents,
     ) -> Result<(SchemaRef, Rows)> {
         let session = surroundings.session;
+        let budget = Arc::new(Budget::of(surroundings.memory));
         for table in self.tables() {
             let key = (table.name.clone(), table.with.clone());
             if let Entry::Vacant(place) = contents.entry(key) {
                 place.insert(match (surroundings.kept)(&table)? {
-                    Some(rows) => held(&table, kept(session, &table, rows)?)?,
-                    None => read(session, &table).await?,
+                    Some(rows) => {
+                        rows.iter().try_for_each(|batch| budget.take(batch))?;
+                        held(&table, kept(session, &table, rows)?)?
+                    }
+                    None => read(session, &table, &budget).await?,
                 });
             }
         }
         let (file, span) = (Arc::clone(&self.file), self.span);
         let plan = plan(session, &self.query, &file, contents);
         let plan = plan.map_err(|e| Error::sql(vec![e]))?;
-        let failed = move |e| Error::sql(vec![diagnose(&file, span, &e)]);
-        let answered = answer(plan, surroundings.memory).await;
+        let limit = surroundings.memory;
+        let failed = move |e: DataFusionError| match (e.find_root(), limit) {
+            (DataFusionError::ResourcesExhausted(_), Some(bytes)) => too_large(bytes),
+            _ => Error::sql(vec![diagnose(&file, span, &e)]),
+        };
+        let answered = answer(plan, budget.left()).await;
         let (schema, rows) = answered.map_err(&failed)?;
         let schema = plain_schema(&schema);
         let as_plain = SchemaRef::clone(&schema);
         let rows = rows.map(move |batch| plain(&batch.map_err(&failed)?, &as_plain));
         Ok((schema, rows.boxed()))
     }
+}
+
+/// How much memory the tables of a query may still take.
+struct Budget {
+    limit: Option<usize>,
+    taken: AtomicUsize,
+}
+
+impl Budget {
+    fn of(limit: Option<usize>) -> Self {
+        let taken = AtomicUsize::new(0);
+        Self { limit, taken }
+    }
+
+    fn take(&self, rows: &RecordBatch) -> Result<()> {
+        let bytes = rows.get_array_memory_size();
+        let taken = self.taken.fetch_add(bytes, Ordering::Relaxed) + bytes;
+        match self.limit {
+            Some(limit) if taken > limit => Err(too_large(limit)),
+            _ => Ok(()),
+        }
+    }
+
+    /// What is left for the query itself.
+    fn left(&self) -> Option<usize> {
+        let taken = self.taken.load(Ordering::Relaxed);
+        self.limit.map(|limit| limit.saturating_sub(taken))
+    }
+}
+
+fn too_large(bytes: usize) -> Error {
+    let mib = bytes as f64 / f64::from(1 << 20);
+    Error::limit(format!("the query needs more than {mib:.0} MiB of memory"))
+        .with_help("ask for less, or let queries take more with --query-memory")
 }
 
 /// What tables hold, by name and options: a hint may make another table of one.
@@ -327,8 +371,15 @@ fn plain_type(data_type: &DataType) -> DataType {
 }
 
 /// Reads a whole table into memory, through the same source, decoder and computed columns as a stream.
-async fn read(session: &Session, table: &Arc<Table>) -> Result<Arc<MemTable>> {
-    let collected = Arc::new(Collected::default());
+async fn read(
+    session: &Session,
+    table: &Arc<Table>,
+    budget: &Arc<Budget>,
+) -> Result<Arc<MemTable>> {
+    let collected = Arc::new(Collected {
+        batches: Mutex::default(),
+        budget: Arc::clone(budget),
+    });
     // Event time plays no part: a row without one is still a row of the table.
     let mut plain = table.as_ref().clone();
     plain.watermark = None;
@@ -369,9 +420,9 @@ async fn read(session: &Session, table: &Arc<Table>) -> Result<Arc<MemTable>> {
     held(table, rows)
 }
 
-#[derive(Default)]
 struct Collected {
     batches: Mutex<Vec<RecordBatch>>,
+    budget: Arc<Budget>,
 }
 
 /// Keeps the rows it is given.
@@ -399,6 +450,7 @@ impl Sink for Collector {
 #[async_trait]
 impl SinkWriter for Collector {
     async fn write(&mut self, batch: &Batch) -> Result<()> {
+        self.0.budget.take(&batch.rows)?;
         self.0
             .batches
             .lock()

@@ -18,6 +18,8 @@ pub enum ErrorKind {
     External,
     /// Another run of the same job has taken over.
     Fenced,
+    /// More is asked for than may be had: memory, time, answers at once.
+    Limit,
     /// A bug in flowline.
     Internal,
 }
@@ -64,6 +66,11 @@ impl Error {
         Self::new(ErrorKind::External, message)
     }
 
+    /// More is asked for than may be had.
+    pub fn limit(message: impl Into<String>) -> Self {
+        Self::new(ErrorKind::Limit, message)
+    }
+
     /// A bug.
     pub fn internal(message: impl Into<String>) -> Self {
         Self::new(ErrorKind::Internal, message)
@@ -108,7 +115,7 @@ impl Error {
         match self.kind {
             ErrorKind::Data => 1,
             ErrorKind::Usage => 2,
-            ErrorKind::External => 3,
+            ErrorKind::External | ErrorKind::Limit => 3,
             ErrorKind::Fenced => 4,
             ErrorKind::Internal => 70,
         }

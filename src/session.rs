@@ -7,6 +7,7 @@ mod ends;
 mod events;
 mod load;
 mod plans;
+mod reach;
 mod replay;
 mod restarts;
 mod supervise;
@@ -41,6 +42,7 @@ use crate::sql::{Diagnostic, SourceFile};
 pub use bad_rows::{SendBack, send_back};
 pub use describe::statement_text;
 pub use events::{JobEvent, count};
+pub use reach::{Reach, real};
 pub use replay::{Place, Replay};
 
 use describe::describe;
@@ -71,6 +73,8 @@ pub struct SessionConfig {
     pub replay: Option<Replay>,
     /// The job's own checkpoints are given up: it begins with nothing, or with the savepoint that it is given.
     pub fresh: bool,
+    /// What its SQL may reach; `None`: everything.
+    pub reach: Option<Arc<Reach>>,
 }
 
 /// Makes the sink that shows the rows of a bare SELECT: by name and table.
@@ -244,7 +248,11 @@ impl Session {
     )]
     fn checkpoint_options(&self, name: &str, interval: Duration) -> Result<CheckpointOptions> {
         let settings = &self.settings;
-        let store_options = settings.store_options();
+        let reach = self.config.reach.as_deref();
+        let store_options = reach::resolved(reach, &settings.store_options())?;
+        if let (Some(reach), Some(path)) = (reach, settings.restore_path()) {
+            reach.location(path, &store_options, true)?;
+        }
         let root = Location::open(settings.checkpoint_dir(), &store_options)?;
         let restore = match settings.restore_path() {
             Some(path) => RestoreFrom::Savepoint {

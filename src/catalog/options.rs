@@ -253,6 +253,21 @@ pub fn parse_duration(text: &str) -> Option<Duration> {
     Some(Duration::from_millis(millis))
 }
 
+/// Flink's size of memory: a number and a unit of 1024s, a bare number being bytes.
+pub fn parse_size(text: &str) -> Option<u64> {
+    let digits = text.len() - text.trim_start_matches(|c: char| c.is_ascii_digit()).len();
+    let (number, unit) = text.split_at(digits);
+    let shift = match unit.trim().to_ascii_lowercase().as_str() {
+        "" | "b" | "bytes" => 0,
+        "k" | "kb" | "kibibytes" => 10,
+        "m" | "mb" | "mebibytes" => 20,
+        "g" | "gb" | "gibibytes" => 30,
+        "t" | "tb" | "tebibytes" => 40,
+        _ => return None,
+    };
+    number.parse::<u64>().ok()?.checked_mul(1 << shift)
+}
+
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
@@ -283,6 +298,15 @@ mod tests {
             errors[0].help.as_deref(),
             Some("did you mean 'scan.startup.mode'?")
         );
+    }
+
+    #[test]
+    fn sizes_as_flink_spells_them() {
+        assert_eq!(parse_size("128MB"), Some(128 << 20));
+        assert_eq!(parse_size("1 kb"), Some(1024));
+        assert_eq!(parse_size("7"), Some(7));
+        assert_eq!(parse_size("MB"), None);
+        assert_eq!(parse_size("1 parsec"), None);
     }
 
     #[test]

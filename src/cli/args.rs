@@ -345,6 +345,7 @@ pub fn load(
         origin,
         keeps_tables: false,
         fresh: given.checkpoints.is_some_and(|c| c.fresh),
+        reach: None,
     });
     let mut said = Vec::new();
     for (key, value) in &outside.set {

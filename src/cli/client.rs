@@ -257,6 +257,7 @@ pub fn failed(status: &Status, files: &[Arc<SourceFile>]) -> Error {
         | Code::PermissionDenied => ErrorKind::Usage,
         Code::FailedPrecondition | Code::OutOfRange => ErrorKind::Data,
         Code::Aborted => ErrorKind::Fenced,
+        Code::ResourceExhausted => ErrorKind::Limit,
         Code::Internal | Code::Unknown => ErrorKind::Internal,
         _ => ErrorKind::External,
     };

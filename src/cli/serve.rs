@@ -5,8 +5,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::{args, signals, tell};
+use crate::catalog::options::parse_size;
 use crate::error::{Error, Result};
-use crate::server::{Access, Server, ServerConfig, TlsFiles};
+use crate::server::{Access, Allowed, Limits, QueryLimits, Server, ServerConfig, TlsFiles};
 
 /// Where it listens and what it keeps.
 #[derive(Debug, clap::Args)]
@@ -27,6 +28,74 @@ pub struct Args {
     tls: TlsArgs,
     #[command(flatten)]
     access: AccessArgs,
+    #[command(flatten)]
+    allowed: AllowedArgs,
+    #[command(flatten)]
+    limits: LimitArgs,
+}
+
+/// What clients may take.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Limits")]
+struct LimitArgs {
+    /// Memory of a query, its tables included; beyond it sorts, joins and groups go to disk or fail
+    #[arg(long, value_name = "SIZE", default_value = "1 gb", value_parser = size)]
+    query_memory: usize,
+    /// How long a query may take until its last row is read
+    #[arg(long, value_name = "DURATION", default_value = "10 min")]
+    query_timeout: String,
+    /// Queries that are answered at once
+    #[arg(long, value_name = "N", default_value_t = 64, value_parser = number)]
+    max_queries: usize,
+    /// Connections at once; further ones are closed
+    #[arg(long, value_name = "N", default_value_t = 500, value_parser = number)]
+    max_connections: usize,
+    /// A message that a client sends, such as the SQL of a job
+    #[arg(long, value_name = "SIZE", default_value = "16 mb", value_parser = size)]
+    max_message: usize,
+}
+
+impl LimitArgs {
+    fn limits(&self) -> Result<Limits> {
+        Ok(Limits {
+            queries: QueryLimits {
+                memory: self.query_memory,
+                time: args::duration("--query-timeout", &self.query_timeout)?,
+                number: self.max_queries,
+            },
+            message: self.max_message,
+            connections: self.max_connections,
+        })
+    }
+}
+
+fn size(text: &str) -> std::result::Result<usize, String> {
+    parse_size(text)
+        .and_then(|bytes| usize::try_from(bytes).ok())
+        .filter(|bytes| *bytes > 0)
+        .ok_or_else(|| "write a size such as '512 mb' or '2 gb'".to_string())
+}
+
+fn number(text: &str) -> std::result::Result<usize, String> {
+    match text.parse() {
+        Ok(number @ 1..=1_000_000) => Ok(number),
+        _ => Err("write a number from 1 to 1000000".to_string()),
+    }
+}
+
+/// What SQL that is submitted may reach.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "What SQL that is submitted may reach")]
+struct AllowedArgs {
+    /// Files below this folder, wherever links and '..' lead; several times for several [default: the working directory]
+    #[arg(long, value_name = "DIR")]
+    allow_path: Vec<PathBuf>,
+    /// Kafka brokers and S3 endpoints at this host; several times for several [default: any]
+    #[arg(long, value_name = "HOST[:PORT]")]
+    allow_host: Vec<String>,
+    /// ${env:NAME}; several times for several [default: those that begin with FLOWLINE_SECRET_]
+    #[arg(long, value_name = "NAME")]
+    allow_env: Vec<String>,
 }
 
 /// Who may do what.
@@ -87,6 +156,7 @@ pub async fn run(args: &Args) -> Result<()> {
             "say who may do what with --access FILE, listen on 127.0.0.1, or let everybody do everything with --allow-anonymous",
         ));
     }
+    let limits = args.limits.limits()?;
     let tls = args.tls.files();
     let scheme = if tls.is_some() { "https" } else { "http" };
     let mut stop = signals::stop_asked(patience);
@@ -96,6 +166,12 @@ pub async fn run(args: &Args) -> Result<()> {
         checkpoint_interval: args.checkpoint_interval.clone(),
         tls: tls.clone(),
         access: access.clone(),
+        allowed: Allowed {
+            folders: args.allowed.allow_path.clone(),
+            hosts: args.allowed.allow_host.clone(),
+            variables: args.allowed.allow_env.clone(),
+        },
+        limits,
     })
     .await?;
     tell(&format!(

@@ -361,7 +361,7 @@ pub fn metadata_keys(connector: &str) -> Vec<MetadataKey> {
 /// Options that are missing, unknown or wrong, all of them; a connector that cannot be read.
 pub fn source(table: &Table) -> std::result::Result<Arc<dyn Source>, Vec<OptionError>> {
     let options = table.options();
-    let made = match connector(&options)? {
+    let made = match connector(table, &options)? {
         "kafka" | "upsert-kafka" => kafka::source(table, &options),
         "filesystem" => filesystem::source(table, &options),
         "datagen" => datagen::source(table, &options),
@@ -380,7 +380,7 @@ pub fn source(table: &Table) -> std::result::Result<Arc<dyn Source>, Vec<OptionE
 /// Options that are missing, unknown or wrong, all of them; a connector that cannot be written.
 pub fn sink(table: &Table) -> std::result::Result<Arc<dyn Sink>, Vec<OptionError>> {
     let options = table.options();
-    let made = match connector(&options)? {
+    let made = match connector(table, &options)? {
         "kafka" | "upsert-kafka" => kafka::sink(table, &options),
         "filesystem" => filesystem::sink(table, &options),
         "print" => print::sink(table, &options),
@@ -393,9 +393,27 @@ pub fn sink(table: &Table) -> std::result::Result<Arc<dyn Sink>, Vec<OptionError
     checked(made, &options)
 }
 
-fn connector(
-    options: &crate::catalog::options::Options,
-) -> std::result::Result<&str, Vec<OptionError>> {
+/// What the options begin with that may refer to secrets.
+const MAY_REFER: &str = "properties.";
+
+/// The connector's name. Its values are shown and kept, so what must not be is not in them.
+fn connector<'a>(
+    table: &Table,
+    options: &'a crate::catalog::options::Options,
+) -> std::result::Result<&'a str, Vec<OptionError>> {
+    let shown = table
+        .with
+        .iter()
+        .find(|(key, value)| !key.starts_with(MAY_REFER) && crate::secrets::has_reference(value));
+    if let Some((key, _)) = shown {
+        let what = format!(
+            "'{key}' is shown in messages and kept in checkpoints: it may not refer to a secret"
+        );
+        let error = OptionError::new(key, what);
+        return Err(vec![error.with_help(
+            "write its value; '${env:NAME}' and '${file:PATH}' may stand in the options 'properties.*'",
+        )]);
+    }
     let name = options.require("connector").map_err(|e| vec![e])?;
     if NAMES.contains(&name) {
         return Ok(name);

@@ -1,7 +1,7 @@
 //! Who may do what: tokens, users and their roles, and what each call needs.
 
 use std::collections::HashMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use argon2::{Argon2, PasswordHash, PasswordVerifier as _};
@@ -19,7 +19,7 @@ use tonic::Status;
 
 use crate::clock::{Clock as _, SystemClock};
 use crate::error::{Error, Result};
-use crate::secrets;
+use crate::secrets::{self, Reference};
 
 /// What a caller may do; each role may do what those before it may.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
@@ -176,6 +176,8 @@ type Known = std::result::Result<Caller, String>;
 
 /// Who may do what.
 pub struct Access {
+    /// The access file, and the files that it refers to.
+    pub files: Vec<PathBuf>,
     tokens: Vec<Token>,
     users: Vec<User>,
     /// Signs what stands for a password; another one after each start.
@@ -211,6 +213,14 @@ impl Access {
                 "write [[token]] with name, sha256 and role, or [[user]] with name, password and role",
             )
         })?;
+        let named = file.token.iter().filter_map(|token| token.token.as_ref());
+        let named = named.chain(file.user.iter().map(|user| &user.password));
+        let named = named.filter_map(|text| secrets::references(text).ok());
+        let mut files = vec![path.to_path_buf()];
+        files.extend(named.flatten().filter_map(|reference| match reference {
+            Reference::File(path) => Some(PathBuf::from(path)),
+            Reference::Env(_) => None,
+        }));
         let tokens = file.token.into_iter().map(|entry| {
             let at = format!("{place}: token '{}'", entry.name);
             token(entry).map_err(|e| e.at(at))
@@ -239,6 +249,7 @@ impl Access {
         let key = hmac::Key::generate(hmac::HMAC_SHA256, &rand::SystemRandom::new());
         let key = key.map_err(|_| Error::external("the system gives no random numbers"))?;
         Ok(Self {
+            files,
             tokens,
             users,
             key,

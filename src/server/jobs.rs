@@ -15,6 +15,7 @@ use crate::checkpoint::{Answer, Checkpoints, Request};
 use crate::clock::{Clock as _, SystemClock};
 use crate::error::{Error, Result};
 use crate::runtime::{self, Changes};
+use crate::session::Reach;
 
 /// How long a job may take to end.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -68,12 +69,13 @@ impl Jobs {
     ///
     /// # Errors
     /// The folder cannot be used.
-    pub async fn open(data: &Path, interval: &str) -> Result<Self> {
+    pub async fn open(data: &Path, interval: &str, reach: Arc<Reach>) -> Result<Self> {
         let folder = Arc::new(DataFolder::open(data)?);
         let jobs = Self {
             defaults: JobDefaults {
                 checkpoints: folder.checkpoints().display().to_string(),
                 checkpoint_interval: interval.to_string(),
+                reach,
             },
             folder,
             jobs: RwLock::default(),
@@ -96,6 +98,11 @@ impl Jobs {
             jobs.insert(&job);
         }
         Ok(jobs)
+    }
+
+    /// What SQL may reach.
+    pub fn reach(&self) -> Arc<Reach> {
+        Arc::clone(&self.defaults.reach)
     }
 
     /// All jobs by name.
@@ -184,6 +191,10 @@ impl Jobs {
         let saved = match savepoint {
             Some(to) => {
                 let to = Some(to).filter(|to| !to.is_empty()).map(str::to_string);
+                if let (Some(to), Some(planned)) = (&to, job.planned()) {
+                    let options = planned.session.settings.store_options();
+                    self.defaults.reach.location(to, &options, false)?;
+                }
                 let request = Request::Savepoint { to };
                 let answer = self.ask(&job, &request).await?;
                 answer.savepoint

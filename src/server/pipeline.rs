@@ -76,6 +76,7 @@ impl Pipeline {
             name: job.to_string(),
             origin: Origin::Named,
             keeps_tables: true,
+            reach: Some(Arc::clone(&defaults.reach)),
             ..SessionConfig::default()
         });
         let mut said = Vec::new();

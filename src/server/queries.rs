@@ -38,16 +38,6 @@ pub struct QueryLimits {
     pub number: usize,
 }
 
-impl Default for QueryLimits {
-    fn default() -> Self {
-        Self {
-            memory: 1 << 30,
-            time: Duration::from_secs(600),
-            number: 64,
-        }
-    }
-}
-
 /// Answers queries.
 pub struct Queries {
     jobs: Arc<Jobs>,
@@ -113,7 +103,7 @@ impl Queries {
     pub async fn answer(&self, sql: &str, database: Option<&str>) -> Result<Answer> {
         let place = Arc::clone(&self.places).try_acquire_owned();
         let place = place.map_err(|_| {
-            Error::external(format!(
+            Error::limit(format!(
                 "{} queries are being answered, and no more are allowed at once",
                 self.limits.number
             ))
@@ -150,25 +140,35 @@ impl Queries {
         };
         let time = self.limits.time;
         let too_long = move || {
-            Error::external(format!("the query took longer than {} s", time.as_secs()))
+            Error::limit(format!("the query took longer than {time:?}"))
                 .with_help("ask for less, or let queries take longer with --query-timeout")
         };
         #[allow(clippy::disallowed_methods, reason = "a limit on wall time")]
         let end = tokio::time::Instant::now() + time;
         let answered = tokio::time::timeout_at(end, query.answer(&surroundings)).await;
         let (schema, rows) = answered.map_err(|_| too_long())??;
-        let rows = futures::stream::unfold((rows, false), move |(mut rows, is_over)| async move {
-            if is_over {
-                return None;
-            }
-            match tokio::time::timeout_at(end, rows.next()).await {
-                Ok(next) => next.map(|batch| (batch, (rows, false))),
-                Err(_) => Some((Err(too_long()), (rows, true))),
+        let (send, read) = tokio::sync::mpsc::channel(1);
+        // It is over in time, also where the client has stopped reading.
+        tokio::spawn(async move {
+            let mut rows = rows;
+            let work = async {
+                while let Some(batch) = rows.next().await {
+                    if send.send(batch).await.is_err() {
+                        return;
+                    }
+                }
+            };
+            let ended = tokio::select! {
+                ended = tokio::time::timeout_at(end, work) => ended.is_ok(),
+                () = send.closed() => true,
+            };
+            drop((rows, place));
+            if !ended {
+                let _ = send.send(Err(too_long())).await;
             }
         });
-        let rows = rows.map(move |batch| {
-            let _ = &place;
-            batch
+        let rows = futures::stream::unfold(read, |mut read| async move {
+            read.recv().await.map(|batch| (batch, read))
         });
         Ok(Answer::Snapshot(schema, rows.boxed()))
     }
@@ -177,6 +177,7 @@ impl Queries {
     fn session(&self, database: Option<&str>) -> Result<Session> {
         let mut session = Session::new(SessionConfig {
             parallelism: Some(1),
+            reach: Some(self.jobs.reach()),
             ..SessionConfig::default()
         });
         let mut sources = Vec::new();
@@ -240,9 +241,17 @@ impl Queries {
                 }
                 let mut queries = batch::queries(session, &file)?;
                 let query = queries.pop();
-                Ok(Asked::Rows(query.ok_or_else(|| {
-                    Error::internal("a query was not taken for one")
-                })?))
+                let query = query.ok_or_else(|| Error::internal("a query was not taken for one"))?;
+                for table in query.tables() {
+                    same_place(session, &table).map_err(|what| {
+                        Error::sql(vec![
+                            Diagnostic::new(&file, statement.span, what).with_help(
+                                "a hint of a query may say from where to where it is read",
+                            ),
+                        ])
+                    })?;
+                }
+                Ok(Asked::Rows(query))
             }
             StatementKind::Show(_) | StatementKind::Describe(_) | StatementKind::Explain(_) => {
                 Ok(Asked::Known(told(&session.load(&file)?)?))
@@ -326,6 +335,37 @@ fn keeper(jobs: &Jobs, table: &Table) -> Option<(Arc<Job>, String)> {
         let name = table.name.strip_prefix(&job.name)?.strip_prefix('.')?;
         Some((Arc::clone(&job), name.to_string()))
     })
+}
+
+/// Whether a table is read where it was declared to be: who may only ask does not choose files and hosts.
+fn same_place(session: &Session, table: &Table) -> std::result::Result<(), String> {
+    let databases = session.catalog.databases();
+    let declared = databases
+        .flat_map(|(_, database)| database.iter())
+        .find_map(|(_, relation)| match relation {
+            Relation::Table(declared) if declared.name == table.name => Some(declared),
+            _ => None,
+        });
+    let Some(declared) = declared else {
+        return Ok(());
+    };
+    let is_place = |key: &str| {
+        matches!(
+            key,
+            "connector" | "path" | "topic" | "topic-pattern" | "archive.path"
+        ) || key.starts_with("properties.")
+    };
+    let mut changed = table
+        .with
+        .iter()
+        .filter(|(key, value)| is_place(key) && declared.with.get(*key) != Some(*value));
+    match changed.next() {
+        Some((key, _)) => Err(format!(
+            "table '{}': a query may not set '{key}'",
+            table.name
+        )),
+        None => Ok(()),
+    }
 }
 
 /// What a statement says, as rows.

@@ -30,6 +30,7 @@ pub fn status(error: &Error) -> Status {
         ErrorKind::Data => Code::FailedPrecondition,
         ErrorKind::External => Code::Unavailable,
         ErrorKind::Fenced => Code::Aborted,
+        ErrorKind::Limit => Code::ResourceExhausted,
         ErrorKind::Internal => Code::Internal,
     };
     let mut message = error.to_string();

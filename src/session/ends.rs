@@ -1,8 +1,9 @@
 //! The outside ends of a session's tables: their sources and sinks, and mistakes in their options.
 
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::{SelectSink, SessionConfig};
+use super::{SelectSink, SessionConfig, reach};
 use crate::catalog::options::OptionError;
 use crate::catalog::{Table, closest};
 use crate::connectors::{self, Sink, SinkMode, Source};
@@ -36,6 +37,7 @@ impl Connect for Ends<'_> {
 impl Ends<'_> {
     /// The sink as it takes every change.
     fn changes_sink(&self, sink: &graph::Sink) -> Result<Arc<dyn Sink>> {
+        check_reach(self.config, &sink.table, None)?;
         let declared = match sink.table.connector() {
             Some(_) => Some(
                 connectors::sink(&sink.table)
@@ -64,11 +66,22 @@ impl Ends<'_> {
 }
 
 pub(super) fn source_of(config: &SessionConfig, table: &Table) -> Result<Arc<dyn Source>> {
-    match config.sources.get(&table.name) {
+    let file = config.sources.get(&table.name);
+    check_reach(config, table, file.map(PathBuf::as_path))?;
+    match file {
         Some(path) => connectors::file_source(path, table, None).map_err(|e| {
             Error::sql(option_mistakes(table, &[e])).at(format!("--source {}", table.name))
         }),
         None => connectors::source(table).map_err(|e| Error::sql(option_mistakes(table, &e))),
+    }
+}
+
+/// Whether a table can be opened: the secrets that it refers to are there, and what it reaches is allowed.
+fn check_reach(config: &SessionConfig, table: &Table, file: Option<&Path>) -> Result<()> {
+    let mistakes = reach::mistakes(config.reach.as_deref(), table, file);
+    match mistakes.is_empty() {
+        true => Ok(()),
+        false => Err(Error::sql(option_mistakes(table, &mistakes))),
     }
 }
 

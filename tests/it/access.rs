@@ -4,16 +4,23 @@
 
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
 use arrow_flight::flight_service_client::FlightServiceClient;
 use arrow_flight::sql::{CommandStatementQuery, ProstMessageExt as _};
 use arrow_flight::{FlightDescriptor, HandshakeRequest};
 use prost::Message as _;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use tonic::transport::{Channel, Endpoint};
 use tonic::{Code, Request};
 
 use crate::recovery::words;
 use crate::server::{SUMS, Server, TOTAL};
+
+async fn flight(server: &Server) -> FlightServiceClient<Channel> {
+    let endpoint = Endpoint::from_shared(server.url.clone()).unwrap();
+    FlightServiceClient::new(endpoint.connect().await.unwrap())
+}
 
 /// An authority, and certificates of it in a folder.
 struct Authority(CertifiedIssuer<'static, KeyPair>);
@@ -204,9 +211,7 @@ async fn a_password_is_given_once_and_a_token_goes_on() {
         use base64::Engine as _;
         format!("Basic {}", base64::prelude::BASE64_STANDARD.encode(text))
     };
-    let mut client = FlightServiceClient::connect(server.url.clone())
-        .await
-        .unwrap();
+    let mut client = flight(&server).await;
     let mut shake = async |credentials: String| {
         let hello = futures::stream::iter([HandshakeRequest::default()]);
         let mut request = Request::new(hello);
@@ -235,9 +240,7 @@ async fn a_password_is_given_once_and_a_token_goes_on() {
             metadata.insert("authorization", bearer.parse().unwrap());
             request
         };
-        let mut client = FlightServiceClient::connect(server.url.clone())
-            .await
-            .unwrap();
+        let mut client = flight(&server).await;
         let bearer = bearer.to_str().unwrap();
         client.get_flight_info(ask(bearer)).await.unwrap();
         // Nobody can make one up.
@@ -296,5 +299,403 @@ fn an_access_file_says_what_is_wrong_with_it_and_no_secret() {
         let said = words(&output.stderr);
         assert_eq!(output.status.code(), Some(2), "{said}");
         assert!(said.contains(says) && !said.contains("hush"), "{said}");
+    }
+}
+
+/// All files below a folder, as text.
+fn texts(folder: &Path) -> String {
+    let mut all = String::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            all += &texts(&path);
+        } else {
+            all += &String::from_utf8_lossy(&std::fs::read(path).unwrap());
+        }
+    }
+    all
+}
+
+/// Reads a topic of a broker that is not there, with two secrets.
+const SECRETIVE: &str = r#"
+    CREATE TABLE orders (n BIGINT) WITH ('connector' = 'kafka', 'topic' = 'orders', 'format' = 'json',
+      'properties.bootstrap.servers' = '127.0.0.1:1', 'properties.security.protocol' = 'SASL_PLAINTEXT',
+      'properties.sasl.mechanism' = 'PLAIN', 'scan.startup.mode' = 'earliest-offset',
+      'properties.sasl.jaas.config' = 'org.apache.kafka.common.security.plain.PlainLoginModule required username="u" password="${env:FLOWLINE_SECRET_KAFKA}";',
+      'properties.ssl.key.password' = '${file:key.password}');
+    CREATE TABLE numbers (n BIGINT) WITH ('connector' = 'datagen', 'number-of-rows' = '10');
+    CREATE TABLE out (n BIGINT) WITH ('connector' = 'filesystem', 'path' = 'out', 'format' = 'json');
+"#;
+
+#[test]
+fn a_secret_is_in_no_output_and_in_no_file() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("key.password"), "hush-in-file\n").unwrap();
+    let variables = [("FLOWLINE_SECRET_KAFKA", "hush-in-env")];
+    let server = Server::with(dir, &[], &variables);
+    let write = |name: &str, more: &str| {
+        let sql = format!("{SECRETIVE}{more}");
+        std::fs::write(server.path().join(name), sql).unwrap();
+    };
+    write("ok.sql", "INSERT INTO out SELECT n FROM numbers;");
+    write("kafka.sql", "INSERT INTO out SELECT n FROM orders;");
+    write(
+        "show.sql",
+        "SHOW CREATE TABLE orders; EXPLAIN SELECT * FROM orders; SELECT n FROM numbers;",
+    );
+    let mut all = String::new();
+    let mut say = |arguments: &[&str]| {
+        let output = server.call(arguments);
+        let said = String::from_utf8(output.stdout).unwrap() + &words(&output.stderr);
+        all += &said;
+        said
+    };
+    say(&["submit", "ok.sql"]);
+    // Nobody answers there; the secrets are looked up first.
+    let said = say(&["submit", "kafka.sql"]);
+    assert!(
+        said.contains("no Kafka broker answers at 127.0.0.1:1"),
+        "{said}"
+    );
+    let said = say(&["query", "-e", "SHOW CREATE TABLE ok.orders"]);
+    assert!(said.contains("${env:FLOWLINE_SECRET_KAFKA}"), "{said}");
+    say(&["query", "-e", "SELECT * FROM ok.orders"]);
+    say(&["query", "-e", "EXPLAIN SELECT * FROM ok.orders"]);
+    for verb in [
+        "list",
+        "status ok",
+        "logs ok",
+        "explain --job ok",
+        "upgrade ok kafka.sql",
+    ] {
+        say(&verb.split(' ').collect::<Vec<_>>());
+    }
+    // The same without a server.
+    for verb in [
+        "run kafka.sql",
+        "explain --verbose kafka.sql",
+        "check kafka.sql",
+        "run show.sql --output jsonl",
+    ] {
+        let output = Command::new(env!("CARGO_BIN_EXE_flowline"))
+            .args(verb.split(' '))
+            .envs(variables)
+            .env("FLOWLINE_LOG", "debug")
+            .current_dir(server.path())
+            .output()
+            .unwrap();
+        all += &(String::from_utf8(output.stdout).unwrap() + &words(&output.stderr));
+    }
+    assert!(!all.contains("hush"), "{all}");
+    let kept = texts(&server.path().join("data"));
+    assert!(kept.contains("${env:FLOWLINE_SECRET_KAFKA}") && !kept.contains("hush"));
+}
+
+#[test]
+fn a_secret_that_is_not_there_is_told_at_its_option() {
+    let dir = tempfile::tempdir().unwrap();
+    let sql = format!("{SECRETIVE}INSERT INTO out SELECT n FROM orders;");
+    std::fs::write(dir.path().join("a.sql"), &sql).unwrap();
+    let shown = sql.replace("'path' = 'out'", "'path' = '${env:OUT}'");
+    std::fs::write(dir.path().join("b.sql"), shown).unwrap();
+    for (file, says) in [
+        (
+            "a.sql",
+            ["a.sql:5:7", "the variable FLOWLINE_SECRET_KAFKA is not set"],
+        ),
+        (
+            "b.sql",
+            [
+                "b.sql:8:67",
+                "'path' is shown in messages and kept in checkpoints",
+            ],
+        ),
+    ] {
+        let output = Command::new(env!("CARGO_BIN_EXE_flowline"))
+            .args(["run", file])
+            .current_dir(dir.path())
+            .output()
+            .unwrap();
+        let said = words(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{said}");
+        assert!(says.iter().all(|says| said.contains(says)), "{said}");
+    }
+}
+
+#[test]
+fn submitted_sql_reaches_only_what_it_may() {
+    let dir = tempfile::tempdir().unwrap();
+    let outside = tempfile::tempdir().unwrap();
+    std::fs::write(outside.path().join("0.json"), "{\"n\":1}\n").unwrap();
+    std::fs::write(outside.path().join("secret"), "hush").unwrap();
+    let link = dir.path().join("link");
+    std::os::unix::fs::symlink(outside.path(), link).unwrap();
+    let arguments = ["--allow-host", "kafka.example:9092", "--allow-env", "GIVEN"];
+    let variables = [("GIVEN", "x"), ("HIDDEN", "hush")];
+    let server = Server::with(dir, &arguments, &variables);
+    let outside = outside.path().display().to_string();
+    let read = |options: &str| {
+        format!(
+            "CREATE TABLE i (n BIGINT) WITH ({options}, 'format' = 'json');
+             CREATE TABLE o (n BIGINT) WITH ('connector' = 'blackhole');
+             INSERT INTO o SELECT n FROM i;"
+        )
+    };
+    let file = |path: &str| read(&format!("'connector' = 'filesystem', 'path' = '{path}'"));
+    let kafka = |more: &str| read(&format!("'connector' = 'kafka', 'topic' = 't', {more}"));
+    let allowed = "'properties.bootstrap.servers' = 'kafka.example:9092'";
+    for (sql, says) in [
+        (file(&outside), "may not reach"),
+        (file("/etc/passwd"), "may not reach"),
+        (file("../x"), "may not reach"),
+        (file("link"), "may not reach"),
+        (file("link/0.json"), "may not reach"),
+        (file("in/../link"), "may not reach"),
+        (file(&format!("file://{outside}")), "may not reach"),
+        (file("data/jobs"), "the server keeps its own files"),
+        (file("."), "the server keeps its own files"),
+        (
+            kafka("'properties.bootstrap.servers' = 'evil:9092'"),
+            "may not connect to this host",
+        ),
+        (
+            kafka("'properties.bootstrap.servers' = 'kafka.example:9092,evil:1'"),
+            "may not connect",
+        ),
+        (
+            kafka(&format!(
+                "{allowed}, 'properties.sasl.password' = '${{env:HIDDEN}}'"
+            )),
+            "may not refer to the variable HIDDEN",
+        ),
+        (
+            kafka(&format!(
+                "{allowed}, 'properties.sasl.password' = '${{file:link/secret}}'"
+            )),
+            "may not reach",
+        ),
+        (
+            kafka(&format!(
+                "{allowed}, 'properties.ssl.ca.location' = '/etc/passwd'"
+            )),
+            "may not reach",
+        ),
+    ] {
+        std::fs::write(server.path().join("a.sql"), &sql).unwrap();
+        let (code, said) = server.refused(&["submit", "a.sql"]);
+        assert_eq!(code, 2, "{sql}: {said}");
+        assert!(
+            said.contains(says) && said.contains("a.sql:1:"),
+            "{sql}: {said}"
+        );
+        assert!(!said.contains("hush"), "{said}");
+    }
+    // Written is no more than read.
+    let write = "CREATE TABLE i (n BIGINT) WITH ('connector' = 'datagen', 'number-of-rows' = '1');
+         CREATE TABLE o (n BIGINT) WITH ('connector' = 'filesystem', 'path' = 'link/new', 'format' = 'json');
+         INSERT INTO o SELECT n FROM i;";
+    std::fs::write(server.path().join("a.sql"), write).unwrap();
+    assert!(
+        server
+            .refused(&["submit", "a.sql"])
+            .1
+            .contains("may not reach")
+    );
+    // From outside neither.
+    server.submit_sums(SUMS);
+    let source = format!("numbers={outside}");
+    let (_, said) = server.refused(&["submit", "sums.sql", "--name", "b", "--source", &source]);
+    assert!(said.contains("may not reach"), "{said}");
+    let (_, said) = server.refused(&["submit", "sums.sql", "--name", "b", "--restore", &outside]);
+    assert!(said.contains("may not reach"), "{said}");
+    let to = format!("{outside}/savepoint");
+    let (_, said) = server.refused(&["stop", "sums", "--savepoint", &to]);
+    assert!(said.contains("may not reach"), "{said}");
+    // A savepoint beside the checkpoints may be begun with.
+    let saved = server.done(&["stop", "sums", "--savepoint"]);
+    let saved = saved.lines().find(|line| line.starts_with('/')).unwrap();
+    server.done(&["submit", "sums.sql", "--name", "b", "--restore", saved]);
+    // Nor does a query say where it is read.
+    let hint = "SELECT n FROM b.numbers /*+ OPTIONS('path' = 'sums.sql') */";
+    let (code, said) = server.refused(&["query", "-e", hint]);
+    assert_eq!(code, 2, "{said}");
+    assert!(said.contains("a query may not set 'path'"), "{said}");
+}
+
+#[test]
+fn a_query_over_its_time_or_memory_ends_and_jobs_go_on() {
+    let dir = tempfile::tempdir().unwrap();
+    let arguments = [
+        "--query-timeout",
+        "2 s",
+        "--query-memory",
+        "8 mb",
+        "--max-queries",
+        "2",
+    ];
+    let server = Server::with(dir, &arguments, &[]);
+    server.submit_sums(&format!(
+        "CREATE TABLE much (n BIGINT, t STRING) WITH ('connector' = 'datagen', 'number-of-rows' = '1000000',
+           'fields.t.length' = '100');
+         CREATE TABLE endless (n BIGINT) WITH ('connector' = 'datagen', 'rows-per-second' = '1');
+         {SUMS}"
+    ));
+    let ten = "(SELECT * FROM (VALUES (0), (1), (2), (3), (4), (5), (6), (7), (8), (9)) AS t(x))";
+    let joined = (0..12).map(|i| format!("{ten} AS t{i}"));
+    let joined = joined.collect::<Vec<_>>().join(" CROSS JOIN ");
+    for (sql, says) in [
+        (
+            format!("SELECT COUNT(*), MAX(t0.x + t1.x) FROM {joined}"),
+            "took longer than 2s",
+        ),
+        ("SELECT * FROM endless".into(), "took longer than 2s"),
+        (
+            "SELECT COUNT(*) FROM much".into(),
+            "needs more than 8 MiB of memory",
+        ),
+    ] {
+        let (code, said) = server.refused(&["query", "-e", &sql]);
+        assert_eq!(code, 3, "{said}");
+        assert!(said.contains(says), "{said}");
+        server.comes_to("SELECT state FROM flowline.jobs", r#"{"state":"RUNNING"}"#);
+    }
+}
+
+/// A reader that stops reading holds a place among the queries no longer than a query may take.
+#[tokio::test]
+async fn a_reader_that_stops_reading_is_given_up() {
+    let dir = tempfile::tempdir().unwrap();
+    let arguments = ["--query-timeout", "1 s", "--max-queries", "1"];
+    let server = Server::with(dir, &arguments, &[]);
+    let ten = "(SELECT * FROM (VALUES (0), (1), (2), (3), (4), (5), (6), (7), (8), (9)) AS t(x))";
+    let joined = (0..9).map(|i| format!("{ten} AS t{i}"));
+    let sql = format!(
+        "SELECT t0.x AS x FROM {}",
+        joined.collect::<Vec<_>>().join(" CROSS JOIN ")
+    );
+    let command = CommandStatementQuery {
+        query: sql,
+        transaction_id: None,
+    };
+    let asked = FlightDescriptor::new_cmd(command.as_any().encode_to_vec());
+    let mut client = flight(&server).await;
+    let info = client.get_flight_info(asked).await.unwrap().into_inner();
+    let ticket = info.endpoint[0].ticket.clone().unwrap();
+    let mut rows = client.do_get(ticket).await.unwrap().into_inner();
+    rows.message().await.unwrap();
+    let (_, said) = server.refused(&["query", "-e", "SELECT job FROM flowline.jobs"]);
+    assert!(said.contains("1 queries are being answered"), "{said}");
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    server.done(&["query", "-e", "SELECT job FROM flowline.jobs"]);
+    let ended = loop {
+        match rows.message().await {
+            Ok(Some(_)) => {}
+            other => break other,
+        }
+    };
+    let status = ended.unwrap_err();
+    assert_eq!(status.code(), Code::ResourceExhausted);
+    assert!(status.message().contains("took longer than 1s"));
+}
+
+#[tokio::test]
+async fn what_no_client_of_ours_sends_gets_a_clear_answer() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = Server::with(dir, &["--max-message", "100 kb"], &[]);
+    let mut client = flight(&server).await;
+    let any = |type_url: &str, value: &[u8]| {
+        arrow_flight::sql::Any {
+            type_url: type_url.into(),
+            value: value.to_vec().into(),
+        }
+        .encode_to_vec()
+    };
+    let query = "type.googleapis.com/arrow.flight.protocol.sql.CommandStatementQuery";
+    for command in [
+        Vec::new(),
+        vec![0xff; 100],
+        any("type.googleapis.com/nothing", b"x"),
+        any(query, &[0xff, 0xff, 0xff]),
+        any(query, b""),
+    ] {
+        let asked = FlightDescriptor::new_cmd(command.clone());
+        let refused = client.get_flight_info(asked).await.unwrap_err();
+        let clear = [Code::InvalidArgument, Code::Unimplemented];
+        assert!(clear.contains(&refused.code()), "{command:?}: {refused:?}");
+        assert!(!refused.message().is_empty());
+        let ticket = arrow_flight::Ticket::new(command.clone());
+        let refused = match client.do_get(ticket).await {
+            Ok(_) => panic!("{command:?}"),
+            Err(refused) => refused,
+        };
+        assert!(clear.contains(&refused.code()), "{command:?}: {refused:?}");
+    }
+    let path = FlightDescriptor::new_path(vec!["a".into()]);
+    let refused = client.get_flight_info(path).await.unwrap_err();
+    assert_ne!(refused.code(), Code::Internal, "{refused:?}");
+    let long = CommandStatementQuery {
+        query: "SELECT 1 ".repeat(20_000),
+        transaction_id: None,
+    };
+    let asked = FlightDescriptor::new_cmd(long.as_any().encode_to_vec());
+    let refused = client.get_flight_info(asked).await.unwrap_err();
+    assert_eq!(refused.code(), Code::OutOfRange, "{refused:?}");
+    let mut asked = Request::new(FlightDescriptor::new_cmd(Vec::new()));
+    let metadata = asked.metadata_mut();
+    metadata.insert("x-long", "x".repeat(100_000).parse().unwrap());
+    client.get_flight_info(asked).await.unwrap_err();
+
+    // Bytes that are no HTTP, and messages that are cut off.
+    use std::io::{Read as _, Write as _};
+    let address = server.url.strip_prefix("http://").unwrap();
+    let call = "POST /arrow.flight.protocol.FlightService/GetFlightInfo HTTP/1.1\r\nHost: x\r\n\
+                Content-Type: application/grpc\r\nContent-Length: 5\r\n\r\n\x01\x7f";
+    for bytes in [
+        &[0u8; 1000][..],
+        b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\xff\xff\xff\xff",
+        call.as_bytes(),
+    ] {
+        let mut stream = std::net::TcpStream::connect(address).unwrap();
+        stream.write_all(bytes).unwrap();
+        stream.shutdown(std::net::Shutdown::Write).unwrap();
+        let mut answer = Vec::new();
+        let _ = stream.read_to_end(&mut answer);
+    }
+    assert!(server.http("/healthz").starts_with("HTTP/1.1 200"));
+}
+
+#[test]
+fn connections_that_do_nothing_keep_nobody_out() {
+    let server = Server::start();
+    let address = server.url.strip_prefix("http://").unwrap();
+    let idle: Vec<_> = (0..200)
+        .map(|_| std::net::TcpStream::connect(address).unwrap())
+        .collect();
+    server.submit_sums(SUMS);
+    server.comes_to(TOTAL, r#"{"c":10,"s":90}"#);
+    drop(idle);
+
+    let dir = tempfile::tempdir().unwrap();
+    let server = Server::with(dir, &["--max-connections", "10"], &[]);
+    let address = server.url.strip_prefix("http://").unwrap();
+    let mut idle: Vec<_> = (0..20)
+        .map(|_| std::net::TcpStream::connect(address).unwrap())
+        .collect();
+    // The last is closed at once, the first once it has said nothing for long.
+    let closed = |stream: &mut std::net::TcpStream| {
+        use std::io::Read as _;
+        let patience = Some(Duration::from_secs(20));
+        stream.set_read_timeout(patience).unwrap();
+        match stream.read(&mut [0]) {
+            Ok(read) => read == 0,
+            Err(e) => e.kind() == std::io::ErrorKind::ConnectionReset,
+        }
+    };
+    assert!(closed(&mut idle[19]));
+    assert!(closed(&mut idle[0]));
+    let begun = Instant::now();
+    while server.call(&["list"]).status.code() != Some(0) {
+        assert!(begun.elapsed() < Duration::from_secs(30));
+        std::thread::sleep(Duration::from_millis(100));
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::catalog::options::{OptionError, Options};
+use crate::catalog::options::{OptionError, Options, parse_size};
 
 /// Options of Flink for what is not done here.
 const REFUSED: &[&str] = &["compaction.file-size", "compaction.parallelism"];
@@ -53,7 +53,7 @@ impl Rolling {
             Ok(options.duration(&key, None)?.unwrap_or(default))
         };
         let key = "sink.rolling-policy.file-size";
-        let file_size = options.parse(key, 128 << 20, "a size such as '128MB'", memory_size)?;
+        let file_size = options.parse(key, 128 << 20, "a size such as '128MB'", parse_size)?;
         let check = minutes("check-interval", 1)?;
         if check.is_zero() {
             let key = "sink.rolling-policy.check-interval";
@@ -80,34 +80,5 @@ impl Rolling {
         ] {
             options.get(&format!("sink.rolling-policy.{name}"));
         }
-    }
-}
-
-/// Flink's size of memory: a number and a unit of 1024s, a bare number being bytes.
-fn memory_size(text: &str) -> Option<u64> {
-    let digits = text.len() - text.trim_start_matches(|c: char| c.is_ascii_digit()).len();
-    let (number, unit) = text.split_at(digits);
-    let shift = match unit.trim().to_ascii_lowercase().as_str() {
-        "" | "b" | "bytes" => 0,
-        "k" | "kb" | "kibibytes" => 10,
-        "m" | "mb" | "mebibytes" => 20,
-        "g" | "gb" | "gibibytes" => 30,
-        "t" | "tb" | "tebibytes" => 40,
-        _ => return None,
-    };
-    number.parse::<u64>().ok()?.checked_mul(1 << shift)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn sizes_as_flink_spells_them() {
-        assert_eq!(memory_size("128MB"), Some(128 << 20));
-        assert_eq!(memory_size("1 kb"), Some(1024));
-        assert_eq!(memory_size("7"), Some(7));
-        assert_eq!(memory_size("MB"), None);
-        assert_eq!(memory_size("1 parsec"), None);
     }
 }

@@ -83,10 +83,8 @@ pub(super) async fn ensure_topic(
         return Ok(false);
     }
     let bootstrap = properties.bootstrap.as_str();
-    let admin: AdminClient<Listener> = properties
-        .admin()
-        .create_with_context(Listener::new(bootstrap))
-        .map_err(|e| client::cannot_create(bootstrap, e))?;
+    let admin: AdminClient<Listener> =
+        client::create(&properties.admin(), properties, Listener::new(properties))?;
     let replicas = TopicReplication::Fixed(as_told.replicas);
     let mut topic = NewTopic::new(name, as_told.partitions, replicas);
     if as_told.compact {

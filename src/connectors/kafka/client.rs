@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use rdkafka::ClientContext;
 use rdkafka::client::Client;
-use rdkafka::config::RDKafkaLogLevel;
+use rdkafka::config::{ClientConfig, FromClientConfigAndContext, RDKafkaLogLevel};
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::statistics::Statistics;
@@ -15,6 +15,7 @@ use rdkafka::types::RDKafkaRespErr;
 use super::properties::Properties;
 use crate::catalog::closest;
 use crate::error::{Error, Result};
+use crate::secrets;
 
 /// How long a cluster may take to answer at the start.
 pub(super) const PATIENCE: Duration = Duration::from_secs(10);
@@ -26,6 +27,7 @@ const LOG_INTERVAL: Duration = Duration::from_secs(10);
 #[derive(Debug)]
 pub(super) struct Listener {
     bootstrap: String,
+    hidden: Hidden,
     state: Mutex<Heard>,
 }
 
@@ -37,9 +39,10 @@ struct Heard {
 }
 
 impl Listener {
-    pub(super) fn new(bootstrap: &str) -> Self {
+    pub(super) fn new(properties: &Properties) -> Self {
         Self {
-            bootstrap: bootstrap.to_string(),
+            bootstrap: properties.bootstrap.clone(),
+            hidden: Hidden::of(properties.values()),
             state: Mutex::default(),
         }
     }
@@ -80,6 +83,7 @@ impl Listener {
             Some((_, reason)) => reason,
             None => reason,
         };
+        let reason = &*self.hidden.in_text(reason);
         let is_news = !reason.contains("brokers are down");
         if is_news || state.last.is_none() {
             state.last = Some(reason.to_string());
@@ -95,13 +99,13 @@ impl ClientContext for Listener {
     fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
         match level {
             // Properties of consumers given to a producer and the like: tables are read and written with the same ones.
-            _ if facility == "CONFWARN" => tracing::debug!("{message}"),
+            _ if facility == "CONFWARN" => tracing::debug!("{}", self.hidden.in_text(message)),
             RDKafkaLogLevel::Emerg
             | RDKafkaLogLevel::Alert
             | RDKafkaLogLevel::Critical
             | RDKafkaLogLevel::Error
             | RDKafkaLogLevel::Warning => self.trouble(message),
-            _ => tracing::debug!("{message}"),
+            _ => tracing::debug!("{}", self.hidden.in_text(message)),
         }
     }
 
@@ -124,10 +128,68 @@ pub(super) type KafkaConsumer = BaseConsumer<Listener>;
 /// # Errors
 /// Properties that do not go together.
 pub(super) fn consumer(properties: &Properties, partitions: usize) -> Result<KafkaConsumer> {
-    properties
-        .consumer(partitions)
-        .create_with_context(Listener::new(&properties.bootstrap))
-        .map_err(|e| cannot_create(&properties.bootstrap, e))
+    let config = properties.consumer(partitions);
+    create(&config, properties, Listener::new(properties))
+}
+
+/// What references stand for, so that it is not shown.
+#[derive(Default)]
+struct Hidden(Vec<(String, String)>);
+
+impl std::fmt::Debug for Hidden {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Hidden")
+    }
+}
+
+/// What is shorter is no secret, and stands in every other text.
+const SECRET: usize = 4;
+
+impl Hidden {
+    fn of<'a>(values: impl Iterator<Item = &'a str>) -> Self {
+        let references = values.filter_map(|value| secrets::references(value).ok());
+        let known = references.flatten().filter_map(|reference| {
+            let value = reference.value().ok()?;
+            (value.len() >= SECRET).then(|| (value, reference.to_string()))
+        });
+        let mut known: Vec<_> = known.collect();
+        known.sort_by_key(|(value, _)| std::cmp::Reverse(value.len()));
+        Self(known)
+    }
+
+    fn in_text(&self, text: &str) -> String {
+        let known = self.0.iter();
+        known.fold(text.to_string(), |text, (value, reference)| {
+            text.replace(value, reference)
+        })
+    }
+}
+
+/// A client. What its properties refer to is looked up here, and kept nowhere else.
+///
+/// # Errors
+/// A secret that is not there; properties that do not go together.
+pub(super) fn create<C: ClientContext, T: FromClientConfigAndContext<C>>(
+    config: &ClientConfig,
+    properties: &Properties,
+    context: C,
+) -> Result<T> {
+    let bootstrap = &properties.bootstrap;
+    let mut opened = config.clone();
+    for (name, value) in config.config_map() {
+        if secrets::has_reference(value) {
+            let value = secrets::resolve(value).map_err(|why| {
+                Error::usage(format!(
+                    "the Kafka client for {bootstrap} cannot be made: {name}: {why}"
+                ))
+                .with_help("set the variable, or write the file, where flowline runs")
+            })?;
+            opened.set(name, value);
+        }
+    }
+    opened
+        .create_with_context(context)
+        .map_err(|e| cannot_create(properties, &e))
 }
 
 /// The clients that are shared at the moment.
@@ -167,17 +229,19 @@ pub(super) fn cluster_id(consumer: &KafkaConsumer, bootstrap: &str) -> Result<Op
 }
 
 /// A client that could not be made.
-pub(super) fn cannot_create(bootstrap: &str, error: KafkaError) -> Error {
-    let reason = match &error {
+fn cannot_create(properties: &Properties, error: &KafkaError) -> Error {
+    let reason = match error {
         KafkaError::ClientCreation(reason) => reason.clone(),
         KafkaError::ClientConfig(_, reason, key, _) => format!("{key}: {reason}"),
         other => other.to_string(),
     };
+    let bootstrap = &properties.bootstrap;
+    let reason = Hidden::of(properties.values()).in_text(&reason);
+    // The error itself has the value of the property in it.
     Error::usage(format!(
         "the Kafka client for {bootstrap} cannot be made: {reason}"
     ))
     .with_help("check the 'properties.*' options of the table")
-    .caused_by(error)
 }
 
 /// Nobody answers.
@@ -420,7 +484,7 @@ mod tests {
     #[test]
     fn a_broker_that_lets_nobody_in_is_no_broker_that_is_away() {
         let headline = |reason: &str| {
-            let listener = Listener::new("here:9092");
+            let listener = Listener::new(&Properties::of("here:9092"));
             listener.trouble(reason);
             unreachable("here:9092", &listener).message
         };

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::catalog::options::OptionError;
+use crate::secrets::has_reference;
 
 /// What the options begin with.
 pub(super) const PREFIX: &str = "properties.";
@@ -131,7 +132,8 @@ pub(super) fn translate(
         "auto.offset.reset" if value.eq_ignore_ascii_case("none") => {
             given.insert(name.to_string(), "error".to_string());
         }
-        "security.protocol" => {
+        // librdkafka has them in one case, references are as they are.
+        "security.protocol" if !has_reference(value) => {
             given.insert(name.to_string(), value.to_ascii_lowercase());
         }
         "sasl.mechanism" | "sasl.mechanisms" if value.eq_ignore_ascii_case("GSSAPI") => {
@@ -139,7 +141,11 @@ pub(super) fn translate(
                 .with_help("use one of PLAIN, SCRAM-SHA-256, SCRAM-SHA-512, OAUTHBEARER"));
         }
         "sasl.mechanism" | "sasl.mechanisms" => {
-            given.insert("sasl.mechanism".to_string(), value.to_ascii_uppercase());
+            let value = match has_reference(value) {
+                true => value.to_string(),
+                false => value.to_ascii_uppercase(),
+            };
+            given.insert("sasl.mechanism".to_string(), value);
         }
         "ssl.endpoint.identification.algorithm" if value.is_empty() => {
             given.insert(name.to_string(), "none".to_string());

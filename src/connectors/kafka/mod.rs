@@ -137,9 +137,8 @@ pub(super) async fn commit(
         let (topic, group) = (topic.as_str(), group.as_str());
         let mut config = properties.consumer(1);
         config.set("group.id", group);
-        let consumer: client::KafkaConsumer = config
-            .create_with_context(client::Listener::new(&properties.bootstrap))
-            .map_err(|e| client::cannot_create(&properties.bootstrap, e))?;
+        let listener = client::Listener::new(&properties);
+        let consumer: client::KafkaConsumer = client::create(&config, &properties, listener)?;
         let mut list = TopicPartitionList::with_capacity(offsets.len());
         let added = offsets.into_iter().try_for_each(|(partition, offset)| {
             list.add_partition_offset(topic, partition, Offset::Offset(offset))

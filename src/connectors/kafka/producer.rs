@@ -136,14 +136,12 @@ impl Outbox {
     /// Properties that do not go together.
     pub(super) fn create(properties: &Properties, config: &ClientConfig) -> Result<Self> {
         let delivery = Delivery {
-            listener: Listener::new(&properties.bootstrap),
+            listener: Listener::new(properties),
             in_flight: AtomicU64::new(0),
             failure: Mutex::new(None),
             settled: Notify::new(),
         };
-        let producer: ThreadedProducer<Delivery> = config
-            .create_with_context(delivery)
-            .map_err(|e| client::cannot_create(&properties.bootstrap, e))?;
+        let producer: ThreadedProducer<Delivery> = client::create(config, properties, delivery)?;
         Ok(Self {
             producer,
             bootstrap: properties.bootstrap.clone(),

@@ -8,6 +8,7 @@ use rdkafka::error::KafkaError;
 use super::java::{PREFIX, stores, translate};
 use crate::catalog::closest;
 use crate::catalog::options::{OptionError, Options};
+use crate::secrets;
 
 /// The consumer group of a table that names none. Nothing is ever committed for it.
 const NO_GROUP: &str = "flowline";
@@ -115,11 +116,14 @@ impl Properties {
             given,
         };
         for config in [properties.consumer(1), properties.producer()] {
-            config
-                .create_native_config()
-                .map_err(|e| wrong_property(&e))?;
+            check(config)?;
         }
         Ok(properties)
+    }
+
+    /// The values given.
+    pub(super) fn values(&self) -> impl Iterator<Item = &str> {
+        self.given.values().map(String::as_str)
     }
 
     fn base(&self) -> ClientConfig {
@@ -207,6 +211,29 @@ impl Properties {
     }
 }
 
+/// Whether librdkafka takes the properties. What a reference stands for shows when a client is made.
+fn check(mut config: ClientConfig) -> Result<(), OptionError> {
+    loop {
+        let error = match config.create_native_config() {
+            Ok(_) => return Ok(()),
+            Err(error) => error,
+        };
+        let wrong = wrong_property(&error);
+        match error {
+            KafkaError::ClientConfig(_, reason, name, _)
+                if !reason.contains(UNKNOWN)
+                    && config.get(&name).is_some_and(secrets::has_reference) =>
+            {
+                config.remove(&name);
+            }
+            _ => return Err(wrong),
+        }
+    }
+}
+
+/// What librdkafka says of a property that it does not have.
+const UNKNOWN: &str = "No such configuration property";
+
 /// What librdkafka has against a property. Secrets do not come into the message.
 fn wrong_property(error: &KafkaError) -> OptionError {
     let KafkaError::ClientConfig(_, reason, name, _) = error else {
@@ -216,7 +243,7 @@ fn wrong_property(error: &KafkaError) -> OptionError {
         );
     };
     let key = format!("{PREFIX}{name}");
-    if reason.contains("No such configuration property") {
+    if reason.contains(UNKNOWN) {
         let error = OptionError::new(&key, format!("unknown property '{key}'"));
         return error.with_help(match closest(name, COMMON.iter().copied()) {
             Some(near) => format!("did you mean '{PREFIX}{near}'?"),

@@ -231,9 +231,8 @@ impl Transaction {
         config.set("group.id", id);
         // A mark of a transaction that is just being ended is waited for.
         config.set("isolation.level", "read_committed");
-        config
-            .create_with_context(Listener::new(&self.properties.bootstrap))
-            .map_err(|e| client::cannot_create(&self.properties.bootstrap, e))
+        let listener = Listener::new(&self.properties);
+        client::create(&config, &self.properties, listener)
     }
 
     fn marked(
