@@ -12,11 +12,14 @@ use arrow::compute::cast;
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use async_trait::async_trait;
 use datafusion::common::DataFusionError;
+use datafusion::common::tree_node::{Transformed, TreeNode as _};
 use datafusion::datasource::{MemTable, provider_as_source};
 use datafusion::execution::memory_pool::FairSpillPool;
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
 use datafusion::execution::{SendableRecordBatchStream, SessionStateBuilder};
 use datafusion::logical_expr::{LogicalPlan, TableSource};
+use datafusion::physical_plan::coop::CooperativeExec;
+use datafusion::physical_plan::{ExecutionPlan, execute_stream};
 use datafusion::prelude::SessionContext;
 use futures::stream::BoxStream;
 use futures::{StreamExt as _, TryStreamExt as _};
@@ -258,7 +261,21 @@ async fn answer(
         .execute_logical_plan(plan)
         .await?;
     let schema = Arc::new(frame.schema().as_arrow().clone());
-    Ok((schema, frame.execute_stream().await?))
+    let context = Arc::new(frame.task_ctx());
+    let plan = yielding(frame.create_physical_plan().await?)?;
+    Ok((schema, execute_stream(plan, context)?))
+}
+
+/// The plan, which now and then lets others go on: a join may give rows for hours without waiting for anything.
+fn yielding(plan: Arc<dyn ExecutionPlan>) -> datafusion::error::Result<Arc<dyn ExecutionPlan>> {
+    let plan = plan.transform_up(|node| {
+        Ok(if node.children().len() > 1 {
+            Transformed::yes(Arc::new(CooperativeExec::new(node)) as _)
+        } else {
+            Transformed::no(node)
+        })
+    });
+    Ok(plan?.data)
 }
 
 /// The schema in which a table's rows are queried: event time plays no part, so a row without one is still a row of it.

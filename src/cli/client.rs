@@ -248,6 +248,14 @@ fn unusable_files(error: tonic::transport::Error) -> Error {
 
 /// What a server answered, as an error. `files`: what was sent, so that mistakes are shown in it.
 pub fn failed(status: &Status, files: &[Arc<SourceFile>]) -> Error {
+    // What has a cause was said by nobody: it is the connection that failed.
+    if let Some(cause) = std::error::Error::source(status) {
+        let causes = std::iter::successors(Some(cause), |cause| cause.source());
+        let last = causes.last().map(ToString::to_string);
+        return Error::external("the connection to the server is lost")
+            .caused_by(last.unwrap_or_default())
+            .with_help("does the server run, and does it ask for TLS or for a certificate (https://, --tls-ca, --tls-cert)?");
+    }
     let kind = match status.code() {
         Code::InvalidArgument
         | Code::NotFound

@@ -262,7 +262,9 @@ pub(super) fn unreachable(bootstrap: &str, listener: &Listener) -> Error {
 
 /// A broker that answers and lets nobody in, told by what the client says.
 fn not_let_in(bootstrap: &str, reason: &str) -> Option<Error> {
-    let lower = reason.to_ascii_lowercase();
+    // The address has the protocol in it, which says nothing.
+    let lower = reason.to_ascii_lowercase().replace("sasl_plaintext://", "");
+    let lower = lower.replace("sasl_ssl://", "");
     if lower.contains("sasl") || lower.contains("authentication failed") {
         let error = Error::external(format!("Kafka at {bootstrap} does not accept the login"));
         Some(error.with_help(
