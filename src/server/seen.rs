@@ -59,7 +59,7 @@ pub struct Partition {
     pub held_since: Option<i64>,
 }
 
-/// A table that a job writes or keeps.
+/// A table that a job writes.
 pub struct Sink {
     /// Its node.
     pub id: NodeId,
@@ -134,39 +134,27 @@ impl Planned {
         all
     }
 
-    /// The tables that it writes or keeps, as they are now.
+    /// The tables that it writes, as they are now.
     pub fn sinks(&self) -> Vec<Sink> {
         let nodes = self.graph.nodes.iter().enumerate();
-        let written = nodes.filter_map(|(id, node)| {
-            let (table, connector) = match &node.operation {
-                Operation::Sink(sink) => {
-                    let connector = sink.table.connector().map(str::to_string);
-                    (sink.name.clone(), connector)
-                }
-                Operation::Keep(keep) => (keep.table.name.clone(), None),
-                _ => return None,
-            };
-            Some(Sink {
+        // What the server keeps is written by a sink too.
+        let written = nodes.filter_map(|(id, node)| match &node.operation {
+            Operation::Sink(sink) => Some(Sink {
                 id,
-                table,
-                connector,
-                rows: self.written(id)?,
+                table: sink.name.clone(),
+                connector: sink.table.connector().map(str::to_string),
+                rows: self.written(id).unwrap_or(0),
                 spent: self.spent(id),
-            })
+            }),
+            _ => None,
         });
         written.collect()
     }
 
-    /// The rows that a node has written or been given to keep; `None` where it does neither.
+    /// The rows that a sink has written; `None` where the node is none.
     fn written(&self, id: NodeId) -> Option<u64> {
-        match self.graph.nodes.get(id)?.operation {
-            Operation::Sink(_) => self.metrics.sinks.get(&id).map(|rows| rows.load(Relaxed)),
-            Operation::Keep(_) => {
-                let metrics = self.metrics.operators.get(&id);
-                metrics.map(|m| m.rows_in.load(Relaxed))
-            }
-            _ => None,
-        }
+        let rows = self.metrics.sinks.get(&id)?;
+        Some(rows.load(Relaxed))
     }
 
     /// What the task of a node does with its time.

@@ -123,7 +123,7 @@ fn a_partition_without_rows_holds_back_the_watermark() {
     server.comes_to(
         "SELECT rows_in, rows_out, busy_ms > 0 AS busy, CAST(`watermark` AS STRING) AS w FROM flowline.operators
          WHERE kind = 'GlobalWindowAggregate' OR kind = 'WindowAggregate'",
-        r#"{"rows_in":1,"rows_out":1,"busy":true,"w":"2026-01-01 00:01:25.000"}"#,
+        r#"{"rows_in":3,"rows_out":1,"busy":true,"w":"2026-01-01 00:01:25.000"}"#,
     );
     server.comes_to(
         "SELECT `table`, connector, rows_out FROM flowline.sinks",
