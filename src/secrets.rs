@@ -11,9 +11,11 @@ pub enum Reference {
     File(String),
 }
 
+/// A kind of reference, of a name.
+type Kind = fn(String) -> Reference;
+
 /// How the references begin.
-const KINDS: [(&str, fn(String) -> Reference); 2] =
-    [("${env:", Reference::Env), ("${file:", Reference::File)];
+const KINDS: [(&str, Kind); 2] = [("${env:", Reference::Env), ("${file:", Reference::File)];
 
 /// A piece of a text.
 enum Piece<'a> {
