@@ -123,7 +123,11 @@ async fn ask(server: Target<'_>, args: &Args, output: Output) -> Result<()> {
         for (i, statement) in statements.iter().enumerate() {
             let name = format!("select_{}", i + 1);
             let name = are_several.then_some(name.as_str());
-            let mut sql = statement_text(&file, statement.span);
+            // A hint at the end is a comment, which is no part of the statement's span.
+            let mut sql = match are_several {
+                true => statement_text(&file, statement.span),
+                false => file.text.clone(),
+            };
             if args.follow {
                 sql = followed(&sql, args.from);
             }

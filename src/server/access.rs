@@ -61,7 +61,11 @@ const PROVEN: usize = 1000;
 const SERVICES: &[(&str, &[(&str, Need)])] = &[
     (
         "/",
-        &[("healthz", Need::Nothing), ("readyz", Need::Nothing)],
+        &[
+            ("healthz", Need::Nothing),
+            ("readyz", Need::Nothing),
+            ("metrics", Need::Role(Role::Read)),
+        ],
     ),
     (
         "/grpc.health.v1.Health/",
@@ -82,6 +86,7 @@ const SERVICES: &[(&str, &[(&str, Need)])] = &[
             ("GetJob", Need::Role(Role::Read)),
             ("ListJobs", Need::Role(Role::Read)),
             ("ReadLog", Need::Role(Role::Read)),
+            ("Why", Need::Role(Role::Read)),
             ("RestartJob", Need::Role(Role::Submit)),
             ("StopJob", Need::Role(Role::Submit)),
             ("SubmitJob", Need::Role(Role::Submit)),
@@ -100,8 +105,9 @@ const SERVICES: &[(&str, &[(&str, Need)])] = &[
             ("ListActions", Need::Role(Role::Read)),
             ("ListFlights", Need::Role(Role::Read)),
             ("PollFlightInfo", Need::Role(Role::Read)),
+            // It gives the parameters of queries; nothing is written by it.
+            ("DoPut", Need::Role(Role::Read)),
             ("DoExchange", Need::Role(Role::Submit)),
-            ("DoPut", Need::Role(Role::Submit)),
         ],
     ),
 ];

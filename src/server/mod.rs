@@ -15,8 +15,8 @@ mod seen;
 mod status;
 mod subscription;
 mod system;
-mod why;
 mod tls;
+mod why;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;

@@ -241,7 +241,8 @@ impl Queries {
                 }
                 let mut queries = batch::queries(session, &file)?;
                 let query = queries.pop();
-                let query = query.ok_or_else(|| Error::internal("a query was not taken for one"))?;
+                let query =
+                    query.ok_or_else(|| Error::internal("a query was not taken for one"))?;
                 for table in query.tables() {
                     same_place(session, &table).map_err(|what| {
                         Error::sql(vec![

@@ -644,9 +644,9 @@ fn at(millis: i64) -> String {
 fn span(millis: i64) -> String {
     match millis {
         ..1_000 => format!("{millis} ms"),
-        ..120_000 => format!("{} s", millis / 1_000),
-        ..7_200_000 => format!("{} min", millis / 60_000),
-        ..172_800_000 => format!("{} h", millis / 3_600_000),
+        1_000..120_000 => format!("{} s", millis / 1_000),
+        120_000..7_200_000 => format!("{} min", millis / 60_000),
+        7_200_000..172_800_000 => format!("{} h", millis / 3_600_000),
         _ => format!("{} days", millis / 86_400_000),
     }
 }

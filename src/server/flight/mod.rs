@@ -32,8 +32,8 @@ use prost::bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use tonic::{Request, Response, Status, Streaming};
 
-use super::queries::{Answer, Queries};
 use super::access::{Access, Caller};
+use super::queries::{Answer, Queries};
 use super::status::status;
 use super::subscription::{Changes, EpochChanges};
 use crate::error::Error;
