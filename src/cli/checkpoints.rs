@@ -148,7 +148,7 @@ pub async fn run(args: &Args) -> Result<()> {
     }
 }
 
-/// Puts a request to the running job and tells what came of it.
+/// Sends a request to the running job and reports the answer.
 ///
 /// # Errors
 /// The job does not run, or has not seen the request in time; it does not answer within `patience`; what the job says went wrong.

@@ -218,7 +218,7 @@ impl Job {
         run.as_ref().map(|run| Arc::clone(&run.planned))
     }
 
-    /// Starts it; it must not run. Its status tells what comes of it.
+    /// Starts the job, which must not be running. Its status shows the outcome.
     pub fn start(self: &Arc<Self>, planned: Planned, patience: Patience) {
         let planned = Arc::new(planned);
         let (stop, stopped) = watch::channel(false);
