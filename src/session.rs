@@ -41,12 +41,15 @@ use crate::sql::{Diagnostic, SourceFile};
 
 pub use bad_rows::{SendBack, send_back};
 pub use describe::statement_text;
-pub use events::{JobEvent, count};
+pub use events::{JobEvent, count, span};
 pub use reach::{Reach, real};
 pub use replay::{Place, Replay};
 
 use describe::describe;
 use ends::{Ends, check_connector, source_of};
+
+/// Rows in a batch at most, unless something else is set.
+pub const BATCH_ROWS: usize = 8192;
 
 /// What is decided outside the SQL files.
 #[derive(Debug, Clone, Default)]
@@ -652,10 +655,7 @@ impl Session {
             )
         };
         match show {
-            Show::Tables => list(
-                "table name",
-                self.catalog.iter().map(|(n, _)| n.clone()).collect(),
-            ),
+            Show::Tables => list("table name", self.catalog.qualified_names()),
             Show::Views => {
                 let views = self
                     .catalog

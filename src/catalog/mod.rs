@@ -96,6 +96,15 @@ impl Catalog {
         self.relations.iter()
     }
 
+    /// The names of all relations; those of other databases with the database.
+    pub fn qualified_names(&self) -> Vec<String> {
+        let others = self.databases.iter().flat_map(|(database, relations)| {
+            let names = relations.relations.keys();
+            names.map(move |name| format!("{database}.{name}"))
+        });
+        self.relations.keys().cloned().chain(others).collect()
+    }
+
     /// The known name nearest to `name`.
     pub fn closest(&self, name: &str) -> Option<&str> {
         let others = self.databases.values();

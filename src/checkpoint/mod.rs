@@ -27,7 +27,7 @@ use crate::state::{KeyGroups, TableSnapshot};
 
 pub use location::Location;
 pub use owners::Owner;
-pub use requests::{Answer, Request};
+pub use requests::{Answer, LOOK, Request};
 pub use store::{Checkpoints, Listed, load};
 
 /// The version of the layout. Readers refuse others.

@@ -1,9 +1,14 @@
 //! What others ask of a running job, by files beside its checkpoints: so it works wherever those are kept.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 use super::Location;
 use crate::error::{Error, Result};
+
+/// How often it is looked whether a request has been answered.
+pub const LOOK: Duration = Duration::from_millis(100);
 
 const FOLDER: &str = "requests";
 const ANSWER: &str = ".answer.json";
@@ -122,6 +127,19 @@ impl Request {
         job.remove(&file).await?;
         job.remove(&format!("{FOLDER}/{name}{SEEN}")).await?;
         Ok(Some(answer))
+    }
+
+    /// Waits for the answer to a request; whoever waits says for how long.
+    ///
+    /// # Errors
+    /// Where the store fails.
+    pub async fn wait(job: &Location, name: &str) -> Result<Answer> {
+        loop {
+            if let Some(answer) = Self::answered(job, name).await? {
+                return Ok(answer);
+            }
+            tokio::time::sleep(LOOK).await;
+        }
     }
 
     /// Takes a request back that nobody has answered.

@@ -13,11 +13,9 @@ use crate::catalog::options::parse_duration;
 use crate::checkpoint::{Location, Origin};
 use crate::connectors::capture::Capture;
 use crate::error::{Error, Result};
-use crate::session::{Message, Replay, Session, SessionConfig};
+use crate::session::{BATCH_ROWS, Message, Replay, Session, SessionConfig};
 use crate::sql::SourceFile;
 
-/// Rows a batch at most, unless told otherwise.
-pub const BATCH_ROWS: usize = 8192;
 const IDLE_TIMEOUT: &str = "table.exec.source.idle-timeout";
 
 /// Where a pipeline connects to, without touching its files.

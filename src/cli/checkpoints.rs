@@ -10,12 +10,10 @@ use tokio::time::timeout;
 use super::args::StoreArgs;
 use super::screen::Output;
 use super::{count, messages, print, tell};
-use crate::checkpoint::{Answer, Checkpoints, Kind, Location, Manifest, Request};
+use crate::checkpoint::{Answer, Checkpoints, Kind, LOOK, Location, Manifest, Request};
 use crate::error::{Error, Result};
 use crate::session::Message;
 
-/// How often it is looked for an answer.
-const LOOK: Duration = Duration::from_millis(100);
 /// How long a running job may take to see a request; as long as ending may take.
 const SIGHT: Duration = super::signals::PATIENCE;
 /// How long taking a request back may take.
@@ -172,7 +170,7 @@ pub async fn ask(checkpoints: &Checkpoints, request: &Request, patience: Duratio
     let answer = match timeout(patience.min(SIGHT), seen).await {
         Ok(seen) => match seen? {
             Some(answer) => Some(answer),
-            None => match timeout(patience, answered(folder, &name)).await {
+            None => match timeout(patience, Request::wait(folder, &name)).await {
                 Ok(answer) => Some(answer?),
                 Err(_) => {
                     let what = format!("has not answered within {} s", patience.as_secs_f64());
@@ -229,15 +227,6 @@ async fn seen(folder: &Location, name: &str) -> Result<Option<Answer>> {
         }
         if Request::is_seen(folder, name).await? {
             return Ok(None);
-        }
-        tokio::time::sleep(LOOK).await;
-    }
-}
-
-async fn answered(folder: &Location, name: &str) -> Result<Answer> {
-    loop {
-        if let Some(answer) = Request::answered(folder, name).await? {
-            return Ok(answer);
         }
         tokio::time::sleep(LOOK).await;
     }

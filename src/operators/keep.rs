@@ -3,12 +3,13 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, AsArray as _, Int64Array, RecordBatch, UInt32Array};
+use arrow::array::{ArrayRef, AsArray as _, Int64Array, RecordBatch};
 use arrow::datatypes::{DataType, Field, Int64Type, Schema, SchemaRef};
 
-use super::changed::{Shown, consolidated, difference};
+use super::changed::consolidated;
+use super::last_rows::LastRows;
 use super::{Operator, Output};
-use crate::changelog::{Batch, take_rows};
+use crate::changelog::Batch;
 use crate::error::Result;
 use crate::graph::Keep;
 use crate::state::{KeptView, Slot, StatePart, Table, TableSnapshot};
@@ -27,14 +28,10 @@ const WEIGHT: usize = 2;
 /// Keeps a managed table, or the part of it that belongs to one instance. A row of a key replaces the one before it; without a key
 /// rows are added, and the oldest go.
 pub struct KeepRows {
-    keyed: Option<Keyed>,
+    keyed: Option<LastRows>,
     recent: Recent,
-}
-
-/// The last row of each key.
-struct Keyed {
-    key: Vec<usize>,
-    rows: Table,
+    /// What was shown last, where nothing has changed since.
+    shown: Option<KeptView>,
 }
 
 impl KeepRows {
@@ -44,10 +41,7 @@ impl KeepRows {
     /// Where a column type cannot be kept as state.
     pub fn new(keep: &Keep, schema: &SchemaRef) -> Result<Self> {
         let keyed = match &keep.key {
-            Some(key) => Some(Keyed {
-                key: key.clone(),
-                rows: Table::new("rows", SchemaRef::clone(schema), key, key, None)?,
-            }),
+            Some(key) => Some(LastRows::new(key.clone(), None, schema)?),
             None => None,
         };
         let key = keep.key.as_deref().unwrap_or_default();
@@ -58,52 +52,26 @@ impl KeepRows {
         Ok(Self {
             keyed,
             recent: Recent::new(schema, key, retained)?,
+            shown: None,
         })
-    }
-}
-
-impl Keyed {
-    /// Takes changes, and returns those of the table.
-    fn apply(&mut self, batch: Batch) -> Result<Batch> {
-        // What goes comes before what comes, so the last row of a key says how it is.
-        let batch = consolidated(batch)?;
-        let key = self.key.iter();
-        let key: Vec<ArrayRef> = key.map(|k| Arc::clone(batch.rows.column(*k))).collect();
-        let keys = self.rows.keys_of(&key, batch.num_rows())?;
-        let touched = self.rows.write_all(&keys)?;
-        let before = Shown::all(self.rows.rows(&touched.slots[..touched.known])?);
-        let mut last = vec![0u32; touched.slots.len()];
-        for (row, position) in (0u32..).zip(&touched.rows) {
-            last[*position] = row;
-        }
-        let is_there = |row: &u32| batch.weight(*row as usize) > 0;
-        let there: Vec<bool> = last.iter().map(is_there).collect();
-        let (mut set, mut come) = (Vec::new(), Vec::new());
-        for ((slot, row), is_there) in touched.slots.iter().zip(last).zip(&there) {
-            match is_there {
-                true => {
-                    set.push(*slot);
-                    come.push(row);
-                }
-                false => self.rows.remove(*slot)?,
-            }
-        }
-        let rows = take_rows(&batch.rows, &UInt32Array::from(come))?;
-        self.rows.set_rows(&set, rows.columns())?;
-        difference(&before, &Shown { rows, there }, 0)
     }
 }
 
 impl Operator for KeepRows {
     fn on_batch(&mut self, _port: usize, batch: Batch, _out: &mut Output) -> Result<()> {
+        self.shown = None;
         let changes = match &mut self.keyed {
-            Some(keyed) => keyed.apply(batch)?,
+            // What goes comes before what comes, so the last row of a key says how it is.
+            Some(keyed) => keyed.apply(&consolidated(batch)?)?,
             None => batch,
         };
         self.recent.add(&changes)
     }
 
     fn end_epoch(&mut self, epoch: u64) -> Result<Option<KeptView>> {
+        if self.shown.is_some() {
+            return Ok(self.shown.clone());
+        }
         let gone = self.recent.end_epoch(epoch)?;
         let slots: Vec<Slot> = self.recent.slots.iter().copied().collect();
         let rows = match &mut self.keyed {
@@ -113,11 +81,12 @@ impl Operator for KeepRows {
             }
             None => self.recent.rows.view(slots.clone(), WEIGHT + 1),
         };
-        Ok(Some(KeptView {
+        self.shown = Some(KeptView {
             rows,
             changes: self.recent.rows.view(slots, EPOCH),
             gone,
-        }))
+        });
+        Ok(self.shown.clone())
     }
 
     fn snapshot(&mut self) -> Result<Vec<TableSnapshot>> {
@@ -132,6 +101,7 @@ impl Operator for KeepRows {
         let (recent, rows): (Vec<_>, Vec<_>) = parts
             .into_iter()
             .partition(|part| [self.recent.rows.name(), GONE].contains(&part.name.as_str()));
+        self.shown = None;
         self.recent.restore(&recent)?;
         match &mut self.keyed {
             Some(keyed) => keyed.rows.restore_all(&rows),

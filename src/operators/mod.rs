@@ -17,6 +17,7 @@ mod join;
 mod join_rows;
 mod join_sides;
 mod keep;
+mod last_rows;
 mod late;
 mod local_aggregate;
 mod materialize;

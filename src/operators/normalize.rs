@@ -1,19 +1,17 @@
 //! Upserts and deletes by key, as a changelog: what they replace is retracted (Flink: ChangelogNormalize).
 
-use arrow::array::{ArrayRef, UInt32Array};
 use arrow::datatypes::SchemaRef;
 
-use super::changed::{Shown, difference};
+use super::last_rows::LastRows;
 use super::{Operator, Output};
-use crate::changelog::{Batch, take_rows};
+use crate::changelog::Batch;
 use crate::error::Result;
-use crate::state::{StatePart, StateTtl, Table, TableSnapshot};
+use crate::state::{StatePart, StateTtl, TableSnapshot};
 use crate::time::Watermark;
 
 /// Keeps the last row of every key. A positive weight sets it; a negative one deletes it, whatever the other columns say.
 pub struct ChangelogNormalize {
-    key: Vec<usize>,
-    rows: Table,
+    last: LastRows,
 }
 
 impl ChangelogNormalize {
@@ -22,69 +20,38 @@ impl ChangelogNormalize {
     /// # Errors
     /// Where a column type cannot be kept as state.
     pub fn new(key: Vec<usize>, ttl: Option<StateTtl>, schema: &SchemaRef) -> Result<Self> {
-        Ok(Self {
-            rows: Table::new("rows", SchemaRef::clone(schema), &key, &key, ttl)?,
-            key,
-        })
+        let last = LastRows::new(key, ttl, schema)?;
+        Ok(Self { last })
     }
 }
 
 impl Operator for ChangelogNormalize {
     fn on_batch(&mut self, _port: usize, batch: Batch, out: &mut Output) -> Result<()> {
-        let keys = self
-            .key
-            .iter()
-            .map(|k| ArrayRef::clone(batch.rows.column(*k)));
-        let keys = self
-            .rows
-            .keys_of(&keys.collect::<Vec<_>>(), batch.num_rows())?;
-        let touched = self.rows.write_all(&keys)?;
-        let before = Shown::all(self.rows.rows(&touched.slots[..touched.known])?);
-        // Of several changes of a key the last counts.
-        let mut last = vec![0u32; touched.slots.len()];
-        for (row, position) in (0u32..).zip(&touched.rows) {
-            last[*position] = row;
-        }
-        let there: Vec<bool> = last
-            .iter()
-            .map(|row| batch.weight(*row as usize) > 0)
-            .collect();
-        let (mut set, mut rows) = (Vec::new(), Vec::new());
-        for ((slot, row), is_there) in touched.slots.iter().zip(last).zip(&there) {
-            if *is_there {
-                set.push(*slot);
-                rows.push(row);
-            } else {
-                self.rows.remove(*slot)?;
-            }
-        }
-        let rows = take_rows(&batch.rows, &UInt32Array::from(rows))?;
-        self.rows.set_rows(&set, rows.columns())?;
-        out.batch(difference(&before, &Shown { rows, there }, 0)?);
+        out.batch(self.last.apply(&batch)?);
         Ok(())
     }
 
     fn on_watermark(&mut self, watermark: Watermark, out: &mut Output) -> Result<()> {
         if let Watermark::At(t) = watermark {
-            self.rows.expire_by_watermark(t)?;
+            self.last.rows.expire_by_watermark(t)?;
         }
         out.watermark(watermark);
         Ok(())
     }
 
     fn clock_period(&self) -> Option<u64> {
-        self.rows.clock_period()
+        self.last.rows.clock_period()
     }
 
     fn on_clock(&mut self, now: i64, _out: &mut Output) -> Result<()> {
-        self.rows.expire_by_clock(now)
+        self.last.rows.expire_by_clock(now)
     }
 
     fn snapshot(&mut self) -> Result<Vec<TableSnapshot>> {
-        self.rows.snapshot()
+        self.last.rows.snapshot()
     }
 
     fn restore(&mut self, parts: Vec<StatePart>) -> Result<()> {
-        self.rows.restore_all(&parts)
+        self.last.rows.restore_all(&parts)
     }
 }

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::future::poll_fn;
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 use std::task::Poll;
 use std::time::Duration;
 
@@ -107,6 +108,7 @@ pub async fn start(
         let epoch = recovered.next_epoch - 1;
         let restored = EpochView::restored(graph, &recovered.snapshot, epoch)?;
         metrics.views.publish(Arc::new(restored));
+        metrics.checkpoints.epoch.store(epoch, Relaxed);
     }
     let restored = recovered.as_mut().and_then(|r| r.restored.take());
     if restored.as_ref().is_some_and(|m| m.finished) {

@@ -175,23 +175,22 @@ impl Control for ControlService {
         tokio::spawn(async move {
             let mut new = job.new_lines();
             drop(job);
-            let mut sent = 0;
+            let mut place = 0;
             loop {
                 new.mark_unchanged();
-                let log = match jobs.log(&asked.name) {
-                    Ok(log) => log,
-                    Err(_) => return,
+                let Ok((log, end)) = jobs.log(&asked.name, place) else {
+                    return;
                 };
-                for line in log.iter().skip(sent) {
+                for line in log {
                     let line = proto::LogLine {
                         time_millis: line.time,
-                        text: line.text.clone(),
+                        text: line.text,
                     };
                     if lines.send(Ok(line)).await.is_err() {
                         return;
                     }
                 }
-                sent = log.len();
+                place = end;
                 if !asked.follow {
                     return;
                 }

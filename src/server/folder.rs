@@ -8,7 +8,7 @@
 //! ```
 
 use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io::Write as _;
+use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -167,20 +167,30 @@ impl DataFolder {
             .map_err(|e| unwritable(&path, e))
     }
 
-    /// The log of a job. A line that was cut off by a crash is left out.
+    /// The log of a job from a place in bytes on, and the place after it. A line that is not whole yet, or was cut off by a crash, is
+    /// left out.
     ///
     /// # Errors
     /// It cannot be read.
-    pub fn log(&self, name: &str) -> Result<Vec<LogLine>> {
+    pub fn log(&self, name: &str, from: u64) -> Result<(Vec<LogLine>, u64)> {
         let path = self.job(name).join("log.jsonl");
-        match fs::read_to_string(&path) {
-            Ok(text) => Ok(text
-                .lines()
-                .filter_map(|line| serde_json::from_str(line).ok())
-                .collect()),
-            Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(Vec::new()),
-            Err(e) => Err(unreadable(&path, e)),
+        let mut text = Vec::new();
+        let read = File::open(&path).and_then(|mut file| {
+            file.seek(SeekFrom::Start(from))?;
+            file.read_to_end(&mut text)
+        });
+        match read {
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok((Vec::new(), from)),
+            Err(e) => return Err(unreadable(&path, e)),
+            Ok(_) => {}
         }
+        let whole = text
+            .iter()
+            .rposition(|byte| *byte == b'\n')
+            .map_or(0, |at| at + 1);
+        let lines = text[..whole].split(|byte| *byte == b'\n');
+        let lines = lines.filter_map(|line| serde_json::from_slice(line).ok());
+        Ok((lines.collect(), from + whole as u64))
     }
 
     fn job(&self, name: &str) -> PathBuf {

@@ -305,13 +305,13 @@ impl Jobs {
         session.explain_all(false)
     }
 
-    /// What happened to a job.
+    /// What happened to a job, from a place in its log on, and the place after it.
     ///
     /// # Errors
     /// No such job; its log cannot be read.
-    pub fn log(&self, name: &str) -> Outcome<Vec<LogLine>> {
+    pub fn log(&self, name: &str, from: u64) -> Outcome<(Vec<LogLine>, u64)> {
         self.get(name)?;
-        Ok(self.folder.log(name)?)
+        Ok(self.folder.log(name, from)?)
     }
 
     /// Ends all jobs, which start again when the folder is opened again.
@@ -358,14 +358,7 @@ impl Jobs {
         let asked = Request::name();
         request.put(folder, &asked).await?;
         let mut changes = job.changes();
-        let answered = async {
-            loop {
-                if let Some(answer) = Request::answered(folder, &asked).await? {
-                    return Ok::<_, Error>(answer);
-                }
-                tokio::time::sleep(Duration::from_millis(100)).await;
-            }
-        };
+        let answered = Request::wait(folder, &asked);
         let answer: Answer = tokio::select! {
             answer = tokio::time::timeout(SAVEPOINT, answered) => match answer {
                 Ok(answer) => answer?,

@@ -11,11 +11,8 @@ use crate::checkpoint::Origin;
 use crate::error::{Error, Result};
 use crate::graph::{Graph, Node, NodeId, Operation};
 use crate::runtime::JobMetrics;
-use crate::session::{Message, Session, SessionConfig};
+use crate::session::{BATCH_ROWS, Message, Session, SessionConfig};
 use crate::sql::SourceFile;
-
-/// Rows in a batch at most.
-pub const BATCH_ROWS: usize = 8192;
 
 /// A SQL file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -10,14 +10,13 @@ use futures::StreamExt as _;
 
 use super::job::Job;
 use super::jobs::Jobs;
-use super::pipeline::BATCH_ROWS;
 use super::subscription::{self, Changes, Subscription};
 use super::system;
 use crate::batch::{self, Rows, SnapshotQuery, Surroundings};
 use crate::catalog::{Catalog, Relation, Table};
 use crate::error::{Error, Result};
 use crate::runtime::EpochView;
-use crate::session::{Message, Session, SessionConfig};
+use crate::session::{BATCH_ROWS, Message, Session, SessionConfig};
 use crate::sql::ast::{Statement, StatementKind};
 use crate::sql::{Diagnostic, SourceFile, parse_script};
 
@@ -100,7 +99,7 @@ impl Queries {
     ///
     /// # Errors
     /// Mistakes in it; tables that cannot be read; too many queries at once.
-    pub async fn answer(&self, sql: &str, database: Option<&str>) -> Result<Answer> {
+    pub async fn answer(&self, sql: &str) -> Result<Answer> {
         let place = Arc::clone(&self.places).try_acquire_owned();
         let place = place.map_err(|_| {
             Error::limit(format!(
@@ -109,7 +108,7 @@ impl Queries {
             ))
             .with_help("ask again later, or let the server answer more with --max-queries")
         })?;
-        let mut session = self.session(database)?;
+        let mut session = self.session(None)?;
         let query = match self.ask(&mut session, sql)? {
             Asked::Rows(query) => query,
             Asked::Changes(subscription) => {
@@ -131,8 +130,8 @@ impl Queries {
             }
         }
         let jobs = Arc::clone(&self.jobs);
-        let seen = Seen::default();
-        let kept = move |table: &Table| seen.rows(&jobs, table);
+        let tables = JobTables::default();
+        let kept = move |table: &Table| tables.rows(&jobs, table);
         let surroundings = Surroundings {
             session: &session,
             kept: &kept,
@@ -297,11 +296,11 @@ impl Queries {
 
 /// The tables of jobs as one query sees them: all of a job at the end of the same epoch.
 #[derive(Default)]
-struct Seen {
+struct JobTables {
     epochs: Mutex<BTreeMap<String, Arc<EpochView>>>,
 }
 
-impl Seen {
+impl JobTables {
     /// The rows of a table that the server itself has; `None` where it has to be read from outside.
     fn rows(&self, jobs: &Jobs, table: &Table) -> Result<Option<Vec<RecordBatch>>> {
         if let Some(rows) = system::rows(jobs, table)? {

@@ -11,13 +11,14 @@ use futures::stream::BoxStream;
 
 use super::job::{Job, State};
 use super::jobs::Jobs;
-use super::pipeline::{BATCH_ROWS, Planned};
+use super::pipeline::Planned;
 use crate::catalog::{Catalog, Relation, Table};
 use crate::changelog::{Batch, row_kinds, take_rows};
 use crate::connectors::MANAGED;
 use crate::error::{Error, Result};
 use crate::graph::{Graph, NodeId, Operation};
 use crate::runtime::{EpochView, Inline};
+use crate::session::BATCH_ROWS;
 use crate::state::KeptView;
 
 /// The column that says how a row changes the answer: `+I`, `-U`, `+U` or `-D`.

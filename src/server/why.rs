@@ -16,7 +16,7 @@ use crate::clock::{Clock as _, SystemClock};
 use crate::error::Error;
 use crate::graph::{Exchange, Graph, JoinTime, NodeId, Operation, OverTime, RankTime};
 use crate::runtime::Spent;
-use crate::session::count;
+use crate::session::{count, span};
 use crate::time::{WindowKind, WindowSpec};
 
 /// How long tasks are watched, to see which of them others wait for.
@@ -637,17 +637,6 @@ fn at(millis: i64) -> String {
     match DateTime::from_timestamp_millis(millis) {
         Some(time) => time.format("%Y-%m-%d %H:%M:%S%.3f").to_string(),
         None => format!("{millis} ms"),
-    }
-}
-
-/// A length of time in the largest unit that fits.
-fn span(millis: i64) -> String {
-    match millis {
-        ..1_000 => format!("{millis} ms"),
-        1_000..120_000 => format!("{} s", millis / 1_000),
-        120_000..7_200_000 => format!("{} min", millis / 60_000),
-        7_200_000..172_800_000 => format!("{} h", millis / 3_600_000),
-        _ => format!("{} days", millis / 86_400_000),
     }
 }
 

@@ -92,19 +92,19 @@ fn begun(from: Option<&Manifest>, checkpoints: &Checkpoints) -> String {
         "restored {what} {} of job '{}', {} old, {}, in {dir}",
         manifest.epoch,
         manifest.job,
-        age(SystemClock.now() - manifest.time),
+        span(SystemClock.now() - manifest.time),
         count(manifest.bytes(), "byte"),
     )
 }
 
-/// So many milliseconds in the largest unit that fits.
-fn age(millis: i64) -> String {
-    let seconds = millis.max(0) / 1000;
-    match seconds {
-        0..120 => format!("{seconds} s"),
-        120..7200 => format!("{} min", seconds / 60),
-        7200..172_800 => format!("{} h", seconds / 3600),
-        _ => format!("{} days", seconds / 86_400),
+/// A length of time in the largest unit that fits.
+pub fn span(millis: i64) -> String {
+    match millis.max(0) {
+        millis @ ..1_000 => format!("{millis} ms"),
+        millis @ 1_000..120_000 => format!("{} s", millis / 1_000),
+        millis @ 120_000..7_200_000 => format!("{} min", millis / 60_000),
+        millis @ 7_200_000..172_800_000 => format!("{} h", millis / 3_600_000),
+        millis => format!("{} days", millis / 86_400_000),
     }
 }
 

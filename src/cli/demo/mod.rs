@@ -13,7 +13,7 @@ use crate::clock::{Clock as _, SystemClock};
 use crate::connectors::kafka::{EmbeddedBroker, Producer};
 use crate::error::{Error, Result};
 use crate::runtime::{self, JobMetrics};
-use crate::session::{Session, SessionConfig};
+use crate::session::{BATCH_ROWS, Session, SessionConfig};
 use crate::sql::SourceFile;
 use board::{Board, Watched};
 
@@ -153,7 +153,7 @@ fn session(broker: &EmbeddedBroker) -> Result<Session> {
     let every = super::outside::EVERY.to_string();
     let mut session = Session::new(SessionConfig {
         table_options: BTreeMap::from([(every, BTreeMap::from([brokers, at_once]))]),
-        batch_rows: args::BATCH_ROWS,
+        batch_rows: BATCH_ROWS,
         ..SessionConfig::default()
     });
     session

@@ -29,7 +29,6 @@ use arrow_flight::{
 use futures::{Stream, StreamExt as _, TryStreamExt as _};
 use prost::Message as _;
 use prost::bytes::Bytes;
-use serde::{Deserialize, Serialize};
 use tonic::{Request, Response, Status, Streaming};
 
 use super::access::{Access, Caller};
@@ -48,34 +47,20 @@ const PREPARED: usize = 10_000;
 pub struct FlightSql {
     queries: Arc<Queries>,
     access: Option<Arc<Access>>,
-    prepared: Mutex<HashMap<Bytes, Statement>>,
+    prepared: Mutex<HashMap<Bytes, Prepared>>,
 }
 
-/// A statement, as a ticket carries it.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-struct Statement {
+/// A prepared statement.
+struct Prepared {
     sql: String,
-    database: Option<String>,
     /// The values of its parameters, as literals.
-    #[serde(default)]
     parameters: Vec<String>,
 }
 
-impl Statement {
-    fn new(sql: String) -> Self {
-        Self {
-            sql,
-            database: None,
-            parameters: Vec::new(),
-        }
-    }
-
-    /// The text with its parameters.
-    fn text(&self, is_prepared: bool) -> String {
-        match is_prepared {
-            true => with_parameters(&self.sql, &self.parameters),
-            false => self.sql.clone(),
-        }
+impl Prepared {
+    /// The text with its parameters; those without a value are NULL.
+    fn bound(&self) -> String {
+        with_parameters(&self.sql, &self.parameters)
     }
 }
 
@@ -89,20 +74,13 @@ impl FlightSql {
         }
     }
 
-    fn schema(&self, statement: &Statement, is_prepared: bool) -> Result<SchemaRef, Status> {
-        let text = statement.text(is_prepared);
-        let schema = self.queries.schema(&text, statement.database.as_deref());
+    fn schema(&self, sql: &str) -> Result<SchemaRef, Status> {
+        let schema = self.queries.schema(sql, None);
         schema.map_err(|e| status(&e))
     }
 
-    async fn answer(
-        &self,
-        statement: &Statement,
-        is_prepared: bool,
-    ) -> Result<Response<Rows>, Status> {
-        let text = statement.text(is_prepared);
-        let answered = self.queries.answer(&text, statement.database.as_deref());
-        let rows = match answered.await.map_err(|e| status(&e))? {
+    async fn answer(&self, sql: &str) -> Result<Response<Rows>, Status> {
+        let rows = match self.queries.answer(sql).await.map_err(|e| status(&e))? {
             Answer::Snapshot(schema, rows) => {
                 let rows = rows.map_err(|e| FlightError::Tonic(Box::new(status(&e))));
                 let encoded = FlightDataEncoderBuilder::new()
@@ -115,10 +93,10 @@ impl FlightSql {
         Ok(Response::new(rows))
     }
 
-    fn statement(&self, handle: &Bytes) -> Result<Statement, Status> {
+    /// The text of a prepared statement, with its parameters.
+    fn prepared(&self, handle: &Bytes) -> Result<String, Status> {
         let prepared = self.prepared.lock().unwrap_or_else(PoisonError::into_inner);
-        let statement = prepared.get(handle).cloned();
-        statement.ok_or_else(|| {
+        prepared.get(handle).map(Prepared::bound).ok_or_else(|| {
             Status::not_found("there is no such prepared statement: it was closed, or the server was started again since")
         })
     }
@@ -259,11 +237,10 @@ impl FlightSqlService for FlightSql {
         query: CommandStatementQuery,
         request: Request<FlightDescriptor>,
     ) -> Result<Response<FlightInfo>, Status> {
-        let statement = Statement::new(query.query);
-        let schema = self.schema(&statement, false)?;
-        let handle = serde_json::to_vec(&statement).map_err(internal)?;
+        let schema = self.schema(&query.query)?;
+        // The handle is the SQL itself: whoever has it could ask it anyway.
         let ticket = TicketStatementQuery {
-            statement_handle: handle.into(),
+            statement_handle: query.query.into(),
         };
         info_of(&schema, &ticket, request)
     }
@@ -273,10 +250,9 @@ impl FlightSqlService for FlightSql {
         ticket: TicketStatementQuery,
         _: Request<Ticket>,
     ) -> Result<Response<<Self as FlightService>::DoGetStream>, Status> {
-        let statement = serde_json::from_slice(&ticket.statement_handle);
-        let statement: Statement = statement
+        let sql = std::str::from_utf8(&ticket.statement_handle)
             .map_err(|_| Status::invalid_argument("the ticket is not one of this server"))?;
-        self.answer(&statement, false).await
+        self.answer(sql).await
     }
 
     // ---- Prepared statements ----
@@ -290,9 +266,12 @@ impl FlightSqlService for FlightSql {
         query: ActionCreatePreparedStatementRequest,
         _: Request<Action>,
     ) -> Result<ActionCreatePreparedStatementResult, Status> {
-        let statement = Statement::new(query.query);
+        let statement = Prepared {
+            sql: query.query,
+            parameters: Vec::new(),
+        };
         let parameters = parameters::schema(&statement.sql);
-        let schema = match self.schema(&statement, true) {
+        let schema = match self.schema(&statement.bound()) {
             Ok(schema) => schema,
             // Its columns are known once the parameters are, and so are its mistakes.
             Err(_) if !parameters.fields().is_empty() => Arc::new(Schema::empty()),
@@ -318,8 +297,8 @@ impl FlightSqlService for FlightSql {
         query: CommandPreparedStatementQuery,
         request: Request<FlightDescriptor>,
     ) -> Result<Response<FlightInfo>, Status> {
-        let statement = self.statement(&query.prepared_statement_handle)?;
-        let schema = self.schema(&statement, true)?;
+        let sql = self.prepared(&query.prepared_statement_handle)?;
+        let schema = self.schema(&sql)?;
         info_of(&schema, &query, request)
     }
 
@@ -328,8 +307,8 @@ impl FlightSqlService for FlightSql {
         query: CommandPreparedStatementQuery,
         _: Request<Ticket>,
     ) -> Result<Response<<Self as FlightService>::DoGetStream>, Status> {
-        let statement = self.statement(&query.prepared_statement_handle)?;
-        self.answer(&statement, true).await
+        let sql = self.prepared(&query.prepared_statement_handle)?;
+        self.answer(&sql).await
     }
 
     async fn do_put_prepared_statement_query(
@@ -338,7 +317,7 @@ impl FlightSqlService for FlightSql {
         request: Request<PeekableFlightDataStream>,
     ) -> Result<DoPutPreparedStatementResult, Status> {
         let handle = query.prepared_statement_handle;
-        self.statement(&handle)?;
+        self.prepared(&handle)?;
         let data = request.into_inner().into_peekable();
         let rows = FlightRecordBatchStream::new_from_flight_data(data.map_err(FlightError::from));
         let rows: Vec<RecordBatch> = rows.try_collect().await.map_err(|e| match e {
