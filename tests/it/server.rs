@@ -573,7 +573,7 @@ fn an_upgrade_says_what_becomes_of_the_state_and_keeps_what_fits() {
 }
 
 #[test]
-fn what_lives_and_is_ready_is_told_over_http_and_grpc() {
+fn what_lives_and_is_ready_is_reported_over_http() {
     let server = Server::start();
     assert!(server.http("/healthz").starts_with("HTTP/1.1 200"));
     assert!(server.http("/readyz").starts_with("HTTP/1.1 200"));
