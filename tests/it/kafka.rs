@@ -213,9 +213,11 @@ impl Case {
     }
 
     pub fn command(&self, sql: &str, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_flowline"));
+        // Tests that run under nohup start jobs that do not.
+        let mut command = Command::new("env");
         command
-            .arg("run")
+            .arg("--default-signal=HUP")
+            .args([env!("CARGO_BIN_EXE_flowline"), "run"])
             .arg(self.sql(sql))
             .args(["--kafka", &self.bootstrap, "--output", "jsonl"])
             .args(arguments);

@@ -2,6 +2,7 @@
 
 #![allow(clippy::disallowed_methods, reason = "tests wait for other processes")]
 
+use std::io::{BufRead as _, BufReader, Read as _};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
@@ -281,7 +282,7 @@ fn a_job_ends_in_time_whatever_hangs() {
 
 #[test]
 fn a_job_ends_in_time_though_nobody_reads_what_it_prints() {
-    let job = Command::new(env!("CARGO_BIN_EXE_flowline"))
+    let mut job = Command::new(env!("CARGO_BIN_EXE_flowline"))
         .args(["run", "--stop-timeout", "2 s", "--output", "jsonl", "-e"])
         .arg("CREATE TABLE g (a STRING) WITH ('connector' = 'datagen'); SELECT a FROM g;")
         .stdin(Stdio::null())
@@ -289,7 +290,10 @@ fn a_job_ends_in_time_though_nobody_reads_what_it_prints() {
         .stderr(Stdio::null())
         .spawn()
         .unwrap();
-    std::thread::sleep(Duration::from_secs(2));
+    // It prints: from here on nobody reads, and the pipe fills.
+    let mut first = [0];
+    job.stdout.as_mut().unwrap().read_exact(&mut first).unwrap();
+    std::thread::sleep(Duration::from_secs(1));
     let (took, code) = ended_by(job, "-TERM");
     assert!(took < Duration::from_secs(4), "{took:?}");
     assert_eq!(code, Some(3));
@@ -310,13 +314,14 @@ fn a_hangup_stops_as_sigterm_does_but_not_under_nohup() {
         .arg("run")
         .arg(case.sql(&sql));
     command.args(["--kafka", &case.bootstrap()]);
-    let job = command
+    let mut job = command
         .stdout(Stdio::null())
-        .stderr(Stdio::null())
+        .stderr(Stdio::piped())
         .stdin(Stdio::null())
         .spawn()
         .unwrap();
-    std::thread::sleep(Duration::from_secs(2));
+    let mut said = BufReader::new(job.stderr.take().unwrap()).lines();
+    assert!(said.any(|line| line.unwrap().contains("running")));
     let sent = Command::new("kill")
         .args(["-HUP", &job.id().to_string()])
         .status();
