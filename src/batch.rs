@@ -32,7 +32,7 @@ use crate::connectors::{Sink, SinkMode, SinkWriter, WriteRequest};
 use crate::error::{Error, Result};
 use crate::planner::{PlanContext, StreamTable, diagnose, rules, tables_read};
 use crate::session::Session;
-use crate::sql::ast::StatementKind;
+use crate::sql::ast::{Insert, StatementKind};
 use crate::sql::{Diagnostic, SourceFile, deep, parse_script};
 
 /// One answer: its name (`select_1` ...), columns and rows.
@@ -91,15 +91,13 @@ pub fn queries(session: &Session, file: &Arc<SourceFile>) -> Result<Vec<Snapshot
     for statement in script.statements {
         let span = statement.span;
         match statement.kind {
-            StatementKind::Query(query) => match plan(session, &query, file, &Contents::new()) {
-                Ok(plan) => queries.push(SnapshotQuery {
-                    file: Arc::clone(file),
-                    query,
-                    span,
-                    plan,
-                }),
-                Err(mistake) => mistakes.push(mistake),
-            },
+            StatementKind::Query(query) => {
+                let asked = Asked::Select(query);
+                match SnapshotQuery::new(session, asked, file, span) {
+                    Ok(query) => queries.push(query),
+                    Err(mistake) => mistakes.push(mistake),
+                }
+            }
             StatementKind::Insert(_) | StatementKind::StatementSet(_) => mistakes.push(
                 Diagnostic::new(file, span, "a snapshot query is a SELECT").with_help(
                     "name the files that declare tables after --with; `flowline run` runs INSERTs",
@@ -115,16 +113,53 @@ pub fn queries(session: &Session, file: &Arc<SourceFile>) -> Result<Vec<Snapshot
     }
 }
 
-/// A SELECT that can be answered.
+/// A SELECT that can be answered, or that of an INSERT.
 pub struct SnapshotQuery {
     file: Arc<SourceFile>,
-    query: Box<Query>,
+    asked: Asked,
     span: Span,
     /// Over tables that are not read yet.
     plan: LogicalPlan,
 }
 
+/// What is answered.
+enum Asked {
+    Select(Box<Query>),
+    /// The rows of an INSERT, its table, and the columns that it gives.
+    Insert(Box<Insert>, Arc<Table>, Vec<usize>),
+}
+
 impl SnapshotQuery {
+    fn new(
+        session: &Session,
+        asked: Asked,
+        file: &Arc<SourceFile>,
+        span: Span,
+    ) -> std::result::Result<Self, Diagnostic> {
+        Ok(Self {
+            file: Arc::clone(file),
+            plan: plan(session, &asked, file, span, &Contents::new())?,
+            asked,
+            span,
+        })
+    }
+
+    /// What an INSERT writes, as rows of its table's [`Table::sink_schema`], and the table.
+    ///
+    /// # Errors
+    /// Mistakes in it.
+    pub fn of_insert(
+        session: &Session,
+        insert: Box<Insert>,
+        file: &Arc<SourceFile>,
+        span: Span,
+    ) -> Result<(Self, Arc<Table>)> {
+        let (table, columns) = session.insert_target(&insert, file).map_err(Error::sql)?;
+        let asked = Asked::Insert(insert, Arc::clone(&table), columns);
+        let query = Self::new(session, asked, file, span);
+        Ok((query.map_err(|mistake| Error::sql(vec![mistake]))?, table))
+    }
+
     /// The tables that it reads, as it reads them.
     pub fn tables(&self) -> Vec<Arc<Table>> {
         tables_read(&self.plan)
@@ -132,7 +167,14 @@ impl SnapshotQuery {
 
     /// The columns of its answer.
     pub fn schema(&self) -> SchemaRef {
-        plain_schema(self.plan.schema().as_arrow())
+        self.schema_of(self.plan.schema().as_arrow())
+    }
+
+    fn schema_of(&self, answer: &Schema) -> SchemaRef {
+        match &self.asked {
+            Asked::Select(_) => plain_schema(answer),
+            Asked::Insert(_, table, _) => all_nullable(&table.sink_schema()),
+        }
     }
 
     /// Reads its tables, and begins to answer it.
@@ -163,7 +205,7 @@ impl SnapshotQuery {
             }
         }
         let (file, span) = (Arc::clone(&self.file), self.span);
-        let plan = plan(session, &self.query, &file, contents);
+        let plan = plan(session, &self.asked, &file, span, contents);
         let plan = plan.map_err(|e| Error::sql(vec![e]))?;
         let limit = surroundings.memory;
         let failed = move |e: DataFusionError| match (e.find_root(), limit) {
@@ -172,7 +214,7 @@ impl SnapshotQuery {
         };
         let answered = answer(plan, budget.left()).await;
         let (schema, rows) = answered.map_err(&failed)?;
-        let schema = plain_schema(&schema);
+        let schema = self.schema_of(&schema);
         let as_plain = SchemaRef::clone(&schema);
         let rows = rows.map(move |batch| plain(&batch.map_err(&failed)?, &as_plain));
         Ok((schema, rows.boxed()))
@@ -219,8 +261,9 @@ type Contents = BTreeMap<(String, BTreeMap<String, String>), Arc<MemTable>>;
 /// The plan of a query; tables that were read stand for their contents.
 fn plan(
     session: &Session,
-    query: &Query,
+    asked: &Asked,
     file: &Arc<SourceFile>,
+    span: Span,
     contents: &Contents,
 ) -> std::result::Result<LogicalPlan, Diagnostic> {
     let make = |table: &Arc<Table>| -> datafusion::error::Result<Arc<dyn TableSource>> {
@@ -236,8 +279,13 @@ fn plan(
         tables: &make,
         checked: session.settings.overflow_is_error(),
     };
-    let bound = deep(|| context.query(query, file)).map_err(|e| *e)?;
-    Ok(bound.plan)
+    let bound = deep(|| match asked {
+        Asked::Select(query) => context.query(query, file),
+        Asked::Insert(insert, table, columns) => {
+            context.insert(&insert.query, table, columns, file, span)
+        }
+    });
+    Ok(bound.map_err(|e| *e)?.plan)
 }
 
 async fn answer(
@@ -280,11 +328,14 @@ fn yielding(plan: Arc<dyn ExecutionPlan>) -> datafusion::error::Result<Arc<dyn E
 
 /// The schema in which a table's rows are queried: event time plays no part, so a row without one is still a row of it.
 fn nullable(table: &Table) -> SchemaRef {
-    let nullable = |f: &Arc<Field>| f.as_ref().clone().with_nullable(true);
-    let schema = table.schema();
-    Arc::new(Schema::new(
-        schema.fields().iter().map(nullable).collect::<Vec<_>>(),
-    ))
+    all_nullable(&table.schema())
+}
+
+/// The same columns, each of which may hold NULL.
+pub fn all_nullable(schema: &Schema) -> SchemaRef {
+    let fields = schema.fields().iter();
+    let fields = fields.map(|field| field.as_ref().clone().with_nullable(true));
+    Arc::new(Schema::new(fields.collect::<Vec<_>>()))
 }
 
 /// Rows of stored columns as rows of the table. What a query computes itself is left to it.

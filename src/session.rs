@@ -25,12 +25,12 @@ use crate::catalog::{Catalog, Relation, Table, View};
 use crate::checkpoint::{Checkpoints, Location, Origin};
 use crate::clock::SystemClock;
 use crate::connectors::capture::Capture;
-use crate::connectors::{self, Sink, Source};
+use crate::connectors::{self, Inboxes, Sink, Source};
 use crate::error::{Error, Result};
 use crate::graph::{self, Conflict, Graph};
 use crate::planner::{
-    self, BoundQuery, Functions, InsertPlan, Mistakes, PlanContext, StreamTable, diagnose,
-    object_name, optimize,
+    self, BoundQuery, Functions, InsertPlan, Mistakes, PlanContext, StreamTable, database_of,
+    diagnose, object_name, optimize,
 };
 use crate::runtime::{
     self, CheckpointOptions, Connect, Job, JobMetrics, JobOptions, Process, RestoreFrom,
@@ -45,7 +45,6 @@ pub use events::{JobEvent, count, span};
 pub use reach::{Reach, real};
 pub use replay::{Place, Replay};
 
-use describe::describe;
 use ends::{Ends, check_connector, source_of};
 
 /// Rows in a batch at most, unless something else is set.
@@ -70,14 +69,23 @@ pub struct SessionConfig {
     pub name: String,
     /// Where that name comes from.
     pub origin: Origin,
-    /// Managed tables are kept for queries to read.
-    pub keeps_tables: bool,
+    /// Managed tables are kept for queries to read, and clients insert into those that no statement writes.
+    pub inboxes: Option<Arc<Inboxes>>,
     /// Only this range of the topics is read.
     pub replay: Option<Replay>,
     /// The job's own checkpoints are given up: it begins with nothing, or with the savepoint that it is given.
     pub fresh: bool,
     /// What its SQL may reach; `None`: everything.
     pub reach: Option<Arc<Reach>>,
+}
+
+impl SessionConfig {
+    /// Whether clients insert into a table, where no statement writes it.
+    fn takes_inserts(&self, table: &Table) -> bool {
+        self.inboxes.is_some()
+            && table.connector().is_none()
+            && !self.sources.contains_key(&table.name)
+    }
 }
 
 /// Makes the sink that shows the rows of a bare SELECT: by name and table.
@@ -278,12 +286,21 @@ impl Session {
             restore,
             drop_state: settings.drops_state(),
             process: Process::new(fastrand::u64(..)),
+            wanted: match &self.config.inboxes {
+                Some(inboxes) => inboxes.wanted(),
+                None => Arc::default(),
+            },
         })
     }
 
     /// The functions a query may call.
     pub fn functions(&self) -> &Functions {
         &self.functions
+    }
+
+    /// Where clients insert rows.
+    pub fn inboxes(&self) -> Option<&Arc<Inboxes>> {
+        self.config.inboxes.as_ref()
     }
 
     /// The source of a table: the file given for it, else its connector.
@@ -557,13 +574,51 @@ impl Session {
         file: &Arc<SourceFile>,
         span: Span,
     ) -> std::result::Result<(), Vec<Diagnostic>> {
+        let (table, columns) = self.insert_target(insert, file)?;
+        let bound = self
+            .context()
+            .insert(&insert.query, &table, &columns, file, span)
+            .map_err(|e| vec![*e])?;
+        self.pending.push(Pending {
+            plan: optimized(&bound, file, span)?,
+            bound,
+            into: Some(table),
+            on_conflict: insert.on_conflict.as_ref().map(|a| match a.value {
+                ConflictAction::Deduplicate => Conflict::Deduplicate,
+                ConflictAction::Nothing => Conflict::Nothing,
+                ConflictAction::Error => Conflict::Error,
+            }),
+            name: object_name(&insert.table),
+            settings: Arc::new(self.settings.clone()),
+            file: Arc::clone(file),
+            span,
+        });
+        Ok(())
+    }
+
+    /// The table that an INSERT writes, with the options of its hint, and the columns that it gives: places in the table's
+    /// [`Table::sink_schema`].
+    ///
+    /// # Errors
+    /// There is no such table or column.
+    pub fn insert_target(
+        &self,
+        insert: &Insert,
+        file: &Arc<SourceFile>,
+    ) -> std::result::Result<(Arc<Table>, Vec<usize>), Vec<Diagnostic>> {
         let mut mistakes = Mistakes::new(file);
         let name = object_name(&insert.table);
-        let Some(table) = self.catalog.table(&name) else {
-            let help = match self.catalog.get(&name) {
+        let (catalog, bare) = match database_of(&self.catalog, &insert.table) {
+            Ok(found) => found,
+            Err((message, help)) => {
+                mistakes.add(insert.table.span(), message, Some(help));
+                return Err(mistakes.into_diagnostics());
+            }
+        };
+        let Some(table) = catalog.table(bare) else {
+            let help = match catalog.get(bare) {
                 Some(_) => Some(format!("'{name}' is a view; INSERT INTO takes a table")),
-                None => self
-                    .catalog
+                None => catalog
                     .closest(&name)
                     .map(|n| format!("did you mean '{n}'?")),
             };
@@ -617,107 +672,9 @@ impl Session {
         if columns.is_empty() {
             columns = (0..sink.fields().len()).collect();
         }
-        mistakes.or(()).map_err(Mistakes::into_diagnostics)?;
-        let bound = self
-            .context()
-            .insert(&insert.query, &table, &columns, file, span)
-            .map_err(|e| vec![*e])?;
-        self.pending.push(Pending {
-            plan: optimized(&bound, file, span)?,
-            bound,
-            into: Some(table),
-            on_conflict: insert.on_conflict.as_ref().map(|a| match a.value {
-                ConflictAction::Deduplicate => Conflict::Deduplicate,
-                ConflictAction::Nothing => Conflict::Nothing,
-                ConflictAction::Error => Conflict::Error,
-            }),
-            name,
-            settings: Arc::new(self.settings.clone()),
-            file: Arc::clone(file),
-            span,
-        });
-        Ok(())
-    }
-
-    fn show(&self, show: &Show) -> std::result::Result<Vec<Message>, (String, Option<String>)> {
-        let list = |title: &str, names: Vec<String>| {
-            Ok(vec![Message::Rows(
-                vec![title.to_string()],
-                names.into_iter().map(|n| vec![n]).collect(),
-            )])
-        };
-        let missing = |name: &str| {
-            (
-                format!("'{name}' not found"),
-                self.catalog
-                    .closest(name)
-                    .map(|n| format!("did you mean '{n}'?")),
-            )
-        };
-        match show {
-            Show::Tables => list("table name", self.catalog.qualified_names()),
-            Show::Views => {
-                let views = self
-                    .catalog
-                    .iter()
-                    .filter(|(_, r)| matches!(r, Relation::View(_)));
-                list("view name", views.map(|(n, _)| n.clone()).collect())
-            }
-            Show::Functions => list("function name", self.functions.names()),
-            Show::Databases => list("database name", vec!["default_database".into()]),
-            Show::Catalogs => list("catalog name", vec!["default_catalog".into()]),
-            Show::Create(_, name) => {
-                let name = object_name(name);
-                match self.catalog.get(&name) {
-                    Some(Relation::Table(t)) => {
-                        Ok(vec![Message::Text(statement_text(&t.file, t.span))])
-                    }
-                    Some(Relation::View(v)) => Ok(vec![Message::Text(format!(
-                        "CREATE VIEW `{name}` AS {}",
-                        v.query
-                    ))]),
-                    None => Err(missing(&name)),
-                }
-            }
-            Show::Columns(name) => {
-                let name = object_name(name);
-                let titles = ["name", "type", "null", "key", "extras", "watermark"]
-                    .map(str::to_string)
-                    .to_vec();
-                let rows = match self.catalog.get(&name) {
-                    Some(Relation::Table(table)) => describe(table),
-                    Some(Relation::View(view)) => {
-                        let bound = self.bound(&view.query, &view.file);
-                        let bound = bound.map_err(|d| {
-                            (
-                                d.first().map(|d| d.message.clone()).unwrap_or_default(),
-                                None,
-                            )
-                        })?;
-                        let names = bound.columns.iter().map(|(name, _)| name);
-                        let names: Vec<&String> = if view.columns.is_empty() {
-                            names.collect()
-                        } else {
-                            view.columns.iter().collect()
-                        };
-                        let rows = names.into_iter().zip(&bound.columns);
-                        rows.map(|(name, (_, ty))| {
-                            vec![
-                                name.clone(),
-                                ty.kind.to_string(),
-                                if ty.nullable { "TRUE" } else { "FALSE" }.to_string(),
-                                String::new(),
-                                String::new(),
-                                String::new(),
-                            ]
-                        })
-                        .collect()
-                    }
-                    None => return Err(missing(&name)),
-                };
-                Ok(vec![Message::Rows(titles, rows)])
-            }
-        }
+        mistakes
+            .or((table, columns))
+            .map_err(Mistakes::into_diagnostics)
     }
 
     /// What names stand for now.

@@ -341,7 +341,7 @@ pub fn load(
         bounded: job.bounded,
         name,
         origin,
-        keeps_tables: false,
+        inboxes: None,
         fresh: given.checkpoints.is_some_and(|c| c.fresh),
         reach: None,
     });

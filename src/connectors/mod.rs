@@ -18,6 +18,7 @@ mod filesystem;
 mod folded;
 #[allow(clippy::disallowed_methods, reason = "measures time")]
 mod generated;
+mod inbox;
 #[allow(
     clippy::disallowed_methods,
     reason = "measures time, and draws names and values nobody else has"
@@ -48,6 +49,7 @@ pub use bad_rows::{BadRecord, BadRows, bad_rows_schema};
 pub use commit::{Ahead, Committer, JobContext, WriteRequest};
 pub use filesystem::file_source;
 pub use folded::folded;
+pub use inbox::{Inbox, Inboxes};
 pub use sent::Sent;
 pub use without_effect::notes;
 
@@ -220,6 +222,14 @@ pub trait Source: Send + Sync {
 
     /// Whether it may read a partition of this name, and what it reads instead.
     fn reads(&self, _partition: &str) -> std::result::Result<(), String> {
+        Ok(())
+    }
+
+    /// A checkpoint is committed that holds all rows before these positions, by partition, and none after them.
+    ///
+    /// # Errors
+    /// Whoever waits for that cannot be told. The job goes on.
+    async fn committed(&self, _positions: &[(&str, &str)]) -> Result<()> {
         Ok(())
     }
 

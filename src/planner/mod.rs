@@ -22,7 +22,7 @@ pub use bind::{Bound, BoundQuery, PlanContext, TableMaker, Typed, WindowTvf};
 pub use functions::Functions;
 pub use lower::{InsertPlan, Lowering, PlanOptions, SinkCheck};
 pub use optimize::{optimize, rules};
-pub use tables::{create_table, object_name};
+pub use tables::{create_table, database_of, object_name};
 
 use crate::catalog::Table;
 use crate::error::datafusion_message;

@@ -8,7 +8,7 @@ use sqlparser::ast::{Ident, ObjectName, Spanned};
 use sqlparser::tokenizer::Span;
 
 use super::types::{arrow_field, arrow_type};
-use super::{Mistakes, PlanContext};
+use super::{Mistakes, PlanContext, builtin};
 use crate::catalog::{Catalog, Column, ColumnKind, Table};
 use crate::sql::SourceFile;
 use crate::sql::ast::{self, LikeFeature, LikeStrategy, SqlType, SqlTypeKind as Kind};
@@ -19,6 +19,63 @@ pub fn object_name(name: &ObjectName) -> String {
         .last()
         .and_then(|p| p.as_ident())
         .map_or_else(|| name.to_string(), |i| i.value.clone())
+}
+
+/// The parts of a name, outermost first.
+pub fn name_parts(name: &ObjectName) -> Vec<&str> {
+    let parts = name.0.iter().filter_map(|part| part.as_ident());
+    parts.map(|part| part.value.as_str()).collect()
+}
+
+/// The database in which a name is looked up, and the name there. A name alone may be in any database, if it is in one only.
+///
+/// # Errors
+/// There is no such database, or there are several: a message, and what to do.
+pub fn database_of<'a, 'n>(
+    catalog: &'a Catalog,
+    name: &'n ObjectName,
+) -> Result<(&'a Catalog, &'n str), (String, String)> {
+    let parts = name_parts(name);
+    let (database, table) = match parts.as_slice() {
+        [table] => (None, *table),
+        ["default_database", table] | ["default_catalog", "default_database", table] => {
+            return Ok((catalog, table));
+        }
+        [database, table] | ["default_catalog", database, table] => (Some(*database), *table),
+        _ => (Some(""), ""),
+    };
+    let Some(database) = database else {
+        let others = match catalog.get(table) {
+            None => catalog.databases_with(table),
+            Some(_) => Vec::new(),
+        };
+        return match others.as_slice() {
+            [] => Ok((catalog, table)),
+            [(_, only)] => {
+                let only: &'a Catalog = only;
+                Ok((only, table))
+            }
+            [(first, _), ..] => {
+                let names: Vec<&str> = others.iter().map(|(name, _)| name.as_str()).collect();
+                Err((
+                    format!("'{table}' is in several databases: {}", names.join(", ")),
+                    format!("say which, as in `{first}`.{table}"),
+                ))
+            }
+        };
+    };
+    match catalog.database(database) {
+        Some(found) => Ok((found.as_ref(), table)),
+        None if database == builtin::DATABASE => Ok((catalog, table)),
+        None => {
+            let names = catalog.databases().map(|(name, _)| name.as_str());
+            let names: Vec<&str> = std::iter::once("default_database").chain(names).collect();
+            Err((
+                format!("table '{name}' not found"),
+                format!("the databases are {}", names.join(", ")),
+            ))
+        }
+    }
 }
 
 /// The table that a CREATE TABLE declares; `overrides` are options from outside that are put over its own.

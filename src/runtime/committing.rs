@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::coordinator::{Event, Unstored, Work};
 use crate::checkpoint::{Checkpoints, Location, Manifest, Owner, Request};
-use crate::connectors::Committer;
+use crate::connectors::{Committer, Source};
 use crate::error::Result;
 
 /// Stores checkpoints and makes their output visible.
@@ -20,6 +20,8 @@ pub struct Committing {
     pub owner: Owner,
     /// Each once; those that know which epoch they committed last come first.
     pub committers: Vec<Arc<dyn Committer>>,
+    /// What is read from, by the name of its state.
+    pub sources: Vec<(String, Arc<dyn Source>)>,
 }
 
 impl Committing {
@@ -28,6 +30,10 @@ impl Committing {
         match work {
             Work::Store(next) => Event::Stored(self.store(&next).await),
             Work::Commit(manifest) => Event::Committed(self.commit(&manifest).await),
+            Work::Tell(manifest) => {
+                self.tell(&manifest).await;
+                Event::Told
+            }
             Work::Save(manifest, to) => Event::Saved(self.save(&manifest, to.as_deref()).await),
             Work::Answer(name, answer) => {
                 let folder = &self.checkpoints.location;
@@ -59,6 +65,23 @@ impl Committing {
             tracing::warn!("checkpoints that are not needed any more cannot be removed: {error}");
         }
         Ok(())
+    }
+
+    async fn tell(&self, manifest: &Manifest) {
+        for state in &manifest.sources {
+            let mut sources = self.sources.iter();
+            let Some((_, source)) = sources.find(|(id, _)| *id == state.id) else {
+                continue;
+            };
+            let partitions = state.partitions.iter();
+            let positions: Vec<(&str, &str)> = partitions
+                .map(|p| (p.partition.as_str(), p.position.as_str()))
+                .collect();
+            if let Err(error) = source.committed(&positions).await {
+                let epoch = manifest.epoch;
+                tracing::warn!("whoever waits for epoch {epoch} cannot be told: {error}");
+            }
+        }
     }
 
     async fn save(&self, manifest: &Manifest, to: Option<&str>) -> Result<String> {

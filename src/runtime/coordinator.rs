@@ -51,6 +51,10 @@ pub enum Event {
     Stored(Result<Manifest>),
     /// What came of [`Work::Commit`].
     Committed(Result<()>),
+    /// [`Work::Tell`] is done.
+    Told,
+    /// Somebody waits for a checkpoint: the next one is taken as soon as that costs the job little.
+    Wanted,
     /// What came of [`Work::Save`]: where the savepoint is.
     Saved(Result<String>),
     /// What came of [`Work::Answer`].
@@ -81,6 +85,8 @@ pub enum Work {
     Store(Arc<Unstored>),
     /// Make the output of this visible.
     Commit(Arc<Manifest>),
+    /// Tell the sources that this is committed.
+    Tell(Arc<Manifest>),
     /// Copy this to a savepoint, there or beside the checkpoints.
     Save(Arc<Manifest>, Option<String>),
     /// Answer the request of this name.
@@ -148,6 +154,13 @@ pub struct Coordinator {
     begun: Duration,
     /// When the next one is due.
     due: Duration,
+    /// When it may be taken at the earliest, though somebody waits for it.
+    earliest: Duration,
+    is_wanted: bool,
+    /// The sources are being told of a commit.
+    is_telling: bool,
+    /// The newest commit that they have not been told of.
+    untold: Option<Arc<Manifest>>,
     /// How long to wait before storing is tried again.
     retry: Duration,
     /// The sources were told to send a barrier after which nothing follows.
@@ -185,6 +198,10 @@ impl Coordinator {
             view: None,
             begun: Duration::ZERO,
             due: timing.interval,
+            earliest: Duration::ZERO,
+            is_wanted: false,
+            is_telling: false,
+            untold: None,
             retry: RETRY.0,
             is_last: false,
             is_stopping: false,
@@ -219,6 +236,11 @@ impl Coordinator {
                 committed?;
                 self.on_committed(now);
             }
+            Event::Told => {
+                self.is_telling = false;
+                self.tell();
+            }
+            Event::Wanted => self.is_wanted = true,
             Event::Saved(saved) => self.on_saved(saved),
             Event::Answered(name, answer, answered) => {
                 self.answering -= 1;
@@ -246,6 +268,7 @@ impl Coordinator {
     /// When it must hear of the time at the latest.
     pub fn due(&self) -> Option<Duration> {
         match &self.phase {
+            Phase::Idle if self.is_wanted => Some(self.due.min(self.earliest)),
             Phase::Idle => Some(self.due),
             Phase::Aligning => Some(self.begun + self.timing.timeout),
             Phase::Retrying(_, at) => Some(*at),
@@ -260,7 +283,7 @@ impl Coordinator {
 
     /// Whether it has nothing more to do.
     pub fn has_ended(&self) -> bool {
-        self.is_done && (self.answering == 0 || self.has_failed)
+        self.is_done && (self.answering == 0 && !self.is_telling || self.has_failed)
     }
 
     /// Whether the job has read all its input, and all of it is committed.
@@ -342,6 +365,10 @@ impl Coordinator {
         self.before = Some(Arc::clone(&manifest));
         self.effects.push_back(Effect::Committed(epoch));
         self.effects.extend(self.view.take().map(Effect::Publish));
+        self.untold = Some(Arc::clone(&manifest));
+        self.tell();
+        // Whoever waits for checkpoints takes up half of the time with them, at most.
+        self.earliest = now.elapsed * 2 - self.begun.min(now.elapsed);
         let millis = now.elapsed.saturating_sub(self.begun).as_millis() as u64;
         let (bytes, new_bytes) = (manifest.bytes(), manifest.new_bytes());
         let metrics = &self.metrics;
@@ -426,7 +453,7 @@ impl Coordinator {
                 // Without a source it ends by itself, and what was read is committed then.
                 self.begin(true, now);
                 break;
-            } else if now.elapsed >= self.due {
+            } else if self.due().is_some_and(|due| now.elapsed >= due) {
                 self.begin(false, now);
             } else {
                 break;
@@ -442,6 +469,7 @@ impl Coordinator {
             return false;
         }
         self.is_last = is_last;
+        self.is_wanted = false;
         self.phase = Phase::Aligning;
         self.effects.push_back(Effect::Order(Order {
             epoch: self.next_epoch,
@@ -491,6 +519,16 @@ impl Coordinator {
     fn answer(&mut self, name: String, answer: Answer) {
         self.answering += 1;
         self.start(Work::Answer(name, answer));
+    }
+
+    /// Tells the sources of the newest commit, once they have been told of the one before.
+    fn tell(&mut self) {
+        if !self.is_telling
+            && let Some(manifest) = self.untold.take()
+        {
+            self.is_telling = true;
+            self.start(Work::Tell(manifest));
+        }
     }
 
     fn start(&mut self, work: Work) {

@@ -31,6 +31,8 @@ use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
+use tokio::sync::Notify;
+
 use crate::checkpoint::{Checkpoints, Location, PartitionPosition};
 use crate::connectors;
 use crate::error::Result;
@@ -151,6 +153,8 @@ pub struct CheckpointOptions {
     pub drop_state: bool,
     /// The process that runs the job.
     pub process: Process,
+    /// Notified when somebody waits for the next one.
+    pub wanted: Arc<Notify>,
 }
 
 /// A consistent state of a whole job between two elements.

@@ -206,6 +206,10 @@ pub async fn recover(
         (Some(manifest), Some(changes)) => snapshot(&begun.location, manifest, changes).await?,
         _ => Snapshot::default(),
     };
+    let ids = graph.state_ids();
+    let read = outside.sources.iter();
+    let sources = read.map(|(node, source)| (ids[*node].clone(), Arc::clone(source)));
+    let sources = sources.collect();
     if let Err(error) = clean_up(options, &owner, restored.as_ref(), before.epoch).await {
         tracing::warn!("files that are not needed any more cannot be removed: {error}");
     }
@@ -216,6 +220,7 @@ pub async fn recover(
             retained: options.retained,
             owner,
             committers,
+            sources,
         },
         next_epoch: before.epoch + 1,
         before: Some(before),

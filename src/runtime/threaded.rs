@@ -10,7 +10,7 @@ use std::time::Duration;
 use futures::future::BoxFuture;
 use futures::stream::FuturesUnordered;
 use futures::{FutureExt as _, StreamExt as _};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
@@ -205,6 +205,7 @@ pub async fn start(
             committing: Arc::new(recovered.committing),
             clock,
             views: Arc::clone(&metrics.views),
+            wanted: Arc::clone(&checkpoints.wanted),
         };
         set.spawn(coordinate(coordinator, surroundings));
     }
@@ -408,6 +409,8 @@ struct Surroundings {
     committing: Arc<Committing>,
     clock: Arc<dyn Clock>,
     views: Arc<Views>,
+    /// Notified when somebody waits for a checkpoint.
+    wanted: Arc<Notify>,
 }
 
 /// Runs the coordinator until it has ended. What it has begun goes on while it hears of other things.
@@ -451,6 +454,7 @@ async fn coordinate(mut coordinator: Coordinator, mut around: Surroundings) -> R
                 is_looking &= !matches!(event, Coordination::Asked(_));
                 event
             }
+            () = around.wanted.notified() => Coordination::Wanted,
             () = sleep_until(due) => Coordination::Due,
             _ = look.tick(), if coordinator.may_be_asked() && !is_looking => {
                 is_looking = true;

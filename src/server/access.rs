@@ -51,6 +51,24 @@ pub struct Caller {
     by_password: bool,
 }
 
+impl Caller {
+    /// Whether the caller has a role.
+    ///
+    /// # Errors
+    /// `PERMISSION_DENIED`.
+    pub fn check(&self, needed: Role) -> std::result::Result<(), Status> {
+        if self.role >= needed {
+            return Ok(());
+        }
+        Err(Status::permission_denied(format!(
+            "'{}' has the role '{}', and this needs '{}'\nhelp: use the token of somebody who has it",
+            self.name,
+            self.role.name(),
+            needed.name()
+        )))
+    }
+}
+
 /// How long who has given a password goes on without it, in milliseconds.
 const SESSION: i64 = 12 * 60 * 60 * 1000;
 
@@ -496,13 +514,7 @@ pub async fn check(
             return refusal(&request, status, StatusCode::UNAUTHORIZED);
         }
     };
-    if caller.role < needed {
-        let status = Status::permission_denied(format!(
-            "'{}' has the role '{}', and this needs '{}'\nhelp: use the token of somebody who has it",
-            caller.name,
-            caller.role.name(),
-            needed.name()
-        ));
+    if let Err(status) = caller.check(needed) {
         return refusal(&request, status, StatusCode::FORBIDDEN);
     }
     request.extensions_mut().insert(caller);

@@ -17,6 +17,7 @@ mod subscription;
 mod system;
 mod tls;
 mod why;
+mod writes;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;

@@ -72,7 +72,7 @@ impl Pipeline {
             batch_rows: BATCH_ROWS,
             name: job.to_string(),
             origin: Origin::Named,
-            keeps_tables: true,
+            inboxes: Some(Arc::default()),
             reach: Some(Arc::clone(&defaults.reach)),
             ..SessionConfig::default()
         });
@@ -109,10 +109,12 @@ impl Pipeline {
         if drop_state {
             session.fix("execution.state-recovery.ignore-unclaimed-state", "true")?;
         }
-        if !session.has_jobs() {
-            return Err(Error::usage("nothing to run: there is no INSERT"));
-        }
         let graph = session.graph()?;
+        if graph.nodes.is_empty() {
+            return Err(Error::usage(
+                "nothing to run: there is no INSERT, and no table without a connector that clients could insert into",
+            ));
+        }
         for node in &graph.nodes {
             if let Operation::Sink(sink) = &node.operation
                 && sink.is_select

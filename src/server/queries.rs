@@ -4,14 +4,17 @@ use std::collections::btree_map::{BTreeMap, Entry};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use arrow::array::{ArrayRef, RecordBatch, StringArray};
+use arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
-use futures::StreamExt as _;
+use futures::{StreamExt as _, TryStreamExt as _};
+use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::Instant;
 
 use super::job::Job;
 use super::jobs::Jobs;
 use super::subscription::{self, Changes, Subscription};
 use super::system;
+use super::writes::{NewJob, Target, is_written};
 use crate::batch::{self, Rows, SnapshotQuery, Surroundings};
 use crate::catalog::{Catalog, Relation, Table};
 use crate::error::{Error, Result};
@@ -58,6 +61,10 @@ enum Asked {
     Changes(Box<Subscription>),
     /// SHOW, DESCRIBE, EXPLAIN: known at once.
     Known(RecordBatch),
+    /// INSERT: the rows that are written, and where.
+    Insert(SnapshotQuery, Target),
+    /// Statements that run as a job.
+    Submit(NewJob),
 }
 
 impl Queries {
@@ -92,7 +99,45 @@ impl Queries {
             Asked::Rows(query) => query.schema(),
             Asked::Changes(subscription) => subscription.schema(),
             Asked::Known(batch) => batch.schema(),
+            Asked::Insert(..) => inserted(0)?.schema(),
+            Asked::Submit(_) => said(String::new())?.schema(),
         })
+    }
+
+    /// The managed table of that name, to insert rows into.
+    ///
+    /// # Errors
+    /// There is none, or it takes no rows from clients.
+    pub fn target(&self, name: &str, database: Option<&str>) -> Result<(Target, Arc<Table>)> {
+        let session = self.session(database)?;
+        let others = session.catalog.databases_with(name);
+        let found = match (session.catalog.table(name), others.as_slice()) {
+            (Some(table), _) => Some(table),
+            (None, [(_, only)]) => only.table(name),
+            (None, []) => None,
+            (None, several) => {
+                let names: Vec<&str> = several.iter().map(|(name, _)| name.as_str()).collect();
+                return Err(Error::usage(format!(
+                    "'{name}' is in several databases: {}",
+                    names.join(", ")
+                ))
+                .with_help("say which one is the schema"));
+            }
+        };
+        let table = found.map(Arc::clone);
+        let table = table.ok_or_else(|| Error::usage(format!("table '{name}' not found")))?;
+        Ok((self.target_of(&table)?, table))
+    }
+
+    fn target_of(&self, table: &Arc<Table>) -> Result<Target> {
+        let Some((job, name)) = keeper(&self.jobs, table) else {
+            return Err(Error::usage(format!(
+                "table '{}' has a connector, or is one of the server's own: it takes no rows from clients",
+                table.name
+            ))
+            .with_help("insert into a table without a connector, or submit a job that writes this one"));
+        };
+        Target::new(job, &name, Arc::clone(table))
     }
 
     /// Begins to answer `sql`. Whoever drops the rows ends the work.
@@ -100,14 +145,7 @@ impl Queries {
     /// # Errors
     /// Mistakes in it; tables that cannot be read; too many queries at once.
     pub async fn answer(&self, sql: &str) -> Result<Answer> {
-        let place = Arc::clone(&self.places).try_acquire_owned();
-        let place = place.map_err(|_| {
-            Error::limit(format!(
-                "{} queries are being answered, and no more are allowed at once",
-                self.limits.number
-            ))
-            .with_help("ask again later, or let the server answer more with --max-queries")
-        })?;
+        let place = self.place()?;
         let mut session = self.session(None)?;
         let query = match self.ask(&mut session, sql)? {
             Asked::Rows(query) => query,
@@ -120,32 +158,20 @@ impl Queries {
                 return Ok(Answer::Subscription(schema, changes.boxed()));
             }
             Asked::Known(batch) => {
-                let rows = futures::stream::iter([Ok(batch.clone())]);
-                return Ok(Answer::Snapshot(batch.schema(), rows.boxed()));
+                return Ok(known(batch));
             }
-        };
-        for table in query.tables() {
-            if let Some((job, _)) = keeper(&self.jobs, &table) {
-                job.shows_tables(STARTING).await;
+            Asked::Insert(query, target) => {
+                let end = self.end();
+                let (_, rows) = self.begin(&session, &query, end).await?;
+                let work = tokio::time::timeout_at(end, target.insert_all(rows));
+                let rows = work.await.map_err(|_| self.too_long())??;
+                return Ok(known(inserted(rows)?));
             }
-        }
-        let jobs = Arc::clone(&self.jobs);
-        let tables = JobTables::default();
-        let kept = move |table: &Table| tables.rows(&jobs, table);
-        let surroundings = Surroundings {
-            session: &session,
-            kept: &kept,
-            memory: Some(self.limits.memory),
+            Asked::Submit(job) => return Ok(known(said(job.submit(&self.jobs).await?)?)),
         };
+        let end = self.end();
+        let (schema, rows) = self.begin(&session, &query, end).await?;
         let time = self.limits.time;
-        let too_long = move || {
-            Error::limit(format!("the query took longer than {time:?}"))
-                .with_help("ask for less, or let queries take longer with --query-timeout")
-        };
-        #[allow(clippy::disallowed_methods, reason = "a limit on wall time")]
-        let end = tokio::time::Instant::now() + time;
-        let answered = tokio::time::timeout_at(end, query.answer(&surroundings)).await;
-        let (schema, rows) = answered.map_err(|_| too_long())??;
         let (send, read) = tokio::sync::mpsc::channel(1);
         // It is over in time, also where the client has stopped reading.
         tokio::spawn(async move {
@@ -163,13 +189,111 @@ impl Queries {
             };
             drop((rows, place));
             if !ended {
-                let _ = send.send(Err(too_long())).await;
+                let _ = send.send(Err(too_long(time))).await;
             }
         });
         let rows = futures::stream::unfold(read, |mut read| async move {
             read.recv().await.map(|batch| (batch, read))
         });
         Ok(Answer::Snapshot(schema, rows.boxed()))
+    }
+
+    #[allow(clippy::disallowed_methods, reason = "a limit on wall time")]
+    fn end(&self) -> Instant {
+        Instant::now() + self.limits.time
+    }
+
+    fn too_long(&self) -> Error {
+        too_long(self.limits.time)
+    }
+
+    /// Reads the tables of a query and begins to answer it, until `end`.
+    async fn begin(
+        &self,
+        session: &Session,
+        query: &SnapshotQuery,
+        end: Instant,
+    ) -> Result<(SchemaRef, Rows)> {
+        for table in query.tables() {
+            if let Some((job, _)) = keeper(&self.jobs, &table) {
+                job.shows_tables(STARTING).await;
+            }
+        }
+        let jobs = Arc::clone(&self.jobs);
+        let tables = JobTables::default();
+        let kept = move |table: &Table| tables.rows(&jobs, table);
+        let surroundings = Surroundings {
+            session,
+            kept: &kept,
+            memory: Some(self.limits.memory),
+        };
+        let answered = tokio::time::timeout_at(end, query.answer(&surroundings)).await;
+        answered.map_err(|_| self.too_long())?
+    }
+
+    /// Runs a statement that changes something. Returns how many rows it inserted.
+    ///
+    /// # Errors
+    /// It is a query; and as [`Queries::answer`].
+    pub async fn update(&self, sql: &str) -> Result<u64> {
+        self.insert_each(&[sql.to_string()]).await
+    }
+
+    /// Runs statements that change something. Rows that several insert into one table are durable together.
+    ///
+    /// # Errors
+    /// As [`Queries::update`].
+    pub async fn insert_each(&self, texts: &[String]) -> Result<u64> {
+        let _place = self.place()?;
+        let end = self.end();
+        let mut inserted = 0;
+        let mut waiting: Option<(Target, Vec<RecordBatch>)> = None;
+        for sql in texts {
+            let mut session = self.session(None)?;
+            match self.ask(&mut session, sql)? {
+                Asked::Insert(query, target) => {
+                    let (_, rows) = self.begin(&session, &query, end).await?;
+                    let work = tokio::time::timeout_at(end, rows.try_collect::<Vec<_>>());
+                    let rows = work.await.map_err(|_| self.too_long())??;
+                    let (_, held) = waiting.get_or_insert_with(|| (target, Vec::new()));
+                    held.extend(rows);
+                }
+                Asked::Submit(job) => drop(job.submit(&self.jobs).await?),
+                Asked::Rows(_) | Asked::Changes(_) | Asked::Known(_) => {
+                    return Err(Error::usage("this is a query, which changes nothing")
+                        .with_help("execute it as a query"));
+                }
+            }
+        }
+        if let Some((target, rows)) = waiting {
+            let work = tokio::time::timeout_at(end, target.insert(rows));
+            inserted += work.await.map_err(|_| self.too_long())??;
+        }
+        Ok(inserted)
+    }
+
+    /// Whether there is a table of that name.
+    ///
+    /// # Errors
+    /// There is no such database.
+    pub fn has_table(&self, name: &str, database: Option<&str>) -> Result<bool> {
+        if database.is_some_and(|job| self.jobs.get(job).is_err()) {
+            return Ok(false);
+        }
+        let catalog = self.session(database)?.catalog;
+        Ok(catalog.table(name).is_some() || !catalog.databases_with(name).is_empty())
+    }
+
+    /// One of the places for queries.
+    fn place(&self) -> Result<OwnedSemaphorePermit> {
+        let place = Arc::clone(&self.places).try_acquire_owned();
+        place.map_err(|_| {
+            Error::limit(format!(
+                "{} queries are being answered, and no more are allowed at once",
+                self.limits.number
+            ))
+            .with_help("ask again later, or let the server answer more with --max-queries")
+        })
     }
 
     /// A session that sees all tables; the names of `database` need not be qualified.
@@ -225,7 +349,12 @@ impl Queries {
         let script = parse_script(&file).map_err(Error::sql)?;
         let is_set = |s: &&Statement| matches!(s.kind, StatementKind::Set(Some(_)));
         let statements: Vec<&Statement> = script.statements.iter().skip_while(is_set).collect();
+        let is_script = statements.iter().any(|s| is_written(s));
         let [statement] = statements.as_slice() else {
+            if is_script {
+                session.set_from(&file)?;
+                return Ok(Asked::Submit(NewJob::new(session, &script)?));
+            }
             return Err(Error::usage(format!(
                 "a query is one statement, after SETs where it needs any, and this has {}",
                 statements.len()
@@ -256,10 +385,20 @@ impl Queries {
             StatementKind::Show(_) | StatementKind::Describe(_) | StatementKind::Explain(_) => {
                 Ok(Asked::Known(told(&session.load(&file)?)?))
             }
+            StatementKind::Insert(insert) => {
+                session.set_from(&file)?;
+                let insert = insert.clone();
+                let span = statement.span;
+                let (query, table) = SnapshotQuery::of_insert(session, insert, &file, span)?;
+                Ok(Asked::Insert(query, self.target_of(&table)?))
+            }
+            _ if is_script => {
+                session.set_from(&file)?;
+                Ok(Asked::Submit(NewJob::new(session, &script)?))
+            }
             _ => Err(Error::sql(vec![
-                Diagnostic::new(&file, statement.span, "this statement gives no rows").with_help(
-                    "ask SELECT, SHOW, DESCRIBE or EXPLAIN; 'flowline submit' runs INSERT INTO",
-                ),
+                Diagnostic::new(&file, statement.span, "this statement gives no rows")
+                    .with_help("ask SELECT, SHOW, DESCRIBE or EXPLAIN"),
             ])),
         }
     }
@@ -292,6 +431,35 @@ impl Queries {
         let subscription = Subscription::new(&self.jobs, &session.catalog, &graph, from)?;
         Ok(Asked::Changes(Box::new(subscription)))
     }
+}
+
+fn too_long(time: Duration) -> Error {
+    Error::limit(format!("the query took longer than {time:?}"))
+        .with_help("ask for less, or let queries take longer with --query-timeout")
+}
+
+/// An answer that is there at once.
+fn known(batch: RecordBatch) -> Answer {
+    let rows = futures::stream::iter([Ok(batch.clone())]);
+    Answer::Snapshot(batch.schema(), rows.boxed())
+}
+
+/// What an INSERT answers.
+fn inserted(rows: u64) -> Result<RecordBatch> {
+    let rows = Int64Array::from_iter_values([i64::try_from(rows).unwrap_or(i64::MAX)]);
+    Ok(RecordBatch::try_from_iter([(
+        "rows",
+        Arc::new(rows) as ArrayRef,
+    )])?)
+}
+
+/// What a statement without rows answers.
+fn said(text: String) -> Result<RecordBatch> {
+    let text = StringArray::from_iter_values([text]);
+    Ok(RecordBatch::try_from_iter([(
+        "result",
+        Arc::new(text) as ArrayRef,
+    )])?)
 }
 
 /// The tables of jobs as one query sees them: all of a job at the end of the same epoch.

@@ -21,7 +21,13 @@ pub(super) struct Ends<'a> {
 
 impl Connect for Ends<'_> {
     fn source(&self, source: &graph::Source) -> Result<Arc<dyn Source>> {
-        source_of(self.config, &source.table)
+        let table = &source.table;
+        match &self.config.inboxes {
+            Some(inboxes) if self.config.takes_inserts(table) => {
+                Ok(Arc::new(inboxes.of(&table.name)))
+            }
+            _ => source_of(self.config, table),
+        }
     }
 
     fn sink(&self, sink: &graph::Sink) -> Result<Arc<dyn Sink>> {

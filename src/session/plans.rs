@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::ends::option_mistakes;
 use super::{Pending, Session};
 use crate::catalog::options::OptionError;
-use crate::catalog::{Column, ColumnKind, Table};
+use crate::catalog::{Column, ColumnKind, Relation, Table};
 use crate::connectors::{self, Sink, SinkMode};
 use crate::error::{Error, Result};
 use crate::graph::{self, Graph, MiniBatch};
@@ -152,7 +152,10 @@ impl Session {
                 insert.sink = replay.target(&insert.sink, declared)?;
             }
         }
-        let in_process = self.in_process(&inserts);
+        let mut in_process = self.in_process(&inserts);
+        // Those of the catalog that nothing writes. Statements that stand before their DROP do not see them.
+        let fed = self.fed_tables(&in_process);
+        in_process.extend(fed.iter().map(|table| table.name.clone()));
         let inserts = writers_first(inserts, &in_process)?;
         let context = self.context();
         let parallelism = self
@@ -160,9 +163,9 @@ impl Session {
             .parallelism
             .or_else(|| self.settings.parallelism())
             .unwrap_or(1);
-        let keeps = self.config.keeps_tables && !self.settings.is_batch();
+        let keeps = self.config.inboxes.is_some() && !self.settings.is_batch();
         let mut lowering =
-            Lowering::new(&context, &inserts, parallelism, in_process).keeping(keeps);
+            Lowering::new(&context, &inserts, parallelism, in_process).keeping(keeps, &fed);
         for insert in &inserts {
             let is_batch = self.settings.is_batch() && insert.on_conflict.is_none();
             let check = if insert.is_select {
@@ -219,6 +222,21 @@ impl Session {
             return Ok(connectors::discard(mode));
         }
         connectors::sink(table)
+    }
+
+    /// The managed tables that clients insert into: those that no statement writes.
+    fn fed_tables(&self, written: &BTreeSet<String>) -> Vec<Arc<Table>> {
+        let tables = self
+            .catalog
+            .iter()
+            .filter_map(|(name, relation)| match relation {
+                Relation::Table(table) if !written.contains(name) => Some(table),
+                _ => None,
+            });
+        tables
+            .filter(|table| !self.settings.is_batch() && self.config.takes_inserts(table))
+            .cloned()
+            .collect()
     }
 
     /// Tables passed on in process: those without a connector, and while results are captured all that are also written.

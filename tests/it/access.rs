@@ -183,6 +183,17 @@ fn each_role_may_do_its_own_and_no_more() {
     let (_, said) = server.refused(&["list", "--token", "old"]);
     assert!(said.contains("the token has expired"), "{said}");
     server.done(&["list", "--token", "r"]);
+    let create = "CREATE TABLE x (a INT)";
+    let (_, said) = server.refused(&["query", "-e", create, "--token", "r"]);
+    assert!(
+        said.contains("'reader' has the role 'read', and this needs 'submit'"),
+        "{said}"
+    );
+    server.done(&["query", "-e", create, "--token", "s"]);
+    let insert = ["query", "-e", "INSERT INTO x VALUES (1)", "--token"];
+    let (_, said) = server.refused(&[insert.as_slice(), &["r"]].concat());
+    assert!(said.contains("this needs 'submit'"), "{said}");
+    server.done(&[insert.as_slice(), &["s"]].concat());
     let (code, said) = server.refused(&["submit", "sums.sql", "--token", "r"]);
     assert_eq!(code, 2);
     assert!(

@@ -23,8 +23,8 @@ use crate::harness::difference;
 use crate::random::{Case, case};
 use crate::world::{LogRow, Way, World, log};
 
-const QUERIES: u64 = 60;
-const COURSES: u64 = 12;
+const QUERIES: u64 = 150;
+const COURSES: u64 = 20;
 
 /// The queries are shared out among so many threads.
 const THREADS: u64 = 2;
@@ -246,6 +246,7 @@ impl Job {
                 restore: RestoreFrom::Newest,
                 drop_state: false,
                 process: Process::new(0),
+                wanted: Arc::default(),
             }),
         };
         totals.courses += 1;

@@ -8,6 +8,7 @@ mod files;
 mod front;
 #[path = "../harness/mod.rs"]
 mod harness;
+mod inserting;
 mod kafka;
 mod mistakes;
 mod nexmark;

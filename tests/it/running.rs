@@ -246,6 +246,7 @@ async fn run(ends: &Arc<Ends>, sql: &str, dir: Option<(&tempfile::TempDir, Durat
             restore: RestoreFrom::Newest,
             drop_state: false,
             process: Process::new(0),
+            wanted: Arc::default(),
         }
     });
     let options = JobOptions {

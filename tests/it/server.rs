@@ -444,7 +444,7 @@ fn tables_of_a_job_that_has_read_all_its_input_stay() {
 }
 
 /// The folder with the Python packages of a client, fetched once.
-fn python_packages() -> std::path::PathBuf {
+pub(crate) fn python_packages() -> std::path::PathBuf {
     let home = std::env::var_os("HOME").unwrap();
     let folder = Path::new(&home).join(".cache/flowline/python-adbc");
     let imports = |folder: &Path| {

@@ -37,6 +37,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "connectors",
             "error",
             "graph",
+            "planner",
             "runtime",
             "secrets",
             "session",

@@ -12,8 +12,9 @@ use super::failures::can_fail;
 use super::scope::{Relation, Scope, ScopeColumn};
 use super::{Binder, Bound, PlanContext};
 use crate::catalog::options::OptionError;
-use crate::catalog::{Catalog, ColumnKind, Relation as Declared, Table, View};
+use crate::catalog::{ColumnKind, Relation as Declared, Table, View};
 use crate::planner::builtin;
+use crate::planner::tables::{database_of, name_parts};
 use crate::sql::{is_reserved, table_function_call, table_options_hint};
 
 impl PlanContext<'_> {
@@ -201,11 +202,7 @@ impl<'a> Binder<'a> {
         options: &[(String, String)],
         span: Span,
     ) -> Bound<Relation> {
-        let parts: Vec<&str> = name
-            .0
-            .iter()
-            .filter_map(|p| p.as_ident().map(|i| i.value.as_str()))
-            .collect();
+        let parts = name_parts(name);
         if let [only] = parts.as_slice()
             && let Some((_, relation)) = self.ctes.iter().rev().find(|(n, _)| n == only)
         {
@@ -213,7 +210,9 @@ impl<'a> Binder<'a> {
             relation.alias(only);
             return Ok(relation);
         }
-        let (catalog, bare) = self.database(name, &parts, span)?;
+        let found = database_of(self.context.catalog, name);
+        let (catalog, bare) =
+            found.map_err(|(message, help)| self.mistake_with(span, message, help))?;
         let declared = catalog.get(bare).cloned();
         if declared.is_none()
             && let [database, table] = parts.as_slice()
@@ -263,58 +262,6 @@ impl<'a> Binder<'a> {
                     self.check_hint(&table, options, span)?;
                 }
                 self.scan(&table, bare, span)
-            }
-        }
-    }
-
-    /// The database in which a name is looked up, and the name there. A name alone may be in any database, if it is in one only.
-    fn database<'n>(
-        &self,
-        name: &ObjectName,
-        parts: &[&'n str],
-        span: Span,
-    ) -> Bound<(&'a Catalog, &'n str)> {
-        let catalog = self.context.catalog;
-        let (database, table) = match parts {
-            [table] => (None, *table),
-            ["default_database", table] | ["default_catalog", "default_database", table] => {
-                (None, *table)
-            }
-            [database, table] | ["default_catalog", database, table] => (Some(*database), *table),
-            _ => (Some(""), ""),
-        };
-        let Some(database) = database else {
-            let others = match (catalog.get(table), parts) {
-                (None, [_]) => catalog.databases_with(table),
-                _ => Vec::new(),
-            };
-            return match others.as_slice() {
-                [] => Ok((catalog, table)),
-                [(_, only)] => {
-                    let only: &'a Catalog = only;
-                    Ok((only, table))
-                }
-                [(first, _), ..] => {
-                    let names: Vec<&str> = others.iter().map(|(name, _)| name.as_str()).collect();
-                    Err(self.mistake_with(
-                        span,
-                        format!("'{table}' is in several databases: {}", names.join(", ")),
-                        format!("say which, as in `{first}`.{table}"),
-                    ))
-                }
-            };
-        };
-        match catalog.database(database) {
-            Some(found) => Ok((found.as_ref(), table)),
-            None if database == builtin::DATABASE => Ok((catalog, table)),
-            None => {
-                let names = catalog.databases().map(|(name, _)| name.as_str());
-                let names: Vec<&str> = std::iter::once("default_database").chain(names).collect();
-                Err(self.mistake_with(
-                    span,
-                    format!("table '{name}' not found"),
-                    format!("the databases are {}", names.join(", ")),
-                ))
             }
         }
     }

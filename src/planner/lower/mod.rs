@@ -199,10 +199,18 @@ impl<'a> Lowering<'a> {
         }
     }
 
-    /// The rows of managed tables are kept for queries to read.
+    /// The rows of managed tables are kept for queries to read; those of `fed` come from clients.
     #[must_use]
-    pub fn keeping(mut self, keeps: bool) -> Self {
+    pub fn keeping(mut self, keeps: bool, fed: &[Arc<Table>]) -> Self {
         self.keeps = keeps;
+        for table in fed {
+            self.graph.scope = format!("table {}", table.name);
+            self.graph.place = place_of(&table.file, table.span);
+            let rows = self.from_clients(table);
+            self.written.insert(table.name.clone(), vec![rows.clone()]);
+            self.kept
+                .insert(table.name.clone(), (Arc::clone(table), vec![rows]));
+        }
         self
     }
 

@@ -240,6 +240,31 @@ impl Lowering<'_> {
         self.reshape(rows, &keep, &schema)
     }
 
+    /// Rows that clients insert into a table; with a PRIMARY KEY they are upserts.
+    pub(super) fn from_clients(&mut self, table: &Arc<Table>) -> Lowered {
+        let schema = table.sink_schema();
+        let node = self.graph.add(Node {
+            operation: Operation::Source(Source {
+                table: Arc::clone(table),
+                columns: table.insertable(),
+                read_schema: Arc::clone(&schema),
+                compute: None,
+                watermark: None,
+            }),
+            inputs: Vec::new(),
+            schema: Arc::clone(&schema),
+            changes: Changes {
+                updating: table.primary_key.is_some(),
+                ..Changes::default()
+            },
+            parallelism: 1,
+        });
+        Lowered {
+            node,
+            roles: vec![Role::Plain; schema.fields().len()],
+        }
+    }
+
     /// Upserts and deletes by key as a changelog.
     fn normalized(&mut self, rows: Lowered, key: Vec<usize>) -> Lowered {
         let schema = Arc::clone(&self.graph.nodes[rows.node].schema);
@@ -302,7 +327,12 @@ impl Lowering<'_> {
             }
         }
         let updating = self.graph.nodes[rows.node].changes.updating;
-        if let Some((time, _)) = table.watermark.as_ref().filter(|_| !updating) {
+        // Rows from clients have an order, and no watermark yet that could be waited for.
+        let is_fed = match &self.graph.nodes[writers[0].node].operation {
+            Operation::Source(source) => source.table.name == table.name,
+            _ => false,
+        };
+        if let Some((time, _)) = table.watermark.as_ref().filter(|_| !updating && !is_fed) {
             let role = insertable
                 .iter()
                 .position(|i| i == time)

@@ -1,6 +1,8 @@
 //! Arrow Flight SQL: statements, prepared statements, and what there is to ask about.
 
 mod catalog;
+mod ingest;
+mod messages;
 mod parameters;
 
 use std::collections::HashMap;
@@ -9,9 +11,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::{Schema, SchemaRef};
-use arrow_flight::decode::FlightRecordBatchStream;
-use arrow_flight::encode::FlightDataEncoderBuilder;
-use arrow_flight::error::FlightError;
 use arrow_flight::flight_service_server::FlightService;
 use arrow_flight::sql::server::{FlightSqlService, PeekableFlightDataStream};
 use arrow_flight::sql::{
@@ -19,8 +18,9 @@ use arrow_flight::sql::{
     ActionCreatePreparedStatementResult, Any, CommandGetCatalogs, CommandGetCrossReference,
     CommandGetDbSchemas, CommandGetExportedKeys, CommandGetImportedKeys, CommandGetPrimaryKeys,
     CommandGetSqlInfo, CommandGetTableTypes, CommandGetTables, CommandGetXdbcTypeInfo,
-    CommandPreparedStatementQuery, CommandStatementQuery, DoPutPreparedStatementResult,
-    ProstMessageExt, SqlInfo, TicketStatementQuery,
+    CommandPreparedStatementQuery, CommandPreparedStatementUpdate, CommandStatementIngest,
+    CommandStatementQuery, CommandStatementUpdate, DoPutPreparedStatementResult, ProstMessageExt,
+    SqlInfo, TicketStatementQuery,
 };
 use arrow_flight::{
     Action, FlightData, FlightDescriptor, FlightEndpoint, FlightInfo, HandshakeRequest,
@@ -29,14 +29,16 @@ use arrow_flight::{
 use futures::{Stream, StreamExt as _, TryStreamExt as _};
 use prost::Message as _;
 use prost::bytes::Bytes;
-use tonic::{Request, Response, Status, Streaming};
+use tonic::{Extensions, Request, Response, Status, Streaming};
 
-use super::access::{Access, Caller};
-use super::queries::{Answer, Queries};
+use super::access::{Access, Caller, Role};
+use super::queries::Queries;
 use super::status::status;
-use super::subscription::{Changes, EpochChanges};
+use super::writes::is_change;
 use crate::error::Error;
 use crate::sql::with_parameters;
+
+use messages::{answered, known};
 
 type Rows = Pin<Box<dyn Stream<Item = Result<FlightData, Status>> + Send>>;
 
@@ -51,6 +53,7 @@ pub struct FlightSql {
 }
 
 /// A prepared statement.
+#[derive(Clone)]
 struct Prepared {
     sql: String,
     /// The values of its parameters, as literals.
@@ -79,24 +82,38 @@ impl FlightSql {
         schema.map_err(|e| status(&e))
     }
 
-    async fn answer(&self, sql: &str) -> Result<Response<Rows>, Status> {
-        let rows = match self.queries.answer(sql).await.map_err(|e| status(&e))? {
-            Answer::Snapshot(schema, rows) => {
-                let rows = rows.map_err(|e| FlightError::Tonic(Box::new(status(&e))));
-                let encoded = FlightDataEncoderBuilder::new()
-                    .with_schema(schema)
-                    .build(rows);
-                encoded.map_err(failed).boxed()
-            }
-            Answer::Subscription(schema, changes) => subscribed(schema, changes),
-        };
-        Ok(Response::new(rows))
+    async fn answer(&self, sql: &str, caller: &Extensions) -> Result<Response<Rows>, Status> {
+        if is_change(sql) {
+            self.may_submit(caller)?;
+        }
+        let answer = self.queries.answer(sql).await;
+        Ok(Response::new(answered(answer.map_err(|e| status(&e))?)))
+    }
+
+    /// Changes something with a statement; returns how many rows were inserted.
+    async fn update(&self, sql: &str, caller: &Extensions) -> Result<i64, Status> {
+        self.may_submit(caller)?;
+        let updated = self.queries.update(sql).await.map_err(|e| status(&e))?;
+        Ok(i64::try_from(updated).unwrap_or(i64::MAX))
+    }
+
+    /// Whether the caller may change what a server has.
+    fn may_submit(&self, caller: &Extensions) -> Result<(), Status> {
+        match (&self.access, caller.get::<Caller>()) {
+            (None, _) => Ok(()),
+            (Some(_), Some(caller)) => caller.check(Role::Submit),
+            (Some(_), None) => Err(Status::unauthenticated("this server asks who calls")),
+        }
     }
 
     /// The text of a prepared statement, with its parameters.
     fn prepared(&self, handle: &Bytes) -> Result<String, Status> {
+        Ok(self.statement(handle)?.bound())
+    }
+
+    fn statement(&self, handle: &Bytes) -> Result<Prepared, Status> {
         let prepared = self.prepared.lock().unwrap_or_else(PoisonError::into_inner);
-        prepared.get(handle).map(Prepared::bound).ok_or_else(|| {
+        prepared.get(handle).cloned().ok_or_else(|| {
             Status::not_found("there is no such prepared statement: it was closed, or the server was started again since")
         })
     }
@@ -105,60 +122,6 @@ impl FlightSql {
 /// A bug, as a status.
 fn internal(error: impl std::error::Error + Send + Sync + 'static) -> Status {
     status(&Error::internal("an answer cannot be written").caused_by(error))
-}
-
-fn failed(error: FlightError) -> Status {
-    match error {
-        FlightError::Tonic(status) => *status,
-        other => internal(other),
-    }
-}
-
-/// What is said of rows of a subscription.
-fn mark(epoch: u64, is_complete: bool) -> Bytes {
-    let said = serde_json::json!({"epoch": epoch, "complete": is_complete});
-    said.to_string().into()
-}
-
-/// Changes epoch by epoch. The metadata of each message is JSON: its epoch, and whether that is complete with it.
-fn subscribed(schema: SchemaRef, changes: Changes) -> Rows {
-    let first = encoded(SchemaRef::clone(&schema), Vec::new());
-    let first = futures::stream::once(first).map_ok(|messages| messages.into_iter().take(1));
-    let others = changes.then(move |changes| {
-        let schema = SchemaRef::clone(&schema);
-        async move {
-            let EpochChanges { epoch, rows } = changes.map_err(|e| status(&e))?;
-            let mut messages = encoded(schema, vec![rows]).await?;
-            let last = messages.len().saturating_sub(1);
-            for (at, message) in messages.iter_mut().enumerate() {
-                message.app_metadata = mark(epoch, at == last);
-            }
-            // The schema was said before. Where there are no rows there is only the word that the epoch is over.
-            let said = messages.split_off(messages.len().min(1));
-            Ok::<_, Status>(match said.is_empty() {
-                true => vec![FlightData {
-                    app_metadata: mark(epoch, true),
-                    ..FlightData::default()
-                }],
-                false => said,
-            })
-        }
-    });
-    let first = first.map_ok(|messages| messages.collect::<Vec<_>>());
-    first
-        .chain(others)
-        .map_ok(|messages| futures::stream::iter(messages.into_iter().map(Ok)))
-        .try_flatten()
-        .boxed()
-}
-
-/// The schema and some batches as messages.
-async fn encoded(schema: SchemaRef, batches: Vec<RecordBatch>) -> Result<Vec<FlightData>, Status> {
-    let batches = futures::stream::iter(batches.into_iter().map(Ok));
-    let encoded = FlightDataEncoderBuilder::new()
-        .with_schema(schema)
-        .build(batches);
-    encoded.try_collect().await.map_err(failed)
 }
 
 /// The way to rows: one endpoint, here.
@@ -184,15 +147,6 @@ fn info_of(
 ) -> Result<Response<FlightInfo>, Status> {
     let ticket = command.as_any().encode_to_vec();
     info(schema, ticket, request.into_inner())
-}
-
-/// Rows that are known.
-fn known(batch: RecordBatch) -> Result<Response<Rows>, Status> {
-    let rows = futures::stream::iter([Ok(batch.clone())]);
-    let encoded = FlightDataEncoderBuilder::new()
-        .with_schema(batch.schema())
-        .build(rows);
-    Ok(Response::new(encoded.map_err(internal).boxed()))
 }
 
 /// A schema as prepared statements carry it.
@@ -248,11 +202,11 @@ impl FlightSqlService for FlightSql {
     async fn do_get_statement(
         &self,
         ticket: TicketStatementQuery,
-        _: Request<Ticket>,
+        request: Request<Ticket>,
     ) -> Result<Response<<Self as FlightService>::DoGetStream>, Status> {
         let sql = std::str::from_utf8(&ticket.statement_handle)
             .map_err(|_| Status::invalid_argument("the ticket is not one of this server"))?;
-        self.answer(sql).await
+        self.answer(sql, request.extensions()).await
     }
 
     // ---- Prepared statements ----
@@ -305,10 +259,10 @@ impl FlightSqlService for FlightSql {
     async fn do_get_prepared_statement(
         &self,
         query: CommandPreparedStatementQuery,
-        _: Request<Ticket>,
+        request: Request<Ticket>,
     ) -> Result<Response<<Self as FlightService>::DoGetStream>, Status> {
         let sql = self.prepared(&query.prepared_statement_handle)?;
-        self.answer(&sql).await
+        self.answer(&sql, request.extensions()).await
     }
 
     async fn do_put_prepared_statement_query(
@@ -318,18 +272,14 @@ impl FlightSqlService for FlightSql {
     ) -> Result<DoPutPreparedStatementResult, Status> {
         let handle = query.prepared_statement_handle;
         self.prepared(&handle)?;
-        let data = request.into_inner().into_peekable();
-        let rows = FlightRecordBatchStream::new_from_flight_data(data.map_err(FlightError::from));
-        let rows: Vec<RecordBatch> = rows.try_collect().await.map_err(|e| match e {
-            FlightError::Tonic(status) => *status,
-            other => Status::invalid_argument(format!("the parameters cannot be read: {other}")),
-        })?;
-        let values = match rows.as_slice() {
-            [rows] => parameters::literals(rows)?,
-            other => {
+        let rows = ingest::batches(request.into_inner());
+        let rows: Vec<RecordBatch> = rows.try_collect().await?;
+        let values = match parameters::literals(&rows)?.as_mut_slice() {
+            [values] => std::mem::take(values),
+            rows => {
                 return Err(Status::invalid_argument(format!(
-                    "a query takes one row of parameters, in one batch, not {} batches",
-                    other.len()
+                    "a query takes one row of parameters, not {}: ask it once for each row",
+                    rows.len()
                 )));
             }
         };
@@ -350,6 +300,49 @@ impl FlightSqlService for FlightSql {
         let mut prepared = self.prepared.lock().unwrap_or_else(PoisonError::into_inner);
         prepared.remove(&query.prepared_statement_handle);
         Ok(())
+    }
+
+    // ---- Changes ----
+
+    async fn do_put_statement_update(
+        &self,
+        update: CommandStatementUpdate,
+        request: Request<PeekableFlightDataStream>,
+    ) -> Result<i64, Status> {
+        self.update(&update.query, request.extensions()).await
+    }
+
+    /// Runs the statement once for each row of parameters. Either all rows that it inserts are durable, or an error says how many.
+    async fn do_put_prepared_statement_update(
+        &self,
+        update: CommandPreparedStatementUpdate,
+        request: Request<PeekableFlightDataStream>,
+    ) -> Result<i64, Status> {
+        let handle = update.prepared_statement_handle;
+        let (_, extensions, sent) = request.into_parts();
+        let statement = self.statement(&handle)?;
+        let rows = ingest::batches(sent);
+        let rows: Vec<RecordBatch> = rows.try_collect().await?;
+        let rows = parameters::literals(&rows)?;
+        if rows.is_empty() {
+            return self.update(&statement.bound(), &extensions).await;
+        }
+        self.may_submit(&extensions)?;
+        let texts: Vec<String> = rows
+            .iter()
+            .map(|row| with_parameters(&statement.sql, row))
+            .collect();
+        let inserted = self.queries.insert_each(&texts).await;
+        Ok(i64::try_from(inserted.map_err(|e| status(&e))?).unwrap_or(i64::MAX))
+    }
+
+    async fn do_put_statement_ingest(
+        &self,
+        command: CommandStatementIngest,
+        request: Request<PeekableFlightDataStream>,
+    ) -> Result<i64, Status> {
+        self.may_submit(request.extensions())?;
+        ingest::insert(&self.queries, &command, request.into_inner()).await
     }
 
     async fn do_put_error_callback(

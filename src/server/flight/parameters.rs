@@ -15,17 +15,20 @@ pub fn schema(sql: &str) -> Schema {
     Schema::new(fields.collect::<Vec<_>>())
 }
 
-/// The one row of values, as literals.
-pub fn literals(values: &RecordBatch) -> Result<Vec<String>, Status> {
-    if values.num_rows() != 1 {
-        return Err(Status::invalid_argument(format!(
-            "a query takes one row of parameters, not {}: ask it once for each row",
-            values.num_rows()
-        )));
+/// The rows of values, as literals.
+pub fn literals(values: &[RecordBatch]) -> Result<Vec<Vec<String>>, Status> {
+    let mut rows = Vec::new();
+    for batch in values {
+        for row in 0..batch.num_rows() {
+            let columns = batch.columns().iter();
+            let row = columns.map(|column| literal(&column.slice(row, 1)));
+            rows.push(row.collect::<Result<_, _>>()?);
+        }
     }
-    values.columns().iter().map(literal).collect()
+    Ok(rows)
 }
 
+/// The one value.
 fn literal(value: &ArrayRef) -> Result<String, Status> {
     if value.data_type() == &DataType::Null || value.is_null(0) {
         return Ok("NULL".to_string());
