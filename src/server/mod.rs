@@ -31,7 +31,7 @@ use tokio::sync::watch;
 use tonic::service::Routes;
 
 use control::ControlService;
-use flight::FlightSql;
+use flight::{Flight, FlightSql};
 use jobs::Jobs;
 use queries::Queries;
 
@@ -213,9 +213,9 @@ impl Server {
         let control = ControlServer::new(ControlService::new(Arc::clone(&self.jobs)))
             .max_decoding_message_size(self.limits.message);
         let queries = Queries::new(Arc::clone(&self.jobs), self.limits.queries);
+        let flight = Flight(FlightSql::new(Arc::new(queries), self.access.clone()));
         let flight =
-            FlightServiceServer::new(FlightSql::new(Arc::new(queries), self.access.clone()))
-                .max_decoding_message_size(self.limits.message);
+            FlightServiceServer::new(flight).max_decoding_message_size(self.limits.message);
         let mut routes = Routes::from(http::router(Arc::clone(&self.jobs)));
         routes = routes
             .add_service(health_service)

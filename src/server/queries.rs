@@ -40,6 +40,25 @@ pub struct QueryLimits {
     pub number: usize,
 }
 
+/// What a client has set for all its queries.
+#[derive(Debug, Clone, Default)]
+pub struct ClientOptions {
+    /// The database whose names need not be qualified.
+    pub database: Option<String>,
+    /// SET values, as before the query.
+    pub settings: BTreeMap<String, String>,
+}
+
+impl ClientOptions {
+    /// Those of names in a database.
+    pub fn of_database(name: Option<&str>) -> Self {
+        Self {
+            database: name.map(str::to_string),
+            ..Self::default()
+        }
+    }
+}
+
 /// Answers queries.
 pub struct Queries {
     jobs: Arc<Jobs>,
@@ -82,7 +101,7 @@ impl Queries {
     /// # Errors
     /// A bug.
     pub fn databases(&self) -> Result<Vec<(String, Arc<Catalog>)>> {
-        let session = self.session(None)?;
+        let session = self.session(&ClientOptions::default())?;
         let databases = session.catalog.databases();
         Ok(databases
             .map(|(name, database)| (name.clone(), Arc::clone(database)))
@@ -93,8 +112,8 @@ impl Queries {
     ///
     /// # Errors
     /// Mistakes in it.
-    pub fn schema(&self, sql: &str, database: Option<&str>) -> Result<SchemaRef> {
-        let mut session = self.session(database)?;
+    pub fn schema(&self, sql: &str, options: &ClientOptions) -> Result<SchemaRef> {
+        let mut session = self.session(options)?;
         Ok(match self.ask(&mut session, sql)? {
             Asked::Rows(query) => query.schema(),
             Asked::Changes(subscription) => subscription.schema(),
@@ -108,8 +127,8 @@ impl Queries {
     ///
     /// # Errors
     /// There is none, or it takes no rows from clients.
-    pub fn target(&self, name: &str, database: Option<&str>) -> Result<(Target, Arc<Table>)> {
-        let session = self.session(database)?;
+    pub fn target(&self, name: &str, options: &ClientOptions) -> Result<(Target, Arc<Table>)> {
+        let session = self.session(options)?;
         let others = session.catalog.databases_with(name);
         let found = match (session.catalog.table(name), others.as_slice()) {
             (Some(table), _) => Some(table),
@@ -144,9 +163,9 @@ impl Queries {
     ///
     /// # Errors
     /// Mistakes in it; tables that cannot be read; too many queries at once.
-    pub async fn answer(&self, sql: &str) -> Result<Answer> {
+    pub async fn answer(&self, sql: &str, options: &ClientOptions) -> Result<Answer> {
         let place = self.place()?;
-        let mut session = self.session(None)?;
+        let mut session = self.session(options)?;
         let query = match self.ask(&mut session, sql)? {
             Asked::Rows(query) => query,
             Asked::Changes(subscription) => {
@@ -231,25 +250,18 @@ impl Queries {
         answered.map_err(|_| self.too_long())?
     }
 
-    /// Runs a statement that changes something. Returns how many rows it inserted.
+    /// Runs statements that change something. Rows that several insert into one table are durable together. Returns how many rows were
+    /// inserted.
     ///
     /// # Errors
-    /// It is a query; and as [`Queries::answer`].
-    pub async fn update(&self, sql: &str) -> Result<u64> {
-        self.insert_each(&[sql.to_string()]).await
-    }
-
-    /// Runs statements that change something. Rows that several insert into one table are durable together.
-    ///
-    /// # Errors
-    /// As [`Queries::update`].
-    pub async fn insert_each(&self, texts: &[String]) -> Result<u64> {
+    /// One is a query; and as [`Queries::answer`].
+    pub async fn update(&self, texts: &[String], options: &ClientOptions) -> Result<u64> {
         let _place = self.place()?;
         let end = self.end();
         let mut inserted = 0;
         let mut waiting: Option<(Target, Vec<RecordBatch>)> = None;
         for sql in texts {
-            let mut session = self.session(None)?;
+            let mut session = self.session(options)?;
             match self.ask(&mut session, sql)? {
                 Asked::Insert(query, target) => {
                     let (_, rows) = self.begin(&session, &query, end).await?;
@@ -276,11 +288,12 @@ impl Queries {
     ///
     /// # Errors
     /// There is no such database.
-    pub fn has_table(&self, name: &str, database: Option<&str>) -> Result<bool> {
+    pub fn has_table(&self, name: &str, options: &ClientOptions) -> Result<bool> {
+        let database = options.database.as_ref();
         if database.is_some_and(|job| self.jobs.get(job).is_err()) {
             return Ok(false);
         }
-        let catalog = self.session(database)?.catalog;
+        let catalog = self.session(options)?.catalog;
         Ok(catalog.table(name).is_some() || !catalog.databases_with(name).is_empty())
     }
 
@@ -297,7 +310,7 @@ impl Queries {
     }
 
     /// A session that sees all tables; the names of `database` need not be qualified.
-    fn session(&self, database: Option<&str>) -> Result<Session> {
+    fn session(&self, options: &ClientOptions) -> Result<Session> {
         let mut session = Session::new(SessionConfig {
             parallelism: Some(1),
             reach: Some(self.jobs.reach()),
@@ -327,6 +340,7 @@ impl Queries {
             catalog.insert_database(&job.name, Arc::new(tables));
         }
         catalog.insert_database(system::DATABASE, Arc::new(system::catalog()?));
+        let database = options.database.as_ref();
         if let Some(name) = database.filter(|name| *name != "default_database") {
             let Some(own) = catalog.database(name).map(Arc::clone) else {
                 return Err(
@@ -341,8 +355,21 @@ impl Queries {
         }
         session.catalog = catalog;
         session.read_from(sources);
+        for (key, value) in &options.settings {
+            let set = session.settings.set(key, value);
+            set.map_err(|e| Error::usage(e.message).at(format!("session option '{key}'")))?;
+        }
         Ok(session)
     }
+
+    /// Whether queries can be asked with these.
+    ///
+    /// # Errors
+    /// There is no such database, or a setting is wrong.
+    pub fn check(&self, options: &ClientOptions) -> Result<()> {
+        self.session(options).map(drop)
+    }
+
     /// Takes the SETs of a text, and binds the one statement after them.
     fn ask(&self, session: &mut Session, sql: &str) -> Result<Asked> {
         let file = SourceFile::new(QUERY, sql);

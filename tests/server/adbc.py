@@ -81,3 +81,59 @@ chunk = reader.read_chunk()
 assert chunk.data is None
 assert json.loads(chunk.app_metadata.to_pybytes())["epoch"] >= mark["epoch"]
 reader.cancel()
+
+# Whoever asked may cancel, also over another call.
+command = any_of("CommandStatementQuery", 1, "SET 'execution.runtime-mode' = 'streaming'; SELECT k FROM totals")
+info = client.get_flight_info(flight.FlightDescriptor.for_command(command))
+reader = client.do_get(info.endpoints[0].ticket)
+reader.read_chunk()
+
+
+def message(number, data):
+    size, prefix = len(data), b""
+    while size > 127:
+        prefix, size = prefix + bytes([size & 127 | 128]), size >> 7
+    return bytes([number << 3 | 2]) + prefix + bytes([size]) + data
+
+
+cancel = flight.Action("CancelFlightInfo", message(1, info.serialize()))
+assert [r.body.to_pybytes() for r in client.do_action(cancel)] == [b"\x08\x01"]
+try:
+    while True:
+        reader.read_chunk()
+except flight.FlightCancelledError as error:
+    assert "the query was cancelled" in str(error), error
+assert [r.body.to_pybytes() for r in client.do_action(cancel)] == [b"\x08\x03"], "it is cancelled already"
+
+# Tables are flights too, by their paths.
+paths = [f.descriptor.path for f in client.list_flights()]
+assert [b"kept", b"totals"] in paths and [b"flowline", b"jobs"] in paths, paths
+path = flight.FlightDescriptor.for_path("kept", "totals")
+assert client.get_schema(path).schema.names == ["k", "c", "s"]
+ticket = client.get_flight_info(path).endpoints[0].ticket
+assert sorted(client.do_get(ticket).read_all().to_pylist(), key=lambda row: row["k"]) == totals
+for malformed in (b"", b"nonsense", any_of("CommandNobodyKnows", 1, "x")):
+    for call in (client.get_flight_info, client.get_schema):
+        try:
+            call(flight.FlightDescriptor.for_command(malformed))
+            raise AssertionError("nonsense was understood")
+        except (NotImplementedError, ValueError) as error:
+            assert "no command of Flight SQL" in str(error), error
+
+# What a client sets counts for all its queries.
+options = {"adbc.flight.sql.rpc.with_cookie_middleware": "true"}
+with flightsql.connect(uri, db_kwargs=options) as connection, connection.cursor() as cursor:
+    inner = connection.adbc_connection
+    inner.set_options(**{"adbc.connection.catalog": "default_catalog", "adbc.connection.db_schema": "flowline"})
+    assert inner.get_option("adbc.connection.db_schema") == "flowline"
+    cursor.execute("SELECT state FROM jobs")
+    assert cursor.fetchone() == ("RUNNING",)
+    inner.set_options(**{"adbc.flight.sql.session.option.execution.runtime-mode": "streaming", "adbc.connection.db_schema": "kept"})
+    cursor.execute("SELECT k FROM totals")
+    assert cursor.fetchone()[0] == "+I"
+    for option in ({"adbc.connection.db_schema": "nowhere"}, {"adbc.flight.sql.session.option.no.such": "1"}, {"adbc.connection.catalog": "x"}):
+        try:
+            inner.set_options(**option)
+            raise AssertionError(f"{option} was taken")
+        except flightsql.Error:
+            pass

@@ -14,7 +14,7 @@ use tonic::Status;
 
 use super::internal;
 use crate::catalog::Relation;
-use crate::server::queries::Queries;
+use crate::server::queries::{ClientOptions, Queries};
 use crate::server::status::status;
 use crate::server::system;
 
@@ -40,7 +40,9 @@ pub fn tables(queries: &Queries, query: CommandGetTables) -> Result<RecordBatch,
                 Relation::View(_) => {
                     let quoted = |name: &str| format!("`{}`", name.replace('`', "``"));
                     let all = format!("SELECT * FROM {}", quoted(name));
-                    queries.schema(&all, Some(&database)).ok()
+                    queries
+                        .schema(&all, &ClientOptions::of_database(Some(&database)))
+                        .ok()
                 }
             });
             let schema = schema.as_deref().unwrap_or(&empty);

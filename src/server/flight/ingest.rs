@@ -16,7 +16,7 @@ use super::internal;
 use crate::batch::all_nullable;
 use crate::catalog::Table;
 use crate::planner::types::{flink_name, sql_type};
-use crate::server::queries::Queries;
+use crate::server::queries::{ClientOptions, Queries};
 use crate::server::status::status;
 
 /// Rows that are inserted together, at least, where so many come.
@@ -37,13 +37,18 @@ pub fn batches(
 pub async fn insert(
     queries: &Queries,
     command: &CommandStatementIngest,
+    options: ClientOptions,
     sent: PeekableFlightDataStream,
 ) -> Result<i64, Status> {
     let mut batches = batches(sent);
     let database = command.schema.as_deref().filter(|name| !name.is_empty());
+    let options = match database {
+        Some(_) => ClientOptions::of_database(database),
+        None => options,
+    };
     let mut first = batches.try_next().await?;
-    create(queries, command, database, first.as_ref()).await?;
-    let target = queries.target(&command.table, database);
+    create(queries, command, &options, first.as_ref()).await?;
+    let target = queries.target(&command.table, &options);
     let (target, table) = target.map_err(|e| status(&e))?;
     let (mut rows, mut count) = (Vec::new(), 0);
     let mut inserted = 0;
@@ -84,7 +89,7 @@ fn after(inserted: i64, failed: Status) -> Status {
 async fn create(
     queries: &Queries,
     command: &CommandStatementIngest,
-    database: Option<&str>,
+    client: &ClientOptions,
     first: Option<&RecordBatch>,
 ) -> Result<(), Status> {
     let options = command.table_definition_options.unwrap_or_default();
@@ -93,7 +98,7 @@ async fn create(
             "a table cannot be replaced: end its job with 'flowline cancel', and create another one",
         ));
     }
-    let is_there = queries.has_table(&command.table, database);
+    let is_there = queries.has_table(&command.table, client);
     if is_there.map_err(|e| status(&e))? {
         return match options.if_exists() {
             TableExistsOption::Fail => Err(Status::already_exists(format!(
@@ -113,14 +118,17 @@ async fn create(
     });
     let columns = columns.collect::<Vec<_>>().join(", ");
     let name = quoted(&command.table);
-    let sql = match database {
+    let sql = match &client.database {
         Some(job) => format!(
             "SET 'pipeline.name' = '{}'; CREATE TABLE {name} ({columns});",
             job.replace('\'', "''")
         ),
         None => format!("CREATE TABLE {name} ({columns});"),
     };
-    queries.answer(&sql).await.map_err(|e| status(&e))?;
+    queries
+        .answer(&sql, &ClientOptions::default())
+        .await
+        .map_err(|e| status(&e))?;
     Ok(())
 }
 

@@ -4,6 +4,9 @@ mod catalog;
 mod ingest;
 mod messages;
 mod parameters;
+mod running;
+mod service;
+mod sessions;
 
 use std::collections::HashMap;
 use std::pin::Pin;
@@ -15,12 +18,12 @@ use arrow_flight::flight_service_server::FlightService;
 use arrow_flight::sql::server::{FlightSqlService, PeekableFlightDataStream};
 use arrow_flight::sql::{
     ActionClosePreparedStatementRequest, ActionCreatePreparedStatementRequest,
-    ActionCreatePreparedStatementResult, Any, CommandGetCatalogs, CommandGetCrossReference,
-    CommandGetDbSchemas, CommandGetExportedKeys, CommandGetImportedKeys, CommandGetPrimaryKeys,
-    CommandGetSqlInfo, CommandGetTableTypes, CommandGetTables, CommandGetXdbcTypeInfo,
-    CommandPreparedStatementQuery, CommandPreparedStatementUpdate, CommandStatementIngest,
-    CommandStatementQuery, CommandStatementUpdate, DoPutPreparedStatementResult, ProstMessageExt,
-    SqlInfo, TicketStatementQuery,
+    ActionCreatePreparedStatementResult, Any, Command, CommandGetCatalogs,
+    CommandGetCrossReference, CommandGetDbSchemas, CommandGetExportedKeys, CommandGetImportedKeys,
+    CommandGetPrimaryKeys, CommandGetSqlInfo, CommandGetTableTypes, CommandGetTables,
+    CommandGetXdbcTypeInfo, CommandPreparedStatementQuery, CommandPreparedStatementUpdate,
+    CommandStatementIngest, CommandStatementQuery, CommandStatementUpdate,
+    DoPutPreparedStatementResult, ProstMessageExt, SqlInfo, TicketStatementQuery,
 };
 use arrow_flight::{
     Action, FlightData, FlightDescriptor, FlightEndpoint, FlightInfo, HandshakeRequest,
@@ -29,6 +32,7 @@ use arrow_flight::{
 use futures::{Stream, StreamExt as _, TryStreamExt as _};
 use prost::Message as _;
 use prost::bytes::Bytes;
+use tonic::metadata::MetadataMap;
 use tonic::{Extensions, Request, Response, Status, Streaming};
 
 use super::access::{Access, Caller, Role};
@@ -38,7 +42,11 @@ use super::writes::is_change;
 use crate::error::Error;
 use crate::sql::with_parameters;
 
+pub use service::Flight;
+
 use messages::{answered, known};
+use running::Running;
+use sessions::Sessions;
 
 type Rows = Pin<Box<dyn Stream<Item = Result<FlightData, Status>> + Send>>;
 
@@ -50,6 +58,8 @@ pub struct FlightSql {
     queries: Arc<Queries>,
     access: Option<Arc<Access>>,
     prepared: Mutex<HashMap<Bytes, Prepared>>,
+    sessions: Sessions,
+    running: Running,
 }
 
 /// A prepared statement.
@@ -74,27 +84,59 @@ impl FlightSql {
             queries,
             access,
             prepared: Mutex::default(),
+            sessions: Sessions::default(),
+            running: Running::default(),
         }
     }
 
-    fn schema(&self, sql: &str) -> Result<SchemaRef, Status> {
-        let schema = self.queries.schema(sql, None);
+    fn schema(&self, sql: &str, metadata: &MetadataMap) -> Result<SchemaRef, Status> {
+        let schema = self.queries.schema(sql, &self.sessions.options(metadata));
         schema.map_err(|e| status(&e))
     }
 
-    async fn answer(&self, sql: &str, caller: &Extensions) -> Result<Response<Rows>, Status> {
+    /// The answer to a query; `name` is that in its ticket.
+    async fn answer<T>(
+        &self,
+        sql: &str,
+        name: &[u8],
+        request: &Request<T>,
+    ) -> Result<Response<Rows>, Status> {
         if is_change(sql) {
-            self.may_submit(caller)?;
+            self.may_submit(request.extensions())?;
         }
-        let answer = self.queries.answer(sql).await;
-        Ok(Response::new(answered(answer.map_err(|e| status(&e))?)))
+        let options = self.sessions.options(request.metadata());
+        let answer = self.queries.answer(sql, &options).await;
+        let rows = answered(answer.map_err(|e| status(&e))?);
+        Ok(Response::new(self.running.cancellable(name, rows)))
     }
 
-    /// Changes something with a statement; returns how many rows were inserted.
-    async fn update(&self, sql: &str, caller: &Extensions) -> Result<i64, Status> {
-        self.may_submit(caller)?;
-        let updated = self.queries.update(sql).await.map_err(|e| status(&e))?;
-        Ok(i64::try_from(updated).unwrap_or(i64::MAX))
+    /// Cancels the answer that is given for a ticket; whether it was being given.
+    fn cancel(&self, info: &FlightInfo) -> bool {
+        let tickets = info.endpoint.iter().filter_map(|e| e.ticket.as_ref());
+        let mut commands = tickets.filter_map(|t| Any::decode(&*t.ticket).ok());
+        commands.any(|any| match Command::try_from(any) {
+            Ok(Command::TicketStatementQuery(ticket)) => {
+                let (name, _) = named(&ticket.statement_handle);
+                self.running.cancel(name)
+            }
+            Ok(Command::CommandPreparedStatementQuery(query)) => {
+                self.running.cancel(&query.prepared_statement_handle)
+            }
+            _ => false,
+        })
+    }
+
+    /// Changes something with statements; returns how many rows were inserted.
+    async fn update(
+        &self,
+        texts: &[String],
+        extensions: &Extensions,
+        metadata: &MetadataMap,
+    ) -> Result<i64, Status> {
+        self.may_submit(extensions)?;
+        let options = self.sessions.options(metadata);
+        let inserted = self.queries.update(texts, &options).await;
+        Ok(i64::try_from(inserted.map_err(|e| status(&e))?).unwrap_or(i64::MAX))
     }
 
     /// Whether the caller may change what a server has.
@@ -117,6 +159,11 @@ impl FlightSql {
             Status::not_found("there is no such prepared statement: it was closed, or the server was started again since")
         })
     }
+}
+
+/// The name and the SQL in the handle of a statement.
+fn named(handle: &[u8]) -> (&[u8], &[u8]) {
+    handle.split_at(handle.len().min(32))
 }
 
 /// A bug, as a status.
@@ -186,15 +233,16 @@ impl FlightSqlService for FlightSql {
         Ok(response)
     }
 
+    #[allow(clippy::disallowed_methods, reason = "a name that no other query has")]
     async fn get_flight_info_statement(
         &self,
         query: CommandStatementQuery,
         request: Request<FlightDescriptor>,
     ) -> Result<Response<FlightInfo>, Status> {
-        let schema = self.schema(&query.query)?;
-        // The handle is the SQL itself: whoever has it could ask it anyway.
+        let schema = self.schema(&query.query, request.metadata())?;
+        // The handle is a name, by which the answer can be cancelled, and the SQL itself: whoever has it could ask it anyway.
         let ticket = TicketStatementQuery {
-            statement_handle: query.query.into(),
+            statement_handle: format!("{:032x}{}", fastrand::u128(..), query.query).into(),
         };
         info_of(&schema, &ticket, request)
     }
@@ -204,9 +252,10 @@ impl FlightSqlService for FlightSql {
         ticket: TicketStatementQuery,
         request: Request<Ticket>,
     ) -> Result<Response<<Self as FlightService>::DoGetStream>, Status> {
-        let sql = std::str::from_utf8(&ticket.statement_handle)
+        let (name, sql) = named(&ticket.statement_handle);
+        let sql = std::str::from_utf8(sql)
             .map_err(|_| Status::invalid_argument("the ticket is not one of this server"))?;
-        self.answer(sql, request.extensions()).await
+        self.answer(sql, name, &request).await
     }
 
     // ---- Prepared statements ----
@@ -218,14 +267,14 @@ impl FlightSqlService for FlightSql {
     async fn do_action_create_prepared_statement(
         &self,
         query: ActionCreatePreparedStatementRequest,
-        _: Request<Action>,
+        request: Request<Action>,
     ) -> Result<ActionCreatePreparedStatementResult, Status> {
         let statement = Prepared {
             sql: query.query,
             parameters: Vec::new(),
         };
         let parameters = parameters::schema(&statement.sql);
-        let schema = match self.schema(&statement.bound()) {
+        let schema = match self.schema(&statement.bound(), request.metadata()) {
             Ok(schema) => schema,
             // Its columns are known once the parameters are, and so are its mistakes.
             Err(_) if !parameters.fields().is_empty() => Arc::new(Schema::empty()),
@@ -252,7 +301,7 @@ impl FlightSqlService for FlightSql {
         request: Request<FlightDescriptor>,
     ) -> Result<Response<FlightInfo>, Status> {
         let sql = self.prepared(&query.prepared_statement_handle)?;
-        let schema = self.schema(&sql)?;
+        let schema = self.schema(&sql, request.metadata())?;
         info_of(&schema, &query, request)
     }
 
@@ -262,7 +311,8 @@ impl FlightSqlService for FlightSql {
         request: Request<Ticket>,
     ) -> Result<Response<<Self as FlightService>::DoGetStream>, Status> {
         let sql = self.prepared(&query.prepared_statement_handle)?;
-        self.answer(&sql, request.extensions()).await
+        let name = &query.prepared_statement_handle;
+        self.answer(&sql, name, &request).await
     }
 
     async fn do_put_prepared_statement_query(
@@ -309,7 +359,8 @@ impl FlightSqlService for FlightSql {
         update: CommandStatementUpdate,
         request: Request<PeekableFlightDataStream>,
     ) -> Result<i64, Status> {
-        self.update(&update.query, request.extensions()).await
+        let (extensions, metadata) = (request.extensions(), request.metadata());
+        self.update(&[update.query], extensions, metadata).await
     }
 
     /// Runs the statement once for each row of parameters. Either all rows that it inserts are durable, or an error says how many.
@@ -319,21 +370,17 @@ impl FlightSqlService for FlightSql {
         request: Request<PeekableFlightDataStream>,
     ) -> Result<i64, Status> {
         let handle = update.prepared_statement_handle;
-        let (_, extensions, sent) = request.into_parts();
+        let (metadata, extensions, sent) = request.into_parts();
         let statement = self.statement(&handle)?;
         let rows = ingest::batches(sent);
         let rows: Vec<RecordBatch> = rows.try_collect().await?;
         let rows = parameters::literals(&rows)?;
-        if rows.is_empty() {
-            return self.update(&statement.bound(), &extensions).await;
-        }
-        self.may_submit(&extensions)?;
-        let texts: Vec<String> = rows
-            .iter()
-            .map(|row| with_parameters(&statement.sql, row))
-            .collect();
-        let inserted = self.queries.insert_each(&texts).await;
-        Ok(i64::try_from(inserted.map_err(|e| status(&e))?).unwrap_or(i64::MAX))
+        let bound = rows.iter().map(|row| with_parameters(&statement.sql, row));
+        let texts: Vec<String> = match rows.is_empty() {
+            true => vec![statement.bound()],
+            false => bound.collect(),
+        };
+        self.update(&texts, &extensions, &metadata).await
     }
 
     async fn do_put_statement_ingest(
@@ -342,7 +389,8 @@ impl FlightSqlService for FlightSql {
         request: Request<PeekableFlightDataStream>,
     ) -> Result<i64, Status> {
         self.may_submit(request.extensions())?;
-        ingest::insert(&self.queries, &command, request.into_inner()).await
+        let options = self.sessions.options(request.metadata());
+        ingest::insert(&self.queries, &command, options, request.into_inner()).await
     }
 
     async fn do_put_error_callback(
