@@ -146,6 +146,16 @@ impl Session {
         !self.pending.is_empty()
     }
 
+    /// Forgets INSERTs, SELECTs and mistakes: a shell goes on with the tables, views and settings. The job of what comes next has
+    /// this name.
+    pub fn go_on(&mut self, name: String, origin: Origin) {
+        (self.config.name, self.config.origin) = (name, origin);
+        self.pending.clear();
+        self.selects = 0;
+        self.broken.clear();
+        self.is_cut = false;
+    }
+
     /// The names of what would be written: sinks and `select_N`.
     pub fn outputs(&self) -> Vec<&str> {
         self.pending.iter().map(|p| p.name.as_str()).collect()
@@ -646,54 +656,41 @@ impl Session {
                 names.into_iter().map(|n| vec![n]).collect(),
             )])
         };
-        let missing = |name: &str| {
-            (
-                format!("'{name}' not found"),
-                self.catalog
-                    .closest(name)
-                    .map(|n| format!("did you mean '{n}'?")),
-            )
-        };
         match show {
-            Show::Tables => list("table name", self.catalog.qualified_names()),
+            Show::Tables => list("table name", self.catalog.qualified_names_of(|_| true)),
             Show::Views => {
-                let views = self
-                    .catalog
-                    .iter()
-                    .filter(|(_, r)| matches!(r, Relation::View(_)));
-                list("view name", views.map(|(n, _)| n.clone()).collect())
+                let is_view = |r: &Relation| matches!(r, Relation::View(_));
+                list("view name", self.catalog.qualified_names_of(is_view))
             }
             Show::Functions => list("function name", self.functions.names()),
-            Show::Databases => list("database name", vec!["default_database".into()]),
+            Show::Databases => {
+                let others = self.catalog.databases().map(|(name, _)| name.clone());
+                let all = std::iter::once("default_database".to_string()).chain(others);
+                list("database name", all.collect())
+            }
             Show::Catalogs => list("catalog name", vec!["default_catalog".into()]),
             Show::Create(_, name) => {
-                let name = object_name(name);
-                match self.catalog.get(&name) {
-                    Some(Relation::Table(t)) => {
-                        Ok(vec![Message::Text(statement_text(&t.file, t.span))])
+                let text = match self.named(name)? {
+                    (_, Relation::Table(table)) => statement_text(&table.file, table.span),
+                    (_, Relation::View(view)) => {
+                        format!("CREATE VIEW `{}` AS {}", view.name, view.query)
                     }
-                    Some(Relation::View(v)) => Ok(vec![Message::Text(format!(
-                        "CREATE VIEW `{name}` AS {}",
-                        v.query
-                    ))]),
-                    None => Err(missing(&name)),
-                }
+                };
+                Ok(vec![Message::Text(text)])
             }
             Show::Columns(name) => {
-                let name = object_name(name);
                 let titles = ["name", "type", "null", "key", "extras", "watermark"]
                     .map(str::to_string)
                     .to_vec();
-                let rows = match self.catalog.get(&name) {
-                    Some(Relation::Table(table)) => describe(table),
-                    Some(Relation::View(view)) => {
-                        let bound = self.bound(&view.query, &view.file);
-                        let bound = bound.map_err(|d| {
-                            (
-                                d.first().map(|d| d.message.clone()).unwrap_or_default(),
-                                None,
-                            )
-                        })?;
+                let rows = match self.named(name)? {
+                    (_, Relation::Table(table)) => describe(table),
+                    (catalog, Relation::View(view)) => {
+                        let context = PlanContext {
+                            catalog,
+                            ..self.context()
+                        };
+                        let bound = context.query(&view.query, &view.file);
+                        let bound = bound.map_err(|mistake| (mistake.message, None))?;
                         let names = bound.columns.iter().map(|(name, _)| name);
                         let names: Vec<&String> = if view.columns.is_empty() {
                             names.collect()
@@ -713,7 +710,6 @@ impl Session {
                         })
                         .collect()
                     }
-                    None => return Err(missing(&name)),
                 };
                 Ok(vec![Message::Rows(titles, rows)])
             }

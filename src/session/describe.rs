@@ -1,9 +1,50 @@
 //! What DESCRIBE and SHOW CREATE say of a table.
 
+use std::sync::Arc;
+
+use sqlparser::ast::ObjectName;
 use sqlparser::tokenizer::Span;
 
-use crate::catalog::{ColumnKind, Table};
+use super::Session;
+use crate::catalog::{Catalog, ColumnKind, Relation, Table};
+use crate::planner::object_name;
 use crate::sql::SourceFile;
+
+impl Session {
+    /// What a name stands for, and the catalog that it is in: that of the database it says, else one that alone has the name.
+    pub(super) fn named(
+        &self,
+        name: &ObjectName,
+    ) -> Result<(&Catalog, &Relation), (String, Option<String>)> {
+        let table = object_name(name);
+        let before = name.0.iter().rev().nth(1).and_then(|part| part.as_ident());
+        let database = before.filter(|part| part.value != "default_database");
+        let others = self.catalog.databases_with(&table);
+        let catalog: Option<&Catalog> = match (database, others.as_slice()) {
+            (Some(database), _) => self.catalog.database(&database.value).map(Arc::as_ref),
+            (None, _) if before.is_some() || self.catalog.get(&table).is_some() => {
+                Some(&self.catalog)
+            }
+            (None, []) => None,
+            (None, [(_, only)]) => Some(*only),
+            (None, [(first, _), ..]) => {
+                let names: Vec<&str> = others.iter().map(|(name, _)| name.as_str()).collect();
+                return Err((
+                    format!("'{table}' is in several databases: {}", names.join(", ")),
+                    Some(format!("say which, as in `{first}`.{table}")),
+                ));
+            }
+        };
+        match catalog.and_then(|catalog| Some((catalog, catalog.get(&table)?))) {
+            Some(found) => Ok(found),
+            None => {
+                let near = self.catalog.closest(&table).filter(|near| *near != table);
+                let help = near.map(|near| format!("did you mean '{near}'?"));
+                Err((format!("'{name}' not found"), help))
+            }
+        }
+    }
+}
 
 pub(super) fn describe(table: &Table) -> Vec<Vec<String>> {
     table
