@@ -196,7 +196,7 @@ mod tests {
             [
                 "é;",
                 "   SELECT ';' -- a;\n, `b;` /* ; */;",
-                &format!("{}\n{}SELECT\n 2;", " ".repeat(19), " ".repeat(15)),
+                &format!("{}\n{}SELECT\n 2;", " ".repeat(19), " ".repeat(16)),
             ]
         );
         let (statements, is_whole) = cut("\u{feff}SELECT 1;; -- end");
