@@ -154,6 +154,16 @@ impl Session {
         !self.pending.is_empty()
     }
 
+    /// Forgets INSERTs, SELECTs and mistakes: a shell goes on with the tables, views and settings. The job of what comes next has
+    /// this name.
+    pub fn go_on(&mut self, name: String, origin: Origin) {
+        (self.config.name, self.config.origin) = (name, origin);
+        self.pending.clear();
+        self.selects = 0;
+        self.broken.clear();
+        self.is_cut = false;
+    }
+
     /// The names of what would be written: sinks and `select_N`.
     pub fn outputs(&self) -> Vec<&str> {
         self.pending.iter().map(|p| p.name.as_str()).collect()

@@ -96,13 +96,15 @@ impl Catalog {
         self.relations.iter()
     }
 
-    /// The names of all relations; those of other databases with the database.
-    pub fn qualified_names(&self) -> Vec<String> {
+    /// The names of all such relations; those of other databases with the database.
+    pub fn qualified_names_of(&self, is_such: impl Fn(&Relation) -> bool) -> Vec<String> {
+        let own = self.relations.iter().map(|(name, r)| (name.clone(), r));
         let others = self.databases.iter().flat_map(|(database, relations)| {
-            let names = relations.relations.keys();
-            names.map(move |name| format!("{database}.{name}"))
+            let named = relations.relations.iter();
+            named.map(move |(name, r)| (format!("{database}.{name}"), r))
         });
-        self.relations.keys().cloned().chain(others).collect()
+        let such = own.chain(others).filter(|(_, relation)| is_such(relation));
+        such.map(|(name, _)| name).collect()
     }
 
     /// The known name nearest to `name`.

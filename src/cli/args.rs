@@ -42,7 +42,7 @@ pub struct OutsideArgs {
 }
 
 /// How a job runs.
-#[derive(Debug, Default, clap::Args)]
+#[derive(Debug, clap::Args)]
 #[command(next_help_heading = "How the job runs")]
 pub struct JobArgs {
     /// Instances of each operator, over what SET says
@@ -60,6 +60,19 @@ pub struct JobArgs {
     /// How long ending may take once it is asked for, whatever hangs (0: as long as it takes)
     #[arg(long, value_name = "DURATION", default_value = "10 s")]
     pub stop_timeout: String,
+}
+
+impl Default for JobArgs {
+    /// As where no flag is given.
+    fn default() -> Self {
+        Self {
+            parallelism: None,
+            batch_rows: BATCH_ROWS,
+            idle_timeout: None,
+            bounded: false,
+            stop_timeout: "10 s".to_string(),
+        }
+    }
 }
 
 impl JobArgs {

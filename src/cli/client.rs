@@ -4,13 +4,13 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use arrow::array::RecordBatch;
-use arrow::datatypes::SchemaRef;
-use arrow_flight::FlightDescriptor;
+use arrow::array::{AsArray as _, RecordBatch};
+use arrow::datatypes::{Schema, SchemaRef};
 use arrow_flight::decode::{DecodedPayload, FlightDataDecoder};
 use arrow_flight::error::FlightError;
 use arrow_flight::flight_service_client::FlightServiceClient;
-use arrow_flight::sql::{CommandStatementQuery, ProstMessageExt as _};
+use arrow_flight::sql::{CommandGetTables, CommandStatementQuery, ProstMessageExt};
+use arrow_flight::{FlightDescriptor, IpcMessage};
 use flowline_proto::v1::Mistakes;
 use flowline_proto::v1::control_client::ControlClient;
 use futures::stream::BoxStream;
@@ -311,17 +311,85 @@ fn mistakes(status: &Status, files: &[Arc<SourceFile>]) -> Vec<Diagnostic> {
         .collect()
 }
 
-/// Asks a statement: its columns, and its rows as they come.
+/// Asks the statement of a file: its columns, and its rows as they come. `sets`: SETs that stand before it.
 ///
 /// # Errors
-/// Mistakes in it; tables that cannot be read.
-pub async fn ask(client: &mut Flight, sql: &str) -> Result<(SchemaRef, Answer)> {
-    let text = SourceFile::new(QUERY, sql);
-    let told = move |status: &Status| failed(status, &[Arc::clone(&text)]);
+/// Mistakes in it, at their places in the file; tables that cannot be read.
+pub async fn ask(
+    client: &mut Flight,
+    sets: &str,
+    file: &Arc<SourceFile>,
+) -> Result<(SchemaRef, Answer)> {
+    // What stands before the statement in its file is blank, and need not be sent.
+    let blank = file.text.len() - file.text.trim_start().len();
+    let begin = file.text[..blank].rfind('\n').map_or(0, |i| i + 1);
+    let (before, text) = file.text.split_at(begin);
+    let query = format!("{sets}{text}");
+    let lines = |text: &str| text.matches('\n').count() as u64;
+    let (added, left_out) = (lines(sets), lines(before));
+    let (sent, file) = (SourceFile::new(QUERY, &query), Arc::clone(file));
+    let told = move |status: &Status| {
+        let mut error = failed(status, &[Arc::clone(&sent)]);
+        for mistake in &mut error.diagnostics {
+            if mistake.file.name == QUERY && mistake.span.start.line > added {
+                mistake.file = Arc::clone(&file);
+                for place in [&mut mistake.span.start, &mut mistake.span.end] {
+                    place.line = place.line.saturating_sub(added) + left_out;
+                }
+            }
+        }
+        error
+    };
     let command = CommandStatementQuery {
-        query: sql.to_string(),
+        query: query.clone(),
         transaction_id: None,
     };
+    fetch(client, &command, told).await
+}
+
+/// The tables and views of a server: database, name and columns.
+///
+/// # Errors
+/// The connection is lost.
+pub async fn tables(client: &mut Flight) -> Result<Vec<(String, String, Vec<String>)>> {
+    let command = CommandGetTables {
+        include_schema: true,
+        ..CommandGetTables::default()
+    };
+    let (_, mut rows) = fetch(client, &command, |status| failed(status, &[])).await?;
+    let mut tables = Vec::new();
+    while let Some(batch) = rows.next().await {
+        let (batch, _) = batch?;
+        let text = |name: &str| batch.column_by_name(name)?.as_string_opt::<i32>();
+        let schemas = batch.column_by_name("table_schema");
+        let (Some(databases), Some(names), Some(schemas)) = (
+            text("db_schema_name"),
+            text("table_name"),
+            schemas.and_then(|schemas| schemas.as_binary_opt::<i32>()),
+        ) else {
+            continue;
+        };
+        for row in 0..batch.num_rows() {
+            let schema = IpcMessage(schemas.value(row).to_vec().into());
+            let columns = Schema::try_from(schema).map(|schema| {
+                let names = schema.fields().iter().map(|f| f.name().clone());
+                names.collect()
+            });
+            tables.push((
+                databases.value(row).to_string(),
+                names.value(row).to_string(),
+                columns.unwrap_or_default(),
+            ));
+        }
+    }
+    Ok(tables)
+}
+
+async fn fetch(
+    client: &mut Flight,
+    command: &impl ProstMessageExt,
+    told: impl Fn(&Status) -> Error + Send + 'static,
+) -> Result<(SchemaRef, Answer)> {
     let descriptor = FlightDescriptor::new_cmd(command.as_any().encode_to_vec());
     let info = client.get_flight_info(descriptor).await;
     let info = info.map_err(|e| told(&e))?.into_inner();

@@ -240,7 +240,8 @@ pub fn is_stdin(path: &Path) -> bool {
 
 /// What SQL of the command line is called in messages.
 pub const COMMAND_LINE: &str = "<command line>";
-const STDIN: &str = "<stdin>";
+/// What SQL of standard input, typed or not, is called.
+pub const STDIN: &str = "<stdin>";
 
 /// Whether SQL of this name stands in no file.
 pub fn is_inline(name: &str) -> bool {

@@ -1,5 +1,6 @@
 //! The command line: flags to settings, one file a verb.
 
+mod answers;
 mod args;
 mod bug;
 mod check;
@@ -22,6 +23,7 @@ mod run;
 mod screen;
 mod serve;
 mod signals;
+mod sql;
 mod stop;
 mod summary;
 mod version;
@@ -64,6 +66,8 @@ enum Verb {
     Replay(replay::Args),
     /// Answers queries once, over what the tables hold now
     Query(query::Args),
+    /// Answers statements as they are typed, here or by a server
+    Sql(sql::Args),
     /// Parses and plans SQL files and tells every mistake
     Check(check::Args),
     /// Shows the plans and the dataflow of SQL files
@@ -132,6 +136,7 @@ fn dispatch(verb: Verb) -> Result<()> {
         Verb::Run(args) => block_on(run::run(&args)),
         Verb::Replay(args) => block_on(replay::run(&args)),
         Verb::Query(args) => block_on(query::run(&args)),
+        Verb::Sql(args) => block_on(sql::run(&args)),
         Verb::Check(args) => check::run(&args),
         Verb::Explain(args) => block_on(explain::run(&args)),
         Verb::Demo(args) => block_on(demo::run(&args)),

@@ -3,20 +3,12 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use arrow::array::{AsArray as _, RecordBatch};
-use arrow::datatypes::SchemaRef;
-
-use futures::StreamExt as _;
-
 use super::args::{self, Given, JobArgs, Loaded, OutsideArgs};
-use super::client::{self, OptionalServer, Target};
-use super::screen::{Output, cells};
-use super::{folder, messages, print, signals};
-use crate::connectors::bad_row_text;
+use super::client::{OptionalServer, Target};
+use super::screen::Output;
+use super::{answers, folder, messages, signals};
 use crate::error::{Error, Result};
-use crate::formats::{Encoded, json_row_encoder};
-use crate::session::statement_text;
-use crate::sql::{SourceFile, parse_script};
+use crate::sql::{SourceFile, parse_script, pieces};
 
 /// What to answer.
 #[derive(Debug, clap::Args)]
@@ -94,10 +86,7 @@ pub async fn run(args: &Args) -> Result<()> {
     let are_several = answers.len() > 1;
     for (name, schema, batches) in &answers {
         let from = are_several.then_some(name.as_str());
-        match output {
-            Output::Table => show_table(from, schema, batches)?,
-            Output::Jsonl => show_json(from, schema, batches)?,
-        }
+        answers::show(from, schema, batches, output)?;
     }
     Ok(())
 }
@@ -117,22 +106,19 @@ fn texts(args: &Args) -> Result<Vec<Arc<SourceFile>>> {
 async fn ask(server: Target<'_>, args: &Args, output: Output) -> Result<()> {
     let mut client = server.flight().await?;
     let mut stop = signals::stop_asked(signals::PATIENCE);
+    let sets = match args.follow {
+        true => followed(args.from),
+        false => String::new(),
+    };
     for file in texts(args)? {
-        let statements = parse_script(&file).map_err(Error::sql)?.statements;
+        parse_script(&file).map_err(Error::sql)?;
+        let statements = pieces(&file).statements;
         let are_several = statements.len() > 1;
         for (i, statement) in statements.iter().enumerate() {
             let name = format!("select_{}", i + 1);
             let name = are_several.then_some(name.as_str());
-            // A hint at the end is a comment, which is no part of the statement's span.
-            let mut sql = match are_several {
-                true => statement_text(&file, statement.span),
-                false => file.text.clone(),
-            };
-            if args.follow {
-                sql = followed(&sql, args.from);
-            }
             tokio::select! {
-                shown = show_answer(&mut client, &sql, name, output) => shown?,
+                shown = answers::show_asked(&mut client, &sets, statement, name, output) => shown.map(|_| ())?,
                 () = signals::asked(&mut stop) => return Ok(()),
             }
         }
@@ -140,89 +126,11 @@ async fn ask(server: Target<'_>, args: &Args, output: Output) -> Result<()> {
     Ok(())
 }
 
-/// A statement as a subscription.
-fn followed(sql: &str, from: Option<u64>) -> String {
-    let from = from.map(|epoch| format!("SET 'flowline.subscribe.from' = '{epoch}'; "));
+/// What makes a subscription of a statement.
+fn followed(from: Option<u64>) -> String {
+    let from = from.map(|epoch| format!("SET 'flowline.subscribe.from' = '{epoch}';\n"));
     format!(
-        "SET 'execution.runtime-mode' = 'streaming'; {}{sql}",
+        "SET 'execution.runtime-mode' = 'streaming';\n{}",
         from.unwrap_or_default()
     )
-}
-
-async fn show_answer(
-    client: &mut client::Flight,
-    sql: &str,
-    name: Option<&str>,
-    output: Output,
-) -> Result<()> {
-    let (schema, mut rows) = client::ask(client, sql).await?;
-    let mut batches = Vec::new();
-    while let Some(batch) = rows.next().await {
-        let (batch, mark) = batch?;
-        if let Some(mark) = mark {
-            show_changes(mark.epoch, &batch)?;
-            continue;
-        }
-        match output {
-            Output::Table => batches.push(batch),
-            // What has come is shown while the rest is on its way.
-            Output::Jsonl => show_json(name, &schema, &[batch])?,
-        }
-    }
-    match output {
-        Output::Table => show_table(name, &schema, &batches),
-        Output::Jsonl => Ok(()),
-    }
-}
-
-fn show_table(name: Option<&str>, schema: &SchemaRef, batches: &[RecordBatch]) -> Result<()> {
-    let columns: Vec<String> = schema.fields().iter().map(|f| f.name().clone()).collect();
-    let mut rows = Vec::new();
-    for batch in batches {
-        rows.extend(cells(batch)?);
-    }
-    let title = name.map(|n| format!("{n}:\n")).unwrap_or_default();
-    let end = if rows.is_empty() { "no rows\n" } else { "" };
-    print(&format!("{title}{}{end}", messages::table(&columns, &rows)))
-}
-
-/// A change a line: `{"epoch":3,"op":"+I","row":{...}}`.
-fn show_changes(epoch: u64, changes: &RecordBatch) -> Result<()> {
-    let columns: Vec<usize> = (1..changes.num_columns()).collect();
-    let rows = changes.project(&columns)?;
-    let ops = changes.column(0).as_string_opt::<i32>();
-    let mut encoded = Encoded::default();
-    json_row_encoder(rows.schema())
-        .encode(&rows, &mut encoded)
-        .map_err(|e| Error::data(bad_row_text("a result", &e)))?;
-    let mut text = String::new();
-    for (i, row) in encoded.payloads().enumerate() {
-        let op = ops.map_or("+I", |ops| ops.value(i));
-        let row = String::from_utf8_lossy(row);
-        text.push_str(&format!(
-            "{{\"epoch\":{epoch},\"op\":\"{op}\",\"row\":{row}}}\n"
-        ));
-    }
-    print(&text)
-}
-
-/// A row a line; with several answers `{"from":"select_1","row":{...}}`.
-fn show_json(name: Option<&str>, schema: &SchemaRef, batches: &[RecordBatch]) -> Result<()> {
-    let mut encoder = json_row_encoder(SchemaRef::clone(schema));
-    for batch in batches {
-        let mut encoded = Encoded::default();
-        encoder
-            .encode(batch, &mut encoded)
-            .map_err(|e| Error::data(bad_row_text("a result", &e)))?;
-        let mut text = String::new();
-        for row in encoded.payloads() {
-            let row = String::from_utf8_lossy(row);
-            match name {
-                Some(name) => text.push_str(&format!("{{\"from\":\"{name}\",\"row\":{row}}}\n")),
-                None => text.push_str(&format!("{row}\n")),
-            }
-        }
-        print(&text)?;
-    }
-    Ok(())
 }

@@ -14,14 +14,18 @@ use crate::sql::{Diagnostic, SourceFile};
 
 /// The whole error as text for stderr.
 pub fn render(error: &Error) -> String {
-    let is_terminal = std::io::stderr().is_terminal();
-    let has_colour = is_terminal && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty());
-    let theme = match (is_terminal, has_colour) {
+    let theme = match (std::io::stderr().is_terminal(), has_colour()) {
         (true, true) => GraphicalTheme::unicode(),
         (true, false) => GraphicalTheme::unicode_nocolor(),
         (false, _) => GraphicalTheme::none(),
     };
     render_with(error, theme)
+}
+
+/// Whether stderr is a terminal that shows colours.
+pub fn has_colour() -> bool {
+    let is_wanted = std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty());
+    is_wanted && std::io::stderr().is_terminal()
 }
 
 fn render_with(error: &Error, theme: GraphicalTheme) -> String {

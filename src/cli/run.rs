@@ -7,6 +7,8 @@ use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
+use tokio::sync::watch;
+
 use super::args::{self, CheckpointArgs, Given, JobArgs, Loaded, OutsideArgs};
 use super::progress::Progress;
 use super::screen::{Output, Screen};
@@ -78,6 +80,24 @@ pub async fn run(args: &Args) -> Result<()> {
         messages::note("nothing to run: there is no INSERT and no SELECT");
         return Ok(());
     }
+    let stop = signals::stop_asked(args.job.stop_timeout()?);
+    let result = job(&session, output, &args.outside, stop).await;
+    if let Some(dir) = args.capture.as_ref().filter(|_| result.is_ok()) {
+        tell(&format!("captured {}", dir.display()));
+    }
+    result
+}
+
+/// Runs what a session has loaded as a job, until its inputs end or `asked` becomes true, and says what it did.
+///
+/// # Errors
+/// Whatever makes the job fail.
+pub async fn job(
+    session: &Session,
+    output: Output,
+    outside: &OutsideArgs,
+    asked: watch::Receiver<bool>,
+) -> Result<()> {
     let graph = session.graph()?;
     for warning in session.warnings(&graph) {
         messages::warning(&warning);
@@ -87,32 +107,27 @@ pub async fn run(args: &Args) -> Result<()> {
         let screen = Arc::clone(&screen);
         move |name: &str, table: &Table| screen.sink(name, table)
     };
-    let stop = signals::stop_asked(args.job.stop_timeout()?);
     let metrics = JobMetrics::of(&graph);
-    let from_files = args
-        .outside
+    let from_files = outside
         .source
         .iter()
         .filter_map(|s| Some(s.split_once('=')?.0.to_string()))
         .collect();
     let progress = Progress::new(&graph, &from_files);
     let running = Running {
-        session: &session,
+        session,
         graph: &graph,
         metrics: &metrics,
         screen: &screen,
         has_run: AtomicBool::new(false),
     };
-    let asked = stop.clone();
-    let result = running.to_the_end(&sink, progress, stop).await;
+    let was_asked = asked.clone();
+    let result = running.to_the_end(&sink, progress, asked).await;
     if running.has_run.load(Relaxed) {
         tell(summary(&graph, &metrics).trim_end());
-        if result.is_ok() && !*asked.borrow() {
+        if result.is_ok() && !*was_asked.borrow() {
             let empty = ranges::empty(&graph, &metrics, &from_files);
             empty.iter().for_each(|line| messages::note(line));
-        }
-        if let Some(dir) = &args.capture {
-            tell(&format!("captured {}", dir.display()));
         }
     }
     result
@@ -141,9 +156,9 @@ impl Running<'_> {
         &self,
         sink: &SelectSink,
         mut progress: Progress,
-        mut asked: tokio::sync::watch::Receiver<bool>,
+        mut asked: watch::Receiver<bool>,
     ) -> Result<()> {
-        let (stop, stopped) = tokio::sync::watch::channel(false);
+        let (stop, stopped) = watch::channel(false);
         let mut ticks = tokio::time::interval(TICK);
         let mut quiet = Quiet::default();
         let mut watch = Watch::default();

@@ -5,7 +5,7 @@ use std::io::{IsTerminal as _, Write as _};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arrow::array::RecordBatch;
-use arrow::datatypes::SchemaRef;
+use arrow::datatypes::{DataType, Field, SchemaRef};
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 use async_trait::async_trait;
 use indicatif::ProgressBar;
@@ -51,7 +51,7 @@ pub struct Screen {
 struct State {
     /// Whose header was printed last.
     shown: Option<String>,
-    widths: HashMap<String, Vec<usize>>,
+    tables: HashMap<String, Growing>,
     bar: Option<ProgressBar>,
 }
 
@@ -148,24 +148,9 @@ impl Screen {
         let cells = cells(&batch.rows)?;
         let mut state = self.lock();
         let mut text = String::new();
-        let schema = batch.rows.schema();
-        let widths = state.widths.entry(name.to_string()).or_insert_with(|| {
-            let column = |(i, field): (usize, &Arc<arrow::datatypes::Field>)| {
-                let least = match field.data_type() {
-                    arrow::datatypes::DataType::Timestamp(..) => 23,
-                    other if other.is_numeric() => 8,
-                    _ => 12,
-                };
-                let widest = cells
-                    .iter()
-                    .map(|row| row[i].chars().count())
-                    .max()
-                    .unwrap_or(0);
-                field.name().chars().count().max(least).max(widest.min(40))
-            };
-            schema.fields().iter().enumerate().map(column).collect()
-        });
-        let widths = widths.clone();
+        let table = state.tables.entry(name.to_string());
+        let table = table.or_insert_with(|| Growing::new(&batch.rows.schema(), &cells));
+        let table = table.clone();
         if state.shown.as_deref() != Some(name) {
             if state.shown.is_some() {
                 text.push('\n');
@@ -173,57 +158,75 @@ impl Screen {
             if self.selects.len() > 1 {
                 text.push_str(&format!("{name}:\n"));
             }
-            let names = schema
-                .fields()
-                .iter()
-                .map(|f| f.name().clone())
-                .collect::<Vec<_>>();
-            push_line(&mut text, with_op.then_some("op"), &names, &widths, &schema);
-            let rules: Vec<String> = widths.iter().map(|w| "-".repeat(*w)).collect();
-            push_line(&mut text, with_op.then_some("--"), &rules, &widths, &schema);
+            table.push_header(&mut text, with_op.then_some("op"));
             state.shown = Some(name.to_string());
         }
         for (row, kind) in kinds {
-            push_line(
-                &mut text,
-                with_op.then_some(kind.as_str()),
-                &cells[row],
-                &widths,
-                &schema,
-            );
+            table.push(&mut text, with_op.then_some(kind.as_str()), &cells[row]);
         }
         self.print(&state, &text)
     }
 }
 
-/// One line of a table whose later rows are not known: numbers to the right, a value that is too wide as it is.
-fn push_line(
-    text: &mut String,
-    op: Option<&str>,
-    cells: &[String],
-    widths: &[usize],
-    schema: &SchemaRef,
-) {
-    let mut line = String::new();
-    if let Some(op) = op {
-        line.push_str(op);
-        line.push_str("  ");
+/// A table whose later rows are not known: numbers to the right, a value that is too wide as it is.
+#[derive(Debug, Clone)]
+pub struct Growing {
+    schema: SchemaRef,
+    widths: Vec<usize>,
+}
+
+impl Growing {
+    /// Columns as wide as the first rows need, and as later ones probably will.
+    pub fn new(schema: &SchemaRef, first: &[Vec<String>]) -> Self {
+        let width = |(i, field): (usize, &Arc<Field>)| {
+            let least = match field.data_type() {
+                DataType::Timestamp(..) => 23,
+                other if other.is_numeric() => 8,
+                _ => 12,
+            };
+            let widest = first.iter().map(|row| row[i].chars().count()).max();
+            let widest = widest.unwrap_or_default().min(40);
+            field.name().chars().count().max(least).max(widest)
+        };
+        Self {
+            widths: schema.fields().iter().enumerate().map(width).collect(),
+            schema: Arc::clone(schema),
+        }
     }
-    for (i, (cell, width)) in cells.iter().zip(widths).enumerate() {
-        if i > 0 {
+
+    /// Adds the names of the columns; `lead`: what stands before them.
+    pub fn push_header(&self, text: &mut String, lead: Option<&str>) {
+        let names = self.schema.fields().iter().map(|f| f.name().clone());
+        self.push(text, lead, &names.collect::<Vec<_>>());
+        let rule = |c: char| if c == ' ' { c } else { '-' };
+        let lead = lead.map(|lead| lead.chars().map(rule).collect::<String>());
+        let rules: Vec<String> = self.widths.iter().map(|w| "-".repeat(*w)).collect();
+        self.push(text, lead.as_deref(), &rules);
+    }
+
+    /// Adds a row.
+    pub fn push(&self, text: &mut String, lead: Option<&str>, cells: &[String]) {
+        let mut line = String::new();
+        if let Some(lead) = lead {
+            line.push_str(lead);
             line.push_str("  ");
         }
-        let padding = " ".repeat(width.saturating_sub(cell.chars().count()));
-        if schema.field(i).data_type().is_numeric() {
-            line.push_str(&padding);
-            line.push_str(cell);
-        } else {
-            line.push_str(cell);
-            line.push_str(&padding);
+        for (i, (cell, width)) in cells.iter().zip(&self.widths).enumerate() {
+            if i > 0 {
+                line.push_str("  ");
+            }
+            let padding = " ".repeat(width.saturating_sub(cell.chars().count()));
+            if self.schema.field(i).data_type().is_numeric() {
+                line.push_str(&padding);
+                line.push_str(cell);
+            } else {
+                line.push_str(cell);
+                line.push_str(&padding);
+            }
         }
+        text.push_str(line.trim_end());
+        text.push('\n');
     }
-    text.push_str(line.trim_end());
-    text.push('\n');
 }
 
 /// The values of rows as text, control characters made visible.
@@ -378,7 +381,11 @@ mod tests {
         let rows = rows();
         let mut text = String::new();
         let cells: Vec<String> = ["ab", "7", "x", "y"].map(str::to_string).to_vec();
-        push_line(&mut text, Some("+I"), &cells, &[4, 3, 2, 2], &rows.schema());
+        let table = Growing {
+            schema: rows.schema(),
+            widths: vec![4, 3, 2, 2],
+        };
+        table.push(&mut text, Some("+I"), &cells);
         assert_eq!(text, "+I  ab      7  x   y\n");
     }
 }

@@ -1,6 +1,7 @@
 //! Ctrl-C, SIGTERM and SIGHUP: the first asks to stop, a second ends the process at once, and so does time.
 
-use std::sync::{Once, OnceLock};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, Once, OnceLock, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::watch;
@@ -34,6 +35,48 @@ pub fn stop_asked(patience: Duration) -> watch::Receiver<bool> {
         end_at_once(INTERRUPTED);
     });
     receiver
+}
+
+/// Ctrl-C, SIGTERM and SIGHUP for an interactive shell: they stop the statement that runs, and only the latter two the shell.
+pub struct ShellSignals {
+    running: Arc<Mutex<watch::Sender<bool>>>,
+    ended: Arc<AtomicBool>,
+}
+
+impl ShellSignals {
+    /// Listens from now on.
+    pub fn listen() -> Self {
+        let running = Arc::new(Mutex::new(watch::Sender::new(false)));
+        let ended = Arc::new(AtomicBool::new(false));
+        let (heard, ends) = (Arc::clone(&running), Arc::clone(&ended));
+        tokio::spawn(async move {
+            let mut signals = Signals::listen();
+            loop {
+                let heard_of = signals.next().await;
+                if heard_of == Heard::End {
+                    ends.store(true, Ordering::Relaxed);
+                }
+                let running = heard.lock().unwrap_or_else(PoisonError::into_inner);
+                if !running.is_closed() && running.send_replace(true) {
+                    tell("ended at once");
+                    end_at_once(INTERRUPTED);
+                }
+            }
+        });
+        Self { running, ended }
+    }
+
+    /// Whether the next statement is asked to stop. A second Ctrl-C while this is held ends the process.
+    pub fn statement(&self) -> watch::Receiver<bool> {
+        let (asked, receiver) = watch::channel(false);
+        *self.running.lock().unwrap_or_else(PoisonError::into_inner) = asked;
+        receiver
+    }
+
+    /// Becomes true when the shell is to end.
+    pub fn ended(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.ended)
+    }
 }
 
 /// Whatever hangs, an outside system or whoever reads stdout: the process ends when the time for it is over.
@@ -79,6 +122,15 @@ pub async fn asked(stop: &mut watch::Receiver<bool>) {
     }
 }
 
+/// Which signal came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Heard {
+    /// Ctrl-C.
+    Interrupt,
+    /// SIGTERM or SIGHUP.
+    End,
+}
+
 #[cfg(unix)]
 struct Signals {
     interrupt: Option<tokio::signal::unix::Signal>,
@@ -100,7 +152,7 @@ impl Signals {
         }
     }
 
-    async fn next(&mut self) {
+    async fn next(&mut self) -> Heard {
         async fn one(signal: &mut Option<tokio::signal::unix::Signal>) {
             match signal {
                 Some(signal) => {
@@ -110,9 +162,9 @@ impl Signals {
             }
         }
         tokio::select! {
-            () = one(&mut self.interrupt) => {}
-            () = one(&mut self.terminate) => {}
-            () = one(&mut self.hangup) => {}
+            () = one(&mut self.interrupt) => Heard::Interrupt,
+            () = one(&mut self.terminate) => Heard::End,
+            () = one(&mut self.hangup) => Heard::End,
         }
     }
 }
@@ -139,9 +191,10 @@ impl Signals {
         Self
     }
 
-    async fn next(&mut self) {
+    async fn next(&mut self) -> Heard {
         if tokio::signal::ctrl_c().await.is_err() {
             std::future::pending::<()>().await;
         }
+        Heard::Interrupt
     }
 }

@@ -563,18 +563,17 @@ fn same_place(session: &Session, table: &Table) -> std::result::Result<(), Strin
     }
 }
 
-/// What a statement says, as rows.
+/// What a statement says, as rows; what the SETs before it say is no part of that.
 fn told(messages: &[Message]) -> Result<RecordBatch> {
-    let (titles, rows) = match messages {
-        [Message::Rows(titles, rows)] => (titles.clone(), rows.clone()),
-        others => {
-            let lines = others.iter().map(|message| match message {
-                Message::Text(text) | Message::Note(text) => vec![text.clone()],
-                Message::Rows(_, rows) => rows.concat(),
-            });
-            (vec!["result".to_string()], lines.collect())
+    let mut titles = vec!["result".to_string()];
+    let mut rows = Vec::new();
+    for message in messages {
+        match message {
+            Message::Rows(columns, values) => (titles, rows) = (columns.clone(), values.clone()),
+            Message::Text(text) => rows.push(vec![text.clone()]),
+            Message::Note(_) => {}
         }
-    };
+    }
     let fields = titles
         .iter()
         .map(|title| Field::new(title, DataType::Utf8, false));

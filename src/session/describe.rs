@@ -96,11 +96,10 @@ impl Session {
             Ok(vec![Message::Rows(vec![title.into()], rows.collect())])
         };
         match show {
-            Show::Tables => list("table name", self.catalog.qualified_names()),
+            Show::Tables => list("table name", self.catalog.qualified_names_of(|_| true)),
             Show::Views => {
-                let views = self.catalog.iter();
-                let views = views.filter(|(_, r)| matches!(r, Relation::View(_)));
-                list("view name", views.map(|(name, _)| name.clone()).collect())
+                let is_view = |r: &Relation| matches!(r, Relation::View(_));
+                list("view name", self.catalog.qualified_names_of(is_view))
             }
             Show::Functions => list("function name", self.functions.names()),
             Show::Databases => {
@@ -132,7 +131,7 @@ impl Session {
         let (catalog, bare) = found.map_err(|(message, help)| (message, Some(help)))?;
         let relation = catalog.get(bare).map(|relation| (catalog, relation));
         relation.ok_or_else(|| {
-            let near = catalog.closest(bare);
+            let near = catalog.closest(bare).filter(|near| *near != bare);
             let help = near.map(|near| format!("did you mean '{near}'?"));
             (format!("'{name}' not found"), help)
         })

@@ -16,6 +16,7 @@ mod special;
 mod table_function;
 mod tokens;
 mod type_text;
+mod typed;
 mod types;
 mod utility;
 mod words;
@@ -34,4 +35,5 @@ pub use table_function::{
     table_function_call, table_options_hint,
 };
 pub use type_text::{parse_type_text, sql_type_of};
+pub use typed::{Look, Pieces, given_options, looks, pieces};
 pub use types::parse_data_type;

@@ -1,6 +1,7 @@
 //! The tokens of a file: statements split at semicolons, characters that Flink SQL lacks refused, and what sqlparser
 //! cannot read (hints, `TABLE x` as a query, WITHIN) rewritten into tokens it can.
 
+use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
@@ -36,25 +37,28 @@ impl Segment {
     }
 }
 
-/// Splits a file into statements.
-pub(super) fn segments(file: &Arc<SourceFile>, errors: &mut Vec<Diagnostic>) -> VecDeque<Segment> {
+/// The tokens of a text up to where it cannot be read any further, and why not.
+pub(super) fn tokens_of(text: &str) -> (Vec<TokenWithSpan>, Option<String>) {
     // A byte order mark becomes a blank, so that columns still count the characters of the text.
-    let text = match file.text.strip_prefix('\u{feff}') {
-        Some(rest) => format!(" {rest}"),
-        None => file.text.clone(),
+    let text = match text.strip_prefix('\u{feff}') {
+        Some(rest) => Cow::Owned(format!(" {rest}")),
+        None => Cow::Borrowed(text),
     };
     let mut tokens = Vec::new();
-    let mut broken = false;
-    if let Err(error) =
-        Tokenizer::new(&FlinkDialect, &text).tokenize_with_location_into_buf(&mut tokens)
-    {
+    let read = Tokenizer::new(&FlinkDialect, &text).tokenize_with_location_into_buf(&mut tokens);
+    (tokens, read.err().map(|error| error.message))
+}
+
+/// Splits a file into statements.
+pub(super) fn segments(file: &Arc<SourceFile>, errors: &mut Vec<Diagnostic>) -> VecDeque<Segment> {
+    let (tokens, broken) = tokens_of(&file.text);
+    if let Some(message) = &broken {
         let start = tokens
             .last()
             .map_or(Location::new(1, 1), |t: &TokenWithSpan| t.span.end);
         let span = Span::new(start, Location::new(start.line, start.column + 1));
-        let (message, help) = unterminated(&error.message);
+        let (message, help) = unterminated(message);
         errors.push(Diagnostic::new(file, span, message).with_help(help));
-        broken = true;
     }
     let mut segments = VecDeque::new();
     let mut rest = tokens.into_iter().peekable();
@@ -66,14 +70,17 @@ pub(super) fn segments(file: &Arc<SourceFile>, errors: &mut Vec<Diagnostic>) -> 
                 semicolon = Some(token.span);
                 break;
             }
-            tokens.push(token);
+            // A parser looks through all that stands before the first word again and again.
+            if !tokens.is_empty() || !is_blank(&token) {
+                tokens.push(token);
+            }
         }
         let mut solid = tokens.iter().filter(|t| is_solid(t)).map(|t| t.span);
         let Some(first) = solid.next() else { continue };
         let last = solid.next_back().unwrap_or(first);
         let end = semicolon.unwrap_or(Span::new(last.end, last.end));
         // What stands before an unterminated string or comment is half a statement.
-        let cut_off = semicolon.is_none() && broken;
+        let cut_off = semicolon.is_none() && broken.is_some();
         let mut failures = Vec::new();
         let tokens = if cut_off {
             tokens
@@ -95,6 +102,11 @@ pub(super) fn segments(file: &Arc<SourceFile>, errors: &mut Vec<Diagnostic>) -> 
 /// True unless the token is white space or a comment.
 pub(super) fn is_solid(token: &TokenWithSpan) -> bool {
     !matches!(token.token, Token::Whitespace(_))
+}
+
+fn is_blank(token: &TokenWithSpan) -> bool {
+    use Whitespace::{Newline, Space, Tab};
+    matches!(token.token, Token::Whitespace(Space | Newline | Tab))
 }
 
 fn unterminated(message: &str) -> (String, String) {

@@ -20,5 +20,6 @@ mod recovery;
 mod running;
 mod s3;
 mod server;
+mod shell;
 mod tidy;
 mod world;

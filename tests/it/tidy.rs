@@ -147,6 +147,7 @@ const ONLY: &[(&str, &[&str])] = &[
     ("object_store", &["checkpoint"]),
     ("parquet", &["formats"]),
     ("clap", &["cli"]),
+    ("reedline", &["cli"]),
     (
         "datafusion",
         &["planner", "graph", "operators", "session", "batch", "error"],
