@@ -32,7 +32,7 @@ mod sent;
 mod testing;
 mod without_effect;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
@@ -157,6 +157,19 @@ pub struct SourceMetrics {
     pub bad_rows: AtomicU64,
     /// The first of them, as text: place and reason.
     pub first_bad_rows: std::sync::Mutex<Vec<String>>,
+    /// The last of them.
+    last_bad_rows: std::sync::Mutex<VecDeque<LeftOut>>,
+}
+
+/// A row or field that did not decode and was skipped.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LeftOut {
+    /// Where it stands, as messages name it.
+    pub place: String,
+    /// The field at fault.
+    pub field: Option<String>,
+    /// What is wrong with it.
+    pub reason: String,
 }
 
 /// How far a partition of a topic has been read.
@@ -179,10 +192,17 @@ impl Offsets {
     }
 }
 
-/// How many bad rows are kept to be shown.
-const KEPT_BAD_ROWS: usize = 20;
+/// How many bad rows are kept to be shown: the first ones, and the last ones.
+const KEPT_BAD_ROWS: (usize, usize) = (20, 1000);
 
 impl SourceMetrics {
+    /// The last rows or fields that were skipped, oldest first.
+    pub fn last_bad_rows(&self) -> Vec<LeftOut> {
+        let kept = self.last_bad_rows.lock();
+        kept.map(|kept| kept.iter().cloned().collect())
+            .unwrap_or_default()
+    }
+
     /// Counts a skipped row and keeps the first few; logs each power of ten.
     pub fn bad_row(&self, place: &str, row: &crate::formats::BadRow) {
         let text = bad_row_text(place, row);
@@ -191,9 +211,19 @@ impl SourceMetrics {
             tracing::warn!(count, "left out: {text}");
         }
         if let Ok(mut kept) = self.first_bad_rows.lock()
-            && kept.len() < KEPT_BAD_ROWS
+            && kept.len() < KEPT_BAD_ROWS.0
         {
             kept.push(text);
+        }
+        if let Ok(mut kept) = self.last_bad_rows.lock() {
+            if kept.len() >= KEPT_BAD_ROWS.1 {
+                kept.pop_front();
+            }
+            kept.push_back(LeftOut {
+                place: place.to_string(),
+                field: row.field.clone(),
+                reason: row.reason.clone(),
+            });
         }
     }
 }

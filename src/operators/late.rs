@@ -101,6 +101,7 @@ impl LateRows {
             Arc::new(shown),
         ];
         let rows = RecordBatch::try_new(late_rows_schema(), columns)?;
+        metrics.keep_late(&rows);
         out.aside(Aside::LateRows, rows);
         Ok(())
     }

@@ -54,8 +54,9 @@ mod window_assign;
 mod window_join;
 mod window_rank;
 
-use std::sync::Arc;
+use std::collections::VecDeque;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use arrow::array::RecordBatch;
 
@@ -129,7 +130,12 @@ pub struct Metrics {
     pub late_rows: AtomicU64,
     /// The last watermark that each instance emitted.
     watermarks: Vec<AtomicI64>,
+    /// The last rows that were late, as rows of [`crate::graph::late_rows_schema`].
+    last_late: Mutex<VecDeque<RecordBatch>>,
 }
+
+/// How many batches of late rows are kept to be shown, and how many rows of each.
+const KEPT_LATE: (usize, usize) = (100, 100);
 
 /// Stands for the watermark of an instance that has emitted none.
 const NO_WATERMARK: Millis = Millis::MIN;
@@ -142,6 +148,28 @@ impl Metrics {
             watermarks: (0..instances).map(none).collect(),
             ..Self::default()
         }
+    }
+
+    /// Keeps late rows to be shown, and forgets the oldest.
+    pub fn keep_late(&self, rows: &RecordBatch) {
+        let mut kept = self
+            .last_late
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        if kept.len() >= KEPT_LATE.0 {
+            kept.pop_front();
+        }
+        let last = rows.num_rows().min(KEPT_LATE.1);
+        kept.push_back(rows.slice(rows.num_rows() - last, last));
+    }
+
+    /// The last rows that were late.
+    pub fn last_late(&self) -> Vec<RecordBatch> {
+        let kept = self
+            .last_late
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        kept.iter().cloned().collect()
     }
 
     /// Counts what an instance has emitted.

@@ -8,6 +8,7 @@ use std::time::Duration;
 use arrow::array::{
     ArrayRef, BooleanArray, Int64Array, RecordBatch, StringArray, TimestampMillisecondArray,
 };
+use arrow::compute::concat_batches;
 
 use super::job::Job;
 use super::jobs::Jobs;
@@ -15,6 +16,7 @@ use super::pipeline::Planned;
 use crate::catalog::{Catalog, Relation, Table};
 use crate::connectors::SourceMetrics;
 use crate::error::{Error, Result};
+use crate::graph::late_rows_schema;
 use crate::runtime::CheckpointMetrics;
 use crate::session::{Session, SessionConfig};
 use crate::sql::SourceFile;
@@ -45,6 +47,11 @@ const TABLES: &str = "
     CREATE TABLE checkpoints (
       job STRING NOT NULL, epoch BIGINT, completed BIGINT, finished TIMESTAMP_LTZ(3), `bytes` BIGINT, new_bytes BIGINT,
       millis BIGINT, retries BIGINT);
+    CREATE TABLE bad_rows (
+      job STRING NOT NULL, `table` STRING, place STRING, field STRING, reason STRING);
+    CREATE TABLE late_rows (
+      job STRING NOT NULL, operator STRING, event_time TIMESTAMP(3), `watermark` TIMESTAMP(3), reason STRING,
+      `row` STRING);
 ";
 
 /// The system tables, declared.
@@ -82,6 +89,8 @@ pub fn rows(jobs: &Jobs, table: &Table) -> Result<Option<Vec<RecordBatch>>> {
         "kafka_lag" => kafka_lag(&all),
         "sinks" => sinks(&all),
         "checkpoints" => checkpoints(&all),
+        "bad_rows" => bad_rows(&all),
+        "late_rows" => late_rows(&all)?,
         _ => return Ok(None),
     };
     let batch = RecordBatch::try_new(table.schema(), columns)
@@ -223,6 +232,40 @@ fn checkpoints(jobs: &[Arc<Job>]) -> Vec<ArrayRef> {
         counted(|metrics| &metrics.millis),
         counted(|metrics| &metrics.retries),
     ]
+}
+
+/// The last 1,000 of each source.
+fn bad_rows(jobs: &[Arc<Job>]) -> Vec<ArrayRef> {
+    let mut rows = Vec::new();
+    for (job, source) in of_each(jobs, Planned::sources) {
+        let left_out = source.metrics.last_bad_rows().into_iter();
+        rows.extend(left_out.map(|row| (job.clone(), source.table.clone(), row)));
+    }
+    let all = || rows.iter().map(|(_, _, row)| row);
+    vec![
+        text(rows.iter().map(|row| Some(row.0.clone()))),
+        text(rows.iter().map(|row| Some(row.1.clone()))),
+        text(all().map(|row| Some(row.place.clone()))),
+        text(all().map(|row| row.field.clone())),
+        text(all().map(|row| Some(row.reason.clone()))),
+    ]
+}
+
+/// The last ones of each operator.
+fn late_rows(jobs: &[Arc<Job>]) -> Result<Vec<ArrayRef>> {
+    let (mut names, mut rows) = (Vec::new(), Vec::new());
+    for (job, planned) in planned(jobs) {
+        for metrics in planned.metrics.operators.values() {
+            for batch in metrics.last_late() {
+                names.extend(std::iter::repeat_n(Some(job.clone()), batch.num_rows()));
+                rows.push(batch);
+            }
+        }
+    }
+    let rows = concat_batches(&late_rows_schema(), &rows)?;
+    let mut columns = vec![text(names.into_iter())];
+    columns.extend(rows.columns().iter().cloned());
+    Ok(columns)
 }
 
 /// The jobs that could be planned, by name.

@@ -236,12 +236,41 @@ fn rows_that_are_late_or_left_out_are_told_of() {
     .unwrap();
     let said = explains(&server, "minutes", &["19 of ", "because they were late"]);
     assert!(said.lines().next().unwrap().contains("19 of "), "{said}");
+    server.comes_to(
+        "SELECT job, COUNT(*) AS c, MAX(CAST(reason LIKE '%window%' AS INT)) AS w FROM flowline.late_rows GROUP BY job",
+        r#"{"job":"windows","c":19,"w":1}"#,
+    );
     let said = explains(
         &server,
         "huge",
         &["has left out all 21 rows", "n > 1000000000"],
     );
     assert!(!said.contains("late"), "{said}");
+}
+
+#[test]
+fn rows_that_were_left_out_are_a_table() {
+    let server = Server::start();
+    let sql = "
+        CREATE TABLE numbers (n BIGINT) WITH (
+          'connector' = 'filesystem', 'path' = 'in', 'format' = 'json', 'json.ignore-parse-errors' = 'true',
+          'source.monitor-interval' = '50 ms');
+        CREATE TABLE kept (n BIGINT);
+        INSERT INTO kept SELECT n FROM numbers;";
+    std::fs::create_dir_all(server.path().join("in")).unwrap();
+    let lines = "{\"n\":1}\n{\"n\":\"one\"}\nno json\n";
+    std::fs::write(server.path().join("in/a.json"), lines).unwrap();
+    submit(&server, "lenient", sql);
+    server.comes_to("SELECT COUNT(*) AS c FROM kept", r#"{"c":2}"#);
+    server.comes_to(
+        "SELECT job, `table`, field FROM flowline.bad_rows WHERE field IS NOT NULL",
+        r#"{"job":"lenient","table":"numbers","field":"n"}"#,
+    );
+    let places = server.query("SELECT place FROM flowline.bad_rows");
+    assert!(
+        places.contains("a.json") && places.lines().count() == 2,
+        "{places}"
+    );
 }
 
 #[test]

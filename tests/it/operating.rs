@@ -665,3 +665,43 @@ fn the_pipeline_is_exactly_once_from_topic_to_topic() {
     assert!(said.contains("exactly once"), "{said}");
     assert!(!said.contains("at least once"), "{said}");
 }
+
+/// Whoever watches the group sees how far the job is, and a job that begins at 'group-offsets' goes on there.
+#[test]
+fn offsets_are_committed_with_each_checkpoint() {
+    let case = Case::new("committed", 1);
+    let row = |a: i64| json!({"value": {"a": a, "b": "x"}});
+    let sql = |startup: &str, group: &str, more: &str| {
+        format!(
+            "SET 'execution.checkpointing.interval' = '200 ms';
+             {TABLE}, 'scan.startup.mode' = '{startup}', 'properties.group.id' = '{group}'{more}); SELECT a FROM t;"
+        )
+    };
+    let rest = |group: &str| {
+        let bounded =
+            ", 'scan.bounded.mode' = 'latest-offset', 'properties.auto.offset.reset' = 'earliest'";
+        let sql = sql("group-offsets", group, bounded);
+        column(&case.rows(&sql, &["--fresh", "--name", "rest"]), "a")
+    };
+    case.produce(&[row(1), row(2)]);
+    let job = start(&case, &sql("earliest-offset", "watched", ""), &[]);
+    eventually("the group has the first rows", 60, || {
+        rest("watched").is_empty()
+    });
+    // What comes later is committed with the last checkpoint at the latest.
+    case.produce(&[row(3)]);
+    stop(job);
+    case.produce(&[row(4)]);
+    assert_eq!(rest("watched").last(), Some(&4));
+    assert!(rest("watched").len() <= 2);
+    let off = ", 'properties.commit.offsets.on.checkpoint' = 'false'";
+    let job = start(
+        &case,
+        &sql("earliest-offset", "unwatched", off),
+        &["--fresh"],
+    );
+    eventually("it runs", 60, || case.log().contains("running"));
+    std::thread::sleep(Duration::from_secs(1));
+    stop(job);
+    assert_eq!(rest("unwatched"), [1, 2, 3, 4]);
+}

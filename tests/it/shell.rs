@@ -247,8 +247,17 @@ fn a_server_answers() {
     );
     let output = ask("INSERT INTO doubled SELECT 1, 2");
     assert!(
-        words(&output.stderr).contains("flowline submit"),
+        words(&output.stderr).contains("takes no rows from clients"),
         "{}",
+        words(&output.stderr)
+    );
+    let output = ask("CREATE TABLE notes (a INT, b STRING);
+         INSERT INTO notes VALUES (1, 'x;y'), (2, 'z');
+         SELECT a, b FROM notes ORDER BY a;");
+    let answers = out(&output);
+    assert!(
+        answers.ends_with("{\"a\":1,\"b\":\"x;y\"}\n{\"a\":2,\"b\":\"z\"}\n"),
+        "{answers}{}",
         words(&output.stderr)
     );
 }

@@ -49,6 +49,10 @@ impl Source for HybridSource {
         self.kafka.reads(partition)
     }
 
+    async fn committed(&self, positions: &[(&str, &str)]) -> Result<()> {
+        self.kafka.committed(positions).await
+    }
+
     async fn reader(&self, mut request: ReadRequest) -> Result<Box<dyn SourceReader>> {
         let (path, schema) = (self.path.clone(), Arc::clone(&request.schema));
         let columns = self.columns.clone();

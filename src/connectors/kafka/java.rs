@@ -26,7 +26,10 @@ const RENAMED: &[(&str, &str)] = &[
 const JAVA_CLASS: &str = "it names a Java class, which cannot be loaded here";
 const JAVA_ONLY: &str = "only the Java client knows it";
 const USE_FORMAT: &str = "bytes become rows and back by the table's format";
-const NO_COMMITS: &str = "no offsets are committed; checkpoints keep the positions of a job";
+const NO_COMMITS: &str =
+    "offsets are committed with each checkpoint, for the group that 'properties.group.id' names";
+/// Whether offsets are committed with each checkpoint: no property of a client.
+pub(super) const COMMITS: &str = "commit.offsets.on.checkpoint";
 const USE_PARTITIONER: &str = "the table's option 'sink.partitioner' says how rows are spread";
 const USE_DISCOVERY: &str =
     "the table's option 'scan.topic-partition-discovery.interval' says how often";
@@ -37,7 +40,7 @@ const NO_ZOOKEEPER: &str = "clients ask the brokers, not ZooKeeper";
 const WITHOUT_EFFECT: &[(&str, &str)] = &[
     ("auto.commit.interval.ms", NO_COMMITS),
     ("auto.include.jmx.reporter", JAVA_ONLY),
-    ("commit.offsets.on.checkpoint", NO_COMMITS),
+    (COMMITS, NO_COMMITS),
     ("config.providers", JAVA_CLASS),
     ("default.api.timeout.ms", JAVA_ONLY),
     ("enable.auto.commit", NO_COMMITS),
@@ -107,7 +110,8 @@ const WITHOUT_EFFECT: &[(&str, &str)] = &[
 /// Why a property changes nothing; `None`: it counts.
 pub(in crate::connectors) fn without_effect(name: &str, value: &str) -> Option<&'static str> {
     // What is so anyway needs no word.
-    if name == "enable.auto.commit" && value.trim().eq_ignore_ascii_case("false") {
+    let is_so = name == "enable.auto.commit" && value.trim().eq_ignore_ascii_case("false");
+    if is_so || name == COMMITS {
         return None;
     }
     let found = WITHOUT_EFFECT.iter().find(|(known, _)| *known == name);

@@ -22,9 +22,6 @@ mod tests;
 
 use std::sync::Arc;
 
-use rdkafka::consumer::{CommitMode, Consumer as _};
-use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
-
 pub use admin::{create_topic, missing_topics, topics};
 pub use embedded::EmbeddedBroker;
 pub use producer::Producer;
@@ -132,22 +129,17 @@ pub(super) async fn commit(
     offsets: Vec<(i32, i64)>,
 ) -> Result<()> {
     let properties = properties_of(table)?;
-    let (topic, group) = (topic.to_string(), group.to_string());
+    let partitions: Vec<(String, i32, i64)> = offsets
+        .into_iter()
+        .map(|(partition, offset)| (topic.to_string(), partition, offset))
+        .collect();
+    let group = group.to_string();
     client::blocking(move || {
-        let (topic, group) = (topic.as_str(), group.as_str());
         let mut config = properties.consumer(1);
-        config.set("group.id", group);
+        config.set("group.id", &group);
         let listener = client::Listener::new(&properties);
         let consumer: client::KafkaConsumer = client::create(&config, &properties, listener)?;
-        let mut list = TopicPartitionList::with_capacity(offsets.len());
-        let added = offsets.into_iter().try_for_each(|(partition, offset)| {
-            list.add_partition_offset(topic, partition, Offset::Offset(offset))
-        });
-        added.map_err(|e| Error::internal(format!("no such offset: {e}")))?;
-        consumer.commit(&list, CommitMode::Sync).map_err(|e| {
-            let what = format!("commit offsets for the group '{group}'");
-            client::failed(&properties.bootstrap, &what, e, consumer.context())
-        })
+        offsets::commit(&properties, &consumer, &group, &partitions)
     })
     .await
 }

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use rdkafka::consumer::Consumer;
+use rdkafka::consumer::{CommitMode, Consumer};
 use rdkafka::error::KafkaError;
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
@@ -59,6 +59,29 @@ pub(super) fn resolve(
                 .collect())
         }
     }
+}
+
+/// Commits offsets of partitions, each with its topic, for the group of a client.
+///
+/// # Errors
+/// Nobody answers, or the user may not.
+pub(super) fn commit(
+    properties: &Properties,
+    consumer: &KafkaConsumer,
+    group: &str,
+    partitions: &[(String, i32, i64)],
+) -> Result<()> {
+    let mut list = TopicPartitionList::with_capacity(partitions.len());
+    let added = partitions
+        .iter()
+        .try_for_each(|(topic, partition, offset)| {
+            list.add_partition_offset(topic, *partition, Offset::Offset(*offset))
+        });
+    added.map_err(|e| Error::internal(format!("no such offset: {e}")))?;
+    consumer.commit(&list, CommitMode::Sync).map_err(|e| {
+        let what = format!("commit offsets for the group '{group}'");
+        failed(&properties.bootstrap, &what, e, consumer.context())
+    })
 }
 
 struct Lookup<'a> {

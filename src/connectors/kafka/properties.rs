@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
 use rdkafka::error::KafkaError;
 
-use super::java::{PREFIX, stores, translate};
+use super::java::{COMMITS, PREFIX, stores, translate};
 use crate::catalog::closest;
 use crate::catalog::options::{OptionError, Options};
 use crate::secrets;
@@ -71,6 +71,8 @@ pub(super) struct Properties {
     pub(super) bootstrap: String,
     /// `group.id`, where the table names one.
     pub(super) group: Option<String>,
+    /// Offsets are committed for the group with each checkpoint.
+    pub(super) commits: bool,
     /// Everything given, under librdkafka's names, bootstrap servers and group included.
     given: BTreeMap<String, String>,
 }
@@ -82,6 +84,7 @@ impl Properties {
         Self {
             bootstrap: bootstrap.to_string(),
             group: None,
+            commits: false,
             given,
         }
     }
@@ -110,8 +113,11 @@ impl Properties {
         stores(&all, &mut given)?;
         given.insert("bootstrap.servers".to_string(), bootstrap.clone());
         let group = given.get("group.id").filter(|g| !g.is_empty()).cloned();
+        let commits = all.iter().find(|(name, _)| *name == COMMITS);
+        let commits = commits.is_none_or(|(_, value)| !value.trim().eq_ignore_ascii_case("false"));
         let properties = Self {
             bootstrap,
+            commits: commits && group.is_some(),
             group,
             given,
         };

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use arrow::array::RecordBatch;
 use async_trait::async_trait;
@@ -13,7 +14,7 @@ use tokio::sync::mpsc;
 use super::client::{self, KafkaConsumer, PATIENCE};
 use super::config::{KafkaTable, Place, Topics};
 use super::fetcher::{Assignment, Bell, Fetcher, Update, owner};
-use super::offsets::resolve;
+use super::offsets::{commit, resolve};
 use crate::connectors::{ReadRequest, Source, SourceEvent, SourceReader};
 use crate::error::{Error, Result};
 
@@ -25,13 +26,24 @@ pub(super) struct KafkaSource {
     pub(super) table: KafkaTable,
     /// What things are looked up with while the table is opened.
     lookup: Mutex<Option<Arc<KafkaConsumer>>>,
+    /// Whom offsets are committed with, and those that were committed last.
+    in_group: Mutex<Option<InGroup>>,
 }
+
+struct InGroup {
+    consumer: Arc<KafkaConsumer>,
+    committed: Vec<(String, i32, i64)>,
+}
+
+/// How long committing offsets for a group may take. They are for others to see: no job waits for them.
+const COMMITTING: Duration = Duration::from_secs(2);
 
 impl KafkaSource {
     pub(super) fn new(table: KafkaTable) -> Self {
         Self {
             table,
             lookup: Mutex::default(),
+            in_group: Mutex::default(),
         }
     }
 
@@ -77,6 +89,48 @@ impl Source for KafkaSource {
             Topics::Named(names) => format!("topic '{}'", names.join("', '")),
             Topics::Pattern(pattern) => format!("topics like '{pattern}'"),
         })
+    }
+
+    /// Commits the positions for the table's group, where it names one: dashboards of lag, and whoever begins at 'group-offsets', look there.
+    async fn committed(&self, positions: &[(&str, &str)]) -> Result<()> {
+        let properties = &self.table.properties;
+        let Some(group) = properties.group.clone().filter(|_| properties.commits) else {
+            return Ok(());
+        };
+        let offsets = positions.iter().filter_map(|(name, offset)| {
+            let (topic, partition) = name.rsplit_once('-')?;
+            Some((
+                topic.to_string(),
+                partition.parse().ok()?,
+                offset.parse().ok()?,
+            ))
+        });
+        let offsets: Vec<(String, i32, i64)> = offsets.collect();
+        let consumer = {
+            let mut held = self.in_group.lock().unwrap_or_else(PoisonError::into_inner);
+            let held = match &mut *held {
+                Some(held) => held,
+                None => held.insert(InGroup {
+                    consumer: client::shared(properties)?,
+                    committed: Vec::new(),
+                }),
+            };
+            if held.committed == offsets {
+                return Ok(());
+            }
+            // What is not committed now is with the next checkpoint.
+            held.committed.clone_from(&offsets);
+            Arc::clone(&held.consumer)
+        };
+        let properties = properties.clone();
+        let committing = client::blocking(move || commit(&properties, &consumer, &group, &offsets));
+        match tokio::time::timeout(COMMITTING, committing).await {
+            Ok(committed) => committed,
+            Err(_) => Err(Error::external(format!(
+                "offsets were not committed for the group within {} s",
+                COMMITTING.as_secs()
+            ))),
+        }
     }
 
     async fn reader(&self, request: ReadRequest) -> Result<Box<dyn SourceReader>> {
