@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use arrow::array::RecordBatch;
 use async_trait::async_trait;
-use tokio::sync::{Notify, watch};
+use tokio::sync::{Notify, oneshot, watch};
 
 use super::{ReadRequest, Source, SourceEvent, SourceReader};
 use crate::error::{Error, Result};
@@ -41,16 +41,36 @@ impl Inboxes {
         Arc::clone(&self.wanted)
     }
 
-    /// The job has ended: clients that still wait are told so.
-    pub fn close(&self) {
+    /// The job has ended, and why where it failed: clients that still wait are told so.
+    pub fn close(&self, why: Option<&Error>) {
         let tables = self.tables.lock().unwrap_or_else(PoisonError::into_inner);
         for inbox in tables.values() {
             inbox.state.send_modify(|state| {
-                state.held.clear();
                 state.is_closed = true;
+                let read = state.read;
+                for insert in state.held.drain(..) {
+                    let error = match insert.number > read {
+                        true => not_taken(),
+                        false => Error::external(match why {
+                            Some(why) => format!(
+                                "the job failed before the rows were durable, and the table may have them or not: {why}"
+                            ),
+                            None => "the job ended before the rows were durable: the table may have them or not".to_string(),
+                        })
+                        .with_help(
+                            "read the table once the job runs, or insert the rows again: with a PRIMARY KEY they are not doubled",
+                        ),
+                    };
+                    insert.answer(Err(error));
+                }
             });
         }
     }
+}
+
+fn not_taken() -> Error {
+    Error::external("the job has ended: the rows were not inserted")
+        .with_help("insert them again once the job runs")
 }
 
 /// Rows on their way from clients to a managed table.
@@ -62,28 +82,59 @@ pub struct Inbox {
 
 #[derive(Debug, Default)]
 struct State {
-    /// Inserts that no committed checkpoint holds yet, each with its number.
-    held: VecDeque<(u64, RecordBatch)>,
+    /// What no committed checkpoint holds yet, oldest first.
+    held: VecDeque<Insert>,
     /// Their bytes.
     bytes: usize,
     /// The number of the last insert taken in.
     last: u64,
-    /// The number of the last one that a committed checkpoint holds.
-    durable: u64,
+    /// The number of the last one that the job has read.
+    read: u64,
     /// The job reads.
     is_open: bool,
     /// The job has ended.
     is_closed: bool,
 }
 
+/// The rows that a client inserts together.
+#[derive(Debug)]
+struct Insert {
+    number: u64,
+    rows: RecordBatch,
+    /// To the client, who may have gone.
+    answer: oneshot::Sender<Result<()>>,
+}
+
+impl Insert {
+    fn answer(self, answer: Result<()>) {
+        let _ = self.answer.send(answer);
+    }
+}
+
 impl State {
-    /// A committed checkpoint holds the inserts up to this number.
-    fn set_durable(&mut self, number: u64) {
-        self.durable = self.durable.max(number);
-        self.last = self.last.max(number);
-        while let Some((_, rows)) = self.held.pop_front_if(|(first, _)| *first <= number) {
-            self.bytes -= rows.get_array_memory_size();
+    /// Takes out the inserts up to this number, and answers them.
+    fn answer(&mut self, number: u64, answer: impl Fn() -> Result<()>) {
+        while let Some(insert) = self.held.pop_front_if(|insert| insert.number <= number) {
+            self.bytes -= insert.rows.get_array_memory_size();
+            insert.answer(answer());
         }
+    }
+
+    /// A job begins to read after this number, which is that of its checkpoint. What it had read since then, before it failed, is
+    /// given up: it may be why it failed.
+    fn open(&mut self, number: u64) {
+        self.answer(number, || Ok(()));
+        self.answer(self.read, || {
+            Err(Error::external(
+                "the job failed after it read the rows, and has begun again without them: they were not inserted",
+            )
+            .with_help(
+                "'flowline logs JOB' says why it failed; insert them again unless it was because of them",
+            ))
+        });
+        self.last = self.last.max(number);
+        self.read = self.last.min(self.read.max(number));
+        self.is_open = true;
     }
 
     fn takes_rows(&self) -> bool {
@@ -99,38 +150,30 @@ impl Inbox {
     /// The job ends before that.
     pub async fn insert(&self, rows: RecordBatch) -> Result<()> {
         let mut state = self.state.subscribe();
-        let mut number = None;
-        while number.is_none() {
+        let (answer, mut answered) = oneshot::channel();
+        let mut unsent = Some((rows, answer));
+        while unsent.is_some() {
             let may_go_on = |state: &State| state.takes_rows() || state.is_closed;
             // The sender lives as long as this inbox.
             if state.wait_for(may_go_on).await.is_ok_and(|s| s.is_closed) {
-                return Err(
-                    Error::external("the job has ended: the rows were not taken")
-                        .with_help("insert them again once the job runs"),
-                );
+                return Err(not_taken());
             }
             self.state.send_if_modified(|state| {
-                if !state.takes_rows() {
+                let Some((rows, answer)) = unsent.take_if(|_| state.takes_rows()) else {
                     return false;
-                }
+                };
                 state.last += 1;
                 state.bytes += rows.get_array_memory_size();
-                state.held.push_back((state.last, rows.clone()));
-                number = Some(state.last);
+                state.held.push_back(Insert {
+                    number: state.last,
+                    rows,
+                    answer,
+                });
                 true
             });
         }
-        let is_durable = |state: &State| number.is_some_and(|number| state.durable >= number);
-        let decided = state.wait_for(|s| is_durable(s) || s.is_closed).await;
-        if decided.is_ok_and(|state| is_durable(&state)) {
-            return Ok(());
-        }
-        Err(Error::external(
-            "the job ended before the rows were durable: the table may have them or not",
-        )
-        .with_help(
-            "read the table once the job runs, or insert the rows again: with a PRIMARY KEY they are not doubled",
-        ))
+        let answer = (&mut answered).await;
+        answer.unwrap_or_else(|_| Err(Error::internal("an insert was not answered")))
     }
 }
 
@@ -143,7 +186,8 @@ impl Source for Inbox {
     async fn committed(&self, positions: &[(&str, &str)]) -> Result<()> {
         for (_, position) in positions {
             let number = number(position)?;
-            self.state.send_modify(|state| state.set_durable(number));
+            self.state
+                .send_modify(|state| state.answer(number, || Ok(())));
         }
         Ok(())
     }
@@ -151,12 +195,10 @@ impl Source for Inbox {
     async fn reader(&self, request: ReadRequest) -> Result<Box<dyn SourceReader>> {
         let restored = request.restored.get(PARTITION);
         let read = restored.map_or(Ok(0), |position| number(position))?;
-        self.state.send_modify(|state| {
-            state.set_durable(read);
-            state.is_open = true;
-        });
+        self.state.send_modify(|state| state.open(read));
         Ok(Box::new(Reader {
-            state: self.state.subscribe(),
+            state: self.state.clone(),
+            changes: self.state.subscribe(),
             wanted: Arc::clone(&self.wanted),
             partition: Some(Arc::from(PARTITION)),
             read,
@@ -170,7 +212,8 @@ fn number(position: &str) -> Result<u64> {
 }
 
 struct Reader {
-    state: watch::Receiver<State>,
+    state: watch::Sender<State>,
+    changes: watch::Receiver<State>,
     wanted: Arc<Notify>,
     /// Until it was said.
     partition: Option<Arc<str>>,
@@ -184,19 +227,23 @@ impl SourceReader for Reader {
             return Ok(SourceEvent::Assigned(vec![partition]));
         }
         let read = self.read;
-        let is_new = |held: &&(u64, RecordBatch)| held.0 > read;
-        let Ok(state) = self
-            .state
-            .wait_for(|state| state.held.iter().any(|held| is_new(&held)))
-            .await
-        else {
-            return std::future::pending().await;
+        let is_new = |insert: &&Insert| insert.number > read;
+        let has_new = |state: &State| state.held.iter().any(|insert| is_new(&insert));
+        let next = match self.changes.wait_for(has_new).await {
+            Ok(state) => {
+                let next = state.held.iter().find(is_new);
+                next.map(|insert| (insert.number, insert.rows.clone()))
+            }
+            Err(_) => None,
         };
-        let Some((number, rows)) = state.held.iter().find(is_new).cloned() else {
+        let Some((number, rows)) = next else {
             return Ok(SourceEvent::Quiet);
         };
-        drop(state);
         self.read = number;
+        self.state.send_if_modified(|state| {
+            state.read = number;
+            false
+        });
         // The barrier that is ordered from now on comes after them.
         self.wanted.notify_one();
         Ok(SourceEvent::Rows {

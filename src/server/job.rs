@@ -326,6 +326,11 @@ impl Job {
             Ok(()) => (State::Finished, None),
             Err(error) => (State::Failed, Some(Arc::new(error))),
         };
+        if let Some(planned) = self.planned()
+            && let Some(inboxes) = planned.session.inboxes()
+        {
+            inboxes.close(error.as_deref());
+        }
         self.log(&match &error {
             Some(error) => format!("failed: {error}"),
             None => state.name().to_lowercase(),

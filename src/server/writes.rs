@@ -17,7 +17,7 @@ use crate::graph::Operation;
 use crate::planner::object_name;
 use crate::session::Session;
 use crate::sql::ast::{Script, Statement, StatementKind};
-use crate::sql::{SourceFile, parse_script};
+use crate::sql::{Diagnostic, SourceFile, parse_script};
 
 /// A managed table that takes rows from clients.
 pub struct Target {
@@ -30,6 +30,8 @@ pub struct Target {
 pub struct NewJob {
     name: String,
     pipeline: Pipeline,
+    /// It is one CREATE TABLE IF NOT EXISTS.
+    if_not_exists: bool,
 }
 
 /// Whether a text changes something. One with mistakes does not.
@@ -132,9 +134,23 @@ impl NewJob {
     /// Statements as a job. Its name is what 'pipeline.name' is set to, or that of the only table that is created.
     ///
     /// # Errors
-    /// Its name is not known.
+    /// Its name is not known, or it drops something.
     pub fn new(session: &Session, script: &Script) -> Result<Self> {
+        let drop = script
+            .statements
+            .iter()
+            .find(|s| matches!(s.kind, StatementKind::Drop(_)));
+        if let Some(drop) = drop {
+            let what = "a table goes with its job";
+            let mistake = Diagnostic::new(&script.file, drop.span, what)
+                .with_help("end the job: flowline cancel JOB; or go on without the table: flowline upgrade JOB");
+            return Err(Error::sql(vec![mistake]));
+        }
         let mut written = script.statements.iter().filter(|s| is_written(s));
+        let if_not_exists = match script.statements.as_slice() {
+            [only] => matches!(&only.kind, StatementKind::CreateTable(c) if c.if_not_exists),
+            _ => false,
+        };
         let name = match (session.settings.job_name(), written.next(), written.next()) {
             (Some(name), ..) => name.to_string(),
             (None, Some(only), None) => match &only.kind {
@@ -151,7 +167,11 @@ impl NewJob {
             files: vec![file],
             ..Pipeline::default()
         };
-        Ok(Self { name, pipeline })
+        Ok(Self {
+            name,
+            pipeline,
+            if_not_exists,
+        })
     }
 
     /// Submits it. Returns what to say.
@@ -159,10 +179,17 @@ impl NewJob {
     /// # Errors
     /// As [`Jobs::submit`].
     pub async fn submit(self, jobs: &Jobs) -> Result<String> {
-        let Self { name, pipeline } = self;
+        let Self {
+            name,
+            pipeline,
+            if_not_exists,
+        } = self;
         match jobs.submit(&name, pipeline, None, false).await {
             Ok(submitted) if submitted.existed => Ok(format!("job '{name}' was there already")),
             Ok(_) => Ok(format!("job '{name}' was submitted")),
+            Err(Refused::Exists(name)) if if_not_exists => {
+                Ok(format!("job '{name}' was there already"))
+            }
             Err(Refused::Exists(name)) => Err(Error::usage(format!(
                 "there is a job '{name}' with other statements"
             ))

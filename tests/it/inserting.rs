@@ -109,6 +109,33 @@ fn what_was_acknowledged_survives_kill_9() {
     }
 }
 
+/// A row that the job cannot process ends it, and is not there when the job goes on.
+#[test]
+fn a_row_that_fails_the_job_is_told_and_does_not_come_again() {
+    let server = Server::start();
+    let sql = "
+        CREATE TABLE numbers (n BIGINT);
+        CREATE TABLE inverse (i BIGINT);
+        INSERT INTO inverse SELECT 10 / n FROM numbers;";
+    std::fs::write(server.path().join("inverse.sql"), sql).unwrap();
+    server.done(&["submit", "inverse.sql"]);
+    server.done(&["query", "-e", "INSERT INTO numbers VALUES (5)"]);
+    let (code, said) = server.refused(&["query", "-e", "INSERT INTO numbers VALUES (2), (0)"]);
+    assert_eq!(code, 3, "{said}");
+    assert!(
+        said.contains("the job failed") && said.contains("inverse.sql:4"),
+        "{said}"
+    );
+    server.done(&["restart", "inverse"]);
+    server.done(&["query", "-e", "INSERT INTO numbers VALUES (1)"]);
+    let answer = server.query("SELECT i FROM inverse ORDER BY i");
+    assert_eq!(answer, "{\"i\":2}\n{\"i\":10}\n");
+    let (_, said) = server.refused(&["query", "-e", "DROP TABLE numbers"]);
+    assert!(said.contains("a table goes with its job"), "{said}");
+    server.done(&["query", "-e", "CREATE TABLE t (a INT)"]);
+    server.done(&["query", "-e", "CREATE TABLE IF NOT EXISTS t (a INT, b INT)"]);
+}
+
 #[test]
 fn tables_take_rows_while_their_job_runs_and_only_then() {
     let server = Server::start();
