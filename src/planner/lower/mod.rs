@@ -206,7 +206,7 @@ impl<'a> Lowering<'a> {
         for table in fed {
             self.graph.scope = format!("table {}", table.name);
             self.graph.place = place_of(&table.file, table.span);
-            let rows = self.from_clients(table);
+            let rows = self.rows_of_clients(table);
             self.written.insert(table.name.clone(), vec![rows.clone()]);
             self.kept
                 .insert(table.name.clone(), (Arc::clone(table), vec![rows]));

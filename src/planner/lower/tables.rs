@@ -241,7 +241,7 @@ impl Lowering<'_> {
     }
 
     /// Rows that clients insert into a table; with a PRIMARY KEY they are upserts.
-    pub(super) fn from_clients(&mut self, table: &Arc<Table>) -> Lowered {
+    pub(super) fn rows_of_clients(&mut self, table: &Arc<Table>) -> Lowered {
         let schema = table.sink_schema();
         let node = self.graph.add(Node {
             operation: Operation::Source(Source {
