@@ -400,6 +400,8 @@ async fn fetch(
     let schema = schema.map_err(|e| broken("has no columns").caused_by(e))?;
     let data = client.do_get(ticket).await;
     let data = data.map_err(|e| told(&e))?.into_inner();
+    // A message without a header only says that nothing has changed, and the decoder takes none.
+    let data = data.try_filter(|message| futures::future::ready(!message.data_header.is_empty()));
     let rows = FlightDataDecoder::new(data.map_err(FlightError::from));
     let rows = rows.filter_map(move |message| {
         let answer = match message {

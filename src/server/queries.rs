@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
-use futures::{StreamExt as _, TryStreamExt as _};
+use futures::StreamExt as _;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 
@@ -14,7 +14,7 @@ use super::job::Job;
 use super::jobs::Jobs;
 use super::subscription::{self, Changes, Subscription};
 use super::system;
-use super::writes::{NewJob, Target, is_written};
+use super::writes::{NewJob, Target, collected, is_written};
 use crate::batch::{self, Rows, SnapshotQuery, Surroundings};
 use crate::catalog::{Catalog, Relation, Table};
 use crate::error::{Error, Result};
@@ -182,7 +182,8 @@ impl Queries {
             Asked::Insert(query, target) => {
                 let end = self.end();
                 let (_, rows) = self.begin(&session, &query, end).await?;
-                let work = tokio::time::timeout_at(end, target.insert_all(rows));
+                let work =
+                    tokio::time::timeout_at(end, target.insert_all(rows, self.limits.memory));
                 let rows = work.await.map_err(|_| self.too_long())??;
                 return Ok(known(inserted(rows)?));
             }
@@ -265,7 +266,7 @@ impl Queries {
             match self.ask(&mut session, sql)? {
                 Asked::Insert(query, target) => {
                     let (_, rows) = self.begin(&session, &query, end).await?;
-                    let work = tokio::time::timeout_at(end, rows.try_collect::<Vec<_>>());
+                    let work = tokio::time::timeout_at(end, collected(rows, self.limits.memory));
                     let rows = work.await.map_err(|_| self.too_long())??;
                     let (_, held) = waiting.get_or_insert_with(|| (target, Vec::new()));
                     held.extend(rows);

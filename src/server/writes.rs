@@ -108,13 +108,33 @@ impl Target {
         Ok(number)
     }
 
-    /// Inserts all rows of an answer.
+    /// Inserts all rows of an answer, which may take up so many bytes.
     ///
     /// # Errors
-    /// The answer fails, and as [`Target::insert`].
-    pub async fn insert_all(&self, rows: Rows) -> Result<u64> {
-        self.insert(rows.try_collect().await?).await
+    /// The answer fails or is larger, and as [`Target::insert`].
+    pub async fn insert_all(&self, rows: Rows, memory: usize) -> Result<u64> {
+        self.insert(collected(rows, memory).await?).await
     }
+}
+
+/// All rows of an answer, which may take up so many bytes.
+///
+/// # Errors
+/// The answer fails or is larger.
+pub async fn collected(mut rows: Rows, memory: usize) -> Result<Vec<RecordBatch>> {
+    let (mut all, mut bytes) = (Vec::new(), 0);
+    while let Some(batch) = rows.try_next().await? {
+        bytes += batch.get_array_memory_size();
+        if bytes > memory {
+            return Err(Error::limit(format!(
+                "the rows need more than {} MiB of memory; none was inserted",
+                memory >> 20
+            ))
+            .with_help("insert fewer at once, or let queries take more with --query-memory"));
+        }
+        all.push(batch);
+    }
+    Ok(all)
 }
 
 /// Where clients insert rows into a table of a job; `None`: its statements write it, or it is not kept.

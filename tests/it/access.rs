@@ -558,7 +558,14 @@ fn a_query_over_its_time_or_memory_ends_and_jobs_go_on() {
     let ten = "(SELECT * FROM (VALUES (0), (1), (2), (3), (4), (5), (6), (7), (8), (9)) AS t(x))";
     let joined = (0..12).map(|i| format!("{ten} AS t{i}"));
     let joined = joined.collect::<Vec<_>>().join(" CROSS JOIN ");
+    server.done(&["query", "-e", "CREATE TABLE inserted (x INT)"]);
+    let few = (0..6).map(|i| format!("{ten} AS t{i}"));
+    let few = few.collect::<Vec<_>>().join(" CROSS JOIN ");
     for (sql, says) in [
+        (
+            format!("INSERT INTO inserted SELECT t0.x FROM {few}"),
+            "the rows need more than 2 MiB of memory; none was inserted",
+        ),
         (
             format!("SELECT COUNT(*), MAX(t0.x + t1.x) FROM {joined}"),
             "took longer than 5s",
@@ -571,8 +578,12 @@ fn a_query_over_its_time_or_memory_ends_and_jobs_go_on() {
         let (code, said) = server.refused(&["query", "-e", &sql]);
         assert_eq!(code, 3, "{said}");
         assert!(said.contains(says), "{said}");
-        server.comes_to("SELECT state FROM flowline.jobs", r#"{"state":"RUNNING"}"#);
+        server.comes_to(
+            "SELECT DISTINCT state FROM flowline.jobs",
+            r#"{"state":"RUNNING"}"#,
+        );
     }
+    server.comes_to("SELECT COUNT(*) AS c FROM inserted", r#"{"c":0}"#);
 }
 
 /// A reader that stops reading holds a place among the queries no longer than a query may take.
