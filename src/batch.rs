@@ -420,7 +420,7 @@ fn plain(batch: &RecordBatch, schema: &SchemaRef) -> Result<RecordBatch> {
 }
 
 /// The type Flink has for what DataFusion answers with.
-fn plain_type(data_type: &DataType) -> DataType {
+pub fn plain_type(data_type: &DataType) -> DataType {
     match data_type {
         DataType::UInt8 => DataType::Int16,
         DataType::UInt16 => DataType::Int32,

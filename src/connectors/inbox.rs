@@ -137,6 +137,12 @@ impl State {
         self.is_open = true;
     }
 
+    /// The first insert after this number.
+    fn after(&self, number: u64) -> Option<&Insert> {
+        let place = self.held.partition_point(|insert| insert.number <= number);
+        self.held.get(place)
+    }
+
     fn takes_rows(&self) -> bool {
         self.is_open && !self.is_closed && self.bytes < ROOM
     }
@@ -227,13 +233,8 @@ impl SourceReader for Reader {
             return Ok(SourceEvent::Assigned(vec![partition]));
         }
         let read = self.read;
-        let is_new = |insert: &&Insert| insert.number > read;
-        let has_new = |state: &State| state.held.iter().any(|insert| is_new(&insert));
-        let next = match self.changes.wait_for(has_new).await {
-            Ok(state) => {
-                let next = state.held.iter().find(is_new);
-                next.map(|insert| (insert.number, insert.rows.clone()))
-            }
+        let next = match self.changes.wait_for(|s| s.after(read).is_some()).await {
+            Ok(state) => state.after(read).map(|i| (i.number, i.rows.clone())),
             Err(_) => None,
         };
         let Some((number, rows)) = next else {

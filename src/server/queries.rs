@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
-use futures::StreamExt as _;
+use futures::{StreamExt as _, TryStreamExt as _};
+use sqlparser::ast::{Ident, ObjectName};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 
@@ -14,10 +15,11 @@ use super::job::Job;
 use super::jobs::Jobs;
 use super::subscription::{self, Changes, Subscription};
 use super::system;
-use super::writes::{NewJob, Target, collected, is_written};
+use super::writes::{NewJob, Target, is_written};
 use crate::batch::{self, Rows, SnapshotQuery, Surroundings};
 use crate::catalog::{Catalog, Relation, Table};
 use crate::error::{Error, Result};
+use crate::planner::database_of;
 use crate::runtime::EpochView;
 use crate::session::{BATCH_ROWS, Message, Session, SessionConfig};
 use crate::sql::ast::{Statement, StatementKind};
@@ -38,6 +40,13 @@ pub struct QueryLimits {
     pub time: Duration,
     /// How many may be answered at once.
     pub number: usize,
+}
+
+impl QueryLimits {
+    fn too_long(&self) -> Error {
+        Error::limit(format!("the query took longer than {:?}", self.time))
+            .with_help("ask for less, or let queries take longer with --query-timeout")
+    }
 }
 
 /// What a client has set for all its queries.
@@ -129,21 +138,11 @@ impl Queries {
     /// There is none, or it takes no rows from clients.
     pub fn target(&self, name: &str, options: &ClientOptions) -> Result<(Target, Arc<Table>)> {
         let session = self.session(options)?;
-        let others = session.catalog.databases_with(name);
-        let found = match (session.catalog.table(name), others.as_slice()) {
-            (Some(table), _) => Some(table),
-            (None, [(_, only)]) => only.table(name),
-            (None, []) => None,
-            (None, several) => {
-                let names: Vec<&str> = several.iter().map(|(name, _)| name.as_str()).collect();
-                return Err(Error::usage(format!(
-                    "'{name}' is in several databases: {}",
-                    names.join(", ")
-                ))
-                .with_help("say which one is the schema"));
-            }
-        };
-        let table = found.map(Arc::clone);
+        let parts = vec![Ident::new(name)];
+        let (catalog, name) = database_of(&session.catalog, &ObjectName::from(parts))
+            .map(|(catalog, name)| (catalog, name.to_string()))
+            .map_err(|(message, help)| Error::usage(message).with_help(help))?;
+        let table = catalog.table(&name).map(Arc::clone);
         let table = table.ok_or_else(|| Error::usage(format!("table '{name}' not found")))?;
         Ok((self.target_of(&table)?, table))
     }
@@ -180,18 +179,15 @@ impl Queries {
                 return Ok(known(batch));
             }
             Asked::Insert(query, target) => {
-                let end = self.end();
-                let (_, rows) = self.begin(&session, &query, end).await?;
-                let work =
-                    tokio::time::timeout_at(end, target.insert_all(rows, self.limits.memory));
-                let rows = work.await.map_err(|_| self.too_long())??;
-                return Ok(known(inserted(rows)?));
+                let (end, mut rows) = (self.end(), Vec::new());
+                self.collect(&session, &query, end, &mut rows).await?;
+                return Ok(known(inserted(self.insert(&target, rows, end).await?)?));
             }
             Asked::Submit(job) => return Ok(known(said(job.submit(&self.jobs).await?)?)),
         };
         let end = self.end();
         let (schema, rows) = self.begin(&session, &query, end).await?;
-        let time = self.limits.time;
+        let limits = self.limits;
         let (send, read) = tokio::sync::mpsc::channel(1);
         // It is over in time, also where the client has stopped reading.
         tokio::spawn(async move {
@@ -209,7 +205,7 @@ impl Queries {
             };
             drop((rows, place));
             if !ended {
-                let _ = send.send(Err(too_long(time))).await;
+                let _ = send.send(Err(limits.too_long())).await;
             }
         });
         let rows = futures::stream::unfold(read, |mut read| async move {
@@ -221,10 +217,6 @@ impl Queries {
     #[allow(clippy::disallowed_methods, reason = "a limit on wall time")]
     fn end(&self) -> Instant {
         Instant::now() + self.limits.time
-    }
-
-    fn too_long(&self) -> Error {
-        too_long(self.limits.time)
     }
 
     /// Reads the tables of a query and begins to answer it, until `end`.
@@ -248,7 +240,7 @@ impl Queries {
             memory: Some(self.limits.memory),
         };
         let answered = tokio::time::timeout_at(end, query.answer(&surroundings)).await;
-        answered.map_err(|_| self.too_long())?
+        answered.map_err(|_| self.limits.too_long())?
     }
 
     /// Runs statements that change something. Rows that several insert into one table are durable together. Returns how many rows were
@@ -259,17 +251,13 @@ impl Queries {
     pub async fn update(&self, texts: &[String], options: &ClientOptions) -> Result<u64> {
         let _place = self.place()?;
         let end = self.end();
-        let mut inserted = 0;
-        let mut waiting: Option<(Target, Vec<RecordBatch>)> = None;
+        let mut session = self.session(options)?;
+        let (mut into, mut rows) = (None, Vec::new());
         for sql in texts {
-            let mut session = self.session(options)?;
             match self.ask(&mut session, sql)? {
                 Asked::Insert(query, target) => {
-                    let (_, rows) = self.begin(&session, &query, end).await?;
-                    let work = tokio::time::timeout_at(end, collected(rows, self.limits.memory));
-                    let rows = work.await.map_err(|_| self.too_long())??;
-                    let (_, held) = waiting.get_or_insert_with(|| (target, Vec::new()));
-                    held.extend(rows);
+                    self.collect(&session, &query, end, &mut rows).await?;
+                    into.get_or_insert(target);
                 }
                 Asked::Submit(job) => drop(job.submit(&self.jobs).await?),
                 Asked::Rows(_) | Asked::Changes(_) | Asked::Known(_) => {
@@ -278,11 +266,42 @@ impl Queries {
                 }
             }
         }
-        if let Some((target, rows)) = waiting {
-            let work = tokio::time::timeout_at(end, target.insert(rows));
-            inserted += work.await.map_err(|_| self.too_long())??;
+        match into {
+            Some(target) => self.insert(&target, rows, end).await,
+            None => Ok(0),
         }
-        Ok(inserted)
+    }
+
+    /// Adds the rows that an INSERT writes to those there are. All together may take as much memory as a query.
+    async fn collect(
+        &self,
+        session: &Session,
+        query: &SnapshotQuery,
+        end: Instant,
+        all: &mut Vec<RecordBatch>,
+    ) -> Result<()> {
+        let (_, mut rows) = self.begin(session, query, end).await?;
+        let mut bytes: usize = all.iter().map(RecordBatch::get_array_memory_size).sum();
+        loop {
+            let next = tokio::time::timeout_at(end, rows.try_next()).await;
+            let Some(batch) = next.map_err(|_| self.limits.too_long())?? else {
+                return Ok(());
+            };
+            bytes += batch.get_array_memory_size();
+            if bytes > self.limits.memory {
+                return Err(Error::limit(format!(
+                    "the rows need more than {} MiB of memory; none was inserted",
+                    self.limits.memory >> 20
+                ))
+                .with_help("insert fewer at once, or let queries take more with --query-memory"));
+            }
+            all.push(batch);
+        }
+    }
+
+    async fn insert(&self, into: &Target, rows: Vec<RecordBatch>, end: Instant) -> Result<u64> {
+        let work = tokio::time::timeout_at(end, into.insert(rows)).await;
+        work.map_err(|_| self.limits.too_long())?
     }
 
     /// Whether there is a table of that name.
@@ -295,7 +314,7 @@ impl Queries {
             return Ok(false);
         }
         let catalog = self.session(options)?.catalog;
-        Ok(catalog.table(name).is_some() || !catalog.databases_with(name).is_empty())
+        Ok(catalog.get(name).is_some() || !catalog.databases_with(name).is_empty())
     }
 
     /// One of the places for queries.
@@ -417,6 +436,17 @@ impl Queries {
                 session.set_from(&file)?;
                 let insert = insert.clone();
                 let span = statement.span;
+                let unheeded = match (&insert.on_conflict, insert.hint_options.first()) {
+                    (Some(conflict), _) => Some(("ON CONFLICT", conflict.span)),
+                    (None, Some(hint)) => Some(("a hint", hint.key.span)),
+                    (None, None) => None,
+                };
+                if let Some((what, span)) = unheeded {
+                    let mistake = format!("{what} means nothing where a client inserts rows");
+                    let help = "leave it out; a row replaces the one of its PRIMARY KEY";
+                    let mistake = Diagnostic::new(&file, span, mistake).with_help(help);
+                    return Err(Error::sql(vec![mistake]));
+                }
                 let (query, table) = SnapshotQuery::of_insert(session, insert, &file, span)?;
                 Ok(Asked::Insert(query, self.target_of(&table)?))
             }
@@ -459,11 +489,6 @@ impl Queries {
         let subscription = Subscription::new(&self.jobs, &session.catalog, &graph, from)?;
         Ok(Asked::Changes(Box::new(subscription)))
     }
-}
-
-fn too_long(time: Duration) -> Error {
-    Error::limit(format!("the query took longer than {time:?}"))
-        .with_help("ask for less, or let queries take longer with --query-timeout")
 }
 
 /// An answer that is there at once.

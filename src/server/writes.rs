@@ -4,12 +4,11 @@ use std::sync::Arc;
 
 use arrow::array::RecordBatch;
 use arrow::compute::{concat_batches, is_null};
-use futures::TryStreamExt as _;
 
 use super::job::{Job, State};
 use super::jobs::{Jobs, Refused};
 use super::pipeline::{File, Pipeline, Planned};
-use crate::batch::{Rows, all_nullable};
+use crate::batch::all_nullable;
 use crate::catalog::Table;
 use crate::connectors::Inbox;
 use crate::error::{Error, Result};
@@ -107,34 +106,6 @@ impl Target {
         }
         Ok(number)
     }
-
-    /// Inserts all rows of an answer, which may take up so many bytes.
-    ///
-    /// # Errors
-    /// The answer fails or is larger, and as [`Target::insert`].
-    pub async fn insert_all(&self, rows: Rows, memory: usize) -> Result<u64> {
-        self.insert(collected(rows, memory).await?).await
-    }
-}
-
-/// All rows of an answer, which may take up so many bytes.
-///
-/// # Errors
-/// The answer fails or is larger.
-pub async fn collected(mut rows: Rows, memory: usize) -> Result<Vec<RecordBatch>> {
-    let (mut all, mut bytes) = (Vec::new(), 0);
-    while let Some(batch) = rows.try_next().await? {
-        bytes += batch.get_array_memory_size();
-        if bytes > memory {
-            return Err(Error::limit(format!(
-                "the rows need more than {} MiB of memory; none was inserted",
-                memory >> 20
-            ))
-            .with_help("insert fewer at once, or let queries take more with --query-memory"));
-        }
-        all.push(batch);
-    }
-    Ok(all)
 }
 
 /// Where clients insert rows into a table of a job; `None`: its statements write it, or it is not kept.

@@ -37,3 +37,8 @@ pub use table_function::{
 pub use type_text::{parse_type_text, sql_type_of};
 pub use typed::{Look, Pieces, given_options, looks, pieces};
 pub use types::parse_data_type;
+
+/// A name as SQL takes it whatever stands in it.
+pub fn quoted(name: &str) -> String {
+    format!("`{}`", name.replace('`', "``"))
+}

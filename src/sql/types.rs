@@ -16,6 +16,7 @@ use sqlparser::tokenizer::{Span, Token};
 
 use super::ast::{SqlType, SqlTypeKind};
 use super::failure::{fail, nearest};
+use super::quoted;
 use super::reserved::upper;
 use super::words::{eat, eat_one_of, expect, expected, here, identifier, peek_words};
 
@@ -198,7 +199,7 @@ impl fmt::Display for SqlTypeKind {
                 f.write_str("ROW<")?;
                 for (i, (name, data_type)) in fields.iter().enumerate() {
                     let comma = if i > 0 { ", " } else { "" };
-                    write!(f, "{comma}`{}` {data_type}", name.value.replace('`', "``"))?;
+                    write!(f, "{comma}{} {data_type}", quoted(&name.value))?;
                 }
                 f.write_str(">")
             }

@@ -6,8 +6,7 @@ use std::process::Command;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-use crate::recovery::words;
-use crate::server::{Server, python_packages};
+use crate::server::Server;
 
 /// Tables that clients write, and one that is computed from them.
 const TABLES: &str = "
@@ -26,17 +25,7 @@ fn with_tables(server: &Server, more: &[&str]) {
 #[test]
 fn python_writes_over_adbc() {
     let server = Server::start();
-    let output = Command::new("timeout")
-        .args(["120", "python3"])
-        .arg(concat!(
-            env!("CARGO_MANIFEST_DIR"),
-            "/tests/server/inserts.py"
-        ))
-        .arg(server.url.replace("http://", "grpc://"))
-        .env("PYTHONPATH", python_packages())
-        .output()
-        .unwrap();
-    assert!(output.status.success(), "{}", words(&output.stderr));
+    server.satisfies_python("inserts.py");
 }
 
 #[test]

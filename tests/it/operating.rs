@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use crate::kafka::{Broker, Case, TABLE, column, eventually, numbers, stop};
+use crate::broker::{Broker, Case, TABLE, column, eventually, numbers, stop};
 use crate::recovery::{counts, created, ends, flowline, kept, start, total, words};
 
 /// A verb over the case's file, with its broker.

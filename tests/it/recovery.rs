@@ -7,7 +7,7 @@ use std::process::{Child, Command, Output};
 
 use serde_json::{Value, json};
 
-use crate::kafka::{Broker, Case, TABLE, eventually, numbers, stop};
+use crate::broker::{Broker, Case, TABLE, eventually, numbers, stop};
 
 /// A count per text into an upsert topic, exactly once.
 pub fn counts(case: &Case, out: &str, options: &str) -> String {
@@ -422,7 +422,7 @@ fn offsets_that_are_gone_are_named() {
         broker.bootstrap,
         t = case.topic
     );
-    let done = Command::new(crate::kafka::python())
+    let done = Command::new(crate::broker::python())
         .args(["-c", &recreate])
         .output()
         .unwrap();
@@ -637,7 +637,7 @@ fn an_archive_is_read_before_its_topic() {
 #[test]
 fn killed_again_and_again_every_row_comes_once() {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/kafka/torture.py");
-    let output = Command::new(crate::kafka::python())
+    let output = Command::new(crate::broker::python())
         .arg(script)
         .args(["--flowline", env!("CARGO_BIN_EXE_flowline")])
         .args(["--kills", "8", "--broker-restarts", "1"])

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use crate::kafka::{Case, TABLE, eventually};
+use crate::broker::{Case, TABLE, eventually};
 use crate::recovery::words;
 
 /// S3Proxy over a folder; it ends with this value.

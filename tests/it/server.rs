@@ -111,6 +111,19 @@ impl Server {
         (output.status.code().unwrap(), words(&output.stderr))
     }
 
+    /// Runs a script of `tests/server` against it, which says nothing where all is right.
+    pub(crate) fn satisfies_python(&self, script: &str) {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/server");
+        let output = Command::new("timeout")
+            .args(["120", "python3"])
+            .arg(folder.join(script))
+            .arg(self.url.replace("http://", "grpc://"))
+            .env("PYTHONPATH", python_packages())
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{}", words(&output.stderr));
+    }
+
     pub(crate) fn query(&self, sql: &str) -> String {
         self.done(&["query", "--output", "jsonl", "-e", sql])
     }
@@ -448,7 +461,7 @@ fn tables_of_a_job_that_has_read_all_its_input_stay() {
 }
 
 /// The folder with the Python packages of a client, fetched once.
-pub(crate) fn python_packages() -> std::path::PathBuf {
+fn python_packages() -> std::path::PathBuf {
     let home = std::env::var_os("HOME").unwrap();
     let folder = Path::new(&home).join(".cache/flowline/python-adbc");
     let imports = |folder: &Path| {
@@ -491,14 +504,7 @@ fn python_asks_over_adbc_and_subscribes_over_flight() {
     std::fs::write(server.path().join("kept.sql"), KEPT).unwrap();
     server.done(&["submit", "kept.sql"]);
     server.comes_to("SELECT SUM(c) AS c FROM totals", r#"{"c":10}"#);
-    let output = Command::new("timeout")
-        .args(["60", "python3"])
-        .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/server/adbc.py"))
-        .arg(server.url.replace("http://", "grpc://"))
-        .env("PYTHONPATH", python_packages())
-        .output()
-        .unwrap();
-    assert!(output.status.success(), "{}", words(&output.stderr));
+    server.satisfies_python("adbc.py");
 }
 
 #[test]

@@ -67,6 +67,10 @@ with connect() as connection, connection.cursor() as cursor:
     refused(lambda: cursor.adbc_ingest("notes", pyarrow.table({"t": ["no key"]}), mode="append"), "'id'", "NOT NULL", "row 1")
     refused(lambda: rows(cursor, "INSERT INTO notes (t) VALUES ('no key')"), "'id'", "NOT NULL")
     refused(lambda: rows(cursor, "INSERT INTO notes VALUES (1, 2)"), "<query>:1")
+    refused(lambda: rows(cursor, "INSERT INTO notes (id) VALUES (1) ON CONFLICT DO NOTHING"), "ON CONFLICT", "<query>:1:35")
+    for given in ((), (1,), (1, "x", None, 2)):
+        refused(lambda: rows(cursor, "INSERT INTO notes VALUES (?, ?, ?)", given), f"3 parameters, and {len(given)} values")
+        refused(lambda: cursor.executemany("INSERT INTO notes VALUES (?, ?, ?)", [given, given]), "3 parameters")
     refused(lambda: rows(cursor, "INSERT INTO flowline.jobs SELECT * FROM flowline.jobs"), "takes no rows from clients")
     refused(lambda: rows(cursor, "CREATE TABLE notes (id BIGINT)"), "a job 'notes' with other statements")
     refused(lambda: rows(cursor, "CREATE VIEW v AS SELECT 1"), "pipeline.name")

@@ -57,7 +57,7 @@ A statement ends with a semicolon and may span lines.
                                       from now on a SELECT goes on with every change, until Ctrl-C
   RESET 'execution.runtime-mode';     back to the rows of now
   EXPLAIN SELECT ...;                 how it runs
-  CREATE TABLE ...;  INSERT INTO ...; declares tables and runs jobs, without a server
+  CREATE TABLE ...;  INSERT INTO ...; creates tables and writes rows
   help;  quit;
 
 Tab completes, Ctrl-R searches what was typed before. Ctrl-C stops what runs or clears the line. Ctrl-D leaves.
@@ -140,7 +140,7 @@ impl Shell<'_> {
         let names = Names::default();
         let mut editor = Editor::new(names.clone(), signals.ended());
         let version = env!("CARGO_PKG_VERSION");
-        tell(&format!("flowline {version}; 'help;' tells what to type"));
+        tell(&format!("flowline {version}. Type 'help;' for help."));
         loop {
             names.learn(&self.session, self.server.as_ref());
             let text = match tokio::task::block_in_place(|| editor.read())? {

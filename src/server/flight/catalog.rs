@@ -17,6 +17,7 @@ use crate::catalog::Relation;
 use crate::server::queries::{ClientOptions, Queries};
 use crate::server::status::status;
 use crate::server::system;
+use crate::sql::quoted;
 
 /// The one catalog.
 pub const CATALOG: &str = "default_catalog";
@@ -38,7 +39,6 @@ pub fn tables(queries: &Queries, query: CommandGetTables) -> Result<RecordBatch,
             let schema: Option<SchemaRef> = schema.or_else(|| match relation {
                 Relation::Table(table) => Some(table.schema()),
                 Relation::View(_) => {
-                    let quoted = |name: &str| format!("`{}`", name.replace('`', "``"));
                     let all = format!("SELECT * FROM {}", quoted(name));
                     queries
                         .schema(&all, &ClientOptions::of_database(Some(&database)))

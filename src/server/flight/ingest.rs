@@ -13,11 +13,12 @@ use futures::{Stream, TryStreamExt as _};
 use tonic::Status;
 
 use super::internal;
-use crate::batch::all_nullable;
+use crate::batch::{all_nullable, plain_type};
 use crate::catalog::Table;
 use crate::planner::types::{flink_name, sql_type};
 use crate::server::queries::{ClientOptions, Queries};
 use crate::server::status::status;
+use crate::sql::quoted;
 
 /// Rows that are inserted together, at least, where so many come.
 const TOGETHER: usize = 64 << 10;
@@ -111,7 +112,6 @@ async fn create(
     let (TableNotExistOption::Create, Some(first)) = (options.if_not_exist(), first) else {
         return Ok(());
     };
-    let quoted = |name: &str| format!("`{}`", name.replace('`', "``"));
     let columns = first.schema_ref().fields().iter().map(|field| {
         let plain = plain(field.data_type());
         format!("{} {}", quoted(field.name()), sql_type(&plain).kind)
@@ -135,16 +135,11 @@ async fn create(
 /// The type of a column that is created for values of this one.
 fn plain(given: &DataType) -> DataType {
     match given {
-        DataType::UInt8 => DataType::Int16,
-        DataType::UInt16 => DataType::Int32,
-        DataType::UInt32 => DataType::Int64,
-        DataType::UInt64 => DataType::Decimal128(20, 0),
         DataType::Float16 => DataType::Float32,
-        DataType::LargeUtf8 | DataType::Utf8View | DataType::Null => DataType::Utf8,
-        DataType::LargeBinary | DataType::BinaryView => DataType::Binary,
+        DataType::Null => DataType::Utf8,
         DataType::Date64 => DataType::Date32,
         DataType::Dictionary(_, value) => plain(value),
-        other => other.clone(),
+        other => plain_type(other),
     }
 }
 

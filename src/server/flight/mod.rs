@@ -150,7 +150,9 @@ impl FlightSql {
 
     /// The text of a prepared statement, with its parameters.
     fn prepared(&self, handle: &Bytes) -> Result<String, Status> {
-        Ok(self.statement(handle)?.bound())
+        let statement = self.statement(handle)?;
+        parameters::check(&statement.sql, statement.parameters.len())?;
+        Ok(statement.bound())
     }
 
     fn statement(&self, handle: &Bytes) -> Result<Prepared, Status> {
@@ -321,10 +323,10 @@ impl FlightSqlService for FlightSql {
         request: Request<PeekableFlightDataStream>,
     ) -> Result<DoPutPreparedStatementResult, Status> {
         let handle = query.prepared_statement_handle;
-        self.prepared(&handle)?;
+        let sql = self.statement(&handle)?.sql;
         let rows = ingest::batches(request.into_inner());
         let rows: Vec<RecordBatch> = rows.try_collect().await?;
-        let values = match parameters::literals(&rows)?.as_mut_slice() {
+        let values = match parameters::literals(&sql, &rows)?.as_mut_slice() {
             [values] => std::mem::take(values),
             rows => {
                 return Err(Status::invalid_argument(format!(
@@ -374,10 +376,10 @@ impl FlightSqlService for FlightSql {
         let statement = self.statement(&handle)?;
         let rows = ingest::batches(sent);
         let rows: Vec<RecordBatch> = rows.try_collect().await?;
-        let rows = parameters::literals(&rows)?;
+        let rows = parameters::literals(&statement.sql, &rows)?;
         let bound = rows.iter().map(|row| with_parameters(&statement.sql, row));
         let texts: Vec<String> = match rows.is_empty() {
-            true => vec![statement.bound()],
+            true => vec![self.prepared(&handle)?],
             false => bound.collect(),
         };
         self.update(&texts, &extensions, &metadata).await

@@ -15,10 +15,11 @@ pub fn schema(sql: &str) -> Schema {
     Schema::new(fields.collect::<Vec<_>>())
 }
 
-/// The rows of values, as literals.
-pub fn literals(values: &[RecordBatch]) -> Result<Vec<Vec<String>>, Status> {
+/// The rows of values for the parameters of a statement, as literals.
+pub fn literals(sql: &str, values: &[RecordBatch]) -> Result<Vec<Vec<String>>, Status> {
     let mut rows = Vec::new();
     for batch in values {
+        check(sql, batch.num_columns())?;
         for row in 0..batch.num_rows() {
             let columns = batch.columns().iter();
             let row = columns.map(|column| literal(&column.slice(row, 1)));
@@ -26,6 +27,17 @@ pub fn literals(values: &[RecordBatch]) -> Result<Vec<Vec<String>>, Status> {
         }
     }
     Ok(rows)
+}
+
+/// Whether a statement has so many parameters.
+pub fn check(sql: &str, given: usize) -> Result<(), Status> {
+    let wanted = count_parameters(sql);
+    if wanted == given {
+        return Ok(());
+    }
+    Err(Status::invalid_argument(format!(
+        "the statement has {wanted} parameters, and {given} values are given"
+    )))
 }
 
 /// The one value.

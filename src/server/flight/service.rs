@@ -16,6 +16,7 @@ use tonic::{Request, Response, Status, Streaming};
 
 use super::FlightSql;
 use crate::server::status::status;
+use crate::sql::quoted;
 
 /// The service.
 pub struct Flight(pub FlightSql);
@@ -44,9 +45,7 @@ fn command(descriptor: &FlightDescriptor) -> Result<Vec<u8>, Status> {
         check(&descriptor.cmd)?;
         return Ok(descriptor.cmd.to_vec());
     }
-    let quoted = path
-        .iter()
-        .map(|part| format!("`{}`", part.replace('`', "``")));
+    let quoted = path.iter().map(|part| quoted(part));
     let query = CommandStatementQuery {
         query: format!("SELECT * FROM {}", quoted.collect::<Vec<_>>().join(".")),
         transaction_id: None,

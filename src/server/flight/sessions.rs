@@ -47,7 +47,7 @@ impl Sessions {
         request: &Bytes,
         queries: &Queries,
     ) -> Result<(Vec<u8>, Option<String>), Status> {
-        let request = SetSessionOptionsRequest::decode(request.as_ref()).map_err(unreadable)?;
+        let request = SessionOptions::decode(request.as_ref()).map_err(unreadable)?;
         let mut options = self.options(metadata);
         let mut result = SetSessionOptionsResult::default();
         for (name, value) in request.session_options {
@@ -88,7 +88,7 @@ impl Sessions {
                 (name, SessionOptionValue { value })
             })
             .collect();
-        GetSessionOptionsResult { session_options }.encode_to_vec()
+        SessionOptions { session_options }.encode_to_vec()
     }
 
     /// `CloseSession`.
@@ -194,8 +194,9 @@ struct StringList {
     values: Vec<String>,
 }
 
+/// `SetSessionOptionsRequest`, and `GetSessionOptionsResult`.
 #[derive(Clone, PartialEq, prost::Message)]
-struct SetSessionOptionsRequest {
+struct SessionOptions {
     #[prost(btree_map = "string, message", tag = "1")]
     session_options: BTreeMap<String, SessionOptionValue>,
 }
@@ -218,12 +219,6 @@ enum WrongOption {
     Unspecified = 0,
     Name = 1,
     Value = 2,
-}
-
-#[derive(Clone, PartialEq, prost::Message)]
-struct GetSessionOptionsResult {
-    #[prost(btree_map = "string, message", tag = "1")]
-    session_options: BTreeMap<String, SessionOptionValue>,
 }
 
 #[derive(Clone, PartialEq, prost::Message)]
