@@ -95,7 +95,7 @@ pub fn python() -> &'static Path {
 }
 
 /// Runs one command of the other client.
-fn client(bootstrap: &str, arguments: &[&str], input: &str) -> String {
+pub fn client(bootstrap: &str, arguments: &[&str], input: &str) -> String {
     let mut child = Command::new(python())
         .arg(script("client.py"))
         .arg(bootstrap)
@@ -122,7 +122,7 @@ fn client(bootstrap: &str, arguments: &[&str], input: &str) -> String {
 
 /// A topic of its own and a folder for files.
 pub struct Case {
-    bootstrap: String,
+    pub bootstrap: String,
     pub topic: String,
     pub dir: tempfile::TempDir,
 }
@@ -279,7 +279,7 @@ impl Case {
     }
 
     /// What a job that must fail says.
-    fn fails(&self, sql: &str, code: i32) -> String {
+    pub fn fails(&self, sql: &str, code: i32) -> String {
         let output = self.run(sql, &[]);
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
         assert_eq!(output.status.code(), Some(code), "{said}");
@@ -301,7 +301,7 @@ impl Drop for Case {
 }
 
 /// The rows among the lines of `--output jsonl`.
-fn rows_of(stdout: &[u8]) -> Vec<Value> {
+pub fn rows_of(stdout: &[u8]) -> Vec<Value> {
     String::from_utf8_lossy(stdout)
         .lines()
         .filter_map(|line| {

@@ -1,12 +1,11 @@
 //! Kafka, with a broker of Apache's: the binary reads and writes topics that another client writes and reads.
 #![allow(clippy::disallowed_methods, reason = "tests wait for other processes")]
 
-use std::process::Command;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::broker::{Broker, Case, TABLE, column, eventually, numbers, stop};
+use crate::broker::{Broker, Case, TABLE, client, column, eventually, numbers, rows_of, stop};
 
 #[test]
 fn what_is_produced_is_read_and_written_back() {
